@@ -1,0 +1,73 @@
+import { quoteArgv } from '../../lib/quote.ts'
+import { PengxError } from '../../model/error.ts'
+import { splitBatch } from './batch.ts'
+import type { Command, Host, Output } from './host.ts'
+
+/** Runs a command to its end. Fails with `commandFailed` for an exit that is not in `okExits` (default: 0). */
+export async function run(host: Host, command: Command, signal?: AbortSignal): Promise<Output> {
+  const output = await collect(host, command, signal)
+  if (!(command.okExits ?? [0]).includes(output.exit)) throw commandFailure(host, command, output)
+  return output
+}
+
+/** Runs a batch and gives the output of each part; a part that failed is looked at by the caller. */
+export async function runBatch(host: Host, command: Command, signal?: AbortSignal): Promise<Output[]> {
+  const output = await collect(host, command, signal)
+  const parts = splitBatch(output)
+  if (parts.length === 0) throw commandFailure(host, command, output)
+  return parts
+}
+
+/** Runs a batch of which every part must succeed. */
+export async function runAll(host: Host, command: Command, signal?: AbortSignal): Promise<Output[]> {
+  const outputs = await runBatch(host, command, signal)
+  command.parts?.forEach((part, index) => {
+    const output = outputs[index]
+    if (output === undefined || !(part.okExits ?? [0]).includes(output.exit)) {
+      throw commandFailure(host, part, output ?? { exit: 1, stdout: '', stderr: 'it was not reached' })
+    }
+  })
+  return outputs
+}
+
+async function collect(host: Host, command: Command, signal?: AbortSignal): Promise<Output> {
+  const process = await host.open(command, signal)
+  const feed = writeAll(process.stdin, command.stdin ?? '')
+  const [stdout, stderr, exit] = await Promise.all([
+    new Response(process.stdout).text(),
+    new Response(process.stderr).text(),
+    process.exited,
+    feed,
+  ])
+  return { exit, stdout, stderr }
+}
+
+/** A program may end without reading its input: that is its right, and no failure of the write. */
+async function writeAll(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const writer = stream.getWriter()
+  try {
+    if (text !== '') await writer.write(new TextEncoder().encode(text))
+    await writer.close()
+  } catch {
+    await writer.abort().catch(() => undefined)
+  }
+}
+
+/** The command as a person may see it: quoted, masked. */
+export function displayCommand(command: Command): string {
+  if (command.parts) return command.parts.map(displayCommand).join(' ; ')
+  const masked = command.masked ?? []
+  return quoteArgv(command.argv.map((word, index) => (masked.includes(index) ? '***' : word)))
+}
+
+/** The error for a command that failed: its last words go into the text, all of them into `cause`. */
+export function commandFailure(host: Host, command: Command, output: Output): PengxError {
+  const said = (output.stderr.trim() || output.stdout.trim()).split('\n')
+  const words = said.slice(-3).join(' | ')
+  const code = /no space left on device/i.test(output.stderr) ? 'noSpace' : 'commandFailed'
+  const program =
+    command.argv[0] === 'sh' && command.parts ? displayCommand(command) : command.argv.slice(0, 2).join(' ')
+  return new PengxError(code, `${program} on ${host.name} exited with ${output.exit}${words ? `: ${words}` : ''}`, {
+    cause: output,
+  })
+}

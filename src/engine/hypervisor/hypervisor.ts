@@ -1,0 +1,111 @@
+import type { PmInterface } from '../../model/pm.ts'
+import type { VmSpec, VmState } from '../../model/vm.ts'
+import type { Host } from '../host/host.ts'
+
+/** One domain as a look sees it. */
+export interface DomainSeen {
+  readonly domid: number
+  readonly uuid: string
+  /** `(null)` where Xen has lost its name. */
+  readonly name: string
+  readonly state: VmState
+  /** The letters of `xl list`, for a person who wants to know. */
+  readonly rawState: string
+  readonly memoryMib: number
+  readonly vcpuCount: number
+  /** Seconds of CPU time since it was built. */
+  readonly cpuSeconds: number
+  /** Bytes since it was built, from xentop; NETTX/NETRX of the guest. */
+  readonly rxBytes?: number
+  readonly txBytes?: number
+}
+
+/** What one round trip to a PM tells; memory in MiB, counters since boot. */
+export interface PmLook {
+  readonly machineId: string
+  readonly hostname: string
+  readonly bootId: string
+  readonly uptimeSeconds: number
+  readonly xenVersion: string
+  readonly kernel: string
+  readonly cpuCount: number
+  readonly threadsPerCore: number
+  readonly socketCount: number
+  readonly totalMib: number
+  readonly freeMib: number
+  readonly load: number
+  readonly interfaces: readonly PmInterface[]
+  readonly bridges: readonly string[]
+  /** Sum over the physical interfaces. */
+  readonly rxBytes: number
+  readonly txBytes: number
+  /** Domain-0 included, as the first. */
+  readonly domains: readonly DomainSeen[]
+}
+
+/** What a domain was built from, and where it is reached. */
+export interface DomainDetail {
+  readonly domid: number
+  readonly uuid: string
+  readonly spec: VmSpec
+  readonly vncPort?: number
+  /** Seconds since 1970 at which it was built. */
+  readonly startedAt?: number
+  /** What of the running configuration pengx has no words for: named, so that nothing is lost unseen. */
+  readonly notUnderstood: readonly string[]
+}
+
+export interface DiskCounters {
+  readonly vdev: string
+  readonly readBytes: number
+  readonly writeBytes: number
+}
+
+/** A configuration file as it lies on a PM. */
+export interface ConfigFile {
+  readonly path: string
+  readonly uuid?: string
+  readonly name: string
+  readonly text: string
+}
+
+/** How domains are looked at and driven on one PM. Domids come from a look of the same moment, never from memory. */
+export interface Hypervisor {
+  /** Everything a beat needs, in one round trip; fails with `unsupported` where no Xen runs. */
+  look(host: Host, signal?: AbortSignal): Promise<PmLook>
+  /** What the named domains were built from; with none named, all but dom0. One round trip. */
+  details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]>
+  /** Configuration files in /etc/xen that `xl create` would take; files that do not parse are left out. */
+  configFiles(host: Host, signal?: AbortSignal): Promise<ConfigFile[]>
+  readConfig(
+    host: Host,
+    path: string,
+  ): Promise<ConfigFile & { readonly spec: VmSpec; readonly notUnderstood: readonly string[] }>
+  /** Disk bytes through QMP, since xentop's disk columns are 0 for qdisk; empty where there is no QEMU. */
+  diskCounters(host: Host, domid: number, signal?: AbortSignal): Promise<DiskCounters[]>
+
+  /** Writes the configuration (mode 0600, atomically) and nothing else. */
+  writeConfig(host: Host, path: string, text: string, tag: string): Promise<void>
+  removeConfig(host: Host, path: string, tag: string): Promise<void>
+  /**
+   * `xl create` of a configuration, in one round trip with writing it where `text` is given. `uuid` is passed
+   * beside the file, so that a configuration without one keeps the VM's. A name or UUID already running is
+   * `conflict`: nothing was built. Returns the domid.
+   */
+  create(
+    host: Host,
+    config: { path: string; text?: string; uuid: string; domainName: string; paused?: boolean },
+    tag: string,
+    signal?: AbortSignal,
+  ): Promise<number>
+  /** Asks the guest (PV or PVHVM drivers, ACPI for plain HVM); returns when it has been asked. */
+  shutdown(host: Host, domid: number, tag: string): Promise<void>
+  reboot(host: Host, domid: number, tag: string): Promise<void>
+  destroy(host: Host, domid: number, tag: string): Promise<void>
+  pause(host: Host, domid: number, tag: string): Promise<void>
+  unpause(host: Host, domid: number, tag: string): Promise<void>
+  /** The configuration text for a VM: xl.cfg(5), one key a line. */
+  formatConfig(uuid: string, spec: VmSpec): string
+  /** The command that attaches a terminal to the guest's console; ctrl-] leaves it. */
+  consoleArgv(domid: number): readonly [string, ...string[]]
+}

@@ -1,0 +1,118 @@
+import type { z } from 'zod'
+import type { Clock } from '../../lib/clock.ts'
+import type { By, Subject } from '../../model/job.ts'
+import type { Json } from '../../model/json.ts'
+import type { Level } from '../../model/storlink.ts'
+import type { Host } from '../host/host.ts'
+import type { Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { Inventory } from '../store/inventory.ts'
+import type { View } from '../store/view.ts'
+import type { VolumeDriver } from '../volumes/volumeDriver.ts'
+
+/** `safe` asks nothing, `disrupts` asks for y, `destroys` asks for the name. */
+export type Danger = 'safe' | 'disrupts' | 'destroys'
+
+/** A thing that an operation needs for itself (`exclusive`) or needs to stay as it is (`shared`). */
+export interface Lock {
+  /** `vm:UUID`, `pm:UUID`, `storlink:ID`, `name:vm:NAME`, … */
+  readonly key: string
+  readonly mode: 'exclusive' | 'shared'
+}
+
+/** What a step or a look works with. */
+export interface Context {
+  readonly jobId: string
+  readonly by: By
+  readonly view: View
+  readonly inventory: Inventory
+  readonly hypervisor: Hypervisor
+  readonly clock: Clock
+  /** Aborted when the job is cancelled before its pivot. */
+  readonly signal: AbortSignal
+  /** Under which a command of the step at work is found again after a crash. */
+  readonly tag: string
+  /** A PM's host; fails with `unreachable` naming it and since when. Its commands are kept with the job. */
+  host(pm: string): Host
+  volumes(level: Level): VolumeDriver
+  /** How far the step at work is, 0 to 1, and what it says of itself. */
+  progress(done: number, text?: string): void
+  /** Looks at a PM again and brings the store up to date before going on. */
+  observe(pm: string): Promise<void>
+  /** Output of an earlier step of this job. */
+  output(step: string): Json | undefined
+  /** A line for the person who asked, kept with the job: `the backup is a full one, because …`. */
+  notice(text: string): void
+}
+
+export interface Step {
+  /** Imperative, unique in its plan, read by a person in Jobs: `make disk xvda`, `record`. */
+  readonly name: string
+  /** The commands it will run, for the preview; masked, as text. */
+  readonly shows?: readonly string[]
+  readonly weight?: number
+  /** After it has succeeded the job only goes forward; at most one a plan. Steps after it are repeatable. */
+  readonly pivot?: true
+  do(cx: Context): Promise<Json | undefined>
+  /** Runs for every step that STARTED, so it must succeed when its `do` never happened or half happened. */
+  undo?(cx: Context, output: Json | undefined): Promise<void>
+}
+
+/** What a person is told before: the operation's own plan. */
+export interface Preview {
+  readonly operation: string
+  readonly title: string
+  readonly danger: Danger
+  readonly subject: Subject
+  readonly steps: readonly {
+    readonly name: string
+    readonly shows: readonly string[]
+    readonly pivot: boolean
+    readonly undoable: boolean
+  }[]
+  readonly frees: readonly string[]
+  readonly keeps: readonly string[]
+  readonly notices: readonly string[]
+}
+
+export interface Effects {
+  readonly frees?: readonly string[]
+  readonly keeps?: readonly string[]
+  readonly notices?: readonly string[]
+}
+
+/**
+ * One thing that can be done. A key on a screen, an HTTP row, a command-line verb, the palette, the confirm
+ * dialog and the tests all read this. decode → locks → refuse → gather → plan → journal → steps → look again.
+ */
+export interface Operation<P = never, F extends Json = Json> {
+  readonly name: `${string}.${string}`
+  /** For menus: `shut down`. */
+  readonly title: string
+  /** One sentence for help and documentation. */
+  readonly help: string
+  readonly danger: Danger
+  readonly subjectKind: Subject['kind']
+  /** Which parameter the TARGET of a command line fills, and what a name there is looked up as. */
+  readonly target: { readonly param: string; readonly kind: 'vm' | 'pm' | 'storlink' | 'text' }
+  /** One schema: form fields, XML and JSON decoding, command-line flags, OpenAPI. */
+  readonly params: z.ZodType<P>
+  /** Who is acted on, for Jobs; fails with `notFound`. */
+  subject(params: P, view: View): Subject
+  locks(params: P, view: View): Lock[]
+  /** Greys the key and answers 400; no I/O. */
+  refuse(params: P, view: View): string | undefined
+  /** Looks at hosts, changes nothing; what it returns is journalled. Picks UUIDs. */
+  gather(params: P, cx: Context): Promise<F>
+  /** Pure: that is what makes recovery possible. */
+  plan(params: P, facts: F): Step[]
+  /** What is freed and kept, for the preview. */
+  effects?(params: P, facts: F): Effects
+  /** What the caller gets when it is done; read from the view after the last look. */
+  result?(params: P, facts: F, view: View): Json
+  /** PMs to look at again when the job has ended, whatever its end. */
+  touches(params: P, view: View): readonly string[]
+}
+
+/** An operation whose types nobody outside it needs to know: what the catalog holds. */
+// biome-ignore lint/suspicious/noExplicitAny: the catalog is a table of operations of many types; each checks its own params by its schema.
+export type AnyOperation = Operation<any, any>

@@ -1,0 +1,34 @@
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** A new random UUID, lower case. */
+export function newUuid(): string {
+  return crypto.randomUUID()
+}
+
+export function isUuid(text: string): boolean {
+  return UUID.test(text)
+}
+
+/** The first eight characters: enough for a person to tell two apart on a screen. */
+export function shortUuid(uuid: string): string {
+  return uuid.slice(0, 8)
+}
+
+/** A random MAC in the range that the Xen project owns (00:16:3e, xl-network-configuration(5)). */
+export function newXenMac(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(3))
+  bytes[0] = bytes[0]! & 0x7f
+  return `00:16:3e:${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':')}`
+}
+
+const ALPHABET = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789'
+
+/** A random secret of letters and digits; VNC passwords carry 8 at most (RFC 6143 section 7.2.2). */
+export function newSecret(length: number): string {
+  let secret = ''
+  while (secret.length < length) {
+    const byte = crypto.getRandomValues(new Uint8Array(1))[0]!
+    if (byte < ALPHABET.length * 4) secret += ALPHABET[byte % ALPHABET.length]
+  }
+  return secret
+}

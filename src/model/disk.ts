@@ -1,0 +1,33 @@
+/** How a disk's bytes are laid out in its volume (xl-disk-configuration(5), `format`). */
+export type DiskFormat = 'qcow2' | 'raw' | 'vhd'
+
+/** A disk of a VM: the volume it lies on and how the guest sees it. */
+export interface Disk {
+  /** The disk's own id, stable across whatever happens to its volumes. */
+  readonly uuid: string
+  /** As the guest names it: `xvda`, `hda`, … */
+  readonly vdev: string
+  readonly format: DiskFormat
+  /** Virtual size in MiB; absent where nobody has looked. */
+  readonly sizeMib?: number
+  /** The file or block device on the PM. */
+  readonly path: string
+  /** The storlink it lies on; absent for a disk that was adopted where it lay. */
+  readonly storlink?: number
+  readonly readOnly: boolean
+  /** Made by pengx, so deleting the VM removes it; an adopted disk is kept unless that is asked for. */
+  readonly owned: boolean
+  /** `qdisk`, `phy` or what the configuration forces; absent: libxl chooses. */
+  readonly backend?: string
+  readonly desc: string
+  readonly createdAt: number
+}
+
+/** The next free `xvd` letter after those in use. */
+export function nextVdev(used: readonly string[]): string {
+  for (const letter of 'abcdefghijklmnopqrstuvwxyz') {
+    const suffixes = [`xvd${letter}`, `hd${letter}`, `sd${letter}`]
+    if (!suffixes.some((vdev) => used.includes(vdev))) return `xvd${letter}`
+  }
+  return 'xvdaa'
+}

@@ -1,0 +1,30 @@
+/** What carries a storlink (the document, `field desc` of storlinks/create). */
+export type StorlinkType = 'LO' | 'FC' | 'ISC' | 'NFS' | 'CEP'
+/** How a disk lies on it: a file, a block device, an object. */
+export type Level = 'FL' | 'BL' | 'OB'
+
+/** A storage link: a place where disks of VMs lie. Sizes in MiB. */
+export interface Storlink {
+  readonly id: number
+  /** The PM it was made on; with `shared`, others see it too. */
+  readonly pm: string
+  readonly name: string
+  /** A directory, a volume group's path, a pool. */
+  readonly link: string
+  readonly type: StorlinkType
+  readonly level: Level
+  readonly shared: boolean
+  readonly desc: string
+  readonly sizeMib: number
+  readonly freeMib: number
+  readonly createdAt: number
+}
+
+/** Which levels a type may carry: NFS only files, CEPH only objects, the rest files or blocks. */
+export const LEVELS_OF: Record<StorlinkType, readonly Level[]> = {
+  LO: ['FL', 'BL'],
+  FC: ['FL', 'BL'],
+  ISC: ['FL', 'BL'],
+  NFS: ['FL'],
+  CEP: ['OB'],
+}
