@@ -49,3 +49,19 @@ export interface HostKeyQuestion {
   /** `SHA256:…`, as ssh-keygen -l prints it. */
   readonly fingerprint: string
 }
+
+/** What an engine is made of. */
+export interface EngineConfig {
+  /** The store's file, or `memory` for a site that is forgotten at the end. */
+  readonly store: { readonly path: string } | 'memory'
+  /** A simulated site in place of real machines. */
+  readonly demo?: { readonly vmCount?: number; readonly statePath?: string }
+  /** PMs named on the command line: `[user@]host[:port]`; added to those known. */
+  readonly destinations: readonly string[]
+  /** This machine is a Xen host: it is a PM too. */
+  readonly local: boolean
+  readonly readOnly: boolean
+  readonly knownHostsPath: string
+  /** How often PMs are looked at: on a beat, once at the start, or never. */
+  readonly watch: 'beat' | 'once' | 'never'
+}
