@@ -73,6 +73,8 @@ export interface ConfigFile {
 export interface Hypervisor {
   /** Everything a beat needs, in one round trip; fails with `unsupported` where no Xen runs. */
   look(host: Host, signal?: AbortSignal): Promise<PmLook>
+  /** The domains alone (`xl list -v`), dom0 included: the cheapest true answer, for guards before and looks after a change. */
+  domains(host: Host, signal?: AbortSignal): Promise<DomainSeen[]>
   /** What the named domains were built from; with none named, all but dom0. One round trip. */
   details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]>
   /** Configuration files in /etc/xen that `xl create` would take; files that do not parse are left out. */
@@ -90,14 +92,14 @@ export interface Hypervisor {
   /**
    * `xl create` of a configuration, in one round trip with writing it where `text` is given. `uuid` is passed
    * beside the file, so that a configuration without one keeps the VM's. A name or UUID already running is
-   * `conflict`: nothing was built. Returns the domid.
+   * `conflict`: nothing was built. Returns the domid, and the domains as the same round trip saw them afterwards.
    */
   create(
     host: Host,
     config: { path: string; text?: string; uuid: string; domainName: string; paused?: boolean },
     tag: string,
     signal?: AbortSignal,
-  ): Promise<number>
+  ): Promise<{ readonly domid: number; readonly domains: readonly DomainSeen[] }>
   /** Asks the guest (PV or PVHVM drivers, ACPI for plain HVM); returns when it has been asked. */
   shutdown(host: Host, domid: number, tag: string): Promise<void>
   reboot(host: Host, domid: number, tag: string): Promise<void>

@@ -1,6 +1,6 @@
 import type { DiskFormat } from '../../model/disk.ts'
 import type { Level, Storlink } from '../../model/storlink.ts'
-import type { Command, Host } from '../host/host.ts'
+import type { Host } from '../host/host.ts'
 
 /** One volume: a disk's bytes, named by a UUID that was picked before it was made. */
 export interface Volume {
@@ -35,36 +35,36 @@ export interface Space {
 }
 
 /**
- * How a disk lies on a storlink of one level: file, block or object. Every change is tagged with the job's
- * step, removes only what it made, and is repeatable: making what is there as asked for is done, removing what
- * is not there is done.
+ * How a disk lies on a storlink of one level: file, block or object. After `locate` a volume is its path. Every change
+ * is tagged with the job's step, removes only what it made, and is repeatable: making what is there as asked for
+ * is done, removing what is not there is done.
  */
 export interface VolumeDriver {
   readonly level: Level
   readonly traits: VolumeTraits
   /** Path of a volume on a PM that sees the storlink. */
   locate(volume: Volume): string
-  /** Why this link cannot be such a storlink on that PM (not there, not a directory, …), or its space. */
+  /** Space of a link, or `refused` with why it cannot be such a storlink on that PM (not there, not a directory, …). */
   inspect(host: Host, link: string): Promise<Space>
-  create(host: Host, volume: Volume, sizeMib: number, tag: string): Promise<void>
-  resize(host: Host, volume: Volume, sizeMib: number, tag: string): Promise<void>
+  create(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
+  /** Grows it; nobody else may have it open. */
+  resize(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
   /** Puts a volume out of the way under a name derived from its own, so that it can come back. */
-  setAside(host: Host, volume: Volume, tag: string): Promise<void>
-  bringBack(host: Host, volume: Volume, tag: string): Promise<void>
-  /** Removes it, aside or in place. */
-  remove(host: Host, volume: Volume, tag: string): Promise<void>
+  setAside(host: Host, path: string, tag: string): Promise<void>
+  bringBack(host: Host, path: string, tag: string): Promise<void>
+  /** Removes what was set aside; the volume in place is not touched. */
+  removeAside(host: Host, path: string, tag: string): Promise<void>
+  /** Removes a volume in place. */
+  remove(host: Host, path: string, tag: string): Promise<void>
+  /** What lies there, or undefined; `shared` where somebody else has it open. */
   stat(host: Host, path: string): Promise<VolumeInfo | undefined>
   /** Fills a new volume from an image on the same PM; `onProgress` from 0 to 1. */
   importImage(
     host: Host,
-    volume: Volume,
-    sourcePath: string,
+    source: { readonly path: string; readonly format: DiskFormat },
+    target: { readonly path: string; readonly format: DiskFormat },
     tag: string,
     onProgress: (done: number) => void,
     signal?: AbortSignal,
   ): Promise<void>
-  list(host: Host, storlink: Storlink): Promise<{ path: string; uuid?: string; aside: boolean; usedMib: number }[]>
-  /** Read and write its bytes raw, for a pipe between any two volumes. */
-  reader(volume: Volume): Command
-  writer(volume: Volume, sizeMib: number): Command
 }
