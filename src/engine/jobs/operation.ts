@@ -3,8 +3,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { By, Subject } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level } from '../../model/storlink.ts'
-import type { Host } from '../host/host.ts'
-import type { Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { Host, HostKey } from '../host/host.ts'
+import type { DomainSeen, Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Inventory } from '../store/inventory.ts'
 import type { View } from '../store/view.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
@@ -31,13 +31,19 @@ export interface Context {
   readonly signal: AbortSignal
   /** Under which a command of the step at work is found again after a crash. */
   readonly tag: string
-  /** A PM's host; fails with `unreachable` naming it and since when. Its commands are kept with the job. */
+  /** A PM's host; its commands are kept with the job. */
   host(pm: string): Host
+  /** A machine that is not a PM yet, by how it is reached: `ssh:root@xen5`. */
+  hostAt(destination: string): Host
+  /** The key that a machine shows now, without logging in: for `pm.trust`. */
+  hostKey(destination: string): Promise<HostKey>
   volumes(level: Level): VolumeDriver
   /** How far the step at work is, 0 to 1, and what it says of itself. */
   progress(done: number, text?: string): void
-  /** Looks at a PM again and brings the store up to date before going on. */
-  observe(pm: string): Promise<void>
+  /** Looks at the domains of a PM now and brings the store up to date before going on. */
+  look(pm: string): Promise<readonly DomainSeen[]>
+  /** Records what a command brought along about a PM's domains, so that no look is needed after it. */
+  saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
   /** Output of an earlier step of this job. */
   output(step: string): Json | undefined
   /** A line for the person who asked, kept with the job: `the backup is a full one, because …`. */
