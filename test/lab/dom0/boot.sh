@@ -1,0 +1,45 @@
+#!/bin/sh
+# dom0, second stage, run once by busybox init: what Xen's tools expect of a running Debian, and nothing else.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
+exec >/run/boot.log 2>&1
+stage() { echo "LAB $1 $(cut -d' ' -f1 /proc/uptime)" >/dev/console; }
+stage begin
+
+# Without /dev/fd the hotplug script for disks spins until libxl kills it.
+ln -sf /proc/self/fd /dev/fd
+ln -sf fd/0 /dev/stdin
+ln -sf fd/1 /dev/stdout
+ln -sf fd/2 /dev/stderr
+mkdir -p /dev/pts /dev/shm /run/lock /run/sshd /run/xen /run/lvm /var/log/xen/console
+mount -t devpts -o gid=5,mode=620 devpts /dev/pts
+mount -t tmpfs shm /dev/shm
+mount -t tmpfs tmp /tmp
+chmod 1777 /dev/shm /tmp
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t configfs configfs /sys/kernel/config 2>/dev/null
+hostname -F /etc/hostname
+ulimit -n 65536
+sysctl -q -w vm.panic_on_oom=0 kernel.panic=0
+
+/lib/systemd/systemd-udevd --daemon
+modprobe -a virtio_net virtio_scsi sd_mod xenfs xen-evtchn xen-gntdev xen-gntalloc xen-netback xen-blkback \
+    bridge loop dm-mod dm-snapshot
+udevadm trigger --action=add --subsystem-match=block --subsystem-match=scsi --subsystem-match=misc
+stage modules
+
+/etc/init.d/xen start &
+xen=$!
+ifup -a
+stage network
+/usr/sbin/sshd
+stage sshd
+wait $xen
+udevadm settle -t 30
+stage xen
+if xl info >/run/xl-info 2>&1; then
+    : >/run/lab-ready
+    stage READY
+else
+    stage "FAILED: xl does not answer"
+    cat /run/boot.log /run/xl-info >/dev/console
+fi

@@ -1,0 +1,84 @@
+#!/bin/busybox sh
+# The whole system of a lab guest. It talks on its console, line by line:
+#   READY name=N disks=D,D nics=E     all that the configuration promised is there
+#   DISKS xvda:65536 …                name and KiB of each disk, at start and whenever they change
+#   NICS eth0:00:16:3e:… …            name and MAC of each card, likewise
+#   RESUME N                          the highest counter found on xvda at start (gmode=count or stream)
+#   COUNT N                           counter N is on xvda: the write has been acknowledged
+#   ANSWER ID EXIT                    end of a command that was typed as `ID command…`
+# Kernel command line: gname= gip= gmode=idle|count|stream gignore=1 (shutdown requests are ignored).
+/bin/mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+export PATH=/bin:/sbin HOME=/
+stty -echo 2>/dev/null
+gname=guest gip='' gmode=idle
+for word in $(cat /proc/cmdline); do
+    case $word in gname=*|gip=*|gmode=*|gignore=*) eval "$word" ;; esac
+done
+hostname "$gname"
+while read -r module; do insmod "/modules/$module" 2>/dev/null; done </modules/order
+
+disks() {
+    line=DISKS
+    while read -r _ _ size name; do
+        case $name in xvd*|sd*|sr*|vd*) line="$line $name:$size" ;; esac
+    done </proc/partitions
+    echo "$line"
+}
+nics() {
+    line=NICS
+    for card in /sys/class/net/eth*; do
+        [ -e "$card/address" ] || continue
+        read -r mac <"$card/address"
+        line="$line ${card##*/}:$mac"
+    done
+    echo "$line"
+}
+names() { for path in "$@"; do [ -e "$path" ] && echo "${path##*/}"; done | tr '\n' ',' | sed 's/,$//'; }
+
+# The frontends connect in their own time; READY waits for them, but not for ever.
+count_of() { for path in "$@"; do [ -e "$path" ] && echo .; done | wc -l; }
+tries=0
+while [ "$(count_of /sys/block/xvd*)" -lt "$(count_of /sys/bus/xen/devices/vbd-*)" ] ||
+    [ "$(count_of /sys/class/net/eth*)" -lt "$(count_of /sys/bus/xen/devices/vif-*)" ]; do
+    tries=$((tries + 1))
+    [ $tries -gt 50 ] && break
+    sleep 0.1
+done
+ip link set lo up
+[ -n "$gip" ] && ip addr add "$gip/24" dev eth0 2>/dev/null && ip link set eth0 up
+
+# Block N mod 1024 of xvda holds the line `SEQ N NAME`: a reader of the image can tell which counters it has.
+last_count() { dd if=/dev/xvda bs=1M count=4 2>/dev/null | grep -a -o '^SEQ [0-9]*' | sort -n -k2 | tail -n 1 | cut -d' ' -f2; }
+count() {
+    n=$(last_count)
+    n=${n:-0}
+    echo "RESUME $n"
+    while :; do
+        n=$((n + 1))
+        if printf '%-4095s\n' "SEQ $n $gname" |
+            dd of=/dev/xvda bs=4096 seek=$((n % 1024)) conv=notrunc,fsync 2>/dev/null; then
+            echo "COUNT $n"
+        else
+            echo "COUNT FAILED $n"
+            sleep 1
+        fi
+        [ -n "$1" ] && sleep "$1"
+    done
+}
+case $gmode in count) count 1 & ;; stream) count '' & ;; esac
+
+echo "READY name=$gname disks=$(names /sys/block/xvd*) nics=$(names /sys/class/net/eth*)"
+seen_disks='' seen_nics=''
+while :; do
+    now=$(disks)
+    [ "$now" = "$seen_disks" ] || echo "$now"
+    seen_disks=$now
+    now=$(nics)
+    [ "$now" = "$seen_nics" ] || echo "$now"
+    seen_nics=$now
+    if read -r -t 1 id command; then
+        [ -n "$id" ] && { (eval "$command") 2>&1 </dev/null; echo "ANSWER $id $?"; }
+    fi
+done

@@ -1,0 +1,121 @@
+// The dom0 disk: a Debian bookworm tree made by mmdebstrap, pruned, with the guests' kernel unpacked in it, and an ext4
+// image of that. It holds packages alone; whatever is the lab's own (init, keys, guests) travels on a seed disk (see
+// seed.ts), so a change there costs nothing. Built once, kept under a key of package versions and of this file.
+import { existsSync, readdirSync } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { acquireOptions, candidates, debianSources, updateLists } from './apt.ts'
+import { need, output, timed } from './command.ts'
+
+/** Built images outlive a clone: a fresh checkout on the same machine finds them. */
+export const cache = process.env.PENGX_LAB_CACHE ?? join(homedir(), '.cache', 'pengx-lab')
+
+const PACKAGES = [
+  // the machine
+  'udev kmod iproute2 iputils-ping bridge-utils ifupdown procps psmisc openssh-server linux-image-amd64 ca-certificates',
+  // Xen 4.17 with its own build of QEMU
+  'xen-system-amd64 xen-utils-4.17 xenstore-utils qemu-system-xen qemu-utils seabios',
+  // ways for storage to reach a host
+  'lvm2 e2fsprogs nfs-kernel-server nfs-common open-iscsi tgt drbd-utils ocfs2-tools',
+  // what tests use to look around
+  'rsync socat jq busybox-static python3-minimal strace',
+].flatMap((line) => line.split(' '))
+
+/** Directories of lib/modules that no test can need: 300 of 395 MB. */
+const UNUSED_MODULES =
+  'sound drivers/gpu drivers/media drivers/usb drivers/infiniband drivers/staging drivers/iio drivers/hwmon ' +
+  'drivers/net/wireless drivers/net/ethernet drivers/net/usb drivers/net/can drivers/isdn drivers/input ' +
+  'drivers/platform drivers/bluetooth drivers/mtd drivers/video drivers/comedi drivers/leds drivers/power ' +
+  'net/bluetooth net/wireless net/mac80211 net/can net/sctp net/tipc fs/btrfs fs/xfs fs/jfs fs/reiserfs fs/ubifs fs/f2fs fs/ntfs3'
+
+const UNUSED_FILES = 'usr/share/doc usr/share/man usr/share/locale usr/share/info var/cache/apt var/lib/apt/lists'
+
+export interface Root {
+  /** The tree, from which initramfs modules are picked. */
+  readonly tree: string
+  readonly image: string
+  readonly kernelRelease: string
+  readonly xen: string
+}
+
+export async function buildRoot(): Promise<Root> {
+  let dir = await cacheDir()
+  if (!existsSync(dir)) {
+    await updateLists() // newer lists may name newer versions, hence another key
+    dir = await cacheDir()
+  }
+  if (!existsSync(dir)) await build(dir)
+  const tree = join(dir, 'tree')
+  const kernelRelease = readdirSync(join(tree, 'lib/modules'))[0]!
+  return { tree, image: join(dir, 'root.img'), kernelRelease, xen: join(dir, 'xen') }
+}
+
+async function cacheDir(): Promise<string> {
+  const recipe = [...(await candidates(PACKAGES)), await Bun.file(import.meta.path).text()]
+  return join(cache, `root-${new Bun.CryptoHasher('sha256').update(recipe.join('\n')).digest('hex').slice(0, 16)}`)
+}
+
+/** Built beside its place and renamed, so that an interrupted or a second build never leaves half a root. */
+async function build(dir: string): Promise<void> {
+  const work = `${dir}.${process.pid}`
+  const tree = join(work, 'tree')
+  await mkdir(work, { recursive: true })
+  try {
+    await timed('root tree', () => bootstrap(tree))
+    await timed('pruned', () => prune(tree))
+    await timed('guest kernel', () => unpackKernel(tree))
+    await timed('root image', () => makeImage(tree, work))
+    await rename(work, dir)
+  } catch (error) {
+    await rm(work, { recursive: true, force: true })
+    if (!existsSync(dir)) throw error // else another run has built the same meanwhile
+  }
+}
+
+async function bootstrap(tree: string): Promise<void> {
+  const options = (await acquireOptions()).flatMap((line) => ['--aptopt', line])
+  // mode root: the other modes need user namespaces or a loop mount. dpkg's file syncs cost minutes for nothing.
+  const flags = ['--variant=minbase', '--mode=root', '--quiet', '--dpkgopt=force-unsafe-io', ...options]
+  const paths = ['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
+  // no service is started while packages are configured: this machine is not the lab's
+  await need(['mmdebstrap', ...flags, ...paths, `--include=${PACKAGES.join(',')}`, 'bookworm', tree, '-'], {
+    stdin: (await debianSources()).join('\n'),
+  })
+}
+
+async function prune(tree: string): Promise<void> {
+  const release = readdirSync(join(tree, 'lib/modules'))[0]!
+  const modules = UNUSED_MODULES.split(' ').map((name) => join(tree, 'lib/modules', release, 'kernel', name))
+  const files = UNUSED_FILES.split(' ').map((name) => join(tree, name))
+  // Debian's own initramfs is never booted: boot/ holds the kernel alone
+  await need(['rm', '-rf', ...modules, ...files, join(tree, `boot/initrd.img-${release}`)])
+  await need(['depmod', '-b', tree, release])
+  // keys and identities are each host's own and come with its seed
+  await need(['sh', '-c', 'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id "$1"/etc/hostname', 'sh', tree])
+}
+
+/**
+ * Leaves the guests' kernel unpacked as /boot/vmlinux: libxl otherwise unpacks it at every `xl create`, seconds of an
+ * emulated processor. The place of the payload is in the boot header (Linux Documentation/arch/x86/boot.rst).
+ */
+async function unpackKernel(tree: string): Promise<void> {
+  const release = readdirSync(join(tree, 'lib/modules'))[0]!
+  const image = Buffer.from(await Bun.file(join(tree, `boot/vmlinuz-${release}`)).arrayBuffer())
+  const start = (image.readUInt8(0x1f1) + 1) * 512 + image.readUInt32LE(0x248)
+  const payload = image.subarray(start, start + image.readUInt32LE(0x24c) - 4) // the last 4 bytes are its length
+  const packed = join(tree, 'boot/vmlinux.xz')
+  await Bun.write(packed, payload)
+  await need(['xz', '-d', '-f', packed])
+}
+
+async function makeImage(tree: string, work: string): Promise<void> {
+  const image = join(work, 'root.img')
+  await need(['truncate', '-s', '6G', image])
+  await need(['mkfs.ext4', '-q', '-F', '-L', 'dom0', '-m', '0', '-E', 'lazy_itable_init=1', '-d', tree, image])
+  const packed = readdirSync(join(tree, 'boot')).find((name) => /^xen-4.*\.gz$/.test(name))
+  if (!packed) throw new Error('no Xen hypervisor in the root tree')
+  await Bun.write(join(work, 'xen'), Bun.gunzipSync(await Bun.file(join(tree, 'boot', packed)).bytes()))
+  const { exit } = await output(['test', '-s', join(work, 'xen')])
+  if (exit !== 0) throw new Error(`cannot unpack ${packed}`)
+}
