@@ -29,6 +29,7 @@ export function batch(parts: readonly Command[], options: BatchOptions = {}): Co
     stdin: fed[0]?.stdin,
     parts,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+    ...(options.stopOnFailure ? { stopOnFailure: true as const } : {}),
     ...(options.heavy ? { heavy: true as const } : {}),
   }
 }

@@ -20,6 +20,8 @@ export interface Command {
   readonly heavy?: true
   /** Set by `batch()`: what the shell script in argv runs, in order. */
   readonly parts?: readonly Command[]
+  /** With `parts`: the first that fails ends the batch. */
+  readonly stopOnFailure?: true
   /** Under this a command that outlived its channel is found again and ended: `JOB.STEP`. */
   readonly tag?: string
 }
