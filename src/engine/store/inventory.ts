@@ -8,10 +8,14 @@ import type { Vm, VmSeen } from '../../model/vm.ts'
  */
 export interface Inventory {
   putPm(pm: Pm): Promise<void>
+  /** VMs that were only found there go with it; managed ones and storlinks are `conflict`. */
   dropPm(uuid: string): Promise<void>
   /** Inserts or replaces a VM with its disks and NICs; NICs with id 0 get one. A second VM of that name is `conflict`. */
   putVm(vm: Vm): Promise<void>
   dropVm(uuid: string): Promise<void>
+  /** Many in one transaction: what a first look at a PM finds. */
+  putVms(vms: readonly Vm[]): Promise<void>
+  dropVms(uuids: readonly string[]): Promise<void>
   /** Gives it an id where that is 0, and returns the id. */
   putStorlink(storlink: Storlink): Promise<number>
   dropStorlink(id: number): Promise<void>
