@@ -57,6 +57,8 @@ export interface StoredJob {
 export interface JobRows {
   /** Queued, owned by this controller, with the next number of the site. */
   create(job: NewJob): Promise<Job>
+  /** Forgets a job that was refused before it began, with its locks: a refusal makes no job. */
+  discard(id: string): Promise<void>
   /** Journals what gather found and the plan that follows from it; sets stepCount and pivotIndex. */
   recordPlan(
     id: string,
