@@ -19,6 +19,8 @@ export interface Disk {
   readonly owned: boolean
   /** `qdisk`, `phy` or what the configuration forces; absent: libxl chooses. */
   readonly backend?: string
+  /** The rest of its specification, kept and written back: `script=…`, `discard`. */
+  readonly extra?: string
   readonly desc: string
   readonly createdAt: number
 }
