@@ -9,6 +9,12 @@ export function isUuid(text: string): boolean {
   return UUID.test(text)
 }
 
+/** A machine-id (machine-id(5): 32 hexadecimal digits) or DMI UUID, written as a UUID. */
+export function uuidOfMachineId(id: string): string {
+  const hex = id.toLowerCase().replaceAll('-', '')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
 /** The first eight characters: enough for a person to tell two apart on a screen. */
 export function shortUuid(uuid: string): string {
   return uuid.slice(0, 8)

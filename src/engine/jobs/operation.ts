@@ -37,6 +37,9 @@ export interface Context {
   hostAt(destination: string): Host
   /** The key that a machine shows now, without logging in: for `pm.trust`. */
   hostKey(destination: string): Promise<HostKey>
+  /** Writes a key down in known_hosts, or takes exactly that line out again; both are repeatable. */
+  trustKey(key: HostKey): Promise<void>
+  distrustKey(key: HostKey): Promise<void>
   volumes(level: Level): VolumeDriver
   /** How far the step at work is, 0 to 1, and what it says of itself. */
   progress(done: number, text?: string): void
@@ -102,6 +105,8 @@ export interface Operation<P = never, F extends Json = Json> {
   readonly target: { readonly param: string; readonly kind: 'vm' | 'pm' | 'storlink' | 'text' }
   /** One schema: form fields, XML and JSON decoding, command-line flags, OpenAPI. */
   readonly params: z.ZodType<P>
+  /** Fills in what has to be picked before anything else happens: the UUID of what will be made. */
+  complete?(params: P): P
   /** Who is acted on, for Jobs; fails with `notFound`. */
   subject(params: P, view: View): Subject
   locks(params: P, view: View): Lock[]

@@ -1,0 +1,31 @@
+import type { AnyOperation } from '../jobs/operation.ts'
+import { vmAdopt, vmForget } from './adopt.ts'
+import { pmAdd, pmRemove, pmTrust } from './pms.ts'
+import { storlinkCreate, storlinkDelete } from './storlinks.ts'
+import { vmCreate } from './vmCreate.ts'
+import { vmDelete } from './vmDelete.ts'
+import { vmPoweroff, vmReboot, vmReset, vmResume, vmShutdown, vmStart, vmSuspend } from './vmPower.ts'
+
+/** Everything that can be done, in the order of menus. What is not here cannot be done anywhere. */
+export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOperation>(
+  (
+    [
+      vmStart,
+      vmShutdown,
+      vmPoweroff,
+      vmReboot,
+      vmReset,
+      vmSuspend,
+      vmResume,
+      vmCreate,
+      vmAdopt,
+      vmForget,
+      vmDelete,
+      storlinkCreate,
+      storlinkDelete,
+      pmAdd,
+      pmTrust,
+      pmRemove,
+    ] as readonly AnyOperation[]
+  ).map((operation) => [operation.name, operation]),
+)
