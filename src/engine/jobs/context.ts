@@ -1,0 +1,84 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { By } from '../../model/job.ts'
+import type { Json } from '../../model/json.ts'
+import type { Level } from '../../model/storlink.ts'
+import type { Host, HostKey } from '../host/host.ts'
+import type { DomainSeen, Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { Store } from '../store/store.ts'
+import type { VolumeDriver } from '../volumes/volumeDriver.ts'
+import type { AnyOperation, Context } from './operation.ts'
+
+/** What the runner is given to work with: the rest of the engine, by shape. */
+export interface Parts {
+  readonly store: Store
+  readonly operations: ReadonlyMap<string, AnyOperation>
+  readonly hypervisor: Hypervisor
+  readonly clock: Clock
+  readonly readOnly: boolean
+  /** A PM's host. With `record`, its commands are kept with that job. */
+  host(pm: string, record?: JobRecord): Host
+  hostAt(destination: string, record?: JobRecord): Host
+  hostKey(destination: string): Promise<HostKey>
+  trustKey(key: HostKey): Promise<void>
+  distrustKey(key: HostKey): Promise<void>
+  volumes(level: Level): VolumeDriver
+  look(pm: string): Promise<readonly DomainSeen[]>
+  saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
+  /** Ends commands of a job that outlived the process that had started them. */
+  endLost(pm: string, jobId: string): Promise<void>
+  /** Tests stand here: called around every step and every undo. */
+  readonly intercept?: (moment: Moment) => Promise<void> | void
+}
+
+export interface JobRecord {
+  readonly jobId: string
+  readonly lookOnly: boolean
+}
+
+export interface Moment {
+  readonly jobId: string
+  readonly operation: string
+  readonly step: number
+  readonly name: string
+  readonly phase: 'before' | 'after' | 'beforeUndo' | 'afterUndo'
+}
+
+/** What changes from step to step, beside what stays for the whole job. */
+export interface Moving {
+  readonly jobId: string
+  readonly by: By
+  readonly signal: AbortSignal
+  readonly outputs: ReadonlyMap<string, Json | undefined>
+  /** Only looks: a preview, or a gather. */
+  readonly lookOnly: boolean
+  step: number
+  progress(done: number, text?: string): void
+  notice(text: string): void
+}
+
+export function makeContext(parts: Parts, moving: Moving): Context {
+  const record = { jobId: moving.jobId, lookOnly: moving.lookOnly }
+  return {
+    jobId: moving.jobId,
+    by: moving.by,
+    view: parts.store.view,
+    inventory: parts.store.inventory,
+    hypervisor: parts.hypervisor,
+    clock: parts.clock,
+    signal: moving.signal,
+    get tag() {
+      return `${moving.jobId}.${moving.step}`
+    },
+    host: (pm) => parts.host(pm, record),
+    hostAt: (destination) => parts.hostAt(destination, record),
+    hostKey: parts.hostKey,
+    trustKey: parts.trustKey,
+    distrustKey: parts.distrustKey,
+    volumes: parts.volumes,
+    look: parts.look,
+    saw: parts.saw,
+    progress: moving.progress,
+    notice: moving.notice,
+    output: (step) => moving.outputs.get(step),
+  }
+}
