@@ -1,0 +1,45 @@
+import { changes, type Program, reads } from './program.ts'
+
+/** Files on a PM, with plain programs: every part can run in a batch, locally, over SSH and simulated. */
+
+/**
+ * A file's new content, whole or not at all, mode 0600 from its first byte; parts of one batch that stops at its first
+ * failure. `dd`, because it takes the text from standard input and, unlike tee, does not repeat it: a secret in it
+ * must not come back as output. The text is on the disk before the file has its name.
+ */
+export function writeFileAtomically(path: string, text: string): Program[] {
+  const draft = `${path}.new`
+  return [
+    changes('mkdir', '-p', parentOf(path)),
+    changes('install', '-m', '600', '/dev/null', draft),
+    { ...changes('dd', `of=${draft}`, 'conv=fsync', 'status=none'), stdin: text },
+    changes('mv', '-T', draft, path),
+  ]
+}
+
+export function readFile(path: string): Program {
+  return reads('cat', path)
+}
+
+/** A file that is not there is removed. */
+export function removeFile(path: string): Program {
+  return changes('rm', '-f', path)
+}
+
+/** Names in a directory, one a line; `parseNames` reads them. */
+export function listNames(directory: string): Program {
+  return reads('ls', '-1', directory)
+}
+
+export function lastLines(path: string, count: number): Program {
+  return reads('tail', '-n', String(count), path)
+}
+
+export function parseNames(stdout: string): string[] {
+  return stdout.split('\n').filter((name) => name !== '')
+}
+
+function parentOf(path: string): string {
+  const end = path.lastIndexOf('/')
+  return end > 0 ? path.slice(0, end) : '/'
+}

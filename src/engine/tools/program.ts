@@ -1,0 +1,21 @@
+/**
+ * A foreign program's command line as data. It is what a Host opens (host/host.ts, `Command`), said here in the few
+ * words that argv builders need: tools know nothing of hosts.
+ */
+export interface Program {
+  readonly argv: readonly [string, ...string[]]
+  readonly effect: 'read' | 'change'
+  readonly stdin?: string
+  readonly okExits?: readonly number[]
+}
+
+export function reads(...argv: [string, ...string[]]): Program {
+  return { argv, effect: 'read' }
+}
+
+export function changes(...argv: [string, ...string[]]): Program {
+  return { argv, effect: 'change' }
+}
+
+/** Exits that a part of a batch may have without ending the batch: all that a program can give. */
+export const ANY_EXIT: readonly number[] = [...Array(14).keys(), 126, 127, 255]

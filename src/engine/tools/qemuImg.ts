@@ -1,0 +1,134 @@
+import type { DiskFormat } from '../../model/disk.ts'
+import { changes, type Program, reads } from './program.ts'
+
+/** qemu-img(1): what pengx asks of it, and what it answers. Sizes in MiB, rounded up. */
+
+export interface ImageInfo {
+  readonly format: string
+  /** What the guest sees. */
+  readonly sizeMib: number
+  /** What it takes on its file system. */
+  readonly usedMib: number
+  /** The backing file as the header has it; `backingPath` is what that resolves to from here. */
+  readonly backing?: string
+  readonly backingPath?: string
+  readonly backingFormat?: string
+  /** qcow2 was not closed cleanly or is known to be damaged. */
+  readonly dirty: boolean
+  readonly corrupt: boolean
+}
+
+export interface CheckReport {
+  readonly errors: number
+  readonly corruptions: number
+  readonly leaks: number
+}
+
+/** qemu-img calls the format of a VHD `vpc`. */
+export function qemuFormat(format: DiskFormat): string {
+  return format === 'vhd' ? 'vpc' : format
+}
+
+/** The disk format for qemu-img's name of one, where pengx has it. */
+export function diskFormat(name: string): DiskFormat | undefined {
+  if (name === 'vpc') return 'vhd'
+  return name === 'qcow2' || name === 'raw' ? name : undefined
+}
+
+export function createImage(image: {
+  readonly path: string
+  readonly format: DiskFormat
+  readonly sizeMib?: number
+  readonly backing?: { readonly path: string; readonly format: DiskFormat }
+}): Program {
+  const backing = image.backing ? ['-b', image.backing.path, '-F', qemuFormat(image.backing.format)] : []
+  const size = image.sizeMib === undefined ? [] : [`${image.sizeMib}M`]
+  return changes('qemu-img', 'create', '-q', '-f', qemuFormat(image.format), ...backing, image.path, ...size)
+}
+
+/** `-U`: a running guest's QEMU holds the image, and only the header is read. */
+export function imageInfo(path: string): Program {
+  return reads('qemu-img', 'info', '--output=json', '-U', path)
+}
+
+/** Answers as `imageInfo` with a list: the image, its backing, and so on down. */
+export function imageChain(path: string): Program {
+  return reads('qemu-img', 'info', '--output=json', '-U', '--backing-chain', path)
+}
+
+/** Copies what the guest would read; with `existing` into a volume that is there already. */
+export function convertImage(copy: {
+  readonly source: { readonly path: string; readonly format: DiskFormat }
+  readonly target: { readonly path: string; readonly format: DiskFormat }
+  readonly existing?: boolean
+}): Program {
+  const { source, target } = copy
+  const formats = ['-f', qemuFormat(source.format), '-O', qemuFormat(target.format)]
+  return changes('qemu-img', 'convert', '-p', ...formats, ...(copy.existing ? ['-n'] : []), source.path, target.path)
+}
+
+/** 2: damaged, 3: leaks only; both are answers. */
+export function checkImage(path: string, format: DiskFormat): Program {
+  return { ...reads('qemu-img', 'check', '--output=json', '-f', qemuFormat(format), path), okExits: [0, 2, 3] }
+}
+
+export function resizeImage(path: string, format: DiskFormat, sizeMib: number): Program {
+  return changes('qemu-img', 'resize', '-q', '-f', qemuFormat(format), path, `${sizeMib}M`)
+}
+
+/** 1: they differ, which is an answer. */
+export function compareImages(
+  one: { readonly path: string; readonly format: DiskFormat },
+  other: { readonly path: string; readonly format: DiskFormat },
+): Program {
+  const formats = ['-f', qemuFormat(one.format), '-F', qemuFormat(other.format)]
+  return { ...reads('qemu-img', 'compare', '-q', ...formats, one.path, other.path), okExits: [0, 1] }
+}
+
+const MIB = 1024 * 1024
+
+interface RawInfo {
+  readonly format: string
+  readonly 'virtual-size': number
+  readonly 'actual-size'?: number
+  readonly 'backing-filename'?: string
+  readonly 'full-backing-filename'?: string
+  readonly 'backing-filename-format'?: string
+  readonly 'dirty-flag'?: boolean
+  readonly 'format-specific'?: { readonly data?: { readonly corrupt?: boolean } }
+}
+
+export function parseImageInfo(stdout: string): ImageInfo {
+  return toImageInfo(JSON.parse(stdout) as RawInfo)
+}
+
+export function parseImageChain(stdout: string): ImageInfo[] {
+  return (JSON.parse(stdout) as RawInfo[]).map(toImageInfo)
+}
+
+function toImageInfo(raw: RawInfo): ImageInfo {
+  const backing = raw['backing-filename']
+  const backingPath = raw['full-backing-filename'] ?? backing
+  const backingFormat = raw['backing-filename-format']
+  return {
+    format: raw.format,
+    sizeMib: Math.ceil(raw['virtual-size'] / MIB),
+    usedMib: Math.ceil((raw['actual-size'] ?? raw['virtual-size']) / MIB),
+    ...(backing === undefined ? {} : { backing }),
+    ...(backingPath === undefined ? {} : { backingPath }),
+    ...(backingFormat === undefined ? {} : { backingFormat }),
+    dirty: raw['dirty-flag'] ?? false,
+    corrupt: raw['format-specific']?.data?.corrupt ?? false,
+  }
+}
+
+export function parseCheck(stdout: string): CheckReport {
+  const raw = JSON.parse(stdout) as { 'check-errors'?: number; corruptions?: number; leaks?: number }
+  return { errors: raw['check-errors'] ?? 0, corruptions: raw.corruptions ?? 0, leaks: raw.leaks ?? 0 }
+}
+
+/** The newest of the `(12.34/100%)` marks that `-p` rewrites in place, as 0 to 1; undefined where the text has none. */
+export function parseProgress(text: string): number | undefined {
+  const last = [...text.matchAll(/\((\d+(?:\.\d+)?)\/100%\)/g)].at(-1)?.[1]
+  return last === undefined ? undefined : Number(last) / 100
+}

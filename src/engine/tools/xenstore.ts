@@ -1,0 +1,37 @@
+import { type Program, reads } from './program.ts'
+
+/** XenStore from dom0: xenstore-ls(1), xenstore-read(1). */
+
+/** Every node under a path as `PATH = "VALUE"` lines, whole (`-f`). */
+export function listStore(path: string): Program {
+  return reads('xenstore-ls', '-f', path)
+}
+
+export function readStore(path: string): Program {
+  return reads('xenstore-read', path)
+}
+
+/** Exit 0: the node is there, 1: it is not. */
+export function storeHas(path: string): Program {
+  return { ...reads('xenstore-exists', path), okExits: [0, 1] }
+}
+
+/** Values by path. Values come as xenstore-ls escapes them: `\n`, `\x07`, `\\`, `\"`. */
+export function parseStoreList(stdout: string): Map<string, string> {
+  const values = new Map<string, string>()
+  for (const line of stdout.split('\n')) {
+    const found = /^(\S+) = "(.*)"$/.exec(line)
+    if (found) values.set(found[1]!, unescapeValue(found[2]!))
+  }
+  return values
+}
+
+const NAMED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', '"': '"' }
+
+function unescapeValue(text: string): string {
+  return text.replace(/\\(x[0-9a-f]{2}|[0-7]{1,3}|.)/g, (whole, code: string) => {
+    if (code.length === 3 && code.startsWith('x')) return String.fromCharCode(Number.parseInt(code.slice(1), 16))
+    if (/^[0-7]+$/.test(code)) return String.fromCharCode(Number.parseInt(code, 8))
+    return NAMED[code] ?? whole
+  })
+}
