@@ -38,3 +38,9 @@ export function newSecret(length: number): string {
   }
   return secret
 }
+
+/** A UUID that follows from a text: the same text, the same UUID (RFC 9562 section 5.8, version 8). */
+export function uuidOfText(text: string): string {
+  const hex = new Bun.CryptoHasher('sha256').update(text).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}

@@ -1,0 +1,282 @@
+import type { Clock } from '../../lib/clock.ts'
+import { uuidOfMachineId } from '../../lib/ids.ts'
+import { PengxError, toPengxError } from '../../model/error.ts'
+import type { FoundConfig, Pm, PmSeen, Stray } from '../../model/pm.ts'
+import type { Vm } from '../../model/vm.ts'
+import type { Host } from '../host/host.ts'
+import type { ConfigFile, DomainDetail, DomainSeen, Hypervisor, PmLook } from '../hypervisor/hypervisor.ts'
+import type { Store } from '../store/store.ts'
+import { createSampler } from './perf.ts'
+import { isProvisional } from './provisional.ts'
+import { type Known, type Meaning, reconcile } from './reconcile.ts'
+
+/**
+ * Looks at PMs and corrects the store: what is written down is what was seen. Looks may overtake each other (a job looks
+ * while a beat is under way); what an older look has to say of the domains is then dropped.
+ */
+export interface Observer {
+  /** Everything a beat needs; a PM that does not answer is written down as that. */
+  look(pm: string): Promise<void>
+  /** The domains alone; fails with `unreachable` and the like. */
+  quick(pm: string): Promise<readonly DomainSeen[]>
+  saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
+}
+
+export interface ObserverParts {
+  readonly store: Store
+  readonly hypervisor: Hypervisor
+  readonly clock: Clock
+  host(pm: Pm): Host
+}
+
+/** Configuration files and disk counters change or cost more than the rest, so they are looked at every Nth time. */
+const CONFIGS_EVERY = 30
+const DISKS_EVERY = 5
+
+interface PmState {
+  looks: number
+  started: number
+  applied: number
+  readonly missingSince: Map<string, number>
+  /** Domids whose details are known: a domain never changes under its domid. */
+  readonly detailed: Set<number>
+  configs: readonly ConfigFile[]
+  applying: Promise<void>
+}
+
+export function createObserver({ store, hypervisor, clock, host }: ObserverParts): Observer {
+  const { view, inventory } = store
+  const states = new Map<string, PmState>()
+  const sampler = createSampler()
+
+  function stateOf(pm: string): PmState {
+    let state = states.get(pm)
+    if (!state) {
+      state = {
+        looks: 0,
+        started: 0,
+        applied: 0,
+        missingSince: new Map(),
+        detailed: new Set(),
+        configs: [],
+        applying: Promise.resolve(),
+      }
+      states.set(pm, state)
+    }
+    return state
+  }
+
+  const known: Known = {
+    vmsOn: (pm) => view.vmsOn(pm),
+    getVm: (uuid) => view.getVm(uuid),
+    isAtWork: (uuid) => {
+      const job = view.jobOn('vm', uuid)
+      return job !== undefined && job.state !== 'stuck'
+    },
+    isUp: (pm) => view.getPm(pm)?.seen.reach === 'up',
+    pmName: (pm) => view.getPm(pm)?.name ?? pm,
+  }
+
+  /** One writer a PM at a time; a look that began before the last one applied has nothing new to say of domains. */
+  function apply(
+    pm: string,
+    ticket: number,
+    domains: readonly DomainSeen[],
+    write: (meaning: Meaning) => Promise<void>,
+  ): Promise<void> {
+    const state = stateOf(pm)
+    const turn = state.applying.then(async () => {
+      if (ticket < state.applied) return
+      state.applied = ticket
+      await write(reconcile({ pm, domains, now: clock.now() }, known, state.missingSince))
+    })
+    state.applying = turn.catch(() => undefined)
+    return turn
+  }
+
+  async function writeMeaning(
+    meaning: Meaning,
+    pmSeen?: { uuid: string; seen: PmSeen; cpuCount: number; memoryMib: number },
+  ): Promise<void> {
+    for (const vm of meaning.moved) await inventory.putVm(vm)
+    for (const uuid of meaning.gone) {
+      sampler.forget(uuid)
+      await inventory.dropVm(uuid)
+    }
+    await inventory.recordSeen({ vms: meaning.seen, ...(pmSeen ? { pms: [pmSeen] } : {}) })
+  }
+
+  async function saw(pm: string, domains: readonly DomainSeen[]): Promise<void> {
+    const state = stateOf(pm)
+    await apply(pm, ++state.started, domains, (meaning) => writeMeaning(meaning))
+  }
+
+  async function quick(pm: string): Promise<readonly DomainSeen[]> {
+    const ticket = ++stateOf(pm).started
+    const domains = await hypervisor.domains(host(view.needPm(pm)))
+    await apply(pm, ticket, domains, (meaning) => writeMeaning(meaning))
+    return domains
+  }
+
+  /** Built from, VNC port, start time: asked once a domain, when it is first seen. */
+  async function detailsOf(row: Pm, state: PmState, domains: readonly DomainSeen[]): Promise<readonly DomainDetail[]> {
+    const fresh = domains.filter(
+      (domain) => domain.domid !== 0 && domain.state !== 'starting' && !state.detailed.has(domain.domid),
+    )
+    if (fresh.length === 0) return []
+    const domids = fresh.length > 8 ? [] : fresh.map((domain) => domain.domid)
+    const details = await hypervisor.details(host(row), domids).catch(() => [])
+    for (const detail of details) state.detailed.add(detail.domid)
+    return details
+  }
+
+  function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail): Vm {
+    const now = clock.now()
+    return {
+      ...detail.spec,
+      uuid: domain.uuid,
+      pm,
+      origin: 'found',
+      desc: '',
+      os: '',
+      osArch: '',
+      createdAt: now,
+      ...(detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }),
+      configForeign: false,
+      seen: {
+        state: domain.state,
+        since: now,
+        domid: domain.domid,
+        memoryMib: domain.memoryMib,
+        vcpuCount: domain.vcpuCount,
+        ...(detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }),
+        drift: [],
+      },
+    }
+  }
+
+  async function writeDetails(pm: string, meaning: Meaning, details: readonly DomainDetail[]): Promise<void> {
+    for (const detail of details) {
+      const domain = meaning.appeared.find((one) => one.domid === detail.domid)
+      const vm = view.getVm(detail.uuid)
+      if (domain && !vm) await inventory.putVm(foundVm(pm, domain, detail))
+      if (!vm || vm.seen.domid !== detail.domid) continue
+      const vnc = detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }
+      const booted = detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }
+      await inventory.recordSeen({ vms: [{ uuid: vm.uuid, seen: { ...vm.seen, ...vnc }, ...booted }] })
+    }
+  }
+
+  /** Files that no row stands for: neither its own file nor one of its name. */
+  function unclaimed(pm: string, configs: readonly ConfigFile[]): FoundConfig[] {
+    const rows = view.vmsOn(pm)
+    const claimed = (file: ConfigFile) =>
+      rows.some(
+        (vm) =>
+          vm.configPath === file.path || vm.uuid === file.uuid || (vm.name === file.name && file.uuid === undefined),
+      )
+    return configs
+      .filter((file) => !claimed(file))
+      .map(({ path, name, uuid }) => ({ path, name, ...(uuid === undefined ? {} : { uuid }) }))
+  }
+
+  function pmSeenOf(row: Pm, look: PmLook, strays: readonly Stray[], configs: readonly FoundConfig[]): PmSeen {
+    const now = clock.now()
+    const dom0 = look.domains.find((domain) => domain.domid === 0)
+    const { xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges } = look
+    return {
+      reach: 'up',
+      since: row.seen.reach === 'up' ? row.seen.since : now,
+      at: now,
+      // To the second is too fine: it would differ at each look.
+      bootedAt:
+        Math.abs((row.seen.bootedAt ?? 0) - (now - look.uptimeSeconds * 1000)) < 5000
+          ? row.seen.bootedAt!
+          : now - look.uptimeSeconds * 1000,
+      ...(dom0 ? { dom0MemoryMib: dom0.memoryMib, dom0VcpuCount: dom0.vcpuCount } : {}),
+      ...{ xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges },
+      strays,
+      configs,
+    }
+  }
+
+  async function lookAt(row: Pm): Promise<void> {
+    const state = stateOf(row.uuid)
+    const ticket = ++state.started
+    const look = await hypervisor.look(host(row))
+    const uuid = uuidOfMachineId(look.machineId)
+    if (isProvisional(row)) return await settle(row, look, uuid)
+    if (uuid !== row.uuid) {
+      throw new PengxError(
+        'refused',
+        `${row.destination} leads to another machine now: its machine-id is ${uuid}, not ${row.uuid}`,
+      )
+    }
+    if (row.seen.bootId !== undefined && row.seen.bootId !== look.bootId) state.detailed.clear()
+    const details = await detailsOf(row, state, look.domains)
+    if (state.looks % CONFIGS_EVERY === 0)
+      state.configs = await hypervisor.configFiles(host(row)).catch(() => state.configs)
+    const { cpuCount, totalMib: memoryMib } = look
+    await apply(row.uuid, ticket, look.domains, async (meaning) => {
+      const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays, unclaimed(row.uuid, state.configs))
+      await writeMeaning(meaning, { uuid: row.uuid, seen, cpuCount, memoryMib })
+      await writeDetails(row.uuid, meaning, details)
+    })
+    for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)
+    if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
+  }
+
+  /** A machine that had never answered gets the identity that it has. */
+  async function settle(row: Pm, look: PmLook, uuid: string): Promise<void> {
+    await inventory.dropPm(row.uuid)
+    if (!view.getPm(uuid)) {
+      const name = row.name === row.destination.replace(/^ssh:/, '') ? look.hostname : row.name
+      const taken = view.pms().some((pm) => pm.name === name)
+      await inventory.putPm({
+        ...row,
+        uuid,
+        name: taken ? `${name} (${row.destination})` : name,
+        cpuCount: look.cpuCount,
+        memoryMib: look.totalMib,
+      })
+    }
+    await observer.look(uuid)
+  }
+
+  async function countDisks(row: Pm, domains: readonly DomainSeen[]): Promise<void> {
+    const running = domains.filter((domain) => domain.domid !== 0 && domain.state === 'running')
+    await Promise.all(
+      running.map(async ({ uuid, domid }) => {
+        const counters = await hypervisor.diskCounters(host(row), domid).catch(() => [])
+        if (counters.length > 0) sampler.disks(uuid, domid, counters, clock.now())
+      }),
+    )
+  }
+
+  /** Nobody can say what runs there; what was known stays, marked as unknown. */
+  async function writeDown(row: Pm, problem: string): Promise<void> {
+    const now = clock.now()
+    const since = row.seen.reach === 'down' ? row.seen.since : now
+    const vms = view.vmsOn(row.uuid).filter((vm) => vm.seen.state !== 'unknown')
+    await inventory.recordSeen({
+      pms: [{ uuid: row.uuid, seen: { ...row.seen, reach: 'down', since, problem } }],
+      vms: vms.map((vm) => ({ uuid: vm.uuid, seen: { ...vm.seen, state: 'unknown' as const, since: now } })),
+    })
+  }
+
+  const observer: Observer = {
+    quick,
+    saw,
+    async look(pm) {
+      const row = view.getPm(pm)
+      if (!row) return
+      try {
+        await lookAt(row)
+      } catch (error) {
+        const latest = view.getPm(pm)
+        if (latest) await writeDown(latest, toPengxError(error).message)
+      }
+    },
+  }
+  return observer
+}

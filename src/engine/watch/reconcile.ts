@@ -1,0 +1,125 @@
+import type { Stray } from '../../model/pm.ts'
+import { hasDomain, type Vm, type VmSeen } from '../../model/vm.ts'
+import type { DomainSeen } from '../hypervisor/hypervisor.ts'
+
+/**
+ * What a look at one PM's domains means for the rows: what is written down is what was seen. Pure, so that each case
+ * can be shown: a domain that vanished, changed its PM, crashed, lost its name, or runs in two places.
+ */
+export interface Look {
+  readonly pm: string
+  /** Domain-0 may be among them; it is no VM. */
+  readonly domains: readonly DomainSeen[]
+  readonly now: number
+}
+
+export interface Known {
+  vmsOn(pm: string): readonly Vm[]
+  getVm(uuid: string): Vm | undefined
+  /** A job of pengx is at work on it, so that what happens to it is no surprise. */
+  isAtWork(uuid: string): boolean
+  /** Its PM was reached lately. */
+  isUp(pm: string): boolean
+  pmName(pm: string): string
+}
+
+export interface Meaning {
+  readonly seen: readonly { readonly uuid: string; readonly seen: VmSeen; readonly bootedAt?: number }[]
+  /** Domains that no row stands for. */
+  readonly appeared: readonly DomainSeen[]
+  /** Rows whose domain is here now and no longer where it was. */
+  readonly moved: readonly Vm[]
+  /** Found rows whose domain is gone: nothing is known of them any more. */
+  readonly gone: readonly string[]
+  readonly strays: readonly Stray[]
+}
+
+/** A guest that reboots has no domain for about a second, so a domain counts as gone when it has been missing this long. */
+const MISSING_MS = 1500
+
+export function reconcile({ pm, domains, now }: Look, known: Known, missingSince: Map<string, number>): Meaning {
+  const seen: { uuid: string; seen: VmSeen; bootedAt?: number }[] = []
+  const appeared: DomainSeen[] = []
+  const moved: Vm[] = []
+  const strays: Stray[] = []
+  const present = new Set<string>()
+  for (const domain of domains) {
+    if (domain.domid === 0) continue
+    const vm = known.getVm(domain.uuid)
+    if (present.has(domain.uuid) || isNameless(domain) || runsElsewhere(vm, pm, known)) {
+      strays.push(strayOf(domain))
+      continue
+    }
+    present.add(domain.uuid)
+    missingSince.delete(domain.uuid)
+    if (!vm) {
+      appeared.push(domain)
+      continue
+    }
+    const drift = driftOf(vm, domain, pm, known)
+    const next = seenOf(vm.seen, domain, drift, now)
+    if (vm.pm !== pm) moved.push({ ...vm, pm, seen: next })
+    else seen.push({ uuid: vm.uuid, seen: next, ...(next.domid === vm.seen.domid ? {} : { bootedAt: now }) })
+  }
+  const gone: string[] = []
+  for (const vm of known.vmsOn(pm)) {
+    if (present.has(vm.uuid)) continue
+    const verdict = missing(vm, now, known.isAtWork(vm.uuid), missingSince)
+    if (verdict === 'gone') gone.push(vm.uuid)
+    else if (verdict) seen.push({ uuid: vm.uuid, seen: verdict })
+  }
+  return { seen, appeared, moved, gone, strays }
+}
+
+/** `(null)`: Xen has lost its name, or not given it one yet. */
+function isNameless(domain: DomainSeen): boolean {
+  return domain.name === '(null)' || /^0{8}-/.test(domain.uuid)
+}
+
+/** The row's own PM is up and shows a domain for it: this one is a second. */
+function runsElsewhere(vm: Vm | undefined, pm: string, known: Known): boolean {
+  return vm !== undefined && vm.pm !== pm && known.isUp(vm.pm) && hasDomain(vm.seen.state)
+}
+
+function strayOf({ domid, name, uuid, rawState }: DomainSeen): Stray {
+  return { domid, name, uuid, state: rawState }
+}
+
+function driftOf(vm: Vm, domain: DomainSeen, pm: string, known: Known): string[] {
+  const lines: string[] = []
+  if (vm.pm !== pm) lines.push(`moved from ${known.pmName(vm.pm)} to ${known.pmName(pm)}, not by pengx`)
+  else lines.push(...vm.seen.drift.filter((line) => line.startsWith('moved from')))
+  if (domain.name !== vm.domainName && vm.origin !== 'found') lines.push(`runs under the domain name ${domain.name}`)
+  return lines
+}
+
+function seenOf(before: VmSeen, domain: DomainSeen, drift: readonly string[], now: number): VmSeen {
+  const same = before.state === domain.state && before.domid === domain.domid
+  return {
+    state: domain.state,
+    since: same ? before.since : now,
+    domid: domain.domid,
+    ...(before.domid === domain.domid && before.vncPort !== undefined ? { vncPort: before.vncPort } : {}),
+    memoryMib: domain.memoryMib,
+    vcpuCount: domain.vcpuCount,
+    drift,
+  }
+}
+
+/** What a row without a domain is: shut down, gone, or (undefined) as it was, since it may only be rebooting. */
+function missing(vm: Vm, now: number, atWork: boolean, missingSince: Map<string, number>): VmSeen | 'gone' | undefined {
+  if (vm.seen.state === 'shutdown') return undefined
+  const since = missingSince.get(vm.uuid) ?? now
+  missingSince.set(vm.uuid, since)
+  const surprise = hasDomain(vm.seen.state) && !atWork
+  if (surprise && now - since < MISSING_MS) return undefined
+  if (vm.origin === 'found') return atWork ? shutDown(vm, now, []) : 'gone'
+  // A guest that shuts itself down is seen dying first; what was running a moment ago and is not there is worth a word.
+  const drift =
+    surprise && vm.seen.state !== 'dying' ? [`its domain went away while it was ${vm.seen.state}, not by pengx`] : []
+  return shutDown(vm, now, drift)
+}
+
+function shutDown(vm: Vm, now: number, drift: readonly string[]): VmSeen {
+  return { state: 'shutdown', since: vm.seen.state === 'unknown' ? vm.seen.since : now, drift }
+}
