@@ -1,0 +1,274 @@
+import { parseArgs } from 'node:util'
+import { nearest } from './lib/near.ts'
+import { PengxError } from './model/error.ts'
+
+/**
+ * What a command line asks for. A word that is not understood is refused and the near one named: a wrong flag
+ * that is ignored would run something else than what was meant. The words of `run` after its operation are
+ * left as they are, because only the operation knows which of its parameters take a value.
+ */
+export const LISTS = ['pms', 'vms', 'perf', 'jobs', 'storlinks'] as const
+export type ListName = (typeof LISTS)[number]
+
+export const SHELLS = ['bash', 'zsh', 'fish'] as const
+export type ShellName = (typeof SHELLS)[number]
+
+const COMMANDS = [...LISTS, 'run', 'token', 'config', 'completion', 'help'] as const
+
+/** Which site is meant and how it is opened. */
+export interface SiteArgs {
+  readonly demo?: { readonly vmCount?: number }
+  readonly dbPath?: string
+  readonly destinations: readonly string[]
+  readonly readOnly: boolean
+  readonly ascii: boolean
+}
+
+export type Listen =
+  | { readonly kind: 'tcp'; readonly hostname: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string }
+
+export type Action =
+  | { readonly kind: 'version' | 'help' | 'terminal' | 'config' }
+  | { readonly kind: 'serve'; readonly listen: Listen; readonly auth: boolean; readonly tokenFile?: string }
+  | { readonly kind: 'list'; readonly list: ListName; readonly json: boolean }
+  | { readonly kind: 'token'; readonly tokenFile?: string; readonly json: boolean }
+  | { readonly kind: 'completion'; readonly shell: ShellName }
+  | RunAction
+
+export interface RunAction {
+  readonly kind: 'run'
+  readonly operation?: string
+  /** TARGET and `--name value …`, not yet understood. */
+  readonly words: readonly string[]
+  readonly yes: boolean
+  readonly json: boolean
+  /** Print the plan and do nothing. */
+  readonly plan: boolean
+  readonly help: boolean
+}
+
+export interface Invocation {
+  readonly action: Action
+  readonly site: SiteArgs
+}
+
+/** Flags by the actions that they belong to; `site` flags go with every action. */
+const FLAGS = {
+  demo: { type: 'string', with: ['site'] },
+  db: { type: 'string', with: ['site'] },
+  'read-only': { type: 'boolean', with: ['site'] },
+  ascii: { type: 'boolean', with: ['site'] },
+  serve: { type: 'boolean', with: ['site'] },
+  listen: { type: 'string', with: ['serve'] },
+  'no-auth': { type: 'boolean', with: ['serve'] },
+  'token-file': { type: 'string', with: ['serve', 'token'] },
+  json: { type: 'boolean', with: ['list', 'run', 'token'] },
+  yes: { type: 'boolean', with: ['run'] },
+  plan: { type: 'boolean', with: ['run'] },
+  help: { type: 'boolean', short: 'h', with: ['site'] },
+  version: { type: 'boolean', short: 'V', with: ['site'] },
+} as const satisfies Record<string, { type: 'string' | 'boolean'; short?: string; with: readonly string[] }>
+
+type Flag = keyof typeof FLAGS
+type Values = { -readonly [K in Flag]?: (typeof FLAGS)[K]['type'] extends 'string' ? string : boolean }
+
+/** Understands a command line; fails with `invalid`, naming the word that is wrong. */
+export function parseCommandLine(argv: readonly string[]): Invocation {
+  const words = argv.map((word) => (word === '--demo' ? '--demo=' : word))
+  const command = findCommand(words)
+  const isRun = command !== undefined && words[command] === 'run'
+  const { values, positionals } = readFlags(isRun ? words.slice(0, command + 1) : words)
+  const run = isRun ? readRun(words.slice(command + 1), values) : undefined
+  if (values.version) return { action: { kind: 'version' }, site: siteOf(values, []) }
+  const { name, destinations } = command === undefined ? bare(positionals) : splitCommand(positionals)
+  const site = siteOf(values, destinations)
+  const action = run ?? actionOf(name, positionals, values)
+  checkPlaces(values, action)
+  return { action, site }
+}
+
+/** The index of the first word that is a command; destinations may stand before it. */
+function findCommand(words: readonly string[]): number | undefined {
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: FLAGS,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  })
+  for (const token of tokens) {
+    if (token.kind !== 'positional') continue
+    if ((COMMANDS as readonly string[]).includes(token.value)) return token.index
+    if (!isDestination(token.value)) return undefined
+  }
+  return undefined
+}
+
+function readFlags(words: readonly string[]): { values: Values; positionals: string[] } {
+  const { tokens } = parseArgs({
+    args: [...words],
+    options: FLAGS,
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+  })
+  const values: Record<string, string | boolean> = {}
+  const positionals: string[] = []
+  for (const token of tokens) {
+    if (token.kind === 'positional') positionals.push(token.value)
+    if (token.kind === 'option') values[token.name] = flagValue(token)
+  }
+  return { values, positionals }
+}
+
+function flagValue(token: { name: string; rawName: string; value?: string }): string | boolean {
+  const flag = (FLAGS as Record<string, { type: string }>)[token.name]
+  if (flag === undefined) throw unknownFlag(token.rawName, Object.keys(FLAGS))
+  if (flag.type === 'boolean') {
+    if (token.value !== undefined) throw usage(`${token.rawName} takes no value, got "${token.value}"`)
+    return true
+  }
+  if (token.value === undefined || (token.value === '' && token.name !== 'demo')) {
+    throw usage(`${token.rawName} needs a value`)
+  }
+  if (token.value.startsWith('--')) throw usage(`${token.rawName} needs a value, got the flag ${token.value}`)
+  return token.value
+}
+
+export function unknownFlag(raw: string, known: Iterable<string>): PengxError {
+  const near = nearest(raw.replace(/^--?/, ''), known)
+  return usage(`unknown flag ${raw}${near ? `; did you mean --${near}?` : ''}`)
+}
+
+/** Takes out of the words after `run` the flags that are pengx's own; the rest belongs to the operation. */
+function readRun(words: readonly string[], values: Values): RunAction {
+  const rest: string[] = []
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index]!
+    const [, name, , value] = /^--([^=]+)(=(.*))?$/s.exec(word) ?? (word === '-h' ? ['', 'help'] : [])
+    const own = name === 'yes' || name === 'json' || name === 'plan' || name === 'help' || name === 'ascii'
+    if (own && value === undefined) values[name] = true
+    else if (own) throw usage(`--${name} takes no value, got "${value}"`)
+    else if (name === 'demo') values.demo = value ?? ''
+    else if (name === 'db') {
+      const path = value ?? words[++index]
+      if (!path || path.startsWith('--')) throw usage('--db needs a value')
+      values.db = path
+    } else rest.push(word)
+  }
+  const first = rest[0]?.startsWith('--') ? undefined : rest.shift()
+  return {
+    kind: 'run',
+    ...(first === undefined ? {} : { operation: first }),
+    words: rest,
+    yes: values.yes ?? false,
+    json: values.json ?? false,
+    plan: values.plan ?? false,
+    help: values.help ?? false,
+  }
+}
+
+/** No command: every bare word is a PM, except one that looks like a mistyped command. */
+function bare(positionals: readonly string[]): { name: undefined; destinations: readonly string[] } {
+  for (const word of positionals) {
+    const near = isDestination(word) || word.includes('.') ? undefined : nearest(word, COMMANDS)
+    if (near)
+      throw usage(`unknown command "${word}"; did you mean ${near}? (a host of that name is written root@${word})`)
+    if (!/^[^\s/]+$/.test(word))
+      throw usage(`"${word}" is neither a command nor a host; a host is written [user@]host[:port]`)
+  }
+  return { name: undefined, destinations: positionals }
+}
+
+function splitCommand(positionals: readonly string[]): { name: string; destinations: readonly string[] } {
+  const at = positionals.findIndex((word) => (COMMANDS as readonly string[]).includes(word))
+  return { name: positionals[at]!, destinations: positionals.slice(0, at) }
+}
+
+function isDestination(word: string): boolean {
+  return word.includes('@') || word.includes(':')
+}
+
+function siteOf(values: Values, destinations: readonly string[]): SiteArgs {
+  if (values.demo !== undefined && destinations.length > 0) {
+    throw usage(`--demo shows a simulated site and reaches no machine, so ${destinations[0]} cannot stand beside it`)
+  }
+  if (values.demo !== undefined && values.db !== undefined) {
+    throw usage('--demo keeps its store in memory, so --db cannot stand beside it')
+  }
+  return {
+    ...(values.demo === undefined ? {} : { demo: readDemo(values.demo) }),
+    ...(values.db === undefined ? {} : { dbPath: values.db }),
+    destinations,
+    readOnly: values['read-only'] ?? false,
+    ascii: values.ascii ?? false,
+  }
+}
+
+function readDemo(value: string): { vmCount?: number } {
+  if (value === '') return {}
+  const vmCount = Number(value)
+  if (!/^\d+$/.test(value) || vmCount < 1 || vmCount > 100_000) {
+    throw usage(`--demo=${value}: the number of VMs is a whole number from 1 to 100000`)
+  }
+  return { vmCount }
+}
+
+function actionOf(name: string | undefined, positionals: readonly string[], values: Values): Action {
+  if (values.help || name === 'help') return { kind: 'help' }
+  if (values.serve) {
+    if (name !== undefined) throw usage(`--serve runs the API server, so the command ${name} cannot stand beside it`)
+    return {
+      kind: 'serve',
+      listen: readListen(values.listen ?? '127.0.0.1:8000'),
+      auth: !values['no-auth'],
+      ...(values['token-file'] === undefined ? {} : { tokenFile: values['token-file'] }),
+    }
+  }
+  if (name === undefined) return { kind: 'terminal' }
+  const after = positionals.slice(positionals.indexOf(name) + 1)
+  if (name === 'completion') return { kind: 'completion', shell: readShell(after) }
+  if (after.length > 0) throw usage(`${name} takes no further word, got "${after[0]}"`)
+  if (name === 'config') return { kind: 'config' }
+  if (name === 'token') {
+    const file = values['token-file']
+    return { kind: 'token', json: values.json ?? false, ...(file === undefined ? {} : { tokenFile: file }) }
+  }
+  return { kind: 'list', list: name as ListName, json: values.json ?? false }
+}
+
+function readShell(after: readonly string[]): ShellName {
+  const shell = SHELLS.find((known) => known === after[0])
+  if (shell === undefined || after.length > 1) throw usage(`completion is for one of ${SHELLS.join(', ')}`)
+  return shell
+}
+
+/** `HOST:PORT`, `[V6]:PORT` or `unix:PATH`. */
+export function readListen(text: string): Listen {
+  if (text.startsWith('unix:')) {
+    const path = text.slice('unix:'.length)
+    if (path === '') throw usage('--listen unix: needs the path of a socket')
+    return { kind: 'unix', path }
+  }
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (!match || port > 65535) throw usage(`--listen ${text}: expected HOST:PORT or unix:PATH, as in 127.0.0.1:8000`)
+  return { kind: 'tcp', hostname: (match[1] ?? match[2])!, port }
+}
+
+function checkPlaces(values: Values, action: Action): void {
+  if (action.kind === 'help' || action.kind === 'version') return
+  for (const name of Object.keys(values) as Flag[]) {
+    const places: readonly string[] = FLAGS[name].with
+    if (!places.includes('site') && !places.includes(action.kind)) {
+      throw usage(`--${name} goes with ${places.map((place) => PLACE_NAMES[place]).join(' or ')}`)
+    }
+  }
+}
+
+const PLACE_NAMES: Record<string, string> = { serve: '--serve', token: 'token', list: LISTS.join(', '), run: 'run' }
+
+function usage(message: string): PengxError {
+  return new PengxError('invalid', message)
+}

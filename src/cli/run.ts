@@ -1,0 +1,162 @@
+import type { RunAction } from '../args.ts'
+import type { Engine } from '../engine/engine.ts'
+import { describeParams } from '../engine/jobs/params.ts'
+import { formatSpan } from '../lib/age.ts'
+import { stripControl } from '../lib/text.ts'
+import { PengxError, toPengxError } from '../model/error.ts'
+import type { Job } from '../model/job.ts'
+import type { Json } from '../model/json.ts'
+import { EXIT, exitOfJob } from './exit.ts'
+import { kebab, readOperationWords } from './flags.ts'
+import { formatJson, type Io } from './io.ts'
+import { jobObject } from './lists.ts'
+import { formatOperation, formatOperations, unknownOperation } from './operationHelp.ts'
+import { formatPlan, isAllowed } from './plan.ts'
+import { showProgress } from './progress.ts'
+import { readSecrets } from './secrets.ts'
+import { resolveTarget } from './target.ts'
+
+type AnyOperation = Engine['operations'] extends ReadonlyMap<string, infer O> ? O : never
+
+/** `pengx run OPERATION TARGET …`: asks where it is dangerous, waits, and gives the exit status. */
+export async function runOperation(engine: Engine, action: RunAction, io: Io): Promise<number> {
+  if (action.operation === undefined) {
+    await io.out(formatOperations(engine))
+    return action.help ? EXIT.done : EXIT.usage
+  }
+  const operation = engine.operations.get(action.operation)
+  if (operation === undefined) throw unknownOperation(engine, action.operation)
+  if (action.help) {
+    await io.out(formatOperation(operation))
+    return EXIT.done
+  }
+  const raw = await readRaw(engine, operation, action, io)
+  const params = await decodeFresh(engine, operation, raw)
+  if (action.plan) {
+    const preview = await engine.preview(operation.name, params)
+    await io.out(action.json ? formatJson(preview) : formatPlan(preview))
+    return EXIT.done
+  }
+  if (operation.danger !== 'safe' && !action.yes) await askFirst(engine, operation, params, io)
+  return await carryOut(engine, operation.name, params, action.json, io)
+}
+
+/**
+ * What a command line knows of the site may be old, since nothing watched it meanwhile. So a name that is not found
+ * and a refusal are believed only after a look; what goes well at once costs no look at all.
+ */
+async function decodeFresh(engine: Engine, operation: AnyOperation, raw: Record<string, unknown>): Promise<Json> {
+  const decode = () => {
+    const params = engine.decode(operation.name, nameTargets(engine, operation, raw))
+    const reason = engine.refuse(operation.name, params)
+    if (reason !== undefined) throw new PengxError('refused', reason)
+    return params
+  }
+  try {
+    return decode()
+  } catch (error) {
+    const { code } = toPengxError(error)
+    if (code !== 'notFound' && code !== 'refused' && code !== 'conflict') throw error
+  }
+  await engine.look()
+  return decode()
+}
+
+async function readRaw(
+  engine: Engine,
+  operation: AnyOperation,
+  action: RunAction,
+  io: Io,
+): Promise<Record<string, unknown>> {
+  const given = readOperationWords(describeParams(operation.params), action.words)
+  if (engine.readOnly) throw new PengxError('readOnly', `${operation.name} is not done: --read-only is set`)
+  const { param } = operation.target
+  if (given.target !== undefined && param in given.raw) {
+    throw new PengxError(
+      'invalid',
+      `the TARGET "${given.target}" and --${kebab(param)} are the same parameter: give one of them`,
+    )
+  }
+  const target = given.target === undefined ? {} : { [param]: given.target }
+  return { ...given.raw, ...target, ...(await readSecrets(given.secrets, io)) }
+}
+
+/** Every parameter that names a VM, PM or storlink takes a name in place of its id. */
+function nameTargets(engine: Engine, operation: AnyOperation, raw: Record<string, unknown>): Record<string, unknown> {
+  const named = { ...raw }
+  for (const field of describeParams(operation.params)) {
+    const value = raw[field.name]
+    const kind = field.name === operation.target.param ? operation.target.kind : (field.from ?? 'text')
+    if (typeof value !== 'string' || (kind !== 'vm' && kind !== 'pm' && kind !== 'storlink')) continue
+    named[field.name] = resolveTarget(engine, kind, value)
+  }
+  return named
+}
+
+async function askFirst(engine: Engine, operation: AnyOperation, params: Json, io: Io): Promise<void> {
+  if (!io.interactive) {
+    throw new PengxError(
+      'refused',
+      `${operation.name} ${operation.danger}, and there is no terminal to ask on: give --yes to allow it`,
+    )
+  }
+  if (!(await isAllowed(await engine.preview(operation.name, params), io)))
+    throw new PengxError('refused', 'not allowed: nothing was done')
+}
+
+async function carryOut(engine: Engine, name: string, params: Json, json: boolean, io: Io): Promise<number> {
+  const started = await engine.start(name, params, 'cli')
+  const stopProgress = showProgress(engine, started.id, io)
+  const stopInterrupts = onInterrupts(engine, started, io)
+  const { job, result } = await engine.finished(started.id)
+  stopInterrupts()
+  stopProgress()
+  if (json) await io.out(formatJson({ job: jobObject(job), result: result ?? null }))
+  else await printEnd(job, result, io)
+  return exitOfJob(job)
+}
+
+/** The first ctrl-c undoes; the second leaves the job to the next start of pengx, which takes it up from its journal. */
+function onInterrupts(engine: Engine, job: Job, io: Io): () => void {
+  let interrupts = 0
+  return io.onInterrupt(() => {
+    interrupts += 1
+    if (interrupts > 1) {
+      io.err(`\npengx: left as it is: the next start of pengx takes job ${job.number} up again\n`)
+      process.exit(EXIT.failed)
+    }
+    io.err(`\npengx: undoing job ${job.number}; ctrl-c again leaves it to the next start of pengx\n`)
+    engine.cancel(job.id).catch((error) => io.err(`pengx: ${stripControl(toPengxError(error).message)}\n`))
+  })
+}
+
+const ENDS: Record<Job['state'], string> = {
+  queued: 'still waits',
+  running: 'is still at work',
+  undoing: 'is still being undone',
+  done: 'done',
+  undone: 'failed and was undone',
+  cancelled: 'was cancelled and undone',
+  stuck: 'is stuck and needs you: its two ways out are on the Jobs screen',
+  kept: 'was kept as it is',
+}
+
+async function printEnd(job: Job, result: Json | undefined, io: Io): Promise<void> {
+  const what = `${job.operation} ${stripControl(job.subject.name)}`
+  const message = job.message ? `: ${stripControl(job.message)}` : ''
+  if (job.state !== 'done') {
+    io.err(`pengx: ${what} ${ENDS[job.state]} (job ${job.number})${message}\n`)
+    return
+  }
+  const took = formatSpan((job.finishedAt ?? Date.now()) - (job.startedAt ?? job.createdAt))
+  const lines = resultLines(result).map((line) => `  ${line}\n`)
+  await io.out(`${what}: done in ${took} (job ${job.number})${message}\n${lines.join('')}`)
+}
+
+function resultLines(result: Json | undefined): string[] {
+  if (result === undefined || result === null) return []
+  if (typeof result !== 'object') return [stripControl(String(result))]
+  return Object.entries(result)
+    .filter(([, value]) => value !== undefined && value !== null && value !== '')
+    .map(([key, value]) => `${key}: ${stripControl(typeof value === 'object' ? JSON.stringify(value) : String(value))}`)
+}
