@@ -30,16 +30,44 @@ export async function runAll(host: Host, command: Command, signal?: AbortSignal)
   return outputs
 }
 
-async function collect(host: Host, command: Command, signal?: AbortSignal): Promise<Output> {
+/** Runs a command to its end, and hands on what it says while it works (qemu-img's progress). */
+export async function runWatched(
+  host: Host,
+  command: Command,
+  onText: (text: string) => void,
+  signal?: AbortSignal,
+): Promise<Output> {
+  const output = await collect(host, command, signal, onText)
+  if (!(command.okExits ?? [0]).includes(output.exit)) throw commandFailure(host, command, output)
+  return output
+}
+
+async function collect(
+  host: Host,
+  command: Command,
+  signal?: AbortSignal,
+  onText?: (text: string) => void,
+): Promise<Output> {
   const process = await host.open(command, signal)
   const feed = writeAll(process.stdin, command.stdin ?? '')
   const [stdout, stderr, exit] = await Promise.all([
-    new Response(process.stdout).text(),
+    onText ? listen(process.stdout, onText) : new Response(process.stdout).text(),
     new Response(process.stderr).text(),
     process.exited,
     feed,
   ])
   return { exit, stdout, stderr }
+}
+
+async function listen(stream: ReadableStream<Uint8Array>, onText: (text: string) => void): Promise<string> {
+  const decoder = new TextDecoder()
+  let all = ''
+  for await (const chunk of stream) {
+    const text = decoder.decode(chunk, { stream: true })
+    onText(text)
+    all += text
+  }
+  return all
 }
 
 /** A program may end without reading its input: that is its right, and no failure of the write. */

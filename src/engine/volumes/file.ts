@@ -1,0 +1,144 @@
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Command, Host } from '../host/host.ts'
+import { run, runAll, runBatch, runWatched } from '../host/run.ts'
+import { removeFile } from '../tools/files.ts'
+import { changes, type Program, reads } from '../tools/program.ts'
+import {
+  convertImage,
+  createImage,
+  diskFormat,
+  imageInfo,
+  parseImageInfo,
+  parseProgress,
+  resizeImage,
+} from '../tools/qemuImg.ts'
+import { freeSpace, parseFreeSpace } from '../tools/system.ts'
+import type { VolumeDriver } from './volumeDriver.ts'
+
+/**
+ * Disks as files in a directory: local, NFS, or any file system that is mounted. A volume is `UUID.FORMAT`; it is
+ * made under another name and gets its own when it is whole, so a crash leaves no half of one under that name.
+ */
+
+function draftOf(path: string): string {
+  return `${path}.new`
+}
+
+function asideOf(path: string): string {
+  return `${path}.aside`
+}
+
+/** `mv -n`: what stands under the new name is never overwritten. */
+function move(from: string, to: string): Program {
+  return changes('mv', '-n', '-T', from, to)
+}
+
+function exists(path: string): Program {
+  return { ...reads('test', '-e', path), okExits: [0, 1] }
+}
+
+function tagged(tag: string, parts: readonly Program[]): Command {
+  return { ...batch(parts, { stopOnFailure: true }), tag }
+}
+
+/** Renames, and looks at the outcome rather than at mv's word: done before is done. */
+async function rename(host: Host, from: string, to: string, tag: string): Promise<void> {
+  const parts = [{ ...move(from, to), okExits: [0, 1] }, exists(from), exists(to)]
+  const [moved, source, target] = await runBatch(host, tagged(tag, parts))
+  if (source?.exit !== 0) return
+  if (target?.exit === 0) {
+    throw new PengxError(
+      'conflict',
+      `cannot rename ${from} to ${to} on ${host.name}: both are there; look which one is wanted and move the other away`,
+    )
+  }
+  throw new PengxError(
+    'commandFailed',
+    `cannot rename ${from} on ${host.name}: ${moved?.stderr.trim() || 'mv did not say why'}`,
+  )
+}
+
+export const fileVolumes: VolumeDriver = {
+  level: 'FL',
+  traits: { formats: ['qcow2', 'raw'], sparse: true, needsQdisk: false, overlays: true },
+
+  locate: ({ storlink, uuid, format }) => `${storlink.link.replace(/\/$/, '')}/${uuid}.${format}`,
+
+  async inspect(host, link) {
+    const parts = [
+      exists(link),
+      { ...reads('test', '-d', link), okExits: [0, 1] },
+      { ...reads('test', '-w', link), okExits: [0, 1] },
+    ]
+    const space = { ...freeSpace(link), okExits: [0, 1] }
+    const [there, directory, writable, free] = await runBatch(host, batch([...parts, space]))
+    if (there?.exit !== 0)
+      throw new PengxError('refused', `${link} is not there on ${host.name}: make the directory, or mount it, first`)
+    if (directory?.exit !== 0) throw new PengxError('refused', `${link} on ${host.name} is not a directory`)
+    if (writable?.exit !== 0) throw new PengxError('refused', `${link} on ${host.name} cannot be written to`)
+    const found = parseFreeSpace(free?.stdout ?? '')
+    if (!found)
+      throw new PengxError('commandFailed', `df on ${host.name} said nothing of ${link}: ${free?.stderr.trim()}`)
+    return { sizeMib: found.sizeMib, freeMib: found.freeMib }
+  },
+
+  async create(host, path, format, sizeMib, tag) {
+    const draft = draftOf(path)
+    const parts = [
+      removeFile(draft),
+      createImage({ path: draft, format, sizeMib }),
+      changes('sync', draft),
+      move(draft, path),
+      removeFile(draft),
+    ]
+    await runAll(host, tagged(tag, parts))
+  },
+
+  async resize(host, path, format, sizeMib, tag) {
+    await run(host, { ...resizeImage(path, format, sizeMib), tag })
+  },
+
+  setAside: (host, path, tag) => rename(host, path, asideOf(path), tag),
+  bringBack: (host, path, tag) => rename(host, asideOf(path), path, tag),
+
+  async removeAside(host, path, tag) {
+    await run(host, { ...removeFile(asideOf(path)), tag })
+  },
+
+  async remove(host, path, tag) {
+    await runAll(host, tagged(tag, [removeFile(path), removeFile(draftOf(path))]))
+  },
+
+  async stat(host, path) {
+    const output = await run(host, { ...imageInfo(path), okExits: [0, 1] })
+    if (output.exit !== 0) return undefined
+    const info = parseImageInfo(output.stdout)
+    const format = diskFormat(info.format)
+    if (!format) return undefined
+    return {
+      sizeMib: info.sizeMib,
+      usedMib: info.usedMib,
+      format,
+      ...(info.backingPath === undefined ? {} : { backing: info.backingPath }),
+    }
+  },
+
+  async importImage(host, source, target, tag, onProgress, signal) {
+    const draft = { path: draftOf(target.path), format: target.format }
+    const copy: Command = { ...convertImage({ source, target: draft }), tag, heavy: true }
+    await runWatched(
+      host,
+      copy,
+      (text) => {
+        const done = parseProgress(text)
+        if (done !== undefined) onProgress(done)
+      },
+      signal,
+    )
+    await runAll(
+      host,
+      tagged(tag, [changes('sync', draft.path), move(draft.path, target.path), removeFile(draft.path)]),
+    )
+  },
+}
