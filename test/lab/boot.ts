@@ -140,7 +140,7 @@ export async function waitBooted(machine: Machine, timeoutMs = 300_000): Promise
     const log = await Bun.file(serialLog(machine))
       .text()
       .catch(() => '')
-    if (/^LAB READY/m.test(log)) return
+    if (/LAB READY/.test(log)) return
     const bad = /^.*(LAB FAILED|Kernel panic|Panic on CPU|FATAL).*$/m.exec(log)?.[0]
     const reason = bad ?? (runningPid(machine) ? undefined : 'its QEMU ended')
     if (reason) throw new Error(`${machine.name} does not boot: ${reason.trim()} (see ${serialLog(machine)})`)

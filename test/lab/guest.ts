@@ -31,7 +31,7 @@ export const guestImage = (name: string, disk: 'a' | 'b'): string => `${IMAGES}/
 /** The text of an xl.cfg. */
 export function guestConfig(spec: GuestSpec): string {
   const words = [
-    'console=hvc0 quiet mitigations=off random.trust_cpu=on',
+    'console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on',
     `gname=${spec.name} gip=10.0.2.${100 + (spec.number % 100)} gmode=${spec.mode ?? 'idle'}`,
     spec.ignoresShutdown ? 'gignore=1' : '',
   ]
@@ -45,7 +45,7 @@ export function guestConfig(spec: GuestSpec): string {
     `name = "${spec.name}"`,
     `uuid = "${guestUuid(spec.number)}"`,
     `type = "${spec.type}"`,
-    `memory = ${spec.memoryMib ?? 128}`,
+    `memory = ${spec.memoryMib ?? (spec.type === 'pv' ? 96 : 160)}`,
     `vcpus = ${spec.vcpus ?? 1}`,
     `kernel = "${kernel}"`,
     'ramdisk = "/lab/guest/initrd"',

@@ -23,7 +23,7 @@ sysctl -q -w vm.panic_on_oom=0 kernel.panic=0
 
 /lib/systemd/systemd-udevd --daemon
 modprobe -a virtio_net virtio_scsi sd_mod xenfs xen-evtchn xen-gntdev xen-gntalloc xen-netback xen-blkback \
-    bridge loop dm-mod dm-snapshot
+    tun bridge loop dm-mod dm-snapshot
 udevadm trigger --action=add --subsystem-match=block --subsystem-match=scsi --subsystem-match=misc
 stage modules
 

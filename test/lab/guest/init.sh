@@ -37,11 +37,12 @@ nics() {
 }
 names() { for path in "$@"; do [ -e "$path" ] && echo "${path##*/}"; done | tr '\n' ',' | sed 's/,$//'; }
 
-# The frontends connect in their own time; READY waits for them, but not for ever.
+# The frontends connect in their own time; READY waits for them, but not for ever. (A CD drive of an HVM guest has a
+# vbd too, but no frontend takes it: so those with a driver are counted.)
 count_of() { for path in "$@"; do [ -e "$path" ] && echo .; done | wc -l; }
 tries=0
-while [ "$(count_of /sys/block/xvd*)" -lt "$(count_of /sys/bus/xen/devices/vbd-*)" ] ||
-    [ "$(count_of /sys/class/net/eth*)" -lt "$(count_of /sys/bus/xen/devices/vif-*)" ]; do
+while [ "$(count_of /sys/block/xvd*)" -lt "$(count_of /sys/bus/xen/drivers/vbd/vbd-*)" ] ||
+    [ "$(count_of /sys/class/net/eth*)" -lt "$(count_of /sys/bus/xen/drivers/vif/vif-*)" ]; do
     tries=$((tries + 1))
     [ $tries -gt 50 ] && break
     sleep 0.1
