@@ -1,0 +1,180 @@
+import type { Code } from '../../model/error.ts'
+
+/**
+ * What xl and libxl mean by what they print, as one sentence for a person. The first line that names a cause counts:
+ * what follows it is libxl cleaning up. Text of the configuration is never repeated, since xl quotes the very line that
+ * may hold a password.
+ */
+
+export interface Explained {
+  readonly code: Code
+  readonly message: string
+  /** What happened, for a caller that adds what it knows. */
+  readonly kind:
+    | 'duplicateName'
+    | 'missingFile'
+    | 'missingConfig'
+    | 'badConfig'
+    | 'memory'
+    | 'bridge'
+    | 'hotplug'
+    | 'deviceModel'
+    | 'unknownDomain'
+    | 'guestDriver'
+    | 'noXen'
+    | 'bootloader'
+    | 'device'
+}
+
+interface Rule {
+  readonly pattern: RegExp
+  readonly explain: (found: RegExpExecArray) => Explained
+}
+
+const say = (kind: Explained['kind'], code: Code, message: string): Explained => ({ kind, code, message })
+
+/** In the order in which they are asked; a rule that names more comes first. */
+const RULES: readonly Rule[] = [
+  {
+    pattern: /Domain with name "(.*)" already exists/,
+    explain: ([, name]) => say('duplicateName', 'conflict', `a domain named "${name}" is there already`),
+  },
+  {
+    pattern: /Failed to read config file: (.*): No such file or directory/,
+    explain: ([, path]) => say('missingConfig', 'notFound', `there is no configuration file ${path}`),
+  },
+  {
+    pattern: /^(\/.*):(\d+): config parsing error near .*: (lexical error|syntax error)/m,
+    explain: ([, path, line, what]) =>
+      say('badConfig', 'invalid', `${path}:${line}: ${what} in the configuration (see xl.cfg(5))`),
+  },
+  {
+    pattern: /^(\/.*?): config parsing error in disk specification: (.*?)(?:: near | in )/m,
+    explain: ([, path, what]) => say('badConfig', 'invalid', `${path}: a disk specification is wrong: ${what}`),
+  },
+  {
+    pattern: /Domain name must be specified/,
+    explain: () => say('badConfig', 'invalid', 'the configuration has no name'),
+  },
+  {
+    pattern: /Neither kernel nor bootloader specified/,
+    explain: () => say('badConfig', 'invalid', 'the configuration has neither kernel nor bootloader nor firmware'),
+  },
+  {
+    pattern: /Failed to parse UUID|Invalid domain type|Contradicting "builder"|Failed to parse config/,
+    explain: ([what]) => say('badConfig', 'invalid', `xl does not take the configuration: ${lowerFirst(what)}`),
+  },
+  {
+    pattern: /Disk vdev=(\S+) failed to stat: (.*): No such file or directory/,
+    explain: ([, vdev, path]) => say('missingFile', 'notFound', `disk ${vdev}: there is no ${path}`),
+  },
+  {
+    pattern: /Disk vdev=(\S+) failed to stat: (.*?): (.*)/,
+    explain: ([, vdev, path, why]) =>
+      say('device', 'commandFailed', `disk ${vdev}: cannot read ${path}: ${lower(why)}`),
+  },
+  {
+    pattern: /(?:failed to open file|failed to stat file|cannot open) '?(\/[^':]+)'?: No such file or directory/i,
+    explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path} to boot from`),
+  },
+  {
+    pattern: /(\/\S+): No such file or directory/,
+    explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path}`),
+  },
+  {
+    pattern: /Could not find bridge device (\S+)/,
+    explain: ([, bridge]) => say('bridge', 'notFound', `there is no bridge ${bridge}`),
+  },
+  {
+    pattern:
+      /Out of memory|Cannot allocate memory|not enough (?:free )?memory|Unable to free memory|failed to free memory|Insufficient/i,
+    explain: () => say('memory', 'noSpace', 'there is not enough free memory'),
+  },
+  {
+    pattern: /killing execution of (\S+) (\S+) because of timeout/,
+    explain: ([, script, verb]) =>
+      say(
+        'hotplug',
+        'commandFailed',
+        `${script} ${verb} did not end in time; is the machine or its storage overloaded?`,
+      ),
+  },
+  {
+    pattern: /Domain \d+:.*bootloader.* (?:failed|exited|died).*|libxl__bootloader_run|bootloader failed/,
+    explain: () => say('bootloader', 'commandFailed', 'the boot loader found no kernel to boot on its first disk'),
+  },
+  {
+    pattern: /device model(?:: spawn failed| did not start)/,
+    explain: () => say('deviceModel', 'commandFailed', 'its device model (QEMU) did not start'),
+  },
+  {
+    pattern: /device_hotplug_child_death_cb: script: (.*)/,
+    explain: ([, why]) => say('hotplug', 'commandFailed', lowerFirst(why)),
+  },
+  {
+    pattern: /unable to add (disk|vif|pci|console|usbctrl|vtpm)[a-z]* devices/,
+    explain: ([, what]) => say('device', 'commandFailed', `one of its ${what === 'vif' ? 'nic' : what} devices failed`),
+  },
+  {
+    pattern: /PV control interface not available/,
+    explain: () =>
+      say('guestDriver', 'unsupported', 'the guest has no drivers through which it could be asked, and no ACPI either'),
+  },
+  {
+    pattern:
+      /is an invalid domain identifier|Can't get domain name of domain id|Non-existant domain|domain \S+ not found/i,
+    explain: () => say('unknownDomain', 'notFound', 'there is no such domain any more'),
+  },
+  {
+    pattern: /privileged command interface|xenstored|cannot init xl context|Permission denied|Is Xen running/i,
+    explain: () => say('noXen', 'unsupported', 'xl does not reach the hypervisor (not booted under Xen, or not root)'),
+  },
+]
+
+/** Undefined where nothing in the text is known: the caller then shows its last lines. */
+export function explainXl(stderr: string): Explained | undefined {
+  const text = stderr.includes('Parsing config from') ? withoutCleanup(stderr) : stderr
+  for (const { pattern, explain } of RULES) {
+    const found = pattern.exec(text)
+    if (found) return explain(found)
+  }
+  return undefined
+}
+
+/** A create that failed ends with the traces of libxl taking the domain down, which would read as if none had been. */
+function withoutCleanup(stderr: string): string {
+  return stderr
+    .split('\n')
+    .filter((line) => !/destroy_domid|domain_destroy_c/.test(line))
+    .join('\n')
+}
+
+/** What is not known, cut to what a line has room for: without libxl's file names and the traces of cleaning up. */
+export function lastWords(stderr: string): string {
+  const lines = withoutCleanup(stderr)
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !/^Parsing config from|config parsing error/.test(line))
+    .map((line) => line.replace(/^(?:libxl|xc|xl): (?:error|panic|fatal error): (?:\w+\.c:\d+:)?\s*/, ''))
+    .map((line) => line.replace(/^\w+: Domain \d+:/, ''))
+  return lines.slice(0, 2).join(' | ').slice(0, 200)
+}
+
+/** Values of the passwords that a configuration may hold, so that they can be taken out of whatever quotes it. */
+export function secretsOf(config: string): string[] {
+  const found = config.matchAll(/\b(?:vncpasswd|spicepasswd)\s*=\s*(?:(["'])((?:[^\\\n]|\\.)*?)\1|([^\s,"'\]]+))/g)
+  return [...found].map(([, , quoted, bare]) => quoted ?? bare ?? '').filter((secret) => secret !== '')
+}
+
+export function redact(text: string, secrets: readonly string[]): string {
+  let clean = text.replace(/(near `).*?('(?:<newline>)?: )/g, '$1***$2')
+  for (const secret of secrets) clean = clean.replaceAll(secret, '***')
+  return clean.replace(/((?:vncpasswd|spicepasswd)\s*=\s*)[^\s,\]]+/g, '$1***')
+}
+
+function lower(text = ''): string {
+  return text.toLowerCase()
+}
+
+function lowerFirst(text = ''): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
+}
