@@ -1,8 +1,29 @@
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { PengxError } from '../model/error.ts'
 import type { By, Job } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
+import type { Pm } from '../model/pm.ts'
+import { furnishDemo } from './demo.ts'
+import { createFollower } from './follower.ts'
 import type { Host } from './host/host.ts'
+import { createHosts } from './host/hosts.ts'
+import { endLost } from './host/lost.ts'
+import { xen } from './hypervisor/xen.ts'
+import type { Parts } from './jobs/context.ts'
 import type { AnyOperation, Preview } from './jobs/operation.ts'
+import { decodeParams } from './jobs/params.ts'
+import { previewOf } from './jobs/preview.ts'
+import { withRecord } from './jobs/recorded.ts'
+import { refusalOf } from './jobs/refusal.ts'
+import { createRunner } from './jobs/runner.ts'
+import { CATALOG } from './operations/catalog.ts'
+import { knowPms } from './roster.ts'
+import { openStore } from './store/store.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
+import { terminalTo } from './terminal.ts'
+import { needDriver } from './volumes/drivers.ts'
+import { createBeat } from './watch/beat.ts'
+import { createObserver } from './watch/observe.ts'
 
 /** What screens, server and command line hold: the one door to everything that can be seen and done. */
 export interface Engine {
@@ -64,4 +85,115 @@ export interface EngineConfig {
   readonly knownHostsPath: string
   /** How often PMs are looked at: on a beat, once at the start, or never. */
   readonly watch: 'beat' | 'once' | 'never'
+  readonly clock?: Clock
+  /** Tests stand here: called around every step and every undo of a job. */
+  readonly intercept?: Parts['intercept']
+  /** Tests look at and disturb a simulated site of their own making. */
+  readonly sim?: { host(name: string): Host; readonly pmNames: readonly string[] }
+}
+
+/** Opens the store, reaches for the PMs, takes over what dead processes have left, and watches. */
+export async function createEngine(config: EngineConfig): Promise<Engine> {
+  const clock = config.clock ?? systemClock
+  const store = await openStore({ at: config.store, clock })
+  const { view } = store
+  const site =
+    config.sim ?? (config.demo ? (await import('./sim/site.ts')).createSimSite({ ...config.demo, clock }) : undefined)
+  const commandListeners = new Set<Parameters<Engine['onCommand']>[0]>()
+  let askHostKey: ((question: HostKeyQuestion) => Promise<boolean>) | undefined
+  const hosts = createHosts({
+    ...(site ? { sim: (name: string) => site.host(name) } : {}),
+    knownHostsPath: config.knownHostsPath,
+    askHostKey: async (question) => await askHostKey?.(question),
+    readOnly: (name) => config.readOnly || view.pms().some((pm) => pm.name === name && pm.readOnly),
+    onCommand: (record) => {
+      for (const listener of commandListeners) listener(record)
+    },
+  })
+  const hostOf = (pm: Pm) => hosts.get(pm.name, pm.destination)
+  const observer = createObserver({ store, hypervisor: xen, clock, host: hostOf })
+  const beat = createBeat(view, observer, clock)
+  const parts: Parts = {
+    store,
+    operations: CATALOG,
+    hypervisor: xen,
+    clock,
+    readOnly: config.readOnly,
+    host: (pm, record) => withRecord(hostOf(view.needPm(pm)), store.jobs, record),
+    hostAt: (destination, record) =>
+      withRecord(hosts.get(destination.replace(/^ssh:/, ''), destination), store.jobs, record),
+    hostKey: (destination) => hosts.scanKey(destination),
+    trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
+    distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
+    volumes: (level) => needDriver(level),
+    look: (pm) => observer.quick(pm),
+    saw: (pm, domains) => observer.saw(pm, domains),
+    endLost: async (pm, jobId) => void (await endLost(hostOf(view.needPm(pm)), jobId)),
+    ...(config.intercept ? { intercept: config.intercept } : {}),
+  }
+  const runner = createRunner(parts)
+  await knowPms(store, config, site?.pmNames ?? [], clock)
+  const recovered = config.readOnly ? Promise.resolve() : runner.recover()
+  recovered.catch(() => undefined)
+  const follow = createFollower(view)
+  const unwatch = config.watch === 'beat' ? view.onChange(() => beat.sync()) : () => undefined
+  if (config.watch === 'beat') beat.sync()
+  if (config.watch === 'once') await lookAtAll()
+  if (config.demo) await furnishDemo(store, observer)
+  const late = config.watch === 'beat' ? setTimeout(() => void store.perf.load().catch(() => undefined), 50) : undefined
+
+  async function lookAtAll(): Promise<void> {
+    await Promise.all(view.pms().map((pm) => observer.look(pm.uuid)))
+  }
+
+  function need(name: string): AnyOperation {
+    const operation = CATALOG.get(name)
+    if (operation) return operation
+    throw new PengxError('notFound', `there is no operation "${name}"; there are ${[...CATALOG.keys()].join(', ')}`)
+  }
+
+  return {
+    view,
+    operations: CATALOG,
+    readOnly: config.readOnly,
+    subscribe: (listener) => follow(listener),
+    decode: (name, raw) => decodeParams(need(name).params, raw),
+    refuse: (name, params) => refusalOf(need(name), params, view, config.readOnly),
+    preview: (name, params) => previewOf(parts, need(name), params),
+    start: async (name, params, by) => {
+      await recovered.catch(() => undefined)
+      const job = await runner.start(need(name), params, by)
+      void runner.finished(job.id).then(
+        () =>
+          view.pms().forEach((pm) => {
+            beat.nudge(pm.uuid)
+          }),
+        () => undefined,
+      )
+      return job
+    },
+    finished: (jobId) => runner.finished(jobId),
+    cancel: (jobId) => runner.cancel(jobId),
+    retry: (jobId) => runner.retry(jobId),
+    keep: (jobId) => runner.keep(jobId),
+    acknowledge: async (jobId) => void (await store.jobs.update(jobId, { acknowledged: true })),
+    jobDetail: (jobId) => store.jobs.detail(jobId),
+    look: (pm) => (pm === undefined ? lookAtAll() : observer.look(pm)),
+    terminal: async (what) => terminalTo(what, view, xen, hostOf),
+    onCommand(listener) {
+      commandListeners.add(listener)
+      return () => commandListeners.delete(listener)
+    },
+    setHostKeyPrompt(ask) {
+      askHostKey = ask
+    },
+    async close() {
+      clearTimeout(late)
+      unwatch()
+      beat.stop()
+      runner.close()
+      await hosts.closeAll()
+      await store.close()
+    },
+  }
 }

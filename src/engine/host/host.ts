@@ -55,17 +55,3 @@ export interface Output {
   readonly stdout: string
   readonly stderr: string
 }
-
-/** The key by which a machine is known over SSH. */
-export interface HostKey {
-  /** The name under which known_hosts has it: `xen1` or `[xen1]:2222`. */
-  readonly name: string
-  /** `ssh-ed25519`, … */
-  readonly type: string
-  /** Base64, as in known_hosts. */
-  readonly key: string
-  /** `SHA256:…`, as ssh-keygen(1) -l prints it. */
-  readonly fingerprint: string
-  /** The file in which it would be written down. */
-  readonly knownHostsPath: string
-}

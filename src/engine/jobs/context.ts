@@ -2,7 +2,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { By } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level } from '../../model/storlink.ts'
-import type { Host, HostKey } from '../host/host.ts'
+import type { Host } from '../host/host.ts'
+import type { ShownKey } from '../host/hosts.ts'
 import type { DomainSeen, Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
@@ -18,9 +19,9 @@ export interface Parts {
   /** A PM's host. With `record`, its commands are kept with that job. */
   host(pm: string, record?: JobRecord): Host
   hostAt(destination: string, record?: JobRecord): Host
-  hostKey(destination: string): Promise<HostKey>
-  trustKey(key: HostKey): Promise<void>
-  distrustKey(key: HostKey): Promise<void>
+  hostKey(destination: string): Promise<ShownKey>
+  trustKey(destination: string, fingerprint: string): Promise<void>
+  distrustKey(destination: string, fingerprint: string): Promise<void>
   volumes(level: Level): VolumeDriver
   look(pm: string): Promise<readonly DomainSeen[]>
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
@@ -41,6 +42,8 @@ export interface Moment {
   readonly step: number
   readonly name: string
   readonly phase: 'before' | 'after' | 'beforeUndo' | 'afterUndo'
+  /** Does the step, or its undo, once more: what is repeatable must not mind. */
+  again(): Promise<unknown>
 }
 
 /** What changes from step to step, beside what stays for the whole job. */

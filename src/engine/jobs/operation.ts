@@ -3,7 +3,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { By, Subject } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level } from '../../model/storlink.ts'
-import type { Host, HostKey } from '../host/host.ts'
+import type { Host } from '../host/host.ts'
+import type { ShownKey } from '../host/hosts.ts'
 import type { DomainSeen, Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Inventory } from '../store/inventory.ts'
 import type { View } from '../store/view.ts'
@@ -36,10 +37,10 @@ export interface Context {
   /** A machine that is not a PM yet, by how it is reached: `ssh:root@xen5`. */
   hostAt(destination: string): Host
   /** The key that a machine shows now, without logging in: for `pm.trust`. */
-  hostKey(destination: string): Promise<HostKey>
-  /** Writes a key down in known_hosts, or takes exactly that line out again; both are repeatable. */
-  trustKey(key: HostKey): Promise<void>
-  distrustKey(key: HostKey): Promise<void>
+  hostKey(destination: string): Promise<ShownKey>
+  /** Writes a machine's key down in known_hosts, or takes exactly that line out again; both are repeatable. */
+  trustKey(destination: string, fingerprint: string): Promise<void>
+  distrustKey(destination: string, fingerprint: string): Promise<void>
   volumes(level: Level): VolumeDriver
   /** How far the step at work is, 0 to 1, and what it says of itself. */
   progress(done: number, text?: string): void

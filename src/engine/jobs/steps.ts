@@ -68,7 +68,7 @@ async function doStep(
     const context = { ...makeContext(parts, moving), tag: `${job.id}.${index}`, progress: say }
     await intercept(parts, course, index, 'before')
     const output = (await step.do(context)) ?? null
-    await intercept(parts, course, index, 'after')
+    await intercept(parts, course, index, 'after', () => step.do(context))
     await journal(parts, course, { step: index, name: step.name, kind: 'succeeded', output })
     say(1)
     ;(moving.outputs as Map<string, Json | undefined>).set(step.name, output)
@@ -108,7 +108,7 @@ export async function goBack(parts: Parts, course: Course, error: PengxError): P
       const context = { ...makeContext(parts, calm), tag: `${job.id}.${index}` }
       await intercept(parts, course, index, 'beforeUndo')
       await step.undo(context, output)
-      await intercept(parts, course, index, 'afterUndo')
+      await intercept(parts, course, index, 'afterUndo', async () => await step.undo?.(context, output))
       await journal(parts, course, { step: index, name: step.name, kind: 'undone' })
     } catch (thrown) {
       const failed = toPengxError(thrown)
@@ -133,12 +133,13 @@ async function journal(parts: Parts, course: Course, event: Omit<StepEvent, 'seq
   course.events.push(await parts.store.jobs.appendEvent(course.job.id, event))
 }
 
-async function intercept(parts: Parts, course: Course, step: number, phase: Moment['phase']): Promise<void> {
-  await parts.intercept?.({
-    jobId: course.job.id,
-    operation: course.job.operation,
-    step,
-    name: course.steps[step]!.name,
-    phase,
-  })
+async function intercept(
+  parts: Parts,
+  course: Course,
+  step: number,
+  phase: Moment['phase'],
+  again: () => Promise<unknown> = async () => undefined,
+): Promise<void> {
+  const name = course.steps[step]!.name
+  await parts.intercept?.({ jobId: course.job.id, operation: course.job.operation, step, name, phase, again })
 }

@@ -3,7 +3,7 @@ import { uuidOfMachineId } from '../../lib/ids.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import { emptyPmSeen, type Pm } from '../../model/pm.ts'
-import type { HostKey } from '../host/host.ts'
+import type { ShownKey } from '../host/hosts.ts'
 import type { Operation } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
@@ -143,7 +143,7 @@ const trustParams = z.object({
 })
 type TrustParams = z.infer<typeof trustParams>
 
-export const pmTrust: Operation<TrustParams, HostKey & Json> = {
+export const pmTrust: Operation<TrustParams, ShownKey & Json> = {
   name: 'pm.trust',
   title: 'trust a host key',
   help: 'Writes the SSH key that a machine shows into known_hosts, if its fingerprint is the one given.',
@@ -160,20 +160,20 @@ export const pmTrust: Operation<TrustParams, HostKey & Json> = {
     if (key.fingerprint.replace(/=$/, '') !== fingerprint.replace(/=$/, '')) {
       throw new PengxError(
         'refused',
-        `${destination} shows the key ${key.fingerprint} (${key.type}), not ${fingerprint}: it was not trusted`,
+        `${destination} shows the key ${key.fingerprint} (${key.keyType}), not ${fingerprint}: it was not trusted`,
       )
     }
-    return { ...key } as HostKey & Json
+    return { ...key }
   },
-  plan: (_params, key) => [
+  plan: ({ destination }, key) => [
     {
       name: 'write known_hosts',
-      shows: [`${key.knownHostsPath}: ${key.name} ${key.type} ${key.fingerprint}`],
+      shows: [`known_hosts: ${destination} ${key.keyType} ${key.fingerprint}`],
       async do(cx) {
-        await cx.trustKey(key)
+        await cx.trustKey(normalDestination(destination), key.fingerprint)
         return null
       },
-      undo: (cx) => cx.distrustKey(key),
+      undo: (cx) => cx.distrustKey(normalDestination(destination), key.fingerprint),
     },
   ],
   touches: () => [],

@@ -1,0 +1,47 @@
+import { PengxError } from '../../model/error.ts'
+import type { By } from '../../model/job.ts'
+import type { Json } from '../../model/json.ts'
+import { makeContext, type Parts } from './context.ts'
+import type { AnyOperation, Preview } from './operation.ts'
+
+/** The plan as it would be now: everything up to the journal, and nothing after it. */
+export async function previewOf(
+  parts: Parts,
+  operation: AnyOperation,
+  given: Json,
+  by: By = 'terminal',
+): Promise<Preview> {
+  const { view } = parts.store
+  const params: Json = operation.complete ? operation.complete(given) : given
+  const reason = operation.refuse(params, view)
+  const subject = operation.subject(params, view)
+  if (reason !== undefined) throw new PengxError('refused', `cannot ${operation.title} ${subject.name}: ${reason}`)
+  const notices: string[] = []
+  const context = makeContext(parts, {
+    jobId: 'preview',
+    by,
+    signal: new AbortController().signal,
+    outputs: new Map(),
+    lookOnly: true,
+    step: 0,
+    progress: () => undefined,
+    notice: (text) => void notices.push(text),
+  })
+  const facts: Json = await operation.gather(params, context)
+  const effects = operation.effects?.(params, facts) ?? {}
+  return {
+    operation: operation.name,
+    title: operation.title,
+    danger: operation.danger,
+    subject,
+    steps: operation.plan(params, facts).map((step) => ({
+      name: step.name,
+      shows: step.shows ?? [],
+      pivot: step.pivot === true,
+      undoable: step.undo !== undefined,
+    })),
+    frees: effects.frees ?? [],
+    keeps: effects.keeps ?? [],
+    notices: [...notices, ...(effects.notices ?? [])],
+  }
+}

@@ -1,0 +1,28 @@
+import type { Host } from '../host/host.ts'
+import { type CommandRecord, logHost } from '../host/logged.ts'
+import type { JobRows } from '../store/jobRows.ts'
+import type { JobRecord } from './context.ts'
+
+/** A host whose commands are kept with a job, as Jobs shows them; a preview, which has no job, keeps none. */
+export function withRecord(host: Host, jobs: JobRows, record: JobRecord | undefined): Host {
+  if (!record || record.jobId === 'preview') return host
+  const { jobId } = record
+  const seqs = new Map<number, Promise<number>>()
+  return logHost(host, (told) => void keep(told).catch(() => undefined))
+
+  async function keep(told: CommandRecord): Promise<void> {
+    const { id, host: name, line, startedAt: at } = told
+    const begun = seqs.get(id)
+    if (!begun) {
+      seqs.set(id, jobs.appendCommand(jobId, { host: name, line, at, output: '' }))
+      return
+    }
+    seqs.delete(id)
+    const output = told.tail ?? told.problem ?? ''
+    await jobs.finishCommand(jobId, await begun, {
+      tookMs: told.tookMs ?? 0,
+      output,
+      ...(told.exit === undefined ? {} : { exit: told.exit }),
+    })
+  }
+}

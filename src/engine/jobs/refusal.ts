@@ -1,0 +1,21 @@
+import { toPengxError } from '../../model/error.ts'
+import type { Json } from '../../model/json.ts'
+import type { View } from '../store/view.ts'
+import type { AnyOperation } from './operation.ts'
+
+/** Why an operation cannot be done now, as a sentence: its own reason, or the job that is at work on its subject. */
+export function refusalOf(operation: AnyOperation, params: Json, view: View, readOnly: boolean): string | undefined {
+  if (readOnly) return 'pengx was started read-only'
+  try {
+    const reason = operation.refuse(params, view)
+    if (reason !== undefined) return reason
+    const subject = operation.subject(params, view)
+    const job = view.jobOn(subject.kind, subject.id)
+    if (!job) return undefined
+    if (job.state === 'stuck')
+      return `job ${job.number} (${job.operation}) is stuck on it: try its undo again, or keep things as they are`
+    return `job ${job.number} (${job.operation}) is at work on it`
+  } catch (error) {
+    return toPengxError(error).message
+  }
+}

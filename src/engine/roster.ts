@@ -1,0 +1,23 @@
+import type { Clock } from '../lib/clock.ts'
+import type { EngineConfig } from './engine.ts'
+import { normalDestination } from './operations/pms.ts'
+import type { Store } from './store/store.ts'
+import { provisionalPm } from './watch/provisional.ts'
+
+/** Makes known the PMs that the command line, this machine or a simulated site bring along. */
+export async function knowPms(
+  store: Store,
+  config: EngineConfig,
+  simulated: readonly string[],
+  clock: Clock,
+): Promise<void> {
+  const destinations = [
+    ...(config.local ? ['local'] : []),
+    ...config.destinations.map(normalDestination),
+    ...simulated.map((name) => `sim:${name}`),
+  ]
+  for (const destination of destinations) {
+    const known = store.view.pms().some((pm) => pm.destination === destination)
+    if (!known) await store.inventory.putPm(provisionalPm(destination, clock.now()))
+  }
+}
