@@ -1,6 +1,16 @@
+import type { Clock } from '../../lib/clock.ts'
+import { PengxError } from '../../model/error.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
+import { buryRows, chunks, countUp, nextRevision } from './counters.ts'
+import type { Database, Sql, Writing } from './database.ts'
+import type { LiveView, Memory } from './liveView.ts'
+import { createSeenWriter } from './seenWrites.ts'
+import { toPmRow, toStorlinkRow } from './siteRows.ts'
+import { checkVms } from './vmChecks.ts'
+import { isManaged } from './vmRows.ts'
+import { writeVms } from './vmWrites.ts'
 
 /**
  * What is remembered of the site. Every write is one transaction and repeatable (putting what is there is
@@ -19,10 +29,169 @@ export interface Inventory {
   /** Gives it an id where that is 0, and returns the id. */
   putStorlink(storlink: Storlink): Promise<number>
   dropStorlink(id: number): Promise<void>
-  /** What a look saw, in one transaction; only what differs is written. */
+  /**
+   * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over.
+   * `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined.
+   */
   recordSeen(seen: {
     pms?: readonly { uuid: string; seen: PmSeen; cpuCount?: number; memoryMib?: number }[]
     vms?: readonly { uuid: string; seen: VmSeen; bootedAt?: number }[]
   }): Promise<void>
   putSetting(key: string, value: string): Promise<void>
+}
+
+export interface InventoryParts {
+  readonly database: Database
+  readonly view: LiveView
+  readonly memory: Memory
+  readonly clock: Clock
+  /** Told of every revision of this process. */
+  ownRevision(revision: number): void
+}
+
+export function createInventory(parts: InventoryParts): Inventory {
+  const { database, view, memory, clock } = parts
+
+  /** A transaction with a revision; `apply` runs when it is committed. */
+  function write<T>(
+    durability: 'durable' | 'relaxed',
+    work: (sql: Sql, rev: number, apply: Writing['afterCommit']) => Promise<T>,
+  ): Promise<T> {
+    return database.write(durability, async ({ sql, afterCommit }) => {
+      const rev = await nextRevision(sql)
+      afterCommit(() => parts.ownRevision(rev))
+      return work(sql, rev, afterCommit)
+    })
+  }
+
+  async function putVms(vms: readonly Vm[]): Promise<void> {
+    if (vms.length === 0) return
+    // What was only found is found again.
+    const durability = vms.some(isManaged) ? 'durable' : 'relaxed'
+    await write(durability, async (sql, rev, afterCommit) => {
+      await checkVms(sql, vms)
+      const written = await writeVms(sql, vms, rev)
+      afterCommit(() => {
+        for (const vm of written) memory.putVm(vm, rev)
+      })
+    })
+  }
+
+  async function deleteVms(sql: Sql, uuids: readonly string[], rev: number): Promise<void> {
+    for (const some of chunks(uuids)) {
+      await sql.deleteFrom('vms').where('uuid', 'in', some).execute()
+      await sql.deleteFrom('perf').where('subject', 'in', some).execute()
+    }
+    await buryRows(
+      sql,
+      uuids.map((id) => ({ kind: 'vm', id, at: clock.now(), rev })),
+    )
+  }
+
+  async function dropVms(uuids: readonly string[]): Promise<void> {
+    if (uuids.length === 0) return
+    await write('durable', async (sql, rev, afterCommit) => {
+      await deleteVms(sql, uuids, rev)
+      afterCommit(() => {
+        for (const uuid of uuids) memory.drop('vm', uuid, rev)
+      })
+    })
+  }
+
+  return {
+    putVms,
+    dropVms,
+    putVm: (vm) => putVms([vm]),
+    dropVm: (uuid) => dropVms([uuid]),
+    recordSeen: createSeenWriter({ view, memory, clock, write }),
+
+    async putPm(pm) {
+      await write('durable', async (sql, rev, afterCommit) => {
+        const other = await sql
+          .selectFrom('pms')
+          .select(['uuid', 'destination'])
+          .where('name', '=', pm.name)
+          .where('uuid', '<>', pm.uuid)
+          .executeTakeFirst()
+        if (other)
+          throw new PengxError(
+            'conflict',
+            `cannot keep PM ${pm.name} (${pm.destination}): the PM at ${other.destination} has that name`,
+          )
+        const { uuid, ...row } = toPmRow(pm, rev)
+        await sql
+          .insertInto('pms')
+          .values({ uuid, ...row })
+          .onConflict((conflict) => conflict.column('uuid').doUpdateSet(row))
+          .execute()
+        afterCommit(() => memory.putPm(pm, rev))
+      })
+    },
+
+    async dropPm(uuid) {
+      await write('durable', async (sql, rev, afterCommit) => {
+        const vms = await sql.selectFrom('vms').select(['uuid', 'name', 'origin']).where('pm', '=', uuid).execute()
+        const kept = vms.find((vm) => vm.origin !== 'found')
+        if (kept) throw new PengxError('conflict', `cannot drop PM ${uuid}: VM ${kept.name} lives there`)
+        const storlink = await sql.selectFrom('storlinks').select('name').where('pm', '=', uuid).executeTakeFirst()
+        if (storlink)
+          throw new PengxError('conflict', `cannot drop PM ${uuid}: storlink ${storlink.name} was made there`)
+        const found = vms.map((vm) => vm.uuid)
+        await deleteVms(sql, found, rev)
+        await sql.deleteFrom('pms').where('uuid', '=', uuid).execute()
+        await sql.deleteFrom('perf').where('subject', '=', uuid).execute()
+        await buryRows(sql, [{ kind: 'pm', id: uuid, at: clock.now(), rev }])
+        afterCommit(() => {
+          for (const vm of found) memory.drop('vm', vm, rev)
+          memory.drop('pm', uuid, rev)
+        })
+      })
+    },
+
+    putStorlink: (given) =>
+      write('durable', async (sql, rev, afterCommit) => {
+        const pm = await sql.selectFrom('pms').select('uuid').where('uuid', '=', given.pm).executeTakeFirst()
+        if (!pm) throw new PengxError('notFound', `cannot keep storlink ${given.name}: no PM ${given.pm} is known`)
+        const storlink = { ...given, id: given.id === 0 ? await countUp(sql, 'storlink') : given.id }
+        const { id, ...row } = toStorlinkRow(storlink, rev)
+        await sql
+          .insertInto('storlinks')
+          .values({ id, ...row })
+          .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+          .execute()
+        afterCommit(() => memory.putStorlink(storlink, rev))
+        return storlink.id
+      }),
+
+    async dropStorlink(id) {
+      await write('durable', async (sql, rev, afterCommit) => {
+        const disk = await sql
+          .selectFrom('disks')
+          .innerJoin('vms', 'vms.uuid', 'disks.vm')
+          .select(['disks.vdev', 'vms.name'])
+          .where('disks.storlink', '=', id)
+          .executeTakeFirst()
+        if (disk)
+          throw new PengxError(
+            'conflict',
+            `cannot drop storlink ${id}: disk ${disk.vdev} of VM ${disk.name} lies on it`,
+          )
+        await sql.deleteFrom('storlinks').where('id', '=', id).execute()
+        await buryRows(sql, [{ kind: 'storlink', id: String(id), at: clock.now(), rev }])
+        afterCommit(() => memory.drop('storlink', String(id), rev))
+      })
+    },
+
+    async putSetting(key, value) {
+      if (view.setting(key) === value) return
+      await write('durable', async (sql, rev, afterCommit) => {
+        await sql
+          .insertInto('settings')
+          .values({ key, value, rev })
+          .onConflict((conflict) => conflict.column('key').doUpdateSet({ value, rev }))
+          .execute()
+        afterCommit(() => memory.putSetting(key, value, rev))
+      })
+    },
+  }
 }

@@ -1,3 +1,9 @@
+import { PengxError } from '../../model/error.ts'
+import { isOver } from '../../model/job.ts'
+import { chunks } from './counters.ts'
+import type { Database, Sql } from './database.ts'
+import type { LockRow } from './schema.ts'
+
 /** A thing that a job needs for itself (`exclusive`) or needs to stay as it is (`shared`). */
 export interface LockRequest {
   /** `vm:UUID`, `pm:UUID`, `storlink:ID`, `name:vm:NAME`, … */
@@ -31,4 +37,101 @@ export interface LockRows {
   /** Gives back what it holds and leaves the queue. A job that becomes over is released by the store itself. */
   release(jobId: string): Promise<void>
   all(): Promise<readonly HeldLock[]>
+}
+
+/**
+ * Nobody waits for ever: a job waits with empty hands, and only for holders and for jobs with a lower number, so what
+ * waits for what has no circle.
+ */
+export function createLockRows(database: Database): LockRows {
+  return {
+    acquire: (jobId, requests) =>
+      // Locks end with the machine: after a power cut their owners are dead and take them again with their jobs.
+      database.write('relaxed', async ({ sql }) => {
+        const number = await queueNumber(sql, jobId)
+        const wanted = merge(requests)
+        const mine = await sql.selectFrom('locks').selectAll().where('job', '=', jobId).execute()
+        if (mine.some((lock) => lock.state === 'held')) return reaffirm(jobId, wanted, mine)
+        const blockers = await findBlockers(sql, jobId, number, wanted)
+        const state = blockers.length === 0 ? 'held' : 'waiting'
+        await enqueue(
+          sql,
+          jobId,
+          mine,
+          wanted.map((lock) => ({ ...lock, job: jobId, number, state })),
+        )
+        return state === 'held' ? { granted: true } : waiting(blockers)
+      }),
+
+    release: (jobId) =>
+      database.write('relaxed', async ({ sql }) => {
+        await sql.deleteFrom('locks').where('job', '=', jobId).execute()
+      }),
+
+    all: () =>
+      database.read((sql) =>
+        sql.selectFrom('locks').select(['key', 'mode', 'job', 'state']).orderBy('number').orderBy('key').execute(),
+      ),
+  }
+}
+
+async function queueNumber(sql: Sql, jobId: string): Promise<number> {
+  const job = await sql.selectFrom('jobs').select(['number', 'state']).where('id', '=', jobId).executeTakeFirst()
+  if (!job) throw new PengxError('notFound', `no job ${jobId} is known`)
+  if (isOver(job.state)) throw new PengxError('internal', `job ${job.number} is over and cannot take locks`)
+  return job.number
+}
+
+/** One request a key: who needs a thing for itself needs it to stay as it is too. */
+function merge(requests: readonly LockRequest[]): LockRequest[] {
+  const modes = new Map<string, LockRequest['mode']>()
+  for (const { key, mode } of requests) if (modes.get(key) !== 'exclusive') modes.set(key, mode)
+  return [...modes].map(([key, mode]) => ({ key, mode }))
+}
+
+function reaffirm(jobId: string, wanted: readonly LockRequest[], mine: readonly LockRow[]): LockAnswer {
+  for (const { key, mode } of wanted) {
+    const held = mine.find((lock) => lock.key === key)
+    if (!held || (mode === 'exclusive' && held.mode === 'shared'))
+      throw new PengxError('internal', `job ${jobId} holds locks and cannot wait for ${key} too`)
+  }
+  return { granted: true }
+}
+
+async function findBlockers(
+  sql: Sql,
+  jobId: string,
+  number: number,
+  wanted: readonly LockRequest[],
+): Promise<LockRow[]> {
+  const modes = new Map(wanted.map((lock) => [lock.key, lock.mode]))
+  const blockers: LockRow[] = []
+  for (const keys of chunks([...modes.keys()])) {
+    const others = await sql
+      .selectFrom('locks')
+      .selectAll()
+      .where('key', 'in', keys)
+      .where('job', '<>', jobId)
+      .where((eb) => eb.or([eb('state', '=', 'held'), eb('number', '<', number)]))
+      .execute()
+    blockers.push(...others.filter((other) => other.mode === 'exclusive' || modes.get(other.key) === 'exclusive'))
+  }
+  return blockers
+}
+
+/** Mostly somebody asks again and nothing is new: then nothing is written. */
+async function enqueue(sql: Sql, jobId: string, before: readonly LockRow[], now: readonly LockRow[]): Promise<void> {
+  const nameOf = (lock: LockRow) => `${lock.state} ${lock.mode} ${lock.key}`
+  const names = new Set(before.map(nameOf))
+  if (before.length === now.length && now.every((lock) => names.has(nameOf(lock)))) return
+  await sql.deleteFrom('locks').where('job', '=', jobId).execute()
+  for (const some of chunks(now)) await sql.insertInto('locks').values(some).execute()
+}
+
+function waiting(blockers: readonly LockRow[]): LockAnswer {
+  const inOrder = [...blockers].sort((a, b) =>
+    a.state !== b.state ? (a.state === 'held' ? -1 : 1) : a.number - b.number,
+  )
+  const ahead = new Set(blockers.filter((lock) => lock.state === 'waiting').map((lock) => lock.job))
+  return { granted: false, position: ahead.size + 1, waitsFor: [...new Set(inOrder.map((lock) => lock.job))] }
 }

@@ -1,11 +1,14 @@
 import type { Clock } from '../../lib/clock.ts'
-import { PengxError } from '../../model/error.ts'
-import type { Controller } from './controllers.ts'
-import type { Inventory } from './inventory.ts'
-import type { JobRows } from './jobRows.ts'
-import type { LiveView } from './liveView.ts'
-import type { LockRows } from './lockRows.ts'
-import type { PerfRings } from './perfRings.ts'
+import { createChanges } from './changes.ts'
+import { type Controller, registerController, unregisterController } from './controllers.ts'
+import { forgetTombstones } from './counters.ts'
+import { createInventory, type Inventory } from './inventory.ts'
+import { createJobRows, type JobRows } from './jobRows.ts'
+import { createLiveView, type LiveView } from './liveView.ts'
+import { createLockRows, type LockRows } from './lockRows.ts'
+import { createPerfRings, type PerfRings } from './perfRings.ts'
+import { isDead, thisController } from './processes.ts'
+import { openSqlite } from './sqlite.ts'
 
 export interface StoreConfig {
   /** A file; its directory is made where it is missing. `memory`: forgotten at the end. */
@@ -29,6 +32,41 @@ export interface Store {
   close(): Promise<void>
 }
 
-export async function openStore(_config: StoreConfig): Promise<Store> {
-  throw new PengxError('unsupported', 'the store is not there yet')
+export async function openStore({ at, clock, controller = thisController(clock.now()) }: StoreConfig): Promise<Store> {
+  const database = await openSqlite(at === 'memory' ? 'memory' : at.path)
+  try {
+    const { view, memory } = createLiveView(
+      () => perf.samples,
+      () => changes.refresh(),
+    )
+    const changes = createChanges(database, () => memory)
+    const perf = createPerfRings({ database, memory })
+    const parts = { database, view, memory, clock, controller, isDead, ownRevision: changes.own }
+    const jobs = createJobRows(parts)
+    await registerController(database, controller)
+    await forgetTombstones(database, clock.now())
+    await changes.load()
+    return {
+      controller,
+      view,
+      inventory: createInventory(parts),
+      jobs,
+      locks: createLockRows(database),
+      perf: perf.rings,
+      ownerIsDead: isDead,
+      async close() {
+        try {
+          await jobs.flush()
+          await perf.rings.save()
+          await unregisterController(database, controller.id)
+        } finally {
+          perf.stop()
+          await database.close()
+        }
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
 }

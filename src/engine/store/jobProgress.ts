@@ -1,0 +1,64 @@
+import type { Clock } from '../../lib/clock.ts'
+import { nextRevision } from './counters.ts'
+import type { Database } from './database.ts'
+import { toPatchRow } from './jobDecoding.ts'
+import type { JobProgress } from './jobRows.ts'
+import type { Memory } from './liveView.ts'
+import type { JobRow } from './schema.ts'
+
+/** How long progress stays in memory alone: a copy tells of itself many times a second. */
+const WRITTEN_EVERY_MS = 500
+
+export interface ProgressParts {
+  readonly database: Database
+  readonly memory: Memory
+  readonly clock: Clock
+  ownRevision(revision: number): void
+}
+
+export interface ProgressRows {
+  put(id: string, progress: JobProgress): void
+  flush(): Promise<void>
+  /** What is not on disk yet, for somebody who writes the row anyway. */
+  take(id: string): Partial<JobRow>
+}
+
+export function createJobProgress({ database, memory, ownRevision }: ProgressParts): ProgressRows {
+  const pending = new Map<string, JobProgress>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  async function flush(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    if (pending.size === 0) return
+    await database.write('relaxed', async ({ sql, afterCommit }) => {
+      const rev = await nextRevision(sql)
+      afterCommit(() => ownRevision(rev))
+      for (const [id, progress] of pending) {
+        await sql
+          .updateTable('jobs')
+          .set({ ...toPatchRow(progress), rev })
+          .where('id', '=', id)
+          .execute()
+      }
+      pending.clear()
+    })
+  }
+
+  return {
+    put(id, progress) {
+      const held = memory.heldJob(id)
+      if (!held) return
+      memory.putJob({ ...held, job: { ...held.job, ...progress } }, memory.revOf('job', id))
+      pending.set(id, { ...pending.get(id), ...progress })
+      // A failure to write is told by the next event, which must be written.
+      timer ??= setTimeout(() => void flush().catch(() => undefined), WRITTEN_EVERY_MS)
+    },
+    flush,
+    take(id) {
+      const progress = pending.get(id) ?? {}
+      pending.delete(id)
+      return toPatchRow(progress)
+    },
+  }
+}

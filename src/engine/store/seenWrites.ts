@@ -1,0 +1,108 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { Pm, PmSeen } from '../../model/pm.ts'
+import type { Sql, Writing } from './database.ts'
+import type { Inventory } from './inventory.ts'
+import type { LiveView, Memory } from './liveView.ts'
+
+/**
+ * PMs are looked at every few seconds and mostly nothing is new, so mostly nothing is written. What moves by itself
+ * (when it was seen, its load) goes into the view at once and onto the disk once a minute.
+ */
+const RESTLESS_SAVED_MS = 60_000
+
+type Seen = Parameters<Inventory['recordSeen']>[0]
+type PmEntry = NonNullable<Seen['pms']>[number]
+type VmEntry = NonNullable<Seen['vms']>[number]
+
+export interface SeenParts {
+  readonly view: LiveView
+  readonly memory: Memory
+  readonly clock: Clock
+  write(
+    durability: 'relaxed',
+    work: (sql: Sql, rev: number, afterCommit: Writing['afterCommit']) => Promise<void>,
+  ): Promise<void>
+}
+
+export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inventory['recordSeen'] {
+  const savedAt = new Map<string, number>()
+
+  function isWorthWriting(pm: Pm, entry: PmEntry): boolean {
+    if (!Bun.deepEquals(resting(pm.seen), resting(entry.seen))) return true
+    if ((entry.cpuCount ?? pm.cpuCount) !== pm.cpuCount) return true
+    if ((entry.memoryMib ?? pm.memoryMib) !== pm.memoryMib) return true
+    // The first look counts from what the opening read, so that an opening alone writes nothing.
+    const last = savedAt.get(pm.uuid) ?? pm.seen.at
+    savedAt.set(pm.uuid, last)
+    return clock.now() - last >= RESTLESS_SAVED_MS
+  }
+
+  async function writePm(sql: Sql, entry: PmEntry, rev: number): Promise<boolean> {
+    const { numUpdatedRows } = await sql
+      .updateTable('pms')
+      .set({
+        seenJson: JSON.stringify(entry.seen),
+        rev,
+        ...(entry.cpuCount === undefined ? {} : { cpuCount: entry.cpuCount }),
+        ...(entry.memoryMib === undefined ? {} : { memoryMib: Math.round(entry.memoryMib) }),
+      })
+      .where('uuid', '=', entry.uuid)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  async function writeVm(sql: Sql, entry: VmEntry, rev: number): Promise<boolean> {
+    const bootedAt = entry.bootedAt === undefined ? null : Math.round(entry.bootedAt)
+    const { numUpdatedRows } = await sql
+      .updateTable('vms')
+      .set({ seenJson: JSON.stringify(entry.seen), rev, ...('bootedAt' in entry ? { bootedAt } : {}) })
+      .where('uuid', '=', entry.uuid)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  /** With no revision: into memory only. */
+  function applyPm(entry: PmEntry, rev?: number): void {
+    const pm = view.getPm(entry.uuid)
+    if (!pm) return
+    const { seen, cpuCount = pm.cpuCount, memoryMib = pm.memoryMib } = entry
+    memory.putPm({ ...pm, seen, cpuCount, memoryMib }, rev ?? memory.revOf('pm', pm.uuid))
+    if (rev !== undefined) savedAt.set(pm.uuid, clock.now())
+  }
+
+  function applyVm(entry: VmEntry, rev: number): void {
+    const vm = view.getVm(entry.uuid)
+    if (!vm) return
+    const bootedAt = 'bootedAt' in entry ? entry.bootedAt : vm.bootedAt
+    memory.putVm({ ...vm, seen: entry.seen, bootedAt }, rev)
+  }
+
+  return async ({ pms = [], vms = [] }) => {
+    const newPms: PmEntry[] = []
+    for (const entry of pms) {
+      const pm = view.getPm(entry.uuid)
+      if (!pm) continue
+      if (isWorthWriting(pm, entry)) newPms.push(entry)
+      else if (!Bun.deepEquals(pm.seen, entry.seen)) applyPm(entry)
+    }
+    const newVms = vms.filter((entry) => {
+      const vm = view.getVm(entry.uuid)
+      if (!vm) return false
+      return !Bun.deepEquals(vm.seen, entry.seen) || ('bootedAt' in entry && entry.bootedAt !== vm.bootedAt)
+    })
+    if (newPms.length + newVms.length === 0) return
+    await write('relaxed', async (sql, rev, afterCommit) => {
+      // Somebody may have dropped it in the meantime: then the view must not get it back.
+      for (const entry of newPms) {
+        if (await writePm(sql, entry, rev)) afterCommit(() => applyPm(entry, rev))
+      }
+      for (const entry of newVms) {
+        if (await writeVm(sql, entry, rev)) afterCommit(() => applyVm(entry, rev))
+      }
+    })
+  }
+}
+
+function resting({ at: _at, load: _load, ...seen }: PmSeen): Omit<PmSeen, 'at' | 'load'> {
+  return seen
+}
