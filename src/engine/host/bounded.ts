@@ -1,0 +1,80 @@
+import { PengxError } from '../../model/error.ts'
+import type { Command } from './host.ts'
+import { displayCommand } from './run.ts'
+
+/** A command at work, as the machine's own side knows it. */
+export interface Running {
+  /** Its end, as it comes. */
+  readonly exit: Promise<number>
+  /** Ends it there and resolves when it is gone. */
+  end(): Promise<void>
+  /** Tells who still reads its output that no more will come. */
+  abandon(error: PengxError): void
+}
+
+/**
+ * The exit of a command that may be cut short by its time or by the signal. A command that changes something
+ * is waited for until it is gone, so that what undoes it never meets it at work; one that only reads is
+ * given up at once and ended behind.
+ */
+export function boundedExit(name: string, command: Command, running: Running, signal?: AbortSignal): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  let stopped = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const settle = () => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+  const stop = (error: PengxError) => {
+    if (stopped) return
+    stopped = true
+    settle()
+    const fail = (why: unknown) => {
+      reject(why)
+      running.abandon(error)
+    }
+    const ending = running.end().then(() => fail(error), fail)
+    if (command.effect === 'read') fail(error)
+    else void ending
+  }
+  const onAbort = () => stop(cancelledCommand(name, command, signal?.reason))
+  if (command.timeoutMs !== undefined) {
+    const afterMs = command.timeoutMs
+    timer = setTimeout(() => stop(timedOut(name, command, afterMs)), afterMs)
+  }
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted) onAbort()
+  running.exit.then(
+    (exit) => {
+      if (stopped) return
+      settle()
+      resolve(exit)
+    },
+    (error) => {
+      settle()
+      reject(error)
+    },
+  )
+  promise.catch(() => undefined)
+  return promise
+}
+
+export function cancelledCommand(name: string, command: Command, reason: unknown): PengxError {
+  if (reason instanceof PengxError) return reason
+  return new PengxError('cancelled', `${shortCommand(command)} on ${name} was cancelled`, { cause: reason })
+}
+
+function timedOut(name: string, command: Command, afterMs: number): PengxError {
+  const text = `${shortCommand(command)} on ${name} did not answer within ${afterMs / 1000} s and was ended`
+  return new PengxError('unreachable', text)
+}
+
+export function missingProgram(name: string, command: Command): PengxError {
+  return new PengxError('notFound', `${command.argv[0]} is not installed on ${name}`)
+}
+
+/** Enough of a command to know which: the program and its verb. */
+export function shortCommand(command: Command): string {
+  if (command.parts) return command.parts.map(shortCommand).slice(0, 3).join(' ; ')
+  return displayCommand({ ...command, argv: command.argv.slice(0, 2) as [string, ...string[]] })
+}

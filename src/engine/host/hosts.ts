@@ -1,0 +1,134 @@
+import { PengxError } from '../../model/error.ts'
+import { parseDestination, type SshAddress } from './destination.ts'
+import type { Host } from './host.ts'
+import { type AskHostKey, checkKey, createHostKeys } from './hostKeys.ts'
+import { fingerprint, keyType } from './knownHosts.ts'
+import { DEFAULT_LIMITS, type Limits, limitHost } from './limited.ts'
+import { openLocalHost } from './local.ts'
+import { type CommandRecord, logHost } from './logged.ts'
+import { readOnlyHost } from './readOnly.ts'
+import { presentedKey } from './route.ts'
+import { readRoute } from './sshConfig.ts'
+import { openSshHost, type SshHostOptions } from './sshHost.ts'
+
+export interface HostsOptions {
+  /** Where accepted host keys are written down. */
+  readonly knownHostsPath: string
+  /** A configuration file in place of ~/.ssh/config. */
+  readonly sshConfigPath?: string
+  /** Simulated machines. */
+  readonly sim?: (name: string) => Host
+  readonly askHostKey?: AskHostKey
+  /** Asked before each command. */
+  readonly readOnly?: (pm: string) => boolean
+  readonly onCommand?: (record: CommandRecord) => void
+  readonly limits?: Limits
+  readonly ssh?: Pick<SshHostOptions, 'connectTimeoutMs' | 'keepaliveMs' | 'keepaliveMisses' | 'pauses'>
+}
+
+export interface ShownKey {
+  readonly keyType: string
+  readonly fingerprint: string
+}
+
+export interface Hosts {
+  /** The host of a PM: opened at its first use, kept until closeAll(). */
+  get(name: string, destination: string): Host
+  /** The key that the machine shows now, without logging in. */
+  scanKey(destination: string): Promise<ShownKey>
+  /** Writes the machine's key down, where it is the one with this fingerprint; fails with `refused` where it is not. */
+  trust(destination: string, fingerprint: string): Promise<ShownKey>
+  /** Closes a PM's connection, for one that is removed or renamed. */
+  forget(name: string): Promise<void>
+  closeAll(): Promise<void>
+}
+
+interface Kept {
+  readonly name: string
+  readonly destination: string
+  readonly host: Host
+  readonly retry: () => void
+}
+
+export function createHosts(options: HostsOptions): Hosts {
+  const kept = new Map<string, Kept>()
+  const here = openLocalHost('this machine')
+  const hostKeys = createHostKeys({
+    path: options.knownHostsPath,
+    ...(options.askHostKey ? { ask: options.askHostKey } : {}),
+  })
+  const ssh = {
+    ...options.ssh,
+    hostKeys,
+    local: here,
+    ...(options.sshConfigPath === undefined ? {} : { configPath: options.sshConfigPath }),
+  }
+
+  function open(name: string, text: string): { host: Host; retry: () => void } {
+    const destination = parseDestination(text)
+    if (destination.kind === 'ssh') {
+      const host = openSshHost({ ...ssh, name, address: destination.address })
+      return { host, retry: host.retry }
+    }
+    const retry = () => undefined
+    if (destination.kind === 'local') return { host: openLocalHost(name), retry }
+    if (!options.sim) throw new PengxError('invalid', `${name} is simulated (${text}), and there is no simulation here`)
+    return { host: options.sim(destination.name), retry }
+  }
+
+  /** A refused command is not told of and takes no place; a told one has its place in time when it begins. */
+  function wrap(name: string, host: Host): Host {
+    const told = options.onCommand ? logHost(host, options.onCommand) : host
+    return readOnlyHost(limitHost(told, options.limits ?? DEFAULT_LIMITS), () => options.readOnly?.(name) ?? false)
+  }
+
+  async function shown(text: string) {
+    return presentedKey(await readRoute(sshAddress(text), ssh), ssh)
+  }
+
+  return {
+    get: (name, destination) => {
+      const key = `${name}\0${destination}`
+      const found = kept.get(key)
+      if (found) return found.host
+      const opened = open(name, destination)
+      const host = wrap(name, opened.host)
+      kept.set(key, { name, destination, host, retry: opened.retry })
+      return host
+    },
+    scanKey: async (destination) => {
+      const { blob } = await shown(destination)
+      return { keyType: keyType(blob), fingerprint: fingerprint(blob) }
+    },
+    trust: async (destination, wanted) => {
+      const key = await shown(destination)
+      const found = { keyType: keyType(key.blob), fingerprint: fingerprint(key.blob) }
+      if (found.fingerprint !== wanted) {
+        const text = `${destination} shows ${found.keyType} ${found.fingerprint}, not ${wanted}: it is not trusted`
+        throw new PengxError('refused', text)
+      }
+      const known = checkKey(await hostKeys.read(key.settings), key)
+      if (known instanceof PengxError) throw known
+      if (known === 'unknown') await hostKeys.remember(key)
+      for (const each of kept.values()) each.retry()
+      return found
+    },
+    forget: async (name) => {
+      const ours = [...kept].filter(([, each]) => each.name === name)
+      for (const [key] of ours) kept.delete(key)
+      await Promise.all(ours.map(([, each]) => each.host.close()))
+    },
+    closeAll: async () => {
+      const all = [...kept.values()]
+      kept.clear()
+      await Promise.all([...all.map((each) => each.host.close()), here.close()])
+    },
+  }
+}
+
+/** `ssh:[user@]host[:port]`, or as a person types it, without `ssh:`. */
+function sshAddress(text: string): SshAddress {
+  const destination = parseDestination(text.startsWith('ssh:') ? text : `ssh:${text}`)
+  if (destination.kind !== 'ssh') throw new PengxError('invalid', `${text} is not reached by SSH`)
+  return destination.address
+}

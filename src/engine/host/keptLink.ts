@@ -1,0 +1,87 @@
+import { type Clock, systemClock } from '../../lib/clock.ts'
+import { PengxError, toPengxError } from '../../model/error.ts'
+import type { SshLink } from './ssh.ts'
+
+/**
+ * One connection that is kept: made at the first use, shared by all who come while it is made, made again
+ * at the next use after it was lost. After a failed attempt the machine is left alone for a while, longer
+ * each time and never quite regularly; until then every use fails at once and says since when and why.
+ */
+export interface KeptLinkOptions {
+  readonly name: string
+  readonly address: string
+  dial(): Promise<SshLink>
+  readonly clock?: Clock
+  readonly firstPauseMs?: number
+  readonly longestPauseMs?: number
+}
+
+export interface KeptLink {
+  get(): Promise<SshLink>
+  /** Forgets past failures: the next use tries. */
+  retry(): void
+  close(): Promise<void>
+}
+
+interface Trouble {
+  readonly since: number
+  readonly count: number
+  readonly nextAt: number
+  readonly error: PengxError
+}
+
+export function keepLink(options: KeptLinkOptions): KeptLink {
+  const { name, address, clock = systemClock, firstPauseMs = 1_000, longestPauseMs = 60_000 } = options
+  let current: Promise<SshLink> | undefined
+  let trouble: Trouble | undefined
+  let closed = false
+
+  async function attempt(): Promise<SshLink> {
+    try {
+      const link = await options.dial()
+      trouble = undefined
+      if (closed) await link.close()
+      void link.lost.then(() => {
+        current = undefined
+      })
+      return link
+    } catch (error) {
+      current = undefined
+      const count = (trouble?.count ?? 0) + 1
+      const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(count - 1, 16)) * (0.75 + Math.random() / 2)
+      const now = clock.now()
+      trouble = { since: trouble?.since ?? now, count, nextAt: now + pauseMs, error: toPengxError(error) }
+      throw describe(trouble)
+    }
+  }
+
+  function describe({ since, error }: Trouble): PengxError {
+    const who = name === address ? name : `${name} (${address})`
+    const reason = error.message.startsWith(`${address}: `) ? error.message.slice(address.length + 2) : error.message
+    const text =
+      error.code === 'unreachable'
+        ? `${who} has not been reached since ${new Date(since).toISOString()}: ${reason}`
+        : `${who}: ${reason}`
+    return new PengxError(error.code, text, { cause: error })
+  }
+
+  return {
+    get: () => {
+      if (closed) return Promise.reject(new PengxError('unreachable', `the connection to ${name} is closed`))
+      if (current) return current
+      if (trouble && clock.now() < trouble.nextAt) return Promise.reject(describe(trouble))
+      current = attempt()
+      return current
+    },
+    retry: () => {
+      trouble = undefined
+    },
+    close: async () => {
+      closed = true
+      await current?.then(
+        (link) => link.close(),
+        () => undefined,
+      )
+    },
+  }
+}

@@ -1,0 +1,264 @@
+import { readFile } from 'node:fs/promises'
+import type { Duplex, Readable } from 'node:stream'
+import {
+  type AnyAuthMethod,
+  type BaseAgent,
+  Client,
+  type ClientChannel,
+  createAgent,
+  type ParsedKey,
+  utils,
+} from 'ssh2'
+import { PengxError } from '../../model/error.ts'
+
+/**
+ * One SSH connection, authenticated, its host key verified. The only place that knows the library; who
+ * keeps connections, what is sent through them and how it ends is said elsewhere.
+ */
+export interface SshLink {
+  /** Starts a command line in the login shell there; `busy` where this connection gets no further session. */
+  exec(line: string, pty?: { readonly columns: number; readonly rows: number }): Promise<SshChannel>
+  /** To a Unix socket there. */
+  connect(socketPath: string): Promise<Duplex>
+  /** To a TCP port that is reached from there. */
+  tunnel(host: string, port: number): Promise<Duplex>
+  /** Resolves with the reason when the connection is over, also after close(). */
+  readonly lost: Promise<string>
+  close(): Promise<void>
+}
+
+export interface SshChannel {
+  readonly stream: Duplex
+  readonly stderr: Readable
+  /** The exit status, 128 + N for a signal; undefined where the channel ended without one. */
+  readonly exit: Promise<number | undefined>
+  resize(columns: number, rows: number): void
+  close(): void
+}
+
+export interface DialOptions {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  /** The way through a jump host, in place of a TCP connection of our own. */
+  readonly through?: Duplex
+  readonly hostKeyTypes: readonly string[]
+  verify(blob: Uint8Array): boolean
+  readonly agentSocket?: string
+  readonly identityFiles: readonly string[]
+  readonly identitiesOnly: boolean
+  readonly connectTimeoutMs: number
+  readonly keepaliveMs: number
+  readonly keepaliveMisses: number
+}
+
+/** Fails with the bare reason, as `unreachable` or (login, host key) `refused`. */
+export async function dial(options: DialOptions): Promise<SshLink> {
+  const login = await readLogin(options)
+  const client = new Client()
+  const lost = new Promise<string>((resolve) => {
+    let reason = 'the connection was closed'
+    client.on('error', (error: SshError) => {
+      reason = error.level === 'client-timeout' ? 'it does not answer any more' : error.message
+    })
+    client.on('close', () => resolve(reason))
+  })
+  await new Promise<void>((resolve, reject) => {
+    client.on('ready', resolve)
+    client.on('error', (error: SshError) => {
+      if (error.level === 'agent') {
+        login.problems.push(`the agent at ${options.agentSocket} does not answer`)
+        return
+      }
+      reject(dialFailure(error, options, login))
+      client.destroy()
+    })
+    lost.then((reason) => reject(new PengxError('unreachable', `${reason} before the login was done`)))
+    client.connect({
+      host: options.host,
+      port: options.port,
+      username: options.user,
+      ...(options.through ? { sock: options.through as Readable } : {}),
+      readyTimeout: options.connectTimeoutMs,
+      keepaliveInterval: options.keepaliveMs,
+      keepaliveCountMax: options.keepaliveMisses,
+      authHandler: login.methods,
+      hostVerifier: (blob: Buffer) => options.verify(blob),
+      algorithms: {
+        kex: ['curve25519-sha256', 'curve25519-sha256@libssh.org', ...NIST_KEX],
+        cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr'],
+        serverHostKey: [...options.hostKeyTypes] as never,
+      },
+    })
+  })
+  client.setNoDelay(true)
+  return linkOver(client, lost)
+}
+
+/** Diffie-Hellman over integers takes seconds here and stands still meanwhile, so it is not offered. */
+const NIST_KEX = ['ecdh-sha2-nistp256', 'ecdh-sha2-nistp384', 'ecdh-sha2-nistp521'] as const
+
+interface SshError extends Error {
+  readonly level?: string
+  readonly code?: string | number
+}
+
+function linkOver(client: Client, lost: Promise<string>): SshLink {
+  const open = <T extends Duplex>(start: (done: (error: Error | undefined, stream: T) => void) => void) =>
+    new Promise<T>((resolve, reject) => {
+      lost.then((reason) => reject(new PengxError('unreachable', reason)))
+      start((error, stream) => (error ? reject(error) : resolve(stream)))
+    })
+  return {
+    lost,
+    exec: async (line, pty) => {
+      const window = pty ? { term: process.env.TERM || 'xterm-256color', cols: pty.columns, rows: pty.rows } : false
+      const channel = await open<ClientChannel>((done) => client.exec(line, { pty: window as never }, done)).catch(
+        (error: SshError) => {
+          if (error instanceof PengxError) throw error
+          throw new PengxError('busy', 'no further session on this connection', { cause: error })
+        },
+      )
+      return channelOver(channel)
+    },
+    connect: (socketPath) => open((done) => client.openssh_forwardOutStreamLocal(socketPath, done)).then(mirrorEnd),
+    tunnel: (host, port) => open((done) => client.forwardOut('127.0.0.1', 0, host, port, done)).then(mirrorEnd),
+    close: async () => {
+      client.end()
+      const patience = setTimeout(() => client.destroy(), 1_000)
+      await lost
+      clearTimeout(patience)
+    },
+  }
+}
+
+/** The library closes a forwarded stream only when both ends have ended. */
+function mirrorEnd(stream: Duplex): Duplex {
+  stream.on('error', () => undefined)
+  stream.once('end', () => stream.end())
+  return stream
+}
+
+function channelOver(channel: ClientChannel): SshChannel {
+  const exit = new Promise<number | undefined>((resolve) => {
+    channel.on('exit', (code: number | null, signal?: string) => resolve(code ?? signalExit(signal)))
+    channel.on('close', () => resolve(undefined))
+  })
+  channel.on('error', () => undefined)
+  return {
+    stream: channel,
+    stderr: channel.stderr,
+    exit,
+    resize: (columns, rows) => channel.setWindow(rows, columns, 0, 0),
+    close: () => channel.close(),
+  }
+}
+
+const SIGNALS: Readonly<Record<string, number>> = {
+  HUP: 1,
+  INT: 2,
+  QUIT: 3,
+  ILL: 4,
+  ABRT: 6,
+  FPE: 8,
+  KILL: 9,
+  USR1: 10,
+  SEGV: 11,
+  USR2: 12,
+  PIPE: 13,
+  ALRM: 14,
+  TERM: 15,
+}
+
+function signalExit(signal: string | undefined): number {
+  return 128 + (SIGNALS[(signal ?? '').replace(/^SIG/, '')] ?? 0)
+}
+
+interface Login {
+  readonly methods: AnyAuthMethod[]
+  readonly tried: readonly string[]
+  /** Why something that was meant to be tried was not. */
+  readonly problems: string[]
+}
+
+/** The agent first, with the keys that the configuration names before its others; then the key files. */
+async function readLogin(options: DialOptions): Promise<Login> {
+  const methods: AnyAuthMethod[] = []
+  const tried: string[] = []
+  const problems: string[] = []
+  const named: Buffer[] = []
+  const keys: { path: string; key: ParsedKey }[] = []
+  for (const path of options.identityFiles) {
+    const blob = publicBlob(await readFile(`${path}.pub`, 'utf8').catch(() => ''))
+    if (blob) named.push(blob)
+    const text = await readFile(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') problems.push(`${path} cannot be read (${error.code})`)
+      return undefined
+    })
+    if (text === undefined) continue
+    const key = utils.parseKey(text)
+    if (!(key instanceof Error)) {
+      if (key.isPrivateKey()) keys.push({ path, key })
+      named.push(key.getPublicSSH())
+    } else if (/encrypted|passphrase/i.test(key.message)) {
+      problems.push(
+        `${path} is encrypted and no agent gives it: run \`ssh-add ${path}\` and start pengx again from there`,
+      )
+    } else problems.push(`${path} is no key that is understood`)
+  }
+  if (options.agentSocket !== undefined) {
+    const agent = orderedAgent(createAgent(options.agentSocket), named, options.identitiesOnly)
+    methods.push({ type: 'agent', username: options.user, agent })
+    tried.push('the agent')
+  }
+  for (const { path, key } of keys) {
+    methods.push({ type: 'publickey', username: options.user, key })
+    tried.push(path)
+  }
+  return { methods, tried, problems }
+}
+
+function publicBlob(text: string): Buffer | undefined {
+  const key = text === '' ? undefined : utils.parseKey(text)
+  return key === undefined || key instanceof Error ? undefined : key.getPublicSSH()
+}
+
+/** A server counts refused keys: those that are named come first, and with IdentitiesOnly no others. */
+function orderedAgent(agent: BaseAgent, named: readonly Buffer[], only: boolean): BaseAgent {
+  const getIdentities = agent.getIdentities.bind(agent)
+  const isNamed = (key: unknown) => named.some((blob) => blob.equals((key as ParsedKey).getPublicSSH()))
+  return Object.assign(agent, {
+    getIdentities: (done: Parameters<typeof getIdentities>[0]) =>
+      getIdentities((error, keys) => {
+        const all = keys ?? []
+        done(error, [...all.filter(isNamed), ...(only ? [] : all.filter((key) => !isNamed(key)))])
+      }),
+  })
+}
+
+function dialFailure(error: SshError, options: DialOptions, login: Login): PengxError {
+  const cause = { cause: error }
+  if (error.level === 'client-authentication') {
+    const tried = login.tried.length === 0 ? 'there is no key to try' : `tried ${login.tried.join(', ')}`
+    const text = [`it does not let ${options.user} in (${tried})`, ...login.problems].join('; ')
+    return new PengxError('refused', text, cause)
+  }
+  if (error.level === 'client-timeout') {
+    return new PengxError('unreachable', `no answer within ${options.connectTimeoutMs / 1000} s`, cause)
+  }
+  if (/no matching/i.test(error.message)) {
+    const text = `${error.message}: its sshd must allow curve25519 or ecdh, and aes-gcm or aes-ctr`
+    return new PengxError('unreachable', text, cause)
+  }
+  return new PengxError('unreachable', REASONS[String(error.code)] ?? error.message, cause)
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'the connection was reset',
+  EHOSTUNREACH: 'no route to it',
+  ENETUNREACH: 'no route to its network',
+  ETIMEDOUT: 'no answer',
+  ENOTFOUND: 'its name is not known',
+  EAI_AGAIN: 'its name cannot be looked up now',
+}

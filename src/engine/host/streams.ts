@@ -1,0 +1,62 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** Node's streams as web streams, with back-pressure, and with an end that an outsider can bring about. */
+export interface Source {
+  readonly stream: ReadableStream<Uint8Array>
+  fail(error: unknown): void
+}
+
+export function webSource(readable: Readable): Source {
+  let over = false
+  let controller: ReadableStreamDefaultController<Uint8Array>
+  const finish = (act: () => void) => {
+    if (over) return
+    over = true
+    act()
+  }
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      start(given) {
+        controller = given
+        readable.on('data', (chunk: Buffer) => {
+          if (over) return
+          controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+          if ((controller.desiredSize ?? 0) <= 0) readable.pause()
+        })
+        readable.on('end', () => finish(() => controller.close()))
+        readable.on('close', () => finish(() => controller.close()))
+        readable.on('error', (error) => finish(() => controller.error(error)))
+        readable.pause()
+      },
+      pull() {
+        readable.resume()
+      },
+      cancel() {
+        over = true
+        // Nobody reads on, but what is sent must be taken or the sender stands still.
+        readable.resume()
+      },
+    },
+    { highWaterMark: 1024 * 1024, size: (chunk) => chunk?.byteLength ?? 0 },
+  )
+  return { stream, fail: (error) => finish(() => controller.error(error)) }
+}
+
+/** `closed` rejects a write that the stream would never answer, because its other end went away. */
+export function webSink(writable: Writable, closed: Promise<unknown>): WritableStream<Uint8Array> {
+  const gone = closed.then(
+    () => Promise.reject(new Error('the other end is closed')),
+    (error) => Promise.reject(error),
+  )
+  gone.catch(() => undefined)
+  writable.on('error', () => undefined)
+  return new WritableStream<Uint8Array>({
+    write: (chunk) =>
+      Promise.race([
+        new Promise<void>((resolve, reject) => writable.write(chunk, (error) => (error ? reject(error) : resolve()))),
+        gone,
+      ]),
+    close: () => void writable.end(),
+    abort: () => void writable.end(),
+  })
+}

@@ -1,0 +1,60 @@
+import type { Command } from './host.ts'
+
+/**
+ * How a command is dressed for the machine it runs on: it can be found again by its environment (`lost.ts`
+ * says how), root's programs are on its path whatever the login says, and programs speak the language that
+ * parsers read. Over SSH it greets first: a line that gives its pid, or 0 where the program is not there;
+ * whatever a login shell's start-up files print comes before the greeting and is dropped.
+ */
+const EXTRA_PATH = '/usr/local/sbin:/usr/sbin:/sbin'
+const UNTAGGED = 'untagged'
+
+const IDENTIFY = `
+{ read -r stat < /proc/$$/stat; } 2>/dev/null
+twentieth() { start=\${20}; }
+twentieth \${stat##*) }
+PENGX_COMMAND=$1.$$.$start
+export PENGX_COMMAND
+shift`
+
+const GREET = `
+PATH=$PATH:${EXTRA_PATH}
+export PATH
+command -v -- "$1" >/dev/null 2>&1 || { printf '\\036pengx 0\\036'; exit 127; }
+printf '\\036pengx %d\\036' $$`
+
+const PLAIN_LANGUAGE = `
+LC_ALL=C
+export LC_ALL`
+
+const GREETING = /\x1epengx (\d+)\x1e/
+
+/** Under which a command is looked for: its tag, or the name of all that have none. */
+export function tagOf(command: Command): string {
+  return command.tag ?? UNTAGGED
+}
+
+/** A tagged command for this machine. */
+export function wrapLocal(command: Command): [string, ...string[]] {
+  return ['sh', '-c', `${IDENTIFY}\nexec "$@"`, 'sh', tagOf(command), ...command.argv]
+}
+
+/** Any command for a machine behind SSH. */
+export function wrapRemote(command: Command): [string, ...string[]] {
+  const script = `${IDENTIFY}${command.pty ? '' : PLAIN_LANGUAGE}${GREET}\nexec "$@"`
+  return ['sh', '-c', script, 'sh', tagOf(command), ...command.argv]
+}
+
+/** The environment of a command on this machine. */
+export function localEnvironment(command: Command): Record<string, string | undefined> {
+  const path = `${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin'}:${EXTRA_PATH}`
+  return { ...process.env, PATH: path, ...(command.pty ? {} : { LC_ALL: 'C' }) }
+}
+
+/** Looks for the greeting in what has come so far; `rest` is where the command's own output begins. */
+export function findGreeting(bytes: Buffer): { readonly pid: number; readonly rest: Buffer } | undefined {
+  const text = bytes.toString('latin1')
+  const match = GREETING.exec(text)
+  if (!match) return undefined
+  return { pid: Number(match[1]), rest: bytes.subarray(match.index + match[0].length) }
+}
