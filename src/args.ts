@@ -34,6 +34,8 @@ export type Action =
   | { readonly kind: 'list'; readonly list: ListName; readonly json: boolean }
   | { readonly kind: 'token'; readonly tokenFile?: string; readonly json: boolean }
   | { readonly kind: 'completion'; readonly shell: ShellName }
+  /** What the shell's completion asks: the words typed so far, the last one unfinished. */
+  | { readonly kind: 'complete'; readonly words: readonly string[] }
   | RunAction
 
 export interface RunAction {
@@ -75,6 +77,7 @@ type Values = { -readonly [K in Flag]?: (typeof FLAGS)[K]['type'] extends 'strin
 
 /** Understands a command line; fails with `invalid`, naming the word that is wrong. */
 export function parseCommandLine(argv: readonly string[]): Invocation {
+  if (argv[0] === 'complete') return completing(argv.slice(1))
   const words = argv.map((word) => (word === '--demo' ? '--demo=' : word))
   const command = findCommand(words)
   const isRun = command !== undefined && words[command] === 'run'
@@ -86,6 +89,13 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const action = run ?? actionOf(name, positionals, values)
   checkPlaces(values, action)
   return { action, site }
+}
+
+/** A line that is being typed may be wrong in every way, so only its store is read from it. */
+function completing(words: readonly string[]): Invocation {
+  const db = words[words.indexOf('--db') + 1]
+  const dbPath = words.includes('--db') && db ? { dbPath: db } : {}
+  return { action: { kind: 'complete', words }, site: { ...dbPath, destinations: [], readOnly: true, ascii: false } }
 }
 
 /** The index of the first word that is a command; destinations may stand before it. */

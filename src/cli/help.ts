@@ -1,0 +1,27 @@
+/** `pengx --help`. */
+export const HELP = `pengx: terminal interface, XML API and command line for plain Xen hosts (xl)
+
+usage:
+  pengx                              the terminal interface: this machine if it is a Xen host, and the PMs known
+  pengx root@xen1 root@xen2:2222     the same, with these PMs over SSH
+  pengx --demo[=N]                   a simulated site of N VMs; touches nothing
+  pengx --serve [--listen HOST:PORT|unix:PATH] [--no-auth] [--token-file PATH] [--demo[=N]]
+                                     the XML API, by default on 127.0.0.1:8000
+  pengx pms|vms|perf|jobs|storlinks [--json]
+                                     print and exit
+  pengx run OPERATION TARGET [--name value …] [--plan] [--yes] [--json]
+                                     do one thing and wait for it, as in: pengx run vm.start web01
+  pengx run                          every operation and what it takes
+  pengx token                        print the API token of this store
+  pengx config                       print the settings that are in force
+  pengx completion bash|zsh|fish     print a completion script
+  pengx --version | --help
+
+with any of them:
+  --db FILE      the store (default $XDG_STATE_HOME/pengx/pengx.db; root: /var/lib/pengx/pengx.db)
+  --read-only    look, change nothing
+  --ascii        no characters beyond ASCII for frames and marks
+
+A VM is named by its name, its UUID or the first 8 digits of that.
+exit status: 0 done, 1 the operation failed, 2 wrong usage, 3 refused, 4 not reachable
+`

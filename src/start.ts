@@ -1,0 +1,83 @@
+import { existsSync } from 'node:fs'
+import type { Action, Invocation } from './args.ts'
+import { parseCommandLine } from './args.ts'
+import { exitOfCode } from './cli/exit.ts'
+import { processIo } from './cli/io.ts'
+import { type Config, engineConfig, readConfig } from './config.ts'
+import { takeCareOfTheEnd } from './ending.ts'
+import type { Engine, EngineConfig } from './engine/engine.ts'
+import { stripControl } from './lib/text.ts'
+import { toPengxError } from './model/error.ts'
+
+/**
+ * From a command line to the end of the process: settles the configuration, opens what the action needs, and closes it
+ * again whatever comes between.
+ */
+export async function start(argv: readonly string[], version: string): Promise<void> {
+  const ending = takeCareOfTheEnd()
+  try {
+    const invocation = parseCommandLine(argv)
+    const config = readConfig(invocation.site)
+    ending.logTo(config.logPath)
+    for (const problem of config.problems) processIo.err(`pengx: ${stripControl(problem)}\n`)
+    await ending.exit(await carryOut(invocation, config, version, ending))
+  } catch (error) {
+    const failure = toPengxError(error)
+    processIo.err(`pengx: ${failure.message}\n`)
+    if (failure.code === 'internal') ending.log(failure)
+    if (failure.code === 'invalid') processIo.err('pengx: `pengx --help` shows how it is used\n')
+    await ending.exit(exitOfCode(failure.code))
+  }
+}
+
+type Ending = ReturnType<typeof takeCareOfTheEnd>
+
+async function carryOut(
+  { action, site }: Invocation,
+  config: Config,
+  version: string,
+  ending: Ending,
+): Promise<number> {
+  const text = await plainText(action, config, version)
+  if (text !== undefined) {
+    await processIo.out(text)
+    return 0
+  }
+  const open = async (watch: EngineConfig['watch']): Promise<Engine> => {
+    const { createEngine } = await import('./engine/engine.ts')
+    const engine = await createEngine(engineConfig(config, site, watch))
+    ending.onEnd(() => engine.close())
+    return engine
+  }
+  switch (action.kind) {
+    case 'list': {
+      const { printList } = await import('./cli/list.ts')
+      return printList(await open('never'), action.list, action.json, processIo)
+    }
+    case 'run': {
+      const { runOperation } = await import('./cli/run.ts')
+      return runOperation(await open('never'), action, processIo)
+    }
+    case 'complete': {
+      if (!existsSync(config.storePath)) return 0
+      const { completions } = await import('./cli/completion.ts')
+      await processIo.out(completions(await open('never'), action.words))
+      return 0
+    }
+    case 'terminal':
+      return (await import('./cli/list.ts')).printSite(await open('never'), processIo)
+    default:
+      return 0
+  }
+}
+
+/** What is printed without an engine. */
+async function plainText(action: Action, config: Config, version: string): Promise<string | undefined> {
+  if (action.kind === 'version') return `pengx ${version}\n`
+  if (action.kind === 'help') return (await import('./cli/help.ts')).HELP
+  if (action.kind === 'completion') return (await import('./cli/completion.ts')).completionScript(action.shell)
+  if (action.kind !== 'config') return undefined
+  const { formatInForce } = await import('./cli/settingsText.ts')
+  const { formatSettings } = await import('./settings.ts')
+  return formatInForce(config, formatSettings(config.settings))
+}

@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'bun:test'
+import { parseCommandLine, readListen } from '../../src/args.ts'
+
+const parse = (line: string) => parseCommandLine(line === '' ? [] : line.split(' '))
+const refusal = (line: string) => {
+  try {
+    parse(line)
+  } catch (error) {
+    return (error as Error).message
+  }
+  throw new Error(`"${line}" was taken`)
+}
+
+describe('a command line', () => {
+  test('without a word is the terminal interface', () => {
+    expect(parse('')).toEqual({
+      action: { kind: 'terminal' },
+      site: { destinations: [], readOnly: false, ascii: false },
+    })
+  })
+
+  test('takes PMs', () => {
+    expect(parse('root@xen1 root@xen2:2222').site.destinations).toEqual(['root@xen1', 'root@xen2:2222'])
+    expect(parse('xen1.example').site.destinations).toEqual(['xen1.example'])
+  })
+
+  test('takes PMs before a command', () => {
+    expect(parse('root@xen1 vms --json')).toMatchObject({
+      action: { kind: 'list', list: 'vms', json: true },
+      site: { destinations: ['root@xen1'] },
+    })
+  })
+
+  test('takes --demo with and without a number', () => {
+    expect(parse('--demo').site.demo).toEqual({})
+    expect(parse('--demo=100').site.demo).toEqual({ vmCount: 100 })
+    expect(parse('--demo vms').action).toEqual({ kind: 'list', list: 'vms', json: false })
+  })
+
+  test('serves where it is told', () => {
+    expect(parse('--serve').action).toMatchObject({ listen: { hostname: '127.0.0.1', port: 8000 }, auth: true })
+    expect(parse('--serve --listen unix:/run/x --no-auth --token-file /t').action).toEqual({
+      kind: 'serve',
+      listen: { kind: 'unix', path: '/run/x' },
+      auth: false,
+      tokenFile: '/t',
+    })
+    expect(readListen('[::1]:80')).toEqual({ kind: 'tcp', hostname: '::1', port: 80 })
+  })
+
+  test('keeps the words of an operation as they are and takes out its own flags', () => {
+    const { action, site } = parse('run vm.create web9 --memory 512 --yes --db /f --copy-image --json')
+    expect(action).toEqual({
+      kind: 'run',
+      operation: 'vm.create',
+      words: ['web9', '--memory', '512', '--copy-image'],
+      yes: true,
+      json: true,
+      plan: false,
+      help: false,
+    })
+    expect(site.dbPath).toBe('/f')
+  })
+
+  test('leaves --read-only after an operation to the operation, before it to the site', () => {
+    expect(parse('run pm.add root@x --read-only')).toMatchObject({
+      action: { words: ['root@x', '--read-only'] },
+      site: { readOnly: false },
+    })
+    expect(parse('--read-only run pm.add root@x').site.readOnly).toBe(true)
+  })
+})
+
+describe('what is wrong is named', () => {
+  test.each([
+    ['--jsn vms', 'unknown flag --jsn; did you mean --json?'],
+    ['--zzzzzz', 'unknown flag --zzzzzz'],
+    ['vsm', 'unknown command "vsm"; did you mean vms? (a host of that name is written root@vsm)'],
+    ['vms web01', 'vms takes no further word, got "web01"'],
+    ['--listen 1:2 vms', '--listen goes with --serve'],
+    ['vms --yes', '--yes goes with run'],
+    ['--serve vms', '--serve runs the API server, so the command vms cannot stand beside it'],
+    ['--demo=x', '--demo=x: the number of VMs is a whole number from 1 to 100000'],
+    ['--demo root@xen1', '--demo shows a simulated site and reaches no machine, so root@xen1 cannot stand beside it'],
+    ['--demo --db /f', '--demo keeps its store in memory, so --db cannot stand beside it'],
+    ['--serve --listen 8000', '--listen 8000: expected HOST:PORT or unix:PATH, as in 127.0.0.1:8000'],
+    ['--serve --listen a:99999', '--listen a:99999: expected HOST:PORT or unix:PATH, as in 127.0.0.1:8000'],
+    ['--db', '--db needs a value'],
+    ['--db --json vms', '--db needs a value, got the flag --json'],
+    ['--serve=1', '--serve takes no value, got "1"'],
+    ['run vm.start web01 --json=1', '--json takes no value, got "1"'],
+    ['/etc/passwd', '"/etc/passwd" is neither a command nor a host; a host is written [user@]host[:port]'],
+    ['completion tcsh', 'completion is for one of bash, zsh, fish'],
+  ])('%s', (line, message) => {
+    expect(refusal(line)).toBe(message)
+  })
+})

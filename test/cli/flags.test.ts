@@ -1,0 +1,57 @@
+import { describe, expect, test } from 'bun:test'
+import { z } from 'zod'
+import { readOperationWords } from '../../src/cli/flags.ts'
+import { readSecrets } from '../../src/cli/secrets.ts'
+import { describeParams, field } from '../../src/engine/jobs/params.ts'
+import { fakeIo } from '../support/fakeIo.ts'
+
+const fields = describeParams(
+  z.object({
+    vm: z.string(),
+    diskSize: field(z.number(), { title: 'size', unit: 'MiB' }),
+    copyImage: field(z.boolean().default(true), { title: 'copy' }),
+    bridges: field(z.array(z.string()).default([]), { title: 'bridges' }),
+    vncPassword: field(z.string().optional(), { title: 'password', secret: true }),
+  }),
+)
+const read = (line: string) => readOperationWords(fields, line.split(' '))
+
+describe('the words after an operation', () => {
+  test('are read by its own parameters', () => {
+    expect(read('web01 --disk-size 10 --copyImage --bridges a,b --bridges=c')).toEqual({
+      target: 'web01',
+      raw: { diskSize: '10', copyImage: 'true', bridges: ['a', 'b', 'c'] },
+      secrets: [],
+    })
+    expect(read('--no-copy-image web01').raw).toEqual({ copyImage: 'false' })
+    expect(read('--copy-image=no web01')).toMatchObject({ target: 'web01', raw: { copyImage: 'no' } })
+  })
+
+  test.each([
+    ['web01 web02', 'one TARGET is expected, got "web01" and "web02"'],
+    ['web01 --disk-size', '--disk-size needs a value'],
+    ['web01 --disk-size --copy-image', '--disk-size needs a value'],
+    ['web01 --disk-size 1 --diskSize 2', '--disk-size is given twice'],
+    ['web01 --disksize 1', 'unknown flag --disksize; did you mean --disk-size?'],
+    ['web01 --no-disk-size', 'unknown flag --no-disk-size; did you mean --disk-size?'],
+    ['web01 --read-only', 'nothing is done: --read-only is set, and every operation is a change'],
+    [
+      'web01 --vnc-password hunter2',
+      '--vnc-password is a secret, and other users can read a command line: give --vnc-password - (standard input) or --vnc-password @FILE',
+    ],
+  ])('%s is refused', (line, message) => {
+    expect(() => read(line)).toThrow(message)
+  })
+
+  test('a secret is read from standard input or a file', async () => {
+    expect(read('web01 --vnc-password -').secrets).toEqual([{ name: 'vncPassword', from: '-' }])
+    const { io } = fakeIo({ input: 'hunter2\n' })
+    expect(await readSecrets([{ name: 'vncPassword', from: '-' }], io)).toEqual({ vncPassword: 'hunter2' })
+    expect(readSecrets([{ name: 'vncPassword', from: '/nonexistent/file' }], io)).rejects.toThrow(
+      '/nonexistent/file cannot be read',
+    )
+    expect(readSecrets([{ name: 'vncPassword', from: '-' }], fakeIo({ input: '\n' }).io)).rejects.toThrow(
+      'the secret is empty',
+    )
+  })
+})
