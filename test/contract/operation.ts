@@ -1,0 +1,222 @@
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Moment } from '../../src/engine/jobs/context.ts'
+import { PengxError } from '../../src/model/error.ts'
+import type { Json } from '../../src/model/json.ts'
+import { openWorld, pictureOf, type World, type WorldPlace } from '../support/world.ts'
+
+/**
+ * What every operation owes, step by step: a failure before or after a step's effect, or a SIGKILL there, leaves store,
+ * files and domains as they were, or, past the pivot, finished; no undo fails; no lock stays; a step done twice is as
+ * good as once. An operation is covered as soon as it is in the catalog: one without a case fails the suite.
+ */
+export interface OperationCase {
+  readonly operation: string
+  /** Brings the world to where the operation can run, and gives its raw parameters. The same each time. */
+  prepare(world: World): Promise<Readonly<Record<string, unknown>>>
+  /** What is true when it has been done. */
+  check(world: World, params: Readonly<Record<string, unknown>>): Promise<void> | void
+}
+
+type Phase = 'before' | 'after'
+
+interface Steps {
+  readonly names: readonly string[]
+  readonly undoable: readonly boolean[]
+  readonly pivot: number
+}
+
+const CRASH_CHILD = new URL('../support/crashChild.ts', import.meta.url).pathname
+
+export function operationSuite(one: OperationCase): void {
+  describe(one.operation, () => {
+    const place = newPlace()
+    afterAll(() => rmSync(place.root, { recursive: true, force: true }))
+
+    test('runs, and a preview changes nothing', async () => {
+      await withWorld(one, {}, async (world, raw) => {
+        const params = world.engine.decode(one.operation, raw)
+        const before = await pictureOf(world)
+        const preview = await world.engine.preview(one.operation, params)
+        expect(await pictureOf(world)).toEqual(before)
+        const { job, detail } = await runToEnd(world, one.operation, params)
+        expect([job.state, job.message]).toEqual(['done', expect.any(String)])
+        expect(detail.steps.map((step) => step.name)).toEqual(preview.steps.map((step) => step.name))
+        expect(detail.locks).toEqual([])
+        await one.check(world, raw)
+      })
+    })
+
+    test('fails before and after each step, and unwinds', async () => {
+      const steps = await stepsOf(one)
+      for (const [index] of steps.names.entries()) {
+        for (const phase of ['before', 'after'] as const) await failAt(one, steps, index, phase)
+      }
+    })
+
+    test('does each step and each undo twice', async () => {
+      const steps = await stepsOf(one)
+      for (const [index] of steps.names.entries()) await repeatAt(one, steps, index)
+    })
+
+    test('is killed before and after each step, and the next start finishes or unwinds', async () => {
+      const steps = await stepsOf(one)
+      for (const [index] of steps.names.entries()) {
+        for (const phase of ['before', 'after'] as const) await killAt(one, steps, index, phase, place.next())
+      }
+    })
+  })
+}
+
+function newPlace(): { root: string; next(): WorldPlace } {
+  const root = mkdtempSync(join(tmpdir(), 'pengx-operation-'))
+  let count = 0
+  return { root, next: () => ({ db: join(root, `${++count}.db`), state: join(root, `${count}.json`) }) }
+}
+
+async function withWorld(
+  one: OperationCase,
+  more: Parameters<typeof openWorld>[0],
+  use: (world: World, raw: Readonly<Record<string, unknown>>) => Promise<void>,
+): Promise<void> {
+  const world = await openWorld(more)
+  try {
+    await use(world, await one.prepare(world))
+  } finally {
+    await world.close()
+  }
+}
+
+async function runToEnd(world: World, operation: string, params: Json) {
+  const started = await world.engine.start(operation, params, 'cli')
+  const { job } = await world.engine.finished(started.id)
+  return { job, detail: await world.engine.jobDetail(job.id) }
+}
+
+async function stepsOf(one: OperationCase): Promise<Steps> {
+  let steps: Steps = { names: [], undoable: [], pivot: -1 }
+  await withWorld(one, {}, async (world, raw) => {
+    const preview = await world.engine.preview(one.operation, world.engine.decode(one.operation, raw))
+    steps = {
+      names: preview.steps.map((step) => step.name),
+      undoable: preview.steps.map((step) => step.undoable),
+      pivot: preview.steps.findIndex((step) => step.pivot),
+    }
+  })
+  expect(steps.names.length).toBeGreaterThan(0)
+  return steps
+}
+
+/** Whether everything that had been begun can be taken back, so that the site has to be as it was. */
+function comesBack(steps: Steps, index: number, phase: Phase): boolean {
+  return steps.undoable.slice(0, phase === 'before' ? index : index + 1).every(Boolean)
+}
+
+/** A failure in the step at `index` finds the pivot already succeeded. */
+function isPast(steps: Steps, index: number): boolean {
+  return steps.pivot >= 0 && index > steps.pivot
+}
+
+async function failAt(one: OperationCase, steps: Steps, index: number, phase: Phase): Promise<void> {
+  const where = `${one.operation}, ${phase} "${steps.names[index]}"`
+  let armed = false
+  const intercept = (moment: Moment) => {
+    if (armed && moment.operation === one.operation && moment.step === index && moment.phase === phase) {
+      throw new PengxError('commandFailed', 'injected')
+    }
+  }
+  await withWorld(one, { intercept }, async (world, raw) => {
+    const before = await pictureOf(world)
+    armed = true
+    const { job, detail } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    armed = false
+    expect({ where, undoFailed: detail.events.filter((event) => event.kind === 'undoFailed') }).toEqual({
+      where,
+      undoFailed: [],
+    })
+    if (isPast(steps, index)) {
+      expect({ where, state: job.state }).toEqual({ where, state: 'stuck' })
+      await world.engine.retry(job.id)
+      const end = await world.engine.finished(job.id)
+      expect({ where, state: end.job.state }).toEqual({ where, state: 'done' })
+      await one.check(world, raw)
+      return
+    }
+    expect({ where, state: job.state, message: job.message }).toMatchObject({
+      where,
+      state: 'undone',
+      message: expect.stringContaining('injected'),
+    })
+    expect({ where, locks: detail.locks }).toEqual({ where, locks: [] })
+    if (comesBack(steps, index, phase))
+      expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
+  })
+}
+
+async function repeatAt(one: OperationCase, steps: Steps, index: number): Promise<void> {
+  const where = `${one.operation}, twice "${steps.names[index]}"`
+  let armed = false
+  const again = async (moment: Moment) => {
+    if (armed && moment.operation === one.operation && moment.step === index && moment.phase === 'after')
+      await moment.again()
+  }
+  await withWorld(one, { intercept: again }, async (world, raw) => {
+    armed = true
+    const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    expect({ where, state: job.state, message: job.message }).toMatchObject({ where, state: 'done' })
+    armed = false
+    await one.check(world, raw)
+  })
+  if (!steps.undoable[index] || isPast(steps, index)) return
+  const undoTwice = async (moment: Moment) => {
+    if (!armed || moment.operation !== one.operation || moment.step !== index) return
+    if (moment.phase === 'after') throw new PengxError('commandFailed', 'injected')
+    if (moment.phase === 'afterUndo') await moment.again()
+  }
+  await withWorld(one, { intercept: undoTwice }, async (world, raw) => {
+    const before = await pictureOf(world)
+    armed = true
+    const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    armed = false
+    expect({ where, state: job.state }).toEqual({ where, state: 'undone' })
+    if (comesBack(steps, index, 'after'))
+      expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
+  })
+}
+
+async function killAt(one: OperationCase, steps: Steps, index: number, phase: Phase, place: WorldPlace): Promise<void> {
+  const where = `${one.operation}, killed ${phase} "${steps.names[index]}"`
+  const prepared = await openWorld({}, place)
+  const raw = await one.prepare(prepared)
+  const before = await pictureOf(prepared)
+  await prepared.close()
+  const child = Bun.spawn(
+    [process.execPath, CRASH_CHILD, JSON.stringify({ place, operation: one.operation, raw, index, phase })],
+    {
+      stdout: 'pipe',
+      stderr: 'pipe',
+    },
+  )
+  await child.exited
+  const said = await new Response(child.stderr).text()
+  expect({ where, signal: child.signalCode, said }).toMatchObject({ where, signal: 'SIGKILL' })
+  const world = await openWorld({}, place)
+  try {
+    const job = world.engine.view.jobs().find((one_) => one_.operation === one.operation)!
+    const { job: end } = await world.engine.finished(job.id)
+    const detail = await world.engine.jobDetail(job.id)
+    const forward = isPast(steps, index)
+    expect({ where, state: end.state, message: end.message }).toMatchObject({
+      where,
+      state: forward ? 'done' : expect.stringMatching(/undone|cancelled/),
+    })
+    expect({ where, locks: detail.locks }).toEqual({ where, locks: [] })
+    if (forward) await one.check(world, raw)
+    else if (comesBack(steps, index, phase))
+      expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
+  } finally {
+    await world.close()
+  }
+}

@@ -1,0 +1,56 @@
+import { createEngine, type Engine, type EngineConfig } from '../../src/engine/engine.ts'
+import { createSimSite } from '../../src/engine/sim/site.ts'
+import type { Json } from '../../src/model/json.ts'
+import type { Vm } from '../../src/model/vm.ts'
+
+/** An engine on a small simulated site: what tests of operations act on, and how they see what became of it. */
+export interface World {
+  readonly engine: Engine
+  readonly site: ReturnType<typeof createSimSite>
+  close(): Promise<void>
+}
+
+export interface WorldPlace {
+  /** Both in files, so that another process can go on where this one was killed. */
+  readonly db: string
+  readonly state: string
+}
+
+export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldPlace): Promise<World> {
+  const site = createSimSite({ vmCount: 8, pmCount: 2, seed: 7, ...(place ? { statePath: place.state } : {}) })
+  const engine = await createEngine({
+    store: place ? { path: place.db } : 'memory',
+    destinations: [],
+    local: false,
+    readOnly: false,
+    knownHostsPath: '/nonexistent/known_hosts',
+    watch: 'once',
+    sim: site,
+    ...more,
+  })
+  return {
+    engine,
+    site,
+    async close() {
+      await engine.close()
+      site.close()
+    },
+  }
+}
+
+/** What a person would call the state of the site: rows, domains and files, without times and counters. */
+export async function pictureOf({ engine, site }: World): Promise<Json> {
+  await engine.look()
+  const { view } = engine
+  const rows = view.vms().map((vm) => rowOf(vm))
+  const pms = view.pms().map(({ uuid, name, destination, readOnly }) => ({ uuid, name, destination, readOnly }))
+  const storlinks = view.storlinks().map(({ id, pm, name, link }) => ({ id, pm, name, link }))
+  const machines = site.pmNames.map((name) => ({ name, domains: site.domainsOn(name), files: site.filesOn(name) }))
+  return JSON.parse(JSON.stringify({ rows, pms, storlinks, machines })) as Json
+}
+
+function rowOf(vm: Vm): Json {
+  const { seen, bootedAt: _bootedAt, createdAt: _createdAt, ...rest } = vm
+  const state = seen.state === 'starting' ? 'running' : seen.state
+  return { ...rest, state, disks: vm.disks.map(({ createdAt: _made, ...disk }) => disk) } as unknown as Json
+}
