@@ -259,8 +259,8 @@ function parseVfb(text: string): Vnc | undefined {
 function formatVnc(spec: VmSpec): string[] {
   const { vnc, type } = spec
   if (vnc === undefined) return type === 'hvm' ? ['vnc = 0'] : []
-  // a PVH guest knows no `vnc` of its own (xl takes it for an HVM guest's), only a frame buffer
-  if (type === 'pvh') {
+  // a frame buffer's words end at commas; a PV guest can say it in other words, a PVH guest cannot
+  if (type === 'pvh' || (type === 'pv' && !vnc.password?.includes(','))) {
     if (vnc.password?.includes(',')) throw new PengxError('invalid', 'a vnc password of a pvh guest has no comma')
     const password = vnc.password === undefined ? '' : `,vncpasswd=${vnc.password}`
     const display = vnc.display === undefined ? '' : `,vncdisplay=${vnc.display}`

@@ -1,0 +1,65 @@
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Host } from '../host/host.ts'
+import { run, runBatch } from '../host/run.ts'
+import { listNames, parseNames, readFile } from '../tools/files.ts'
+import { type ParsedConfig, parseConfig } from '../tools/xlConfig.ts'
+import { parseStatements } from '../tools/xlSyntax.ts'
+import type { ConfigFile } from './hypervisor.ts'
+
+/** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
+const FILES_A_BATCH = 200
+const READ_TIMEOUT_MS = 60_000
+
+/** Keys of which a guest's configuration has one at least: /etc/xen holds other files too, xl.conf among them. */
+const GUEST_KEYS = ['kernel', 'disk', 'builder', 'type', 'bootloader', 'firmware']
+
+/**
+ * Guests' configurations in /etc/xen and /etc/xen/auto. What stands in auto is mostly a link to what stands above it:
+ * the same text is one configuration.
+ */
+export async function configFiles(host: Host, signal?: AbortSignal): Promise<ConfigFile[]> {
+  const directories = ['/etc/xen', '/etc/xen/auto']
+  const listed = await runBatch(host, batch(directories.map(listNames), { timeoutMs: READ_TIMEOUT_MS }), signal)
+  const paths = directories.flatMap((directory, index) =>
+    parseNames(listed[index]?.exit === 0 ? listed[index].stdout : '')
+      .filter((name) => (directory === '/etc/xen' ? name.endsWith('.cfg') : !name.startsWith('.')))
+      .map((name) => `${directory}/${name}`),
+  )
+  const files: ConfigFile[] = []
+  for (let index = 0; index < paths.length; index += FILES_A_BATCH) {
+    const some = paths.slice(index, index + FILES_A_BATCH)
+    const outputs = await runBatch(host, batch(some.map(readFile), { timeoutMs: READ_TIMEOUT_MS }), signal)
+    for (const [position, path] of some.entries()) {
+      const output = outputs[position]
+      const file = output?.exit === 0 ? toConfigFile(path, output.stdout) : undefined
+      if (file && !files.some((known) => known.text === file.text && known.name === file.name)) files.push(file)
+    }
+  }
+  return files
+}
+
+export async function readConfig(host: Host, path: string): Promise<ConfigFile & ParsedConfig> {
+  const output = await run(host, { ...readFile(path), okExits: [0, 1], timeoutMs: READ_TIMEOUT_MS })
+  if (output.exit !== 0) {
+    const gone = /No such file/.test(output.stderr)
+    const why = gone ? 'it is not there' : output.stderr.trim().replace(/^cat: /, '')
+    throw new PengxError(gone ? 'notFound' : 'commandFailed', `cannot read ${path} on ${host.name}: ${why}`, {
+      cause: output,
+    })
+  }
+  const parsed = parseConfig(output.stdout, path)
+  return { path, name: parsed.spec.name, text: output.stdout, ...parsed }
+}
+
+/** Undefined for a file that is not a guest's, or that xl would not take either. */
+function toConfigFile(path: string, text: string): ConfigFile | undefined {
+  try {
+    if (!parseStatements(text, path).some((statement) => GUEST_KEYS.includes(statement.key))) return undefined
+    const { spec, uuid } = parseConfig(text, path)
+    return { path, name: spec.name, text, ...(uuid === undefined ? {} : { uuid }) }
+  } catch (error) {
+    if (error instanceof PengxError && error.code === 'invalid') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,138 @@
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Command, Host, Output } from '../host/host.ts'
+import { commandFailure, runBatch } from '../host/run.ts'
+import { lastLines, readFile, writeFileAtomically } from '../tools/files.ts'
+import { ANY_EXIT, type Program } from '../tools/program.ts'
+import { storeHas } from '../tools/xenstore.ts'
+import { createDomain, domainNamed, hostInfo, listDomains, parseInfo, parseList } from '../tools/xl.ts'
+import { parseConfig } from '../tools/xlConfig.ts'
+import { explainXl, redact, secretsOf } from '../tools/xlError.ts'
+import type { DomainSeen, Hypervisor } from './hypervisor.ts'
+import { domains as listNow, toDomains } from './look.ts'
+import { xlFailure } from './xlFailure.ts'
+
+/** Hotplug scripts have 40 s each by libxl, memory to scrub and kernels to unpack take longer on a busy machine. */
+const CREATE_TIMEOUT_MS = 600_000
+
+type Config = Parameters<Hypervisor['create']>[1]
+
+/**
+ * One batch that stops at its first failure: no domain of that name, none of that UUID (Xen itself would take a second
+ * one), then the file, then `xl create`, then the list that proves it. So a conflict is found before anything is
+ * written.
+ */
+export async function create(
+  host: Host,
+  config: Config,
+  tag: string,
+  signal?: AbortSignal,
+): Promise<{ domid: number; domains: DomainSeen[] }> {
+  const { path, text, uuid, domainName, paused } = config
+  const guards: Program[] = [
+    { ...domainNamed(domainName), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
+    { ...storeHas(`/vm/${uuid}`), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
+  ]
+  const writes = text === undefined ? [] : writeFileAtomically(path, text)
+  const rest: Program[] = [{ ...createDomain(path, uuid, paused), okExits: ANY_EXIT }, listDomains]
+
+  const attempt = async (parts: readonly Program[]) => {
+    const command: Command = batch(parts, { stopOnFailure: true, timeoutMs: CREATE_TIMEOUT_MS, heavy: true })
+    return await runBatch(host, { ...command, tag }, signal)
+  }
+  let parts = [...guards, ...writes, ...rest]
+  let outputs = await attempt(parts)
+  if (outputs.length <= guards.length && outputs.at(-1)?.exit === 0) {
+    await refuseExisting(host, config, signal)
+    // a UUID in xenstore without a domain is what a killed xl left behind
+    parts = [...writes, ...rest]
+    outputs = await attempt(parts)
+  }
+  const created = outputs[parts.length - 2]
+  if (created === undefined) throw commandFailure(host, parts[outputs.length - 1]!, outputs.at(-1)!)
+  const domains = toDomains(parseList(outputs[parts.length - 1]?.stdout ?? ''), [])
+  if (created.exit !== 0) throw await failure(host, config, created, domains, signal)
+  const domain = domains.findLast((one) => one.uuid === uuid)
+  if (domain === undefined) throw await gone(host, config, signal)
+  return { domid: domain.domid, domains }
+}
+
+async function refuseExisting(host: Host, config: Config, signal?: AbortSignal): Promise<void> {
+  const there = (await listNow(host, signal)).find((one) => one.uuid === config.uuid || one.name === config.domainName)
+  if (there === undefined) return
+  const which =
+    there.uuid === config.uuid
+      ? `it runs there already as domain ${there.domid}${there.name === config.domainName ? '' : `, named "${there.name}"`}`
+      : `another domain (${there.domid}, UUID ${there.uuid}) has that name`
+  throw new PengxError('conflict', `cannot start ${config.domainName} on ${host.name}: ${which}`)
+}
+
+/** What xl meant, with what can be looked up now: how much memory there is, what QEMU or xl wrote down. */
+async function failure(
+  host: Host,
+  config: Config,
+  created: Output,
+  domains: readonly DomainSeen[],
+  signal?: AbortSignal,
+): Promise<PengxError> {
+  const { path, text, uuid, domainName } = config
+  const doing = `cannot start ${domainName} on ${host.name}`
+  if (created.exit === 127) return new PengxError('unsupported', `${doing}: it has no xl`, { cause: created })
+  const known = explainXl(created.stderr)
+  const looked = await runBatch(
+    host,
+    batch([hostInfo, lastLines(`/var/log/xen/qemu-dm-${domainName}.log`, 5), readFile(path)], {
+      timeoutMs: 60_000,
+    }),
+    signal,
+  ).catch((): Output[] => [])
+  const source = text ?? (looked[2]?.exit === 0 ? looked[2].stdout : '')
+  const secrets = secretsOf(source)
+  const left = domains.find((one) => one.uuid === uuid)
+  const also = left === undefined ? '' : `; domain ${left.domid} of it is left`
+  if (known === undefined) return xlFailure(doing, { ...created, stderr: created.stderr + also }, secrets)
+
+  let { code, message } = known
+  if (known.kind === 'memory') message = memoryMessage(source, path, looked[0])
+  if (known.kind === 'deviceModel') message += deviceModelHint(domainName, looked[1])
+  if (known.kind === 'duplicateName') {
+    // found too late for the promise of a conflict: the file is written
+    if (text !== undefined) code = 'commandFailed'
+    const there = domains.find((one) => one.name === domainName)
+    if (there) message = `another domain (${there.domid}, UUID ${there.uuid}) has that name`
+  }
+  return xlFailure(doing, created, secrets, { ...known, code, message: message + also })
+}
+
+function memoryMessage(source: string, path: string, info: Output | undefined): string {
+  const free = info?.exit === 0 ? parseInfo(info.stdout)?.freeMib : undefined
+  let asked: number | undefined
+  try {
+    asked = parseConfig(source, path).spec.maxmemMib
+  } catch {
+    asked = undefined
+  }
+  const there = free === undefined ? 'not enough memory is free' : `${free} MiB of memory are free`
+  return asked === undefined ? there : `${there}, it asks for ${asked} MiB (and Xen for some more beside that)`
+}
+
+function deviceModelHint(domainName: string, log: Output | undefined): string {
+  const said = log?.exit === 0 ? log.stdout.trim().split('\n').at(-1)?.slice(0, 200) : undefined
+  const where = `/var/log/xen/qemu-dm-${domainName}.log`
+  return said ? `: ${said} (${where})` : `; see ${where}`
+}
+
+/** xl was content, and yet no domain of that UUID is there: it crashed at once and was cleaned up. */
+async function gone(host: Host, config: Config, signal?: AbortSignal): Promise<PengxError> {
+  const log = `/var/log/xen/xl-${config.domainName}.log`
+  const looked = await runBatch(host, batch([lastLines(log, 10)], { timeoutMs: 60_000 }), signal).catch(
+    (): Output[] => [],
+  )
+  const said = looked[0]?.exit === 0 ? redact(looked[0].stdout.trim(), secretsOf(config.text ?? '')) : ''
+  const words = said === '' ? `see ${log}` : said.split('\n').slice(-3).join(' | ')
+  return new PengxError(
+    'commandFailed',
+    `${config.domainName} was started on ${host.name} and was gone at once: ${words}`,
+    { cause: said },
+  )
+}

@@ -1,0 +1,159 @@
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Host, Output } from '../host/host.ts'
+import { run, runBatch } from '../host/run.ts'
+import {
+  cardAddress,
+  type Interfaces,
+  isGuestEnd,
+  listAddresses,
+  mayBeCard,
+  parseAddresses,
+  parseVifName,
+} from '../tools/interfaces.ts'
+import {
+  bootIdFile,
+  hostName,
+  kernelRelease,
+  loadFile,
+  machineIdFile,
+  type NetworkCounters,
+  networkCountersFile,
+  parseLoad,
+  parseMachineId,
+  parseNetworkCounters,
+  parseUptime,
+  productUuidFile,
+  uptimeFile,
+} from '../tools/system.ts'
+import { hostInfo, type ListedDomain, listDomains, parseInfo, parseList } from '../tools/xl.ts'
+import { lastWords } from '../tools/xlError.ts'
+import type { DomainSeen, PmLook } from './hypervisor.ts'
+import { xlFailure } from './xlFailure.ts'
+
+/**
+ * What a beat needs, in one round trip. Only the machine's identity and xl's answers must be there; the rest is shown
+ * where it is. Guests' network bytes come from dom0's ends of their wires in /proc/net/dev, which is where xentop has
+ * them from too: to the byte, and without xentop's visit to every guest's QEMU.
+ */
+const LOOK_TIMEOUT_MS = 60_000
+
+const PARTS = {
+  machineId: machineIdFile,
+  productUuid: productUuidFile,
+  hostname: hostName,
+  kernel: kernelRelease,
+  bootId: bootIdFile,
+  uptime: uptimeFile,
+  load: loadFile,
+  info: hostInfo,
+  domains: listDomains,
+  counters: networkCountersFile,
+  addresses: listAddresses,
+} as const
+
+type Part = keyof typeof PARTS
+
+export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
+  const outputs = await runBatch(host, batch(Object.values(PARTS), { timeoutMs: LOOK_TIMEOUT_MS }), signal)
+  const output = (part: Part): Output =>
+    outputs[Object.keys(PARTS).indexOf(part)] ?? { exit: 1, stdout: '', stderr: 'it was not reached' }
+  const text = (part: Part) => (output(part).exit === 0 ? output(part).stdout : '')
+
+  const info = parseInfo(text('info'))
+  if (info === undefined) throw noXen(host, output('info'))
+  const listed = output('domains')
+  if (listed.exit !== 0) throw xlFailure(`cannot list the domains of ${host.name}`, listed)
+  const hostname = text('hostname').trim()
+  const machineId = parseMachineId(text('machineId')) ?? parseMachineId(text('productUuid'))
+  if (machineId === undefined) {
+    throw new PengxError(
+      'unsupported',
+      `${host.name} has no identity: neither /etc/machine-id nor a product UUID; systemd-machine-id-setup(1) makes one`,
+    )
+  }
+  const counters = parseNetworkCounters(text('counters'))
+  const interfaces = parseAddresses(text('addresses')) ?? (await interfacesByName(host, counters, signal))
+  const cards = new Set(interfaces.physical.map((card) => card.name))
+  const ofCards = counters.filter((row) => cards.has(row.name))
+  return {
+    machineId,
+    hostname: hostname || host.name,
+    bootId: text('bootId').trim(),
+    uptimeSeconds: parseUptime(text('uptime')) ?? 0,
+    xenVersion: info.xenVersion,
+    kernel: text('kernel').trim(),
+    cpuCount: info.cpuCount,
+    threadsPerCore: info.threadsPerCore,
+    socketCount: info.socketCount,
+    totalMib: info.totalMib,
+    freeMib: info.freeMib,
+    load: parseLoad(text('load')) ?? 0,
+    interfaces: interfaces.physical,
+    bridges: interfaces.bridges,
+    rxBytes: sum(ofCards, (row) => row.rxBytes),
+    txBytes: sum(ofCards, (row) => row.txBytes),
+    domains: toDomains(parseList(listed.stdout), counters),
+  }
+}
+
+export async function domains(host: Host, signal?: AbortSignal): Promise<DomainSeen[]> {
+  const output = await run(host, { ...listDomains, okExits: [0, 1, 255], timeoutMs: LOOK_TIMEOUT_MS }, signal)
+  if (output.exit !== 0) throw xlFailure(`cannot list the domains of ${host.name}`, output)
+  return toDomains(parseList(output.stdout), [])
+}
+
+/** dom0 first, the others by domid. */
+export function toDomains(rows: readonly ListedDomain[], counters: readonly NetworkCounters[]): DomainSeen[] {
+  const ends = counters.flatMap((row) => {
+    const vif = parseVifName(row.name)
+    return vif === undefined ? [] : [{ ...row, domid: vif.domid }]
+  })
+  return rows
+    .toSorted((one, other) => one.domid - other.domid)
+    .map((row) => {
+      const own = ends.filter((end) => end.domid === row.domid)
+      if (own.length === 0) return row
+      // what dom0 receives on its end is what the guest has sent
+      return { ...row, rxBytes: sum(own, (end) => end.txBytes), txBytes: sum(own, (end) => end.rxBytes) }
+    })
+}
+
+function noXen(host: Host, output: Output): PengxError {
+  const missing = output.exit === 126 || output.exit === 127
+  const why = missing
+    ? 'it has no xl: Xen with its tools is needed there'
+    : `xl does not reach the hypervisor (${lastWords(output.stderr) || `exit ${output.exit}`}); is it booted under Xen, and is the user root?`
+  return new PengxError('unsupported', `${host.name} is no Xen host: ${why}`, { cause: output })
+}
+
+/** For an ip(8) that writes no JSON: one more round trip, and no IP addresses. */
+async function interfacesByName(
+  host: Host,
+  counters: readonly NetworkCounters[],
+  signal?: AbortSignal,
+): Promise<Interfaces> {
+  const names = counters.map((row) => row.name).filter(mayBeCard)
+  if (names.length === 0) return { physical: [], bridges: [] }
+  const parts = names.flatMap((name) => [
+    cardAddress(name),
+    { argv: ['ls', `/sys/class/net/${name}`] as const, effect: 'read' as const },
+  ])
+  const outputs = await runBatch(host, batch(parts, { timeoutMs: LOOK_TIMEOUT_MS }), signal)
+  const found = names.map((name, index) => ({
+    name,
+    mac: outputs[index * 2]?.stdout.trim() ?? '',
+    entries: outputs[index * 2 + 1]?.stdout.split('\n') ?? [],
+  }))
+  return {
+    // a card has a device behind it; a bridge says that it is one
+    physical: found
+      .filter((one) => one.entries.includes('device') && !isGuestEnd(one.name))
+      .map(({ name, mac }) => ({ name, mac, ip: '' })),
+    bridges: found.filter((one) => one.entries.includes('bridge')).map((one) => one.name),
+  }
+}
+
+function sum<T>(rows: readonly T[], of: (row: T) => number): number {
+  return rows.reduce((total, row) => total + of(row), 0)
+}

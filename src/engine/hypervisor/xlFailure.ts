@@ -1,0 +1,16 @@
+import { PengxError } from '../../model/error.ts'
+import type { Output } from '../host/host.ts'
+import { type Explained, explainXl, lastWords, redact } from '../tools/xlError.ts'
+
+/** The error for an xl that failed: what it meant, or its own last words; passwords are in neither text nor cause. */
+export function xlFailure(
+  doing: string,
+  output: Output,
+  secrets: readonly string[] = [],
+  explained?: Explained,
+): PengxError {
+  const meant = explained ?? explainXl(output.stderr)
+  const words = meant?.message ?? (lastWords(output.stderr) || `xl exited with ${output.exit} and no word`)
+  const cause = { ...output, stdout: redact(output.stdout, secrets), stderr: redact(output.stderr, secrets) }
+  return new PengxError(meant?.code ?? 'commandFailed', redact(`${doing}: ${words}`, secrets), { cause })
+}

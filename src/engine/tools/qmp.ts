@@ -1,0 +1,176 @@
+import type { Duplex } from 'node:stream'
+import { PengxError } from '../../model/error.ts'
+import type { Json } from '../../model/json.ts'
+
+/**
+ * The QEMU Machine Protocol: one JSON object a line, a greeting first. A monitor serves one client at a time and lets
+ * others wait in line, so a client that gets no greeting in time is told `busy`, and every client leaves quickly:
+ * xl itself waits behind it.
+ */
+export interface Qmp {
+  /** Fails with `commandFailed` naming QEMU's class and description, `busy` after the time allowed. */
+  execute(command: string, args?: { readonly [key: string]: Json | undefined }): Promise<Json>
+  /** Called for every event from now on; returns how to stop it. */
+  onEvent(listener: (event: QmpEvent) => void): () => void
+}
+
+export interface QmpEvent {
+  readonly name: string
+  readonly data: { readonly [key: string]: Json | undefined }
+  readonly at: number
+}
+
+export interface QmpOptions {
+  /** Who is spoken to, for messages: `qemu of domain 3 on xen1`. */
+  readonly peer: string
+  /** For the greeting and for each answer. */
+  readonly timeoutMs: number
+}
+
+interface Message {
+  readonly QMP?: unknown
+  readonly return?: Json
+  readonly error?: { readonly class: string; readonly desc: string }
+  readonly id?: number
+  readonly event?: string
+  readonly data?: { readonly [key: string]: Json | undefined }
+  readonly timestamp?: { readonly seconds: number; readonly microseconds: number }
+}
+
+/** Speaks on a stream while `work` runs; the stream is closed whatever its end. */
+export async function withQmp<T>(stream: Duplex, options: QmpOptions, work: (qmp: Qmp) => Promise<T>): Promise<T> {
+  const talk = createTalk(stream, options)
+  try {
+    await talk.greeting
+    await talk.qmp.execute('qmp_capabilities')
+    return await work(talk.qmp)
+  } finally {
+    talk.close()
+  }
+}
+
+interface Waiting {
+  resolve(value: Json): void
+  reject(error: PengxError): void
+}
+
+function createTalk(stream: Duplex, { peer, timeoutMs }: QmpOptions) {
+  const waiting = new Map<number, Waiting>()
+  const listeners = new Set<(event: QmpEvent) => void>()
+  let nextId = 1
+  let over: PengxError | undefined
+
+  const fail = (error: PengxError) => {
+    over ??= error
+    for (const one of waiting.values()) one.reject(over)
+    waiting.clear()
+  }
+  const wait = (id: number, what: string) =>
+    new Promise<Json>((resolve, reject) => {
+      if (over) return reject(over)
+      const timer = setTimeout(() => {
+        waiting.delete(id)
+        reject(new PengxError('busy', `${peer} gave no ${what} for ${timeoutMs / 1000} s: another program may hold it`))
+      }, timeoutMs)
+      const settle = (act: () => void) => {
+        clearTimeout(timer)
+        act()
+      }
+      waiting.set(id, {
+        resolve: (value) => settle(() => resolve(value)),
+        reject: (error) => settle(() => reject(error)),
+      })
+    })
+  const answer = (id: number, act: (one: Waiting) => void) => {
+    const one = waiting.get(id)
+    waiting.delete(id)
+    if (one) act(one)
+  }
+  const receive = (message: Message) => {
+    if (message.QMP !== undefined) answer(0, (one) => one.resolve(null))
+    else if (message.event !== undefined) {
+      const { seconds, microseconds } = message.timestamp ?? { seconds: 0, microseconds: 0 }
+      const event = { name: message.event, data: message.data ?? {}, at: seconds * 1000 + microseconds / 1000 }
+      for (const listener of listeners) listener(event)
+    } else if (message.error !== undefined) {
+      const { class: kind, desc } = message.error
+      const error = new PengxError('commandFailed', `${peer}: ${desc} (${kind})`, { cause: message.error })
+      answer(message.id ?? -1, (one) => one.reject(error))
+    } else answer(message.id ?? -1, (one) => one.resolve(message.return ?? null))
+  }
+
+  const parse = createFraming()
+  stream.on('data', (chunk: Uint8Array) => {
+    try {
+      for (const message of parse(chunk)) receive(message as Message)
+    } catch (error) {
+      fail(new PengxError('commandFailed', `${peer} does not speak QMP`, { cause: error }))
+    }
+  })
+  stream.on('error', (error) =>
+    fail(new PengxError('unreachable', `${peer} broke off: ${error.message}`, { cause: error })),
+  )
+  stream.on('close', () => fail(new PengxError('unreachable', `${peer} closed its monitor`)))
+
+  const qmp: Qmp = {
+    async execute(command, args) {
+      const id = nextId++
+      const done = wait(id, `answer to ${command}`)
+      if (!over) stream.write(`${JSON.stringify({ execute: command, id, ...(args ? { arguments: args } : {}) })}\n`)
+      return await done
+    },
+    onEvent(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+  const greeting = wait(0, 'greeting')
+  return {
+    qmp,
+    greeting,
+    close: () => {
+      fail(new PengxError('cancelled', `the talk with ${peer} is over`))
+      stream.destroy()
+    },
+  }
+}
+
+/** Bytes in, whole messages out, however they were cut. */
+export function createFraming(): (chunk: Uint8Array) => unknown[] {
+  const decoder = new TextDecoder()
+  let rest = ''
+  return (chunk) => {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop()!
+    return lines.filter((line) => line.trim() !== '').map((line) => JSON.parse(line))
+  }
+}
+
+/** Bytes read and written since the domain was built, by the name that QEMU has for the disk. */
+export interface BlockCounters {
+  /** `xvda-qcow2`: `VDEV-DRIVER`, until a live snapshot gives the disk another node. */
+  readonly node: string
+  /** `ide0-hd0` for an emulated drive, empty for a PV disk. */
+  readonly device: string
+  /** The device in QEMU's tree, which stays. */
+  readonly qdev: string
+  readonly readBytes: number
+  readonly writeBytes: number
+}
+
+/** The answer to `query-blockstats`. */
+export function parseBlockCounters(answer: Json): BlockCounters[] {
+  const rows = answer as readonly {
+    readonly 'node-name'?: string
+    readonly device?: string
+    readonly qdev?: string
+    readonly stats: { readonly rd_bytes: number; readonly wr_bytes: number }
+  }[]
+  return rows.map((row) => ({
+    node: row['node-name'] ?? '',
+    device: row.device ?? '',
+    qdev: row.qdev ?? '',
+    readBytes: row.stats.rd_bytes,
+    writeBytes: row.stats.wr_bytes,
+  }))
+}
