@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile } from 'node:fs/promises'
+import { appendFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PengxError } from '../../model/error.ts'
 import {
@@ -76,7 +76,17 @@ export function createHostKeys(options: HostKeysOptions) {
     answers.delete(`${nameOf(key.settings)} ${fingerprint(key.blob)}`)
   }
 
-  return { read, ask, remember }
+  /** Takes the line out again that `remember` wrote; others, and other files, stay. */
+  async function forget(key: PresentedKey): Promise<void> {
+    const text = await readFile(options.path, 'utf8').catch(() => undefined)
+    if (text === undefined) return
+    const line = formatKnownHost(nameOf(key.settings), key.blob).trimEnd()
+    const kept = text.split('\n').filter((other) => other !== line)
+    await writeFile(`${options.path}.new`, kept.join('\n'), { mode: 0o600 })
+    await rename(`${options.path}.new`, options.path)
+  }
+
+  return { read, ask, remember, forget }
 }
 
 function nameOf(settings: SshSettings): string {

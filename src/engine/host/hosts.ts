@@ -29,6 +29,8 @@ export interface HostsOptions {
 export interface ShownKey {
   readonly keyType: string
   readonly fingerprint: string
+  /** It is in known_hosts already. */
+  readonly known: boolean
 }
 
 export interface Hosts {
@@ -38,6 +40,8 @@ export interface Hosts {
   scanKey(destination: string): Promise<ShownKey>
   /** Writes the machine's key down, where it is the one with this fingerprint; fails with `refused` where it is not. */
   trust(destination: string, fingerprint: string): Promise<ShownKey>
+  /** Takes back a `trust`: the key with this fingerprint is unknown again. */
+  distrust(destination: string, fingerprint: string): Promise<void>
   /** Closes a PM's connection, for one that is removed or renamed. */
   forget(name: string): Promise<void>
   closeAll(): Promise<void>
@@ -82,8 +86,16 @@ export function createHosts(options: HostsOptions): Hosts {
     return readOnlyHost(limitHost(told, options.limits ?? DEFAULT_LIMITS), () => options.readOnly?.(name) ?? false)
   }
 
-  async function shown(text: string) {
-    return presentedKey(await readRoute(sshAddress(text), ssh), ssh)
+  /** The key that a machine shows, and what known_hosts makes of it. */
+  async function identify(text: string) {
+    const key = await presentedKey(await readRoute(sshAddress(text), ssh), ssh)
+    const verdict = checkKey(await hostKeys.read(key.settings), key)
+    const found: ShownKey = {
+      keyType: keyType(key.blob),
+      fingerprint: fingerprint(key.blob),
+      known: verdict === undefined,
+    }
+    return { key, verdict, found }
   }
 
   return {
@@ -96,22 +108,21 @@ export function createHosts(options: HostsOptions): Hosts {
       kept.set(key, { name, destination, host, retry: opened.retry })
       return host
     },
-    scanKey: async (destination) => {
-      const { blob } = await shown(destination)
-      return { keyType: keyType(blob), fingerprint: fingerprint(blob) }
-    },
+    scanKey: async (destination) => (await identify(destination)).found,
     trust: async (destination, wanted) => {
-      const key = await shown(destination)
-      const found = { keyType: keyType(key.blob), fingerprint: fingerprint(key.blob) }
+      const { key, found, verdict } = await identify(destination)
       if (found.fingerprint !== wanted) {
         const text = `${destination} shows ${found.keyType} ${found.fingerprint}, not ${wanted}: it is not trusted`
         throw new PengxError('refused', text)
       }
-      const known = checkKey(await hostKeys.read(key.settings), key)
-      if (known instanceof PengxError) throw known
-      if (known === 'unknown') await hostKeys.remember(key)
+      if (verdict instanceof PengxError) throw verdict
+      if (verdict === 'unknown') await hostKeys.remember(key)
       for (const each of kept.values()) each.retry()
       return found
+    },
+    distrust: async (destination, wanted) => {
+      const { key, found } = await identify(destination)
+      if (found.fingerprint === wanted) await hostKeys.forget(key)
     },
     forget: async (name) => {
       const ours = [...kept].filter(([, each]) => each.name === name)

@@ -163,6 +163,7 @@ export const pmTrust: Operation<TrustParams, ShownKey & Json> = {
         `${destination} shows the key ${key.fingerprint} (${key.keyType}), not ${fingerprint}: it was not trusted`,
       )
     }
+    if (key.known) throw new PengxError('refused', `the key of ${destination} is trusted already`)
     return { ...key }
   },
   plan: ({ destination }, key) => [
