@@ -12,14 +12,6 @@ export async function countUp(sql: Sql, name: CounterRow['name'], count = 1): Pr
   return row.value
 }
 
-/**
- * The revision of this transaction. Revisions become visible in their order, because whoever takes one holds the
- * counter's row: so a reader that has seen N misses nothing that is older.
- */
-export function nextRevision(sql: Sql): Promise<number> {
-  return countUp(sql, 'revision')
-}
-
 export async function buryRows(sql: Sql, tombstones: readonly TombstoneRow[]): Promise<void> {
   for (const some of chunks(tombstones)) {
     await sql

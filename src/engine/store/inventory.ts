@@ -3,9 +3,10 @@ import { PengxError } from '../../model/error.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
-import { buryRows, chunks, countUp, nextRevision } from './counters.ts'
-import type { Database, Sql, Writing } from './database.ts'
+import { buryRows, chunks, countUp } from './counters.ts'
+import type { Sql } from './database.ts'
 import type { LiveView, Memory } from './liveView.ts'
+import type { Write } from './revisions.ts'
 import { createSeenWriter } from './seenWrites.ts'
 import { toPmRow, toStorlinkRow } from './siteRows.ts'
 import { checkVms } from './vmChecks.ts'
@@ -41,29 +42,13 @@ export interface Inventory {
 }
 
 export interface InventoryParts {
-  readonly database: Database
   readonly view: LiveView
   readonly memory: Memory
   readonly clock: Clock
-  /** Told of every revision of this process. */
-  ownRevision(revision: number): void
+  readonly write: Write
 }
 
-export function createInventory(parts: InventoryParts): Inventory {
-  const { database, view, memory, clock } = parts
-
-  /** A transaction with a revision; `apply` runs when it is committed. */
-  function write<T>(
-    durability: 'durable' | 'relaxed',
-    work: (sql: Sql, rev: number, apply: Writing['afterCommit']) => Promise<T>,
-  ): Promise<T> {
-    return database.write(durability, async ({ sql, afterCommit }) => {
-      const rev = await nextRevision(sql)
-      afterCommit(() => parts.ownRevision(rev))
-      return work(sql, rev, afterCommit)
-    })
-  }
-
+export function createInventory({ view, memory, clock, write }: InventoryParts): Inventory {
   async function putVms(vms: readonly Vm[]): Promise<void> {
     if (vms.length === 0) return
     // What was only found is found again.

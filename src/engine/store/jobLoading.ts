@@ -1,3 +1,4 @@
+import { PengxError } from '../../model/error.ts'
 import type { StepEvent } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import { listControllers } from './controllers.ts'
@@ -47,4 +48,8 @@ export async function loadDetail(sql: Sql, id: string): Promise<JobDetail | unde
     commands: commands.map(fromCommandRow),
     locks: (JSON.parse(row.locksJson) as LockRequest[]).map((lock) => `${lock.key} ${lock.mode}`),
   }
+}
+
+export function noJob(id: string): PengxError {
+  return new PengxError('notFound', `no job ${id} is known`)
 }

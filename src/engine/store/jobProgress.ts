@@ -1,19 +1,15 @@
-import type { Clock } from '../../lib/clock.ts'
-import { nextRevision } from './counters.ts'
-import type { Database } from './database.ts'
 import { toPatchRow } from './jobDecoding.ts'
 import type { JobProgress } from './jobRows.ts'
 import type { Memory } from './liveView.ts'
+import type { Write } from './revisions.ts'
 import type { JobRow } from './schema.ts'
 
 /** How long progress stays in memory alone: a copy tells of itself many times a second. */
 const WRITTEN_EVERY_MS = 500
 
 export interface ProgressParts {
-  readonly database: Database
   readonly memory: Memory
-  readonly clock: Clock
-  ownRevision(revision: number): void
+  readonly write: Write
 }
 
 export interface ProgressRows {
@@ -23,7 +19,7 @@ export interface ProgressRows {
   take(id: string): Partial<JobRow>
 }
 
-export function createJobProgress({ database, memory, ownRevision }: ProgressParts): ProgressRows {
+export function createJobProgress({ memory, write }: ProgressParts): ProgressRows {
   const pending = new Map<string, JobProgress>()
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -31,9 +27,7 @@ export function createJobProgress({ database, memory, ownRevision }: ProgressPar
     clearTimeout(timer)
     timer = undefined
     if (pending.size === 0) return
-    await database.write('relaxed', async ({ sql, afterCommit }) => {
-      const rev = await nextRevision(sql)
-      afterCommit(() => ownRevision(rev))
+    await write('relaxed', async (sql, rev) => {
       for (const [id, progress] of pending) {
         await sql
           .updateTable('jobs')

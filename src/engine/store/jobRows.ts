@@ -1,25 +1,16 @@
 import type { Clock } from '../../lib/clock.ts'
-import { newUuid } from '../../lib/ids.ts'
-import { PengxError } from '../../model/error.ts'
-import {
-  type By,
-  type CommandRecord,
-  isOver,
-  type Job,
-  type JobState,
-  type StepEvent,
-  type Subject,
-} from '../../model/job.ts'
+import type { By, CommandRecord, Job, JobState, StepEvent, Subject } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
-import { type Controller, listControllers } from './controllers.ts'
-import { buryRows, chunks, countUp, nextRevision } from './counters.ts'
-import type { Database, Sql, Writing } from './database.ts'
-import { fromHeldJobRow, heldJobColumns, toPatchRow } from './jobDecoding.ts'
-import { loadDetail, loadJobs } from './jobLoading.ts'
+import type { Controller } from './controllers.ts'
+import type { Database } from './database.ts'
+import { claimJobs } from './jobClaims.ts'
+import { loadDetail, loadJobs, noJob } from './jobLoading.ts'
 import { createJobProgress } from './jobProgress.ts'
+import { createJobWrites } from './jobWrites.ts'
 import { appendCommand, appendEvent, finishCommand } from './journal.ts'
 import type { Memory } from './liveView.ts'
 import type { LockRequest } from './lockRows.ts'
+import type { Write } from './revisions.ts'
 import type { JobDetail } from './view.ts'
 
 export interface NewJob {
@@ -88,8 +79,8 @@ export interface JobRows {
   ): Promise<void>
   /**
    * Writes at once. With `onlyFrom` it happens only while the job is in one of those states, and the answer says whether
-   * it did: of two processes that try at once, one wins; a change of state so made also makes this controller its owner.
-   * A state that is over drops the job's locks and secrets in the same transaction.
+   * it did: of two processes that try at once, one wins. Who sets a job to work (queued, running, undoing) owns it. A
+   * state that is over drops its locks and secrets in the same transaction.
    */
   update(id: string, patch: JobPatch, onlyFrom?: readonly JobState[]): Promise<boolean>
   /** The view has it at once, the disk within half a second. */
@@ -122,164 +113,21 @@ export interface JobRows {
   flush(): Promise<void>
 }
 
-/** Over ones on disk; the oldest are forgotten when these are more. */
-const JOBS_KEPT = 2_000
-const PRUNED_EVERY = 50
-const PRUNED_AT_ONCE = 10_000
-const AT_WORK: readonly JobState[] = ['queued', 'running', 'undoing']
-
 export interface JobParts {
   readonly database: Database
   readonly memory: Memory
   readonly clock: Clock
   readonly controller: Controller
+  readonly write: Write
   isDead(owner: Controller): boolean
-  ownRevision(revision: number): void
 }
 
 export function createJobRows(parts: JobParts): JobRows {
   const { database, memory, clock, controller } = parts
   const progress = createJobProgress(parts)
-
-  function write<T>(work: (sql: Sql, rev: number, apply: Writing['afterCommit']) => Promise<T>): Promise<T> {
-    return database.write('durable', async ({ sql, afterCommit }) => {
-      const rev = await nextRevision(sql)
-      afterCommit(() => parts.ownRevision(rev))
-      return work(sql, rev, afterCommit)
-    })
-  }
-
-  /** After a write to a job's row: the view gets it as it stands there. */
-  async function show(sql: Sql, ids: readonly string[], afterCommit: Writing['afterCommit']): Promise<void> {
-    for (const some of chunks(ids)) {
-      const rows = await sql.selectFrom('jobs').select(heldJobColumns).where('id', 'in', some).execute()
-      afterCommit(() => {
-        for (const row of rows) memory.putJob(fromHeldJobRow(row), row.rev)
-      })
-    }
-  }
-
-  async function putSecrets(sql: Sql, job: string, secrets: Readonly<Record<string, string>> = {}): Promise<void> {
-    for (const [key, value] of Object.entries(secrets)) {
-      await sql
-        .insertInto('secrets')
-        .values({ job, key, value })
-        .onConflict((conflict) => conflict.columns(['job', 'key']).doUpdateSet({ value }))
-        .execute()
-    }
-  }
-
-  /** With all that hangs on them: journals, locks, secrets. */
-  async function forget(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return
-    await write(async (sql, rev, afterCommit) => {
-      for (const some of chunks(ids)) await sql.deleteFrom('jobs').where('id', 'in', some).execute()
-      await buryRows(
-        sql,
-        ids.map((id) => ({ kind: 'job', id, at: clock.now(), rev })),
-      )
-      afterCommit(() => {
-        for (const id of ids) memory.drop('job', id, rev)
-      })
-    })
-  }
-
-  async function prune(keep = JOBS_KEPT): Promise<void> {
-    const old = await database.read((sql) =>
-      sql
-        .selectFrom('jobs')
-        .select('id')
-        .where('state', 'in', ['done', 'undone', 'cancelled', 'kept'])
-        .orderBy('number', 'desc')
-        .limit(PRUNED_AT_ONCE)
-        .offset(keep)
-        .execute(),
-    )
-    await forget(old.map((row) => row.id))
-  }
-
   return {
-    create: (job) =>
-      write(async (sql, rev, afterCommit) => {
-        const id = newUuid()
-        const number = await countUp(sql, 'job')
-        await sql
-          .insertInto('jobs')
-          .values({
-            id,
-            number,
-            operation: job.operation,
-            subjectKind: job.subject.kind,
-            subjectId: job.subject.id,
-            subjectName: job.subject.name,
-            state: 'queued',
-            by: job.by,
-            progress: 0,
-            step: '',
-            stepIndex: 0,
-            stepCount: 0,
-            createdAt: clock.now(),
-            message: '',
-            acknowledged: 0,
-            cancelRequested: 0,
-            owner: controller.id,
-            paramsJson: JSON.stringify(job.params),
-            locksJson: JSON.stringify(job.locks),
-            rev,
-          })
-          .execute()
-        await putSecrets(sql, id, job.secrets)
-        await show(sql, [id], afterCommit)
-        const row = await sql.selectFrom('jobs').select(heldJobColumns).where('id', '=', id).executeTakeFirstOrThrow()
-        if (number % PRUNED_EVERY === 0) afterCommit(() => void prune().catch(() => undefined))
-        return fromHeldJobRow(row).job
-      }),
-
-    discard: (id) => forget([id]),
-
-    recordPlan: (id, { facts, steps, secrets }) =>
-      write(async (sql, rev, afterCommit) => {
-        const pivot = steps.findIndex((step) => step.pivot)
-        const { numUpdatedRows } = await sql
-          .updateTable('jobs')
-          .set({
-            factsJson: JSON.stringify(facts),
-            planJson: JSON.stringify(steps),
-            stepCount: steps.length,
-            pivotIndex: pivot < 0 ? null : pivot,
-            rev,
-          })
-          .where('id', '=', id)
-          .executeTakeFirst()
-        if (numUpdatedRows === 0n) throw noJob(id)
-        await putSecrets(sql, id, secrets)
-        await show(sql, [id], afterCommit)
-      }),
-
-    async update(id, patch, onlyFrom) {
-      return write(async (sql, rev, afterCommit) => {
-        let query = sql
-          .updateTable('jobs')
-          .set({ ...progress.take(id), ...toPatchRow(patch), rev })
-          .where('id', '=', id)
-        if (onlyFrom) query = query.where('state', 'in', onlyFrom)
-        if (onlyFrom && patch.state !== undefined) query = query.set({ owner: controller.id, cancelRequested: 0 })
-        const { numUpdatedRows } = await query.executeTakeFirst()
-        if (numUpdatedRows === 0n) {
-          if (onlyFrom && (await sql.selectFrom('jobs').select('id').where('id', '=', id).executeTakeFirst()))
-            return false
-          throw noJob(id)
-        }
-        if (patch.state !== undefined && isOver(patch.state)) {
-          await sql.deleteFrom('locks').where('job', '=', id).execute()
-          await sql.deleteFrom('secrets').where('job', '=', id).execute()
-          await sql.updateTable('jobs').set({ owner: null, queuePosition: null }).where('id', '=', id).execute()
-        }
-        await show(sql, [id], afterCommit)
-        return true
-      })
-    },
-
+    ...createJobWrites(parts, progress),
+    claimJobs: () => claimJobs(parts),
     progress: progress.put,
     flush: progress.flush,
     appendEvent: (id, event) => appendEvent(database, id, { ...event, at: clock.now() }),
@@ -311,7 +159,7 @@ export function createJobRows(parts: JobParts): JobRows {
         const rows = await sql
           .selectFrom('jobs')
           .select('id')
-          .where('state', 'in', [...AT_WORK, 'stuck'])
+          .where('state', 'in', ['queued', 'running', 'undoing', 'stuck'])
           .execute()
         return loadJobs(
           sql,
@@ -319,60 +167,7 @@ export function createJobRows(parts: JobParts): JobRows {
         )
       }),
 
-    async claimJobs() {
-      if ((await database.read(findLeft)).length === 0) return []
-      return write(async (sql, rev, afterCommit) => {
-        // What was read before may have been taken by another since.
-        const ids = await findLeft(sql)
-        for (const some of chunks(ids)) {
-          await sql.updateTable('jobs').set({ owner: controller.id, rev }).where('id', 'in', some).execute()
-        }
-        await forgetDead(sql)
-        await show(sql, ids, afterCommit)
-        return loadJobs(sql, ids)
-      })
-    },
-
-    async requestCancel(id) {
-      await write(async (sql, rev, afterCommit) => {
-        const { numUpdatedRows } = await sql
-          .updateTable('jobs')
-          .set({ cancelRequested: 1, rev })
-          .where('id', '=', id)
-          .executeTakeFirst()
-        if (numUpdatedRows === 0n) throw noJob(id)
-        await show(sql, [id], afterCommit)
-      })
-    },
-
     cancelRequested: (id) => memory.heldJob(id)?.cancelRequested ?? false,
     isOwn: (id) => memory.heldJob(id)?.owner === controller.id,
-    prune,
   }
-
-  /** At work, and nobody alive works on it. */
-  async function findLeft(sql: Sql): Promise<string[]> {
-    const controllers = await listControllers(sql)
-    const rows = await sql
-      .selectFrom('jobs')
-      .select(['id', 'owner'])
-      .where('state', 'in', AT_WORK)
-      .orderBy('number')
-      .execute()
-    const dead = new Map([...controllers.values()].map((owner) => [owner.id, parts.isDead(owner)]))
-    return rows
-      .filter(({ owner }) => owner === null || (owner !== controller.id && (dead.get(owner) ?? true)))
-      .map((row) => row.id)
-  }
-
-  async function forgetDead(sql: Sql): Promise<void> {
-    for (const owner of (await listControllers(sql)).values()) {
-      if (owner.id !== controller.id && parts.isDead(owner))
-        await sql.deleteFrom('controllers').where('id', '=', owner.id).execute()
-    }
-  }
-}
-
-function noJob(id: string): PengxError {
-  return new PengxError('notFound', `no job ${id} is known`)
 }

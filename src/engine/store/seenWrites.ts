@@ -1,8 +1,9 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
-import type { Sql, Writing } from './database.ts'
+import type { Sql } from './database.ts'
 import type { Inventory } from './inventory.ts'
 import type { LiveView, Memory } from './liveView.ts'
+import type { Write } from './revisions.ts'
 
 /**
  * PMs are looked at every few seconds and mostly nothing is new, so mostly nothing is written. What moves by itself
@@ -18,10 +19,7 @@ export interface SeenParts {
   readonly view: LiveView
   readonly memory: Memory
   readonly clock: Clock
-  write(
-    durability: 'relaxed',
-    work: (sql: Sql, rev: number, afterCommit: Writing['afterCommit']) => Promise<void>,
-  ): Promise<void>
+  readonly write: Write
 }
 
 export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inventory['recordSeen'] {

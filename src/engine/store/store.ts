@@ -8,6 +8,7 @@ import { createLiveView, type LiveView } from './liveView.ts'
 import { createLockRows, type LockRows } from './lockRows.ts'
 import { createPerfRings, type PerfRings } from './perfRings.ts'
 import { isDead, thisController } from './processes.ts'
+import { createWrite } from './revisions.ts'
 import { openSqlite } from './sqlite.ts'
 
 export interface StoreConfig {
@@ -41,7 +42,8 @@ export async function openStore({ at, clock, controller = thisController(clock.n
     )
     const changes = createChanges(database, () => memory)
     const perf = createPerfRings({ database, memory })
-    const parts = { database, view, memory, clock, controller, isDead, ownRevision: changes.own }
+    const write = createWrite(database, changes.own)
+    const parts = { database, view, memory, clock, controller, isDead, write }
     const jobs = createJobRows(parts)
     await registerController(database, controller)
     await forgetTombstones(database, clock.now())
