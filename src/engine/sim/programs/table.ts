@@ -1,0 +1,90 @@
+/** Which programs a simulated PM has. */
+import type { Call, Program } from '../program.ts'
+import { bridge, ip } from './network.ts'
+import { qemuImg } from './qemuImg.ts'
+import { cat, df, find, head, ls, readlink, stat, test } from './readFiles.ts'
+import { date, echo, hostname, kill, no, printf, quiet, sleep, uname, wrapper } from './system.ts'
+import { loginShell } from './terminal.ts'
+import { chmod, cp, fallocate, install, ln, mkdir, mv, rm, rmdir, tee, touch, truncate } from './writeFiles.ts'
+import { xenstoreExists, xenstoreList, xenstoreLs, xenstoreRead, xenstoreRm, xenstoreWrite } from './xenstore.ts'
+import { xentop } from './xentop.ts'
+import { xl } from './xl.ts'
+
+const shell: Program = (call) => {
+  if (call.pty) return loginShell(call)
+  call.err('sh: scripts are not simulated\n')
+  return 2
+}
+
+const PROGRAMS: Record<string, Program> = {
+  xl,
+  xentop,
+  'xenstore-read': xenstoreRead,
+  'xenstore-ls': xenstoreLs,
+  'xenstore-list': xenstoreList,
+  'xenstore-exists': xenstoreExists,
+  'xenstore-write': xenstoreWrite,
+  'xenstore-rm': xenstoreRm,
+  'qemu-img': qemuImg,
+  cat,
+  head,
+  ls,
+  find,
+  stat,
+  test,
+  '[': test,
+  df,
+  readlink,
+  realpath: readlink,
+  tee,
+  cp,
+  mv,
+  rm,
+  mkdir,
+  rmdir,
+  ln,
+  install,
+  chmod,
+  touch,
+  truncate,
+  fallocate,
+  chown: quiet,
+  sync: quiet,
+  fsync: quiet,
+  true: quiet,
+  ':': quiet,
+  false: no,
+  hostname,
+  uname,
+  date,
+  sleep,
+  echo,
+  printf,
+  kill,
+  pkill: no,
+  pgrep: no,
+  modprobe: quiet,
+  ip,
+  bridge,
+  nice: wrapper('n', 0),
+  ionice: wrapper('cnt', 0),
+  nohup: wrapper('', 0),
+  setsid: wrapper('', 0),
+  env: wrapper('u', 0),
+  timeout: wrapper('ks', 1),
+  flock: wrapper('wE', 1),
+  stdbuf: wrapper('ioe', 0),
+  sh: shell,
+  bash: shell,
+}
+
+/** Runs a program by its name; one that is not there is what a shell says of it. */
+export async function runProgram(call: Call): Promise<number> {
+  const name = call.argv[0]!.split('/').at(-1)!
+  const program = PROGRAMS[name]
+  if (program === undefined) {
+    call.err(`sh: 1: ${call.argv[0]}: not found\n`)
+    return 127
+  }
+  return await program(call)
+}

@@ -1,0 +1,53 @@
+/** `xl` of Xen 4.17: which subcommand, which domain. Texts and exit statuses are those of a real host. */
+import type { Program } from '../program.ts'
+import { xlConsole } from './terminal.ts'
+import { blockAttach, blockDetach, blockList, networkAttach, networkDetach, networkList } from './xlDevices.ts'
+import { configUpdate, memMax, memSet, rename, vcpuSet } from './xlEdit.ts'
+import { domid, domname, info, list, uptime, vcpuList } from './xlList.ts'
+import { create, destroy, pause, reboot, shutdown, unpause } from './xlPower.ts'
+import { restore, save } from './xlSave.ts'
+
+const COMMANDS: Record<string, Program> = {
+  list,
+  info,
+  create,
+  shutdown,
+  reboot,
+  destroy,
+  pause,
+  unpause,
+  domid,
+  domname,
+  uptime,
+  'vcpu-list': vcpuList,
+  'block-list': blockList,
+  'block-attach': blockAttach,
+  'block-detach': blockDetach,
+  'network-list': networkList,
+  'network-attach': networkAttach,
+  'network-detach': networkDetach,
+  'mem-set': memSet,
+  'mem-max': memMax,
+  'vcpu-set': vcpuSet,
+  'config-update': configUpdate,
+  rename,
+  save,
+  restore,
+  console: xlConsole,
+  dmesg: () => 0,
+}
+
+export const xl: Program = (call) => {
+  const at = call.argv.findIndex((word, index) => index > 0 && !word.startsWith('-'))
+  const name = call.argv[at]
+  if (at === -1 || name === undefined) {
+    call.err('Usage xl [-vfN] <subcommand> [args]\n')
+    return 1
+  }
+  const command = COMMANDS[name]
+  if (command === undefined) {
+    call.err('command not implemented\n')
+    return 1
+  }
+  return command({ ...call, argv: call.argv.slice(at) })
+}

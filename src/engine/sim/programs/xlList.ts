@@ -1,0 +1,295 @@
+/** What `xl` shows: list, info, vcpu-list, uptime, domid, domname. */
+
+import { findNode } from '../files.ts'
+import { backendOf } from '../guestConfig.ts'
+import { countersOf, freeMib } from '../guests.ts'
+import { countersBetween, hashText, unit } from '../noise.ts'
+import type { Call, Program } from '../program.ts'
+import type { Domain, PmState } from '../state.ts'
+import { formatDomains } from './xlJson.ts'
+import { findDomain, needDomain, splitOptions } from './xlWords.ts'
+
+const HEADER = 'Name                                        ID   Mem VCPUs\tState\tTime(s)'
+const HEADER_V = `${HEADER}   UUID                            Reason-Code\tSecurity Label`
+const DOM0_UUID = '00000000-0000-0000-0000-000000000000'
+
+export const list: Program = (call) => {
+  const { options, words } = splitOptions(call.argv, '')
+  const verbose = options.includes('v') || options.includes('--verbose')
+  const word = words[0]
+  let domains = call.pm.domains
+  let dom0 = true
+  if (word !== undefined) {
+    dom0 = word === 'Domain-0' || word === '0'
+    const domain = dom0 ? undefined : findDomain(call.pm, word)
+    if (!dom0 && domain === undefined) {
+      call.err(
+        /^\d+$/.test(word)
+          ? `Error: Domain '${word}' does not exist.\n`
+          : `${word} is an invalid domain identifier (rc=-6)\n`,
+      )
+      return 1
+    }
+    domains = domain ? [domain] : []
+  }
+  if (options.includes('l') || options.includes('--long')) {
+    call.out(`${formatDomains(call.pm, domains, dom0)}\n`)
+    return 0
+  }
+  const lines = [verbose ? HEADER_V : HEADER]
+  if (dom0) lines.push(dom0Line(call, verbose))
+  const now = call.now()
+  for (const domain of domains) lines.push(domainLine(domain, now, verbose))
+  call.out(`${lines.join('\n')}\n`)
+  return 0
+}
+
+function row(name: string, id: number, mem: number, vcpus: number, state: string, seconds: number): string {
+  const columns = `${pad(name, 40)} ${String(id).padStart(5)} ${String(mem).padStart(5)} ${String(vcpus).padStart(5)}`
+  return `${columns}     ${state}  ${seconds.toFixed(1).padStart(8)}`
+}
+
+/** printf counts bytes, so a name that is not ASCII takes fewer columns of padding. */
+function pad(text: string, width: number): string {
+  return text + ' '.repeat(Math.max(0, width - Buffer.byteLength(text)))
+}
+
+function dom0Line(call: Call, verbose: boolean): string {
+  const line = row(
+    'Domain-0',
+    0,
+    call.pm.dom0MemoryMib,
+    call.pm.dom0VcpuCount,
+    'r-----',
+    dom0Seconds(call.pm, call.now()),
+  )
+  return verbose ? `${line} ${DOM0_UUID}${'-'.padStart(9)}${'-'.padStart(17)}` : line
+}
+
+export function dom0Seconds(pm: PmState, now: number): number {
+  return countersBetween(hashText(pm.machineId), pm.dom0VcpuCount, pm.bootedAt, now).cpu
+}
+
+function domainLine(domain: Domain, now: number, verbose: boolean): string {
+  const line = row(
+    domain.name ?? '(null)',
+    domain.domid,
+    shownMib(domain, now),
+    shownVcpus(domain, now),
+    stateLetters(domain, now),
+    countersOf(domain, now).cpu,
+  )
+  if (!verbose) return line
+  const reason =
+    domain.phase === 'shutdown' || domain.phase === 'dying' ? (domain.shutdownReason ?? 0).toString(16) : '-'
+  return `${line} ${domain.uuid}${reason.padStart(9)}${'-'.padStart(17)}`
+}
+
+/** Running, blocked, paused, shutdown, the reason for the shutdown, dying: as `xl list` prints them. */
+export function stateLetters(domain: Domain, now: number): string {
+  const over = domain.phase === 'shutdown' || domain.phase === 'dying'
+  const paused = domain.paused || domain.phase === 'building'
+  let run = ''
+  if (!over && !paused) run = activity(domain, now)
+  const letters = [
+    run === 'r' ? 'r' : '-',
+    run === 'b' ? 'b' : '-',
+    paused ? 'p' : '-',
+    over ? 's' : '-',
+    over ? '-rsc'[domain.shutdownReason ?? 0]! : '-',
+    domain.phase === 'dying' ? 'd' : '-',
+  ]
+  return letters.join('')
+}
+
+/** On a CPU, waiting for an event, or neither at the moment somebody looks. */
+export function activity(domain: Domain, now: number): 'r' | 'b' | '-' {
+  if (domain.bootedAt === undefined) return 'r'
+  const chance = unit(hashText(domain.uuid), Math.floor(now / 500))
+  if (chance < 0.12) return 'r'
+  return chance < 0.16 ? '-' : 'b'
+}
+
+/** An HVM guest gives its video memory back once its drivers are up. */
+export function shownKib(domain: Domain, now: number): number {
+  if (domain.phase === 'building' && now < domain.populatedAt) return 0
+  const mib = domain.phase === 'building' ? domain.config.memoryMib : domain.memoryMib
+  const video = domain.config.type === 'hvm' && domain.bootedAt !== undefined && domain.bootedAt <= now ? 8916 : 0
+  return Math.max(0, mib * 1024 - video)
+}
+
+export function shownMib(domain: Domain, now: number): number {
+  return Math.floor(shownKib(domain, now) / 1024)
+}
+
+export function shownVcpus(domain: Domain, now: number): number {
+  if (domain.phase === 'building') return now < domain.populatedAt ? 0 : domain.config.vcpus
+  return domain.vcpusOnline
+}
+
+export const info: Program = (call) => {
+  const { pm } = call
+  const numa = splitOptions(call.argv, '').options.some((option) => option === 'n' || option === '--numa')
+  const free = freeMib(pm)
+  const topology: string[] = []
+  if (numa) {
+    topology.push('cpu_topology           :', 'cpu:    core    socket     node')
+    for (let cpu = 0; cpu < pm.cpuCount; cpu++) {
+      const core = Math.floor(cpu / pm.threadsPerCore)
+      const socket = Math.floor(core / pm.coresPerSocket)
+      topology.push(
+        `${String(cpu).padStart(3)}:${String(core % pm.coresPerSocket).padStart(8)}${String(socket).padStart(9)}${'0'.padStart(9)}`,
+      )
+    }
+    topology.push(
+      'device topology        :',
+      'device           node',
+      'No device topology data available',
+      'numa_info              :',
+      'node:    memsize    memfree    distances',
+      `${'0'.padStart(4)}:${String(pm.memoryMib + 1).padStart(10)}${String(free).padStart(11)}${'10'.padStart(8)}`,
+    )
+  }
+  const lines = [
+    ...Object.entries({
+      host: pm.name,
+      release: '6.1.0-50-amd64',
+      version: '#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)',
+      machine: 'x86_64',
+      nr_cpus: pm.cpuCount,
+      max_cpu_id: pm.cpuCount - 1,
+      nr_nodes: 1,
+      cores_per_socket: pm.coresPerSocket,
+      threads_per_core: pm.threadsPerCore,
+      cpu_mhz: '2596.147',
+      hw_caps: '178bf3fd:f6d83203:24500800:00000077:00000005:008801a9:00000000:00000000',
+      virt_caps: 'pv hvm hap shadow gnttab-v1 gnttab-v2',
+      total_memory: pm.memoryMib,
+      free_memory: free,
+      sharing_freed_memory: 0,
+      sharing_used_memory: 0,
+      outstanding_claims: 0,
+      free_cpus: 0,
+    }).map(field),
+    ...topology,
+    ...Object.entries({
+      xen_major: 4,
+      xen_minor: 17,
+      xen_extra: '.5',
+      xen_version: '4.17.5',
+      xen_caps: 'xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ',
+      xen_scheduler: 'credit2',
+      xen_pagesize: 4096,
+      platform_params: 'virt_start=0xffff800000000000',
+      xen_changeset: '',
+      xen_commandline: `dom0_mem=${pm.dom0MemoryMib}M,max:${pm.dom0MemoryMib}M dom0_max_vcpus=${pm.dom0VcpuCount} sched=credit2`,
+      cc_compiler: 'x86_64-linux-gnu-gcc (Debian 12.2.0-14+deb12u1) 12.2.0',
+      cc_compile_by: 'pkg-xen-devel',
+      cc_compile_domain: 'lists.alioth.debian.org',
+      cc_compile_date: 'Sat Nov 29 13:52:25 UTC 2025',
+      build_id: '39a640e6f1412319235087391df9f1c5e13ae920',
+      xend_config_format: 4,
+    }).map(field),
+  ]
+  call.out(`${lines.join('\n')}\n`)
+  return 0
+}
+
+function field([key, value]: [string, string | number]): string {
+  return `${key.padEnd(23)}: ${value}`
+}
+
+export const domid: Program = (call) => {
+  const name = call.argv[1] ?? ''
+  const domain = call.pm.domains.find((one) => one.name === name)
+  if (name === 'Domain-0') call.out('0\n')
+  else if (domain) call.out(`${domain.domid}\n`)
+  else return 255
+  return 0
+}
+
+export const domname: Program = (call) => {
+  const word = call.argv[1] ?? ''
+  const name = word === '0' ? 'Domain-0' : call.pm.domains.find((one) => one.domid === Number(word))?.name
+  if (name === undefined) {
+    call.err(`Can't get domain name of domain id '${word}', maybe this domain does not exist.\n`)
+    return 1
+  }
+  call.out(`${name}\n`)
+  return 0
+}
+
+export const vcpuList: Program = (call) => {
+  const lines = ['Name                                ID  VCPU   CPU State   Time(s) Affinity (Hard / Soft)']
+  const now = call.now()
+  const word = call.argv[1]
+  const vcpu = (name: string, id: number, index: number, state: string, cpu: string, seconds: number) =>
+    lines.push(
+      `${pad(name, 32)} ${String(id).padStart(5)} ${String(index).padStart(5)}${cpu.padStart(5)}   ${state}  ${seconds.toFixed(1).padStart(8)}  all / all`,
+    )
+  if (word === undefined || word === 'Domain-0' || word === '0') {
+    for (let index = 0; index < call.pm.dom0VcpuCount; index++) {
+      const seconds = dom0Seconds(call.pm, now) / call.pm.dom0VcpuCount
+      vcpu('Domain-0', 0, index, index === 0 ? 'r--' : '-b-', String(index % call.pm.cpuCount), seconds)
+    }
+    if (word !== undefined) {
+      call.out(`${lines.join('\n')}\n`)
+      return 0
+    }
+  }
+  const one = word === undefined ? undefined : needDomain(call, word)
+  if (typeof one === 'number') return one
+  for (const domain of one ? [one] : call.pm.domains) {
+    const seconds = countersOf(domain, now).cpu / Math.max(1, domain.vcpusOnline)
+    for (let index = 0; index < domain.config.maxVcpus; index++) {
+      const online = index < domain.vcpusOnline
+      const run = activity(domain, now)
+      const state = online && !domain.paused ? (run === 'r' ? 'r--' : '-b-') : '--p'
+      const cpu = online ? String((domain.domid + index) % call.pm.cpuCount) : '-'
+      vcpu(domain.name ?? '(null)', domain.domid, index, state, cpu, online ? seconds : 0)
+    }
+  }
+  call.out(`${lines.join('\n')}\n`)
+  return 0
+}
+
+export const uptime: Program = (call) => {
+  const { options, words } = splitOptions(call.argv, '')
+  const now = call.now()
+  const rows: [string, number, number][] = []
+  if (words.length === 0 || words.includes('Domain-0') || words.includes('0'))
+    rows.push(['Domain-0', 0, now - call.pm.bootedAt])
+  for (const word of words.length === 0 ? call.pm.domains.map((one) => String(one.domid)) : words) {
+    if (word === 'Domain-0' || word === '0') continue
+    const domain = needDomain(call, word)
+    if (typeof domain === 'number') return domain
+    rows.push([domain.name ?? '(null)', domain.domid, now - domain.builtAt])
+  }
+  if (options.includes('s')) {
+    for (const [name, id, ms] of rows) {
+      const minutes = Math.floor(ms / 60_000)
+      const span = `${String(Math.floor(minutes / 60)).padStart(2)}:${two(minutes % 60)}`
+      call.out(` ${new Date(now).toISOString().slice(11, 19)} up ${span}, ${name} (${id})\n`)
+    }
+    return 0
+  }
+  call.out('Name                                ID Uptime\n')
+  for (const [name, id, ms] of rows) call.out(`${pad(name, 33)} ${String(id).padStart(4)} ${spanOf(ms)}\n`)
+  return 0
+}
+
+function spanOf(ms: number): string {
+  const seconds = Math.floor(ms / 1000)
+  const days = Math.floor(seconds / 86_400)
+  const clock = `${String(Math.floor((seconds % 86_400) / 3600)).padStart(2)}:${two(Math.floor((seconds % 3600) / 60))}:${two(seconds % 60)}`
+  return days === 0 ? clock : `${days} day${days === 1 ? '' : 's'}, ${clock}`
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, '0')
+}
+
+/** Whether libxl gives a disk to QEMU or to the kernel's backend there. */
+export function diskBackend(pm: PmState, disk: Domain['config']['disks'][number]): 'qdisk' | 'phy' {
+  return backendOf(disk, findNode(pm, disk.path)?.kind === 'block')
+}

@@ -1,0 +1,127 @@
+/** Files that a kernel makes up: /proc, /sys/class/net, Xen's sockets under /run/xen. Computed when read. */
+import { hasQemu } from './guests.ts'
+import { countersBetween, hashText, unit } from './noise.ts'
+import type { Domain, PmNet, PmState } from './state.ts'
+
+/** The text of such a file; undefined where there is none. */
+export function pseudoText(pm: PmState, path: string, now: number): string | undefined {
+  const seconds = (now - pm.bootedAt) / 1000
+  switch (path) {
+    case '/proc/uptime':
+      return `${seconds.toFixed(2)} ${(seconds * pm.dom0VcpuCount * 0.93).toFixed(2)}\n`
+    case '/proc/loadavg':
+      return `${loads(pm, now).join(' ')} 1/${180 + pm.domains.length} ${2000 + (Math.floor(now / 1000) % 30000)}\n`
+    case '/proc/sys/kernel/random/boot_id':
+      return `${pm.bootId}\n`
+    case '/proc/sys/kernel/hostname':
+      return `${pm.name}\n`
+    case '/proc/sys/kernel/osrelease':
+      return '6.1.0-50-amd64\n'
+    case '/proc/net/dev':
+      return netDev(pm, now)
+    case '/proc/stat':
+      return procStat(pm, now)
+    case '/proc/meminfo':
+      return `MemTotal:       ${pm.dom0MemoryMib * 1000} kB\nMemFree:        ${Math.floor(pm.dom0MemoryMib * 420)} kB\nMemAvailable:   ${Math.floor(pm.dom0MemoryMib * 610)} kB\n`
+    case '/proc/mounts':
+      return pm.mounts.map((mount) => `${mount.device} ${mount.at} ${mount.fstype} rw,relatime 0 0\n`).join('')
+    case '/proc/xen/capabilities':
+      return 'control_d\n'
+    case '/sys/hypervisor/type':
+      return 'xen\n'
+  }
+  const net = /^\/sys\/class\/net\/([^/]+)\/(address|operstate|mtu)$/.exec(path)
+  const found = net && allNets(pm).find((one) => one.name === net[1])
+  if (!found) return undefined
+  return `${net[2] === 'address' ? found.mac : net[2] === 'mtu' ? '1500' : 'up'}\n`
+}
+
+/** The names in such a directory. */
+export function pseudoDir(pm: PmState, path: string): string[] | undefined {
+  const clean = path.replace(/\/+$/, '')
+  if (clean === '/sys/class/net') return allNets(pm).map((net) => net.name)
+  const ports = /^\/sys\/class\/net\/([^/]+)\/brif$/.exec(clean)
+  if (ports && pm.nets.some((net) => net.kind === 'bridge' && net.name === ports[1]))
+    return allNets(pm).flatMap((net) => (net.master === ports[1] ? [net.name] : []))
+  const device = /^\/sys\/class\/net\/([^/]+)$/.exec(clean)
+  const net = device && allNets(pm).find((one) => one.name === device[1])
+  if (net) {
+    const own = net.kind === 'bridge' ? ['bridge', 'brif'] : net.kind === 'physical' ? ['device'] : []
+    return ['address', 'mtu', 'operstate', ...own]
+  }
+  if (/^\/sys\/class\/net\/[^/]+\/(bridge|device)$/.test(clean)) {
+    const [, , , , name, what] = clean.split('/')
+    const kind = what === 'bridge' ? 'bridge' : 'physical'
+    return pm.nets.some((one) => one.name === name && one.kind === kind) ? [] : undefined
+  }
+  if (clean === '/var/run/xen' || clean === '/run/xen') {
+    const domids = pm.domains.filter((domain) => hasQemu(pm, domain)).map((domain) => domain.domid)
+    return ['domid-history', ...domids.flatMap((id) => [`qmp-libxenstat-${id}`, `qmp-libxl-${id}`]), 'xenstored.pid']
+  }
+  return undefined
+}
+
+/** The guest behind a QMP socket's path, while its QEMU runs. */
+export function socketDomain(pm: PmState, path: string): Domain | undefined {
+  const match = /^\/(?:var\/)?run\/xen\/qmp-(?:libxl|libxenstat)-(\d+)$/.exec(path)
+  const domain = match ? pm.domains.find((one) => one.domid === Number(match[1])) : undefined
+  return domain && domain.phase !== 'dying' && hasQemu(pm, domain) ? domain : undefined
+}
+
+export interface NetSeen {
+  name: string
+  mac: string
+  ip?: string
+  master?: string
+  kind: PmNet['kind'] | 'vif' | 'loopback'
+}
+
+/** The PM's own interfaces, and one for each of its guests'. */
+export function allNets(pm: PmState): NetSeen[] {
+  const nets: NetSeen[] = [{ name: 'lo', mac: '00:00:00:00:00:00', ip: '127.0.0.1/8', kind: 'loopback' }, ...pm.nets]
+  for (const domain of pm.domains) {
+    for (const nic of domain.config.nics) {
+      if (nic.half) continue
+      nets.push({ name: `vif${domain.domid}.${nic.devid}`, mac: 'fe:ff:ff:ff:ff:ff', master: nic.bridge, kind: 'vif' })
+    }
+  }
+  return nets
+}
+
+function loads(pm: PmState, now: number): string[] {
+  const hash = hashText(pm.machineId)
+  const at = (period: number) => {
+    const spread = unit(hash, Math.floor(now / period))
+    return (pm.dom0VcpuCount * (0.05 + 0.5 * spread * spread)).toFixed(2)
+  }
+  return [at(20_000), at(100_000), at(300_000)]
+}
+
+function netDev(pm: PmState, now: number): string {
+  const lines = [
+    'Inter-|   Receive                                                |  Transmit',
+    ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed',
+  ]
+  for (const net of [{ name: 'lo', kind: 'loopback' }, ...pm.nets]) {
+    const moved = countersBetween(hashText(`${pm.name}/${net.name}`), 1, pm.bootedAt, now)
+    const scale = net.kind === 'physical' ? 40 : 1
+    const [rx, tx] = [Math.floor(moved.rx * scale), Math.floor(moved.tx * scale)]
+    const packets = (bytes: number) => String(Math.floor(bytes / 700)).padStart(7)
+    lines.push(
+      `${net.name.padStart(6)}: ${String(rx).padStart(7)} ${packets(rx)}    0    0    0     0          0         0 ${String(tx).padStart(8)} ${packets(tx)}    0    0    0     0       0          0`,
+    )
+  }
+  return `${lines.join('\n')}\n`
+}
+
+function procStat(pm: PmState, now: number): string {
+  const used = Math.floor(countersBetween(hashText(pm.machineId), pm.dom0VcpuCount, pm.bootedAt, now).cpu * 100)
+  const idle = Math.max(0, Math.floor(((now - pm.bootedAt) / 10) * pm.dom0VcpuCount) - used)
+  const line = (user: number, rest: number) =>
+    `${Math.floor(user * 0.6)} 0 ${Math.floor(user * 0.4)} ${rest} 0 0 0 0 0 0`
+  const lines = [`cpu  ${line(used, idle)}`]
+  for (let cpu = 0; cpu < pm.dom0VcpuCount; cpu++)
+    lines.push(`cpu${cpu} ${line(used / pm.dom0VcpuCount, Math.floor(idle / pm.dom0VcpuCount))}`)
+  lines.push(`btime ${Math.floor(pm.bootedAt / 1000)}`)
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,226 @@
+/**
+ * What the simulated site is, as plain data: it is written to a file after each change and read back at the
+ * next creation, so that a process that was killed finds its machines as it left them.
+ */
+export type GuestType = 'pv' | 'pvh' | 'hvm'
+
+export interface SimDisk {
+  vdev: string
+  path: string
+  format: string
+  readOnly: boolean
+  cdrom: boolean
+  /** What the configuration forces; what libxl would choose is `backendOf()`. */
+  backend?: string
+  /** Came with block-attach: `xl list -l` shows such a disk without its colo flag. */
+  attached?: true
+  /** The image QEMU really writes to, where a live change has moved it off `path`. */
+  livePath?: string
+  nodeName?: string
+  /** When the backend reaches state 4 (connected). */
+  connectedAt?: number
+}
+
+export interface SimNic {
+  devid: number
+  mac: string
+  bridge: string
+  model?: string
+  ip?: string
+  rate?: string
+  script?: string
+  /** A failed network-attach left it there: its hotplug script never ran. */
+  half?: true
+}
+
+export interface SimVnc {
+  listen: string
+  password?: string
+  display?: number
+}
+
+/** A guest's configuration as libxl keeps it. Memory in MiB. */
+export interface GuestConfig {
+  name: string
+  uuid: string
+  type: GuestType
+  vcpus: number
+  maxVcpus: number
+  memoryMib: number
+  maxmemMib: number
+  kernel?: string
+  ramdisk?: string
+  cmdline?: string
+  bootloader?: string
+  bootloaderArgs?: string[]
+  firmware?: string
+  bootOrder?: string
+  disks: SimDisk[]
+  nics: SimNic[]
+  vnc?: SimVnc
+  onPoweroff: string
+  onReboot: string
+  onCrash: string
+}
+
+/** Seconds of CPU and bytes, since the domain was built. */
+export interface Counters {
+  cpu: number
+  rx: number
+  tx: number
+  read: number
+  written: number
+}
+
+/** `up` covers a guest that is still booting: `bootedAt` says whether it listens yet. */
+export type Phase = 'building' | 'up' | 'shutdown' | 'dying'
+
+/** xl's shutdown reasons: 0 poweroff, 1 reboot, 2 suspend, 3 crash. */
+export type ShutdownReason = 0 | 1 | 2 | 3
+
+export interface Domain {
+  domid: number
+  /** Absent: Xen shows `(null)`. */
+  name?: string
+  uuid: string
+  config: GuestConfig
+  /** Given by config-update: what the next reboot builds from. */
+  nextConfig?: GuestConfig
+  phase: Phase
+  paused: boolean
+  shutdownReason?: ShutdownReason
+  memoryMib: number
+  maxmemMib: number
+  vcpusOnline: number
+  builtAt: number
+  /** When half of the build is over and Xen shows its memory. */
+  populatedAt: number
+  bootedAt?: number
+  /** Asked for by xl, done when the guest listens. */
+  request?: 'poweroff' | 'reboot'
+  stubborn?: true
+  /** The guest has PV drivers, so it hears control/shutdown. */
+  paravirt: boolean
+  /** QEMU was told to stop its block devices (QMP `stop`). */
+  qemuStopped?: true
+  counters: Counters
+  /** Counts since then; absent while it is paused or shut down. */
+  countsSince?: number
+  vncPort?: number
+}
+
+export type DueKind = 'built' | 'booted' | 'stopped' | 'acted' | 'gone'
+
+/** Something that will have happened at `at`: looked up when somebody asks, never waited for. */
+export type Due =
+  | { at: number; kind: DueKind; domid: number; reason?: ShutdownReason }
+  | { at: number; kind: 'restart'; config: GuestConfig }
+
+interface NodeBase {
+  mode: number
+  uid: number
+  gid: number
+  mtimeMs: number
+  ino: number
+}
+/** What qemu-img would read in an image's header. Sizes in bytes. */
+export interface ImageHeader {
+  format: string
+  virtualSize: number
+  backing?: string
+  backingFormat?: string
+}
+export interface DirNode extends NodeBase {
+  kind: 'dir'
+  children: Record<string, FsNode>
+}
+export interface FileNode extends NodeBase {
+  kind: 'file'
+  size: number
+  allocated: number
+  text?: string
+  image?: ImageHeader
+}
+export interface BlockNode extends NodeBase {
+  kind: 'block'
+  size: number
+  allocated: number
+  text?: string
+  image?: ImageHeader
+}
+export interface LinkNode extends NodeBase {
+  kind: 'link'
+  target: string
+}
+export type FsNode = DirNode | FileNode | BlockNode | LinkNode
+
+export interface Mount {
+  at: string
+  device: string
+  fstype: string
+  sizeBytes: number
+  usedBytes: number
+}
+
+export interface LogicalVolume {
+  name: string
+  uuid: string
+  sizeBytes: number
+  /** `thin-pool`, `thin`, `linear`. */
+  segType: 'linear' | 'thin' | 'thin-pool'
+  pool?: string
+  origin?: string
+  active: boolean
+  /** Does not come up with its group (`-k y`): a thin snapshot is made so. */
+  skipActivation?: boolean
+  readOnly?: boolean
+  tags: string[]
+  dataPercent?: number
+}
+export interface VolumeGroup {
+  name: string
+  uuid: string
+  sizeBytes: number
+  extentBytes: number
+  volumes: LogicalVolume[]
+}
+
+export interface PmNet {
+  name: string
+  mac: string
+  ip?: string
+  /** The bridge it is a port of. */
+  master?: string
+  kind: 'physical' | 'bridge'
+}
+
+export interface PmState {
+  name: string
+  machineId: string
+  bootId: string
+  bootedAt: number
+  cpuCount: number
+  coresPerSocket: number
+  threadsPerCore: number
+  memoryMib: number
+  dom0MemoryMib: number
+  dom0VcpuCount: number
+  nextDomid: number
+  nextIno: number
+  nets: PmNet[]
+  root: DirNode
+  mounts: Mount[]
+  groups: VolumeGroup[]
+  domains: Domain[]
+  dues: Due[]
+  /** What was written with xenstore-write, over what follows from the domains. */
+  xenstore: Record<string, string>
+  /** Nobody answers there until then. */
+  unreachableUntil?: number
+}
+
+export interface SiteState {
+  version: 1
+  seed: number
+  pms: PmState[]
+}
