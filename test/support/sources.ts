@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+
+/** The project's sources as the architecture test sees them. Paths are relative to the repository. */
+export interface Source {
+  readonly path: string
+  readonly text: string
+  readonly lineCount: number
+  readonly imports: readonly Import[]
+}
+
+export interface Import {
+  /** A path from the repository for our own files, a package's name for others. */
+  readonly target: string
+  readonly own: boolean
+  /** Nothing of it is there when the program runs. */
+  readonly typeOnly: boolean
+}
+
+const ROOT = join(import.meta.dir, '../..')
+const transpilers = { ts: new Bun.Transpiler({ loader: 'ts' }), tsx: new Bun.Transpiler({ loader: 'tsx' }) }
+const FROM =
+  /(?:^|\n)\s*(?:import|export)\s[^'";]*?from\s*'([^']+)'|(?:^|\n)\s*import\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g
+
+export function readSources(pattern = '{src,test,bench}/**/*.{ts,tsx}'): Source[] {
+  return [...new Bun.Glob(pattern).scanSync({ cwd: ROOT })].sort().map((path) => readSource(path))
+}
+
+function readSource(path: string): Source {
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  return { path, text, lineCount: text.split('\n').length - 1, imports: scan(path, text) }
+}
+
+/** What runs comes from the transpiler; what it drops but the text names is there for its types alone. */
+export function scan(path: string, text: string): Import[] {
+  const transpiler = path.endsWith('.tsx') ? transpilers.tsx : transpilers.ts
+  const running = new Set(transpiler.scanImports(text).map((found) => found.path))
+  const named = [...text.matchAll(FROM)].map((match) => (match[1] ?? match[2] ?? match[3])!)
+  return [...new Set([...running, ...named])].map((specifier) => ({
+    target: specifier.startsWith('.') ? normalize(join(dirname(path), specifier)) : packageName(specifier),
+    own: specifier.startsWith('.'),
+    typeOnly: !running.has(specifier),
+  }))
+}
+
+function packageName(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+}
