@@ -9,6 +9,7 @@ import {
   keyType,
   knownName,
   knownTypes,
+  matchesName,
   parseKnownHosts,
 } from './knownHosts.ts'
 import type { SshSettings } from './sshConfig.ts'
@@ -76,14 +77,19 @@ export function createHostKeys(options: HostKeysOptions) {
     answers.delete(`${nameOf(key.settings)} ${fingerprint(key.blob)}`)
   }
 
-  /** Takes the line out again that `remember` wrote; others, and other files, stay. */
-  async function forget(key: PresentedKey): Promise<void> {
-    const text = await readFile(options.path, 'utf8').catch(() => undefined)
-    if (text === undefined) return
-    const line = formatKnownHost(nameOf(key.settings), key.blob).trimEnd()
-    const kept = text.split('\n').filter((other) => other !== line)
-    await writeFile(`${options.path}.new`, kept.join('\n'), { mode: 0o600 })
-    await rename(`${options.path}.new`, options.path)
+  /** Takes a key out of the file that `remember` writes to; the machine need not be there for that. */
+  async function forget(settings: SshSettings, wanted: string): Promise<void> {
+    const text = await readFile(options.path, 'utf8').catch(() => '')
+    const name = nameOf(settings)
+    const known = parseKnownHosts(text, options.path).filter(
+      (entry) => !entry.marker && matchesName(entry.patterns, name),
+    )
+    const gone = known.filter((entry) => fingerprint(Buffer.from(entry.key, 'base64')) === wanted)
+    if (gone.length === 0) return
+    const lines = text.split('\n').filter((_, index) => !gone.some((entry) => entry.line === index + 1))
+    const draft = `${options.path}.${process.pid}.new`
+    await writeFile(draft, lines.join('\n'), { mode: 0o600 })
+    await rename(draft, options.path)
   }
 
   return { read, ask, remember, forget }

@@ -9,7 +9,8 @@ import { type CommandRecord, logHost } from './logged.ts'
 import { readOnlyHost } from './readOnly.ts'
 import { presentedKey } from './route.ts'
 import { readRoute } from './sshConfig.ts'
-import { openSshHost, type SshHostOptions } from './sshHost.ts'
+import { openSshHost } from './sshHost.ts'
+import { openSshMachine, type SshMachine, type SshMachineOptions } from './sshMachine.ts'
 
 export interface HostsOptions {
   /** Where accepted host keys are written down. */
@@ -23,7 +24,7 @@ export interface HostsOptions {
   readonly readOnly?: (pm: string) => boolean
   readonly onCommand?: (record: CommandRecord) => void
   readonly limits?: Limits
-  readonly ssh?: Pick<SshHostOptions, 'connectTimeoutMs' | 'keepaliveMs' | 'keepaliveMisses' | 'pauses'>
+  readonly ssh?: Pick<SshMachineOptions, 'connectTimeoutMs' | 'keepaliveMs' | 'keepaliveMisses' | 'pauses'>
 }
 
 export interface ShownKey {
@@ -51,11 +52,11 @@ interface Kept {
   readonly name: string
   readonly destination: string
   readonly host: Host
-  readonly retry: () => void
 }
 
 export function createHosts(options: HostsOptions): Hosts {
   const kept = new Map<string, Kept>()
+  const machines = new Map<string, SshMachine>()
   const here = openLocalHost('this machine')
   const hostKeys = createHostKeys({
     path: options.knownHostsPath,
@@ -68,16 +69,21 @@ export function createHosts(options: HostsOptions): Hosts {
     ...(options.sshConfigPath === undefined ? {} : { configPath: options.sshConfigPath }),
   }
 
-  function open(name: string, text: string): { host: Host; retry: () => void } {
+  function open(name: string, text: string): Host {
     const destination = parseDestination(text)
-    if (destination.kind === 'ssh') {
-      const host = openSshHost({ ...ssh, name, address: destination.address })
-      return { host, retry: host.retry }
-    }
-    const retry = () => undefined
-    if (destination.kind === 'local') return { host: openLocalHost(name), retry }
+    if (destination.kind === 'ssh') return openSshHost(name, machineAt(text, destination.address))
+    if (destination.kind === 'local') return openLocalHost(name)
     if (!options.sim) throw new PengxError('invalid', `${name} is simulated (${text}), and there is no simulation here`)
-    return { host: options.sim(destination.name), retry }
+    return options.sim(destination.name)
+  }
+
+  /** One machine has one connection, also while it goes by two names (before and after it became a PM). */
+  function machineAt(destination: string, address: SshAddress): SshMachine {
+    const found = machines.get(destination)
+    if (found) return found
+    const machine = openSshMachine({ ...ssh, address })
+    machines.set(destination, machine)
+    return machine
   }
 
   /** A refused command is not told of and takes no place; a told one has its place in time when it begins. */
@@ -103,9 +109,8 @@ export function createHosts(options: HostsOptions): Hosts {
       const key = `${name}\0${destination}`
       const found = kept.get(key)
       if (found) return found.host
-      const opened = open(name, destination)
-      const host = wrap(name, opened.host)
-      kept.set(key, { name, destination, host, retry: opened.retry })
+      const host = wrap(name, open(name, destination))
+      kept.set(key, { name, destination, host })
       return host
     },
     scanKey: async (destination) => (await identify(destination)).found,
@@ -117,22 +122,28 @@ export function createHosts(options: HostsOptions): Hosts {
       }
       if (verdict instanceof PengxError) throw verdict
       if (verdict === 'unknown') await hostKeys.remember(key)
-      for (const each of kept.values()) each.retry()
+      for (const machine of machines.values()) machine.retry()
       return found
     },
     distrust: async (destination, wanted) => {
-      const { key, found } = await identify(destination)
-      if (found.fingerprint === wanted) await hostKeys.forget(key)
+      const settings = (await readRoute(sshAddress(destination), ssh)).at(-1)!
+      await hostKeys.forget(settings, wanted)
     },
     forget: async (name) => {
       const ours = [...kept].filter(([, each]) => each.name === name)
       for (const [key] of ours) kept.delete(key)
       await Promise.all(ours.map(([, each]) => each.host.close()))
+      const needed = new Set([...kept.values()].map((each) => each.destination))
+      const unneeded = [...machines].filter(([destination]) => !needed.has(destination))
+      for (const [destination] of unneeded) machines.delete(destination)
+      await Promise.all(unneeded.map(([, machine]) => machine.close()))
     },
     closeAll: async () => {
       const all = [...kept.values()]
       kept.clear()
       await Promise.all([...all.map((each) => each.host.close()), here.close()])
+      await Promise.all([...machines.values()].map((machine) => machine.close()))
+      machines.clear()
     },
   }
 }

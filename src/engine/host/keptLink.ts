@@ -8,16 +8,16 @@ import type { SshLink } from './ssh.ts'
  * each time and never quite regularly; until then every use fails at once and says since when and why.
  */
 export interface KeptLinkOptions {
-  readonly name: string
   readonly address: string
-  dial(): Promise<SshLink>
+  /** `name` is what the machine is called by who needs it first. */
+  dial(name: string): Promise<SshLink>
   readonly clock?: Clock
   readonly firstPauseMs?: number
   readonly longestPauseMs?: number
 }
 
 export interface KeptLink {
-  get(): Promise<SshLink>
+  get(name: string): Promise<SshLink>
   /** Forgets past failures: the next use tries. */
   retry(): void
   close(): Promise<void>
@@ -31,14 +31,14 @@ interface Trouble {
 }
 
 export function keepLink(options: KeptLinkOptions): KeptLink {
-  const { name, address, clock = systemClock, firstPauseMs = 1_000, longestPauseMs = 60_000 } = options
+  const { address, clock = systemClock, firstPauseMs = 1_000, longestPauseMs = 60_000 } = options
   let current: Promise<SshLink> | undefined
   let trouble: Trouble | undefined
   let closed = false
 
-  async function attempt(): Promise<SshLink> {
+  async function attempt(name: string): Promise<SshLink> {
     try {
-      const link = await options.dial()
+      const link = await options.dial(name)
       trouble = undefined
       if (closed) await link.close()
       void link.lost.then(() => {
@@ -51,11 +51,11 @@ export function keepLink(options: KeptLinkOptions): KeptLink {
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(count - 1, 16)) * (0.75 + Math.random() / 2)
       const now = clock.now()
       trouble = { since: trouble?.since ?? now, count, nextAt: now + pauseMs, error: toPengxError(error) }
-      throw describe(trouble)
+      throw trouble.error
     }
   }
 
-  function describe({ since, error }: Trouble): PengxError {
+  function describe(name: string, { since, error }: Trouble): PengxError {
     const who = name === address ? name : `${name} (${address})`
     const reason = error.message.startsWith(`${address}: `) ? error.message.slice(address.length + 2) : error.message
     const text =
@@ -66,12 +66,15 @@ export function keepLink(options: KeptLinkOptions): KeptLink {
   }
 
   return {
-    get: () => {
-      if (closed) return Promise.reject(new PengxError('unreachable', `the connection to ${name} is closed`))
-      if (current) return current
-      if (trouble && clock.now() < trouble.nextAt) return Promise.reject(describe(trouble))
-      current = attempt()
-      return current
+    get: async (name) => {
+      if (closed) throw new PengxError('unreachable', `the connection to ${name} is closed`)
+      if (!current && trouble && clock.now() < trouble.nextAt) throw describe(name, trouble)
+      current ??= attempt(name)
+      try {
+        return await current
+      } catch (error) {
+        throw trouble ? describe(name, trouble) : error
+      }
     },
     retry: () => {
       trouble = undefined

@@ -1,71 +1,28 @@
 import type { Duplex } from 'node:stream'
 import { quoteArgv } from '../../lib/quote.ts'
-import { PengxError, toPengxError } from '../../model/error.ts'
+import { PengxError } from '../../model/error.ts'
 import { boundedExit, cancelledCommand, missingProgram, shortCommand } from './bounded.ts'
-import { formatSshAddress, type SshAddress } from './destination.ts'
 import type { Command, Host, Process } from './host.ts'
-import { type KeptLink, type KeptLinkOptions, keepLink } from './keptLink.ts'
 import { END_GRACE_MS, endArgv, parseEnd, stillThere } from './lost.ts'
-import { openRoute, type RouteOptions } from './route.ts'
-import type { SshChannel, SshLink } from './ssh.ts'
-import { readRoute, type SshConfigOptions } from './sshConfig.ts'
+import type { SshChannel } from './ssh.ts'
+import { lostConnection, type SshMachine } from './sshMachine.ts'
 import { webSink, webSource } from './streams.ts'
 import { findGreeting, tagOf, wrapRemote } from './wrapping.ts'
 
-export interface SshHostOptions extends RouteOptions, SshConfigOptions {
-  readonly name: string
-  readonly address: SshAddress
-  readonly pauses?: Pick<KeptLinkOptions, 'firstPauseMs' | 'longestPauseMs' | 'clock'>
-}
-
-export interface SshHost extends Host {
-  /** Forgets past failures: the next use tries to connect. */
-  retry(): void
-}
-
-/** A server gives ten sessions a connection by default; where consoles hold them, further connections are kept. */
-const MOST_LINKS = 4
-
-/** A machine behind SSH: all it runs goes through one kept connection. */
-export function openSshHost(options: SshHostOptions): SshHost {
-  const { name } = options
-  const links: KeptLink[] = []
+/** A machine behind SSH: all it runs goes through the connection that is kept to it. */
+export function openSshHost(name: string, machine: SshMachine): Host {
   const endings = new Set<Promise<void>>()
 
-  const kept = (index: number): KeptLink => {
-    links[index] ??= keepLink({
-      ...options.pauses,
-      name,
-      address: formatSshAddress(options.address),
-      dial: async () => openRoute(name, await readRoute(options.address, options), options),
-    })
-    return links[index]
-  }
-
-  /** On the first connection that has room for it. */
-  async function exec(line: string, pty?: Command['pty']): Promise<{ link: SshLink; channel: SshChannel }> {
-    for (let index = 0; ; index++) {
-      const link = await kept(index).get()
-      try {
-        return { link, channel: await link.exec(line, pty) }
-      } catch (error) {
-        const problem = toPengxError(error)
-        if (problem.code !== 'busy') throw lostError(name, problem.message)
-        if (index + 1 >= MOST_LINKS) throw new PengxError('busy', `${name} opens no further SSH session`)
-      }
-    }
-  }
-
   async function start(command: Command, signal?: AbortSignal): Promise<Process> {
-    const opening = exec(`exec ${quoteArgv(wrapRemote(command))}`, command.pty)
+    const opening = machine.exec(name, `exec ${quoteArgv(wrapRemote(command))}`, command.pty)
     const greeted = opening.then(({ channel }) => greeting(name, channel))
-    const lost = opening.then(({ link }) => link.lost).then((reason) => Promise.reject(lostError(name, reason)))
+    const lost = opening.then(({ link }) => link.lost).then((reason) => Promise.reject(lostConnection(name, reason)))
     const ended = greeted.then(() => opening).then(({ channel }) => channel.exit)
     const exit = Promise.race([ended, lost]).then(async (status) => {
       if (status !== undefined) return status
       // Channels are closed a moment before the connection says why it is.
       await Promise.race([lost, Bun.sleep(100)])
-      throw lostError(name, `${shortCommand(command)} ended without a status`)
+      throw lostConnection(name, `${shortCommand(command)} ended without a status`)
     })
     let abandon: (error: PengxError) => void = () => undefined
     const end = () => {
@@ -98,7 +55,7 @@ export function openSshHost(options: SshHostOptions): SshHost {
   async function endRemote(command: Command, pid: number): Promise<void> {
     if (pid === 0) return
     const graceMs = command.effect === 'read' ? 2_000 : END_GRACE_MS
-    const { link, channel } = await exec(`exec ${quoteArgv(endArgv(tagOf(command), [pid], graceMs))}`)
+    const { link, channel } = await machine.exec(name, `exec ${quoteArgv(endArgv(tagOf(command), [pid], graceMs))}`)
     channel.stream.end()
     channel.stderr.resume()
     const said: Buffer[] = []
@@ -110,10 +67,7 @@ export function openSshHost(options: SshHostOptions): SshHost {
   }
 
   async function connect(socketPath: string, signal?: AbortSignal): Promise<Duplex> {
-    const link = await untilAborted(kept(0).get(), `connecting to ${name}`, signal)
-    const opening = link.connect(socketPath).catch((error) => {
-      throw connectFailure(name, socketPath, error)
-    })
+    const opening = machine.connect(name, socketPath)
     opening.then(
       (stream) => signal?.aborted && stream.destroy(),
       () => undefined,
@@ -125,16 +79,12 @@ export function openSshHost(options: SshHostOptions): SshHost {
     name,
     open: async (command, signal) => {
       if (signal?.aborted) throw cancelledCommand(name, command, signal.reason)
-      await untilAborted(kept(0).get(), shortCommand(command), signal)
+      await untilAborted(machine.reach(name), `${shortCommand(command)} on ${name}`, signal)
       return start(command, signal)
     },
     connect,
-    retry: () => {
-      for (const link of links) link.retry()
-    },
     close: async () => {
       await Promise.allSettled(endings)
-      await Promise.all(links.map((link) => link.close()))
     },
   }
 }
@@ -166,18 +116,6 @@ function greeting(name: string, channel: SshChannel): Promise<number> {
     })
     channel.stream.on('data', take)
   })
-}
-
-function lostError(name: string, reason: string): PengxError {
-  return new PengxError('unreachable', `the connection to ${name} was lost: ${reason}`)
-}
-
-function connectFailure(name: string, socketPath: string, error: unknown): PengxError {
-  if (error instanceof PengxError) return lostError(name, error.message)
-  const prohibited = (error as { reason?: number }).reason === 1
-  const why = prohibited ? 'its sshd forbids it (AllowStreamLocalForwarding)' : 'nobody listens there'
-  const code = prohibited ? 'refused' : 'notFound'
-  return new PengxError(code, `cannot connect to ${socketPath} on ${name}: ${why}`, { cause: error })
 }
 
 function untilAborted<T>(promise: Promise<T>, what: string, signal?: AbortSignal): Promise<T> {

@@ -5,17 +5,20 @@ import { join } from 'node:path'
 import { createHostKeys } from '../../../src/engine/host/hostKeys.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { openSshHost } from '../../../src/engine/host/sshHost.ts'
+import { openSshMachine, type SshMachine } from '../../../src/engine/host/sshMachine.ts'
 import { hostContract } from '../../contract/host.ts'
 import { knownLine, startSshd, type TestSshd, writeSshConfig } from '../../support/sshd.ts'
 
 let directory: string
 let sshd: TestSshd
+let machine: SshMachine
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'pengx-ssh-'))
   sshd = await startSshd(join(directory, 'sshd'))
 })
 afterAll(async () => {
+  await machine.close()
   await sshd.kill()
   rmSync(directory, { recursive: true, force: true })
 })
@@ -25,11 +28,11 @@ hostContract('a host behind a real sshd', async () => {
     { alias: 'pm1', port: sshd.port, identity: sshd.identity },
   ])
   writeFileSync(join(directory, 'known_hosts'), knownLine(sshd))
-  return openSshHost({
-    name: 'pm1',
+  machine = openSshMachine({
     address: { host: 'pm1' },
     configPath,
     local: openLocalHost('here'),
     hostKeys: createHostKeys({ path: join(directory, 'known_hosts') }),
   })
+  return openSshHost('pm1', machine)
 })

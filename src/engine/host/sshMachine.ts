@@ -1,0 +1,88 @@
+import type { Duplex } from 'node:stream'
+import { PengxError, toPengxError } from '../../model/error.ts'
+import { formatSshAddress, type SshAddress } from './destination.ts'
+import { type KeptLink, type KeptLinkOptions, keepLink } from './keptLink.ts'
+import { openRoute, type RouteOptions } from './route.ts'
+import type { SshChannel, SshLink } from './ssh.ts'
+import { readRoute, type SshConfigOptions } from './sshConfig.ts'
+
+export interface SshMachineOptions extends RouteOptions, SshConfigOptions {
+  readonly address: SshAddress
+  readonly pauses?: Pick<KeptLinkOptions, 'firstPauseMs' | 'longestPauseMs' | 'clock'>
+}
+
+/** The connections to one machine, whatever name it goes by: `name` is for messages and questions. */
+export interface SshMachine {
+  /** Connects where that is needed; fails at once while a failed attempt is not long ago. */
+  reach(name: string): Promise<void>
+  exec(
+    name: string,
+    line: string,
+    pty?: { readonly columns: number; readonly rows: number },
+  ): Promise<{ readonly link: SshLink; readonly channel: SshChannel }>
+  connect(name: string, socketPath: string): Promise<Duplex>
+  /** Forgets past failures: the next use tries to connect. */
+  retry(): void
+  close(): Promise<void>
+}
+
+/** A server gives ten sessions a connection by default; where consoles hold them, further connections are kept. */
+const MOST_LINKS = 4
+
+export function openSshMachine(options: SshMachineOptions): SshMachine {
+  const links: KeptLink[] = []
+
+  function kept(index: number): KeptLink {
+    links[index] ??= keepLink({
+      ...options.pauses,
+      address: formatSshAddress(options.address),
+      dial: async (name) => openRoute(name, await readRoute(options.address, options), options),
+    })
+    return links[index]
+  }
+
+  return {
+    reach: async (name) => void (await kept(0).get(name)),
+    exec: async (name, line, pty) => {
+      for (let index = 0; index < MOST_LINKS; index++) {
+        const link = await kept(index).get(name)
+        try {
+          return { link, channel: await link.exec(line, pty) }
+        } catch (error) {
+          const problem = toPengxError(error)
+          if (problem.code !== 'busy') throw lostConnection(name, problem.message)
+        }
+      }
+      throw new PengxError(
+        'busy',
+        `${name} opens no further SSH session: close some consoles, or raise its MaxSessions`,
+      )
+    },
+    connect: async (name, socketPath) => {
+      const link = await kept(0).get(name)
+      try {
+        return await link.connect(socketPath)
+      } catch (error) {
+        throw connectFailure(name, socketPath, error)
+      }
+    },
+    retry: () => {
+      for (const link of links) link.retry()
+    },
+    close: async () => {
+      await Promise.all(links.map((link) => link.close()))
+    },
+  }
+}
+
+export function lostConnection(name: string, reason: string): PengxError {
+  return new PengxError('unreachable', `the connection to ${name} was lost: ${reason}`)
+}
+
+function connectFailure(name: string, socketPath: string, error: unknown): PengxError {
+  if (error instanceof PengxError) return lostConnection(name, error.message)
+  const prohibited = (error as { reason?: number }).reason === 1
+  const why = prohibited ? 'its sshd forbids it (AllowStreamLocalForwarding)' : 'nobody listens there'
+  const code = prohibited ? 'refused' : 'notFound'
+  return new PengxError(code, `cannot connect to ${socketPath} on ${name}: ${why}`, { cause: error })
+}
