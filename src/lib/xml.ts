@@ -82,9 +82,14 @@ const REFERENCE = /&(?:(amp|lt|gt|quot|apos)|#(\d{1,7})|#x([0-9a-f]{1,6}));/gi
 const FORBIDDEN =
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/
 
+/** It holds what no XML can carry, however it is written. */
+export function hasForbidden(text: string): boolean {
+  return FORBIDDEN.test(text)
+}
+
 /** What is wrong with a text before its tags are looked at, or undefined. */
 function refuseText(text: string): string | undefined {
-  if (FORBIDDEN.test(text)) return 'it holds a character that XML forbids'
+  if (hasForbidden(text)) return 'it holds a character that XML forbids'
   const declaration = DECLARATION.exec(text)
   const encoding = declaration?.[1] ?? declaration?.[2] ?? 'utf-8'
   if (!/^(utf-?8|us-ascii)$/i.test(encoding)) return `encoding ${encoding}: only UTF-8 is read`
@@ -138,7 +143,7 @@ function resolveReferences(text: string): string {
 
 function isAllowed(reference: string): boolean {
   const meant = resolveReferences(reference)
-  return meant !== '' && !FORBIDDEN.test(meant)
+  return meant !== '' && !hasForbidden(meant)
 }
 
 const SPECIAL = /[&<>"'\r\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff\ud800-\udfff]/

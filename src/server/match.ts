@@ -1,0 +1,89 @@
+import { isUuid } from '../lib/ids.ts'
+import type { Row } from './row.ts'
+import type { View } from './view.ts'
+
+/** Which row a path means: literal words before ids, the final slash optional. */
+export type Found =
+  | { readonly kind: 'row'; readonly row: Row; readonly raw: Readonly<Record<string, string>> }
+  | { readonly kind: 'verb'; readonly allow: readonly string[] }
+  | { readonly kind: 'none' }
+
+export function splitPath(path: string): string[] | undefined {
+  const words = path.replace(/^\//, '').replace(/\/$/, '').split('/')
+  try {
+    return words.map(decodeURIComponent)
+  } catch {
+    return undefined
+  }
+}
+
+function matchPattern(
+  pattern: string,
+  words: readonly string[],
+): { literals: number; raw: Record<string, string> } | undefined {
+  const parts = splitPath(pattern)!
+  if (parts.length !== words.length) return undefined
+  const raw: Record<string, string> = {}
+  let literals = 0
+  for (const [index, part] of parts.entries()) {
+    const word = words[index]!
+    if (part.startsWith(':')) raw[part.slice(1)] = word
+    else if (part === word) literals += 1
+    else return undefined
+  }
+  return { literals, raw }
+}
+
+export function findRow(rows: readonly Row[], method: string, path: string): Found {
+  const words = splitPath(path)
+  if (!words) return { kind: 'none' }
+  const verb = method === 'HEAD' ? 'GET' : method
+  let best = -1
+  let allow: string[] = []
+  let found: Found = { kind: 'none' }
+  for (const row of rows) {
+    for (const pattern of [row.path, ...(row.also ?? [])]) {
+      const match = matchPattern(pattern, words)
+      if (!match || match.literals < best) continue
+      if (match.literals > best) {
+        best = match.literals
+        allow = []
+        found = { kind: 'none' }
+      }
+      allow.push(...(row.method === 'GET' ? ['GET', 'HEAD'] : [row.method]))
+      if (row.method === verb) found = { kind: 'row', row, raw: match.raw }
+    }
+  }
+  if (best < 0 || found.kind === 'row') return found
+  return { kind: 'verb', allow: [...new Set(allow)] }
+}
+
+/** What an id in a path has to name; a malformed one names nothing. */
+const FINDERS: Record<string, { what: string; find(view: View, text: string): string | undefined }> = {
+  pm_uuid: { what: 'PM', find: (view, text) => uuidOf(text, (uuid) => view.getPm(uuid)?.uuid) },
+  vm_uuid: { what: 'VM', find: (view, text) => uuidOf(text, (uuid) => view.getVm(uuid)?.uuid) },
+  job_id: { what: 'job', find: (view, text) => uuidOf(text, (uuid) => view.getJob(uuid)?.id) },
+  storlink_id: {
+    what: 'storlink',
+    find: (view, text) => (/^\d{1,9}$/.test(text) ? view.getStorlink(Number(text))?.id.toString() : undefined),
+  },
+}
+
+function uuidOf(text: string, find: (uuid: string) => string | undefined): string | undefined {
+  return isUuid(text) ? find(text.toLowerCase()) : undefined
+}
+
+/** The path's ids as the inventory writes them, or what is not there. */
+export function resolveIds(
+  raw: Readonly<Record<string, string>>,
+  view: View,
+): { readonly ids: Record<string, string> } | { readonly missing: string } {
+  const ids: Record<string, string> = {}
+  for (const [name, text] of Object.entries(raw)) {
+    const finder = FINDERS[name]
+    const found = finder?.find(view, text)
+    if (found === undefined) return { missing: `there is no ${finder?.what ?? name} ${text.slice(0, 100)}` }
+    ids[name] = found
+  }
+  return { ids }
+}

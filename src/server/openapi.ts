@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import type { Row } from './row.ts'
+import type { Operations } from './view.ts'
+import type { Form } from './views/form.ts'
+import { failureShape, successShape } from './views/outcome.ts'
+import type { Shape, ShapeField } from './views/shape.ts'
+
+/**
+ * The interface as OpenAPI 3.0: paths from the rows, bodies from the operations' own schemas under the document's
+ * names, answers from the shapes. What comes later is not in it.
+ */
+type Schema = Record<string, unknown>
+
+export function formatOpenApi(rows: readonly Row[], operations: Operations): Schema {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const row of rows) {
+    if (row.work.kind === 'later') continue
+    const path = row.path.replace(/:(\w+)/g, '{$1}')
+    paths[path] ??= {}
+    paths[path][row.method.toLowerCase()] = describeRow(row, operations)
+  }
+  return {
+    openapi: '3.0.3',
+    info: { title: 'pengx', version: '3.1.9', description: 'The pengx XML API, with JSON beside XML.' },
+    security: [{ bearer: [] }, { basic: [] }],
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        basic: { type: 'http', scheme: 'basic', description: 'any user; the token is the password' },
+      },
+      schemas: { success: rooted(successShape), failure: rooted(failureShape) },
+    },
+  }
+}
+
+function describeRow(row: Row, operations: Operations): Schema {
+  const names = [...row.path.matchAll(/:(\w+)/g)].map((match) => match[1]!)
+  const operation = row.work.kind === 'run' ? operations.get(row.work.operation) : undefined
+  const takes = row.work.kind === 'run' ? row.work.takes : undefined
+  const summary = operation?.help ?? (row.work.kind === 'own' ? row.work.help : row.section)
+  return {
+    summary,
+    'x-pengx-section': row.section,
+    ...(row.open ? { security: [] } : {}),
+    ...(names.length === 0 ? {} : { parameters: names.map(pathParameter) }),
+    ...(takes && operation
+      ? { requestBody: { required: true, content: bothFormats(bodySchema(takes, operation.params)) } }
+      : {}),
+    responses: { [String(row.status)]: success(row), default: failure },
+  }
+}
+
+const failure = { description: 'failure', content: bothFormats({ $ref: '#/components/schemas/failure' }) }
+
+function pathParameter(name: string): Schema {
+  const schema = name === 'storlink_id' ? { type: 'integer' } : { type: 'string', format: 'uuid' }
+  return { name, in: 'path', required: true, schema }
+}
+
+function success({ work, status }: Row): Schema {
+  if (status === 204) return { description: 'done' }
+  if (work.kind === 'show') return { description: 'what was asked for', content: shownContent(work) }
+  if (work.kind === 'own')
+    return { description: work.help, content: { [work.produces]: { schema: { type: 'string' } } } }
+  return { description: 'done', content: bothFormats({ $ref: '#/components/schemas/success' }) }
+}
+
+function shownContent({ root, shape }: { root?: string; shape: Shape<never> }): Schema {
+  const element = elementSchema(shape as Shape<unknown>)
+  if (root === undefined)
+    return { 'application/xml': { schema: element }, 'application/json': { schema: rooted(shape) } }
+  const items = { type: 'array', items: element, xml: { name: root, wrapped: true } }
+  const json = { type: 'object', properties: { [root]: { type: 'array', items: element } } }
+  return { 'application/xml': { schema: items }, 'application/json': { schema: json } }
+}
+
+function rooted<T>(shape: Shape<T>): Schema {
+  return { type: 'object', properties: { [shape.name]: elementSchema(shape) } }
+}
+
+function bothFormats(schema: Schema): Schema {
+  return { 'application/xml': { schema }, 'application/json': { schema } }
+}
+
+function elementSchema<T>(shape: Shape<T>): Schema {
+  const type = shape.numbered ? 'integer' : 'string'
+  const id = shape.id === undefined ? {} : { id: { type, xml: { attribute: true } } }
+  const fields = Object.fromEntries(shape.fields.map((field) => [field.name, fieldSchema(field)]))
+  return { type: 'object', xml: { name: shape.name }, properties: { ...id, ...fields } }
+}
+
+function fieldSchema<T>(field: ShapeField<T>): Schema {
+  const help = field.help === undefined ? {} : { description: field.help }
+  switch (field.kind) {
+    case 'text':
+      return { type: 'string', nullable: true, ...help }
+    case 'number':
+      return { type: 'integer', nullable: true, ...help }
+    case 'flag':
+      return { type: 'boolean', nullable: true, ...help }
+    case 'time':
+      return { type: 'string', format: 'date-time', nullable: true, ...help }
+    case 'ref':
+      return { type: 'string', ...help }
+    case 'list':
+      return { type: 'array', items: elementSchema(field.of as Shape<unknown>), xml: { wrapped: true }, ...help }
+  }
+}
+
+function bodySchema(form: Form, params: z.ZodType): Schema {
+  const known = z.toJSONSchema(params, { target: 'openapi-3.0', io: 'input' }).properties ?? {}
+  const properties: Record<string, unknown> = {}
+  for (const field of form.fields) {
+    const schema = field.param === undefined ? { type: 'string' } : known[field.param]
+    properties[field.name] = withoutFormMeta(schema as Schema)
+  }
+  const required = form.fields.filter((field) => field.required === true).map((field) => field.name)
+  return { type: 'object', xml: { name: form.root }, properties, required }
+}
+
+/** What a form on a screen needs of a field is no part of the interface. */
+function withoutFormMeta(schema: Schema): Schema {
+  const { title: _title, help: _help, from: _from, secret: _secret, advanced: _advanced, unit, ...rest } = schema
+  return unit === undefined ? rest : { ...rest, description: [rest.description, unit].filter(Boolean).join(', ') }
+}

@@ -1,0 +1,321 @@
+import { formatOpenApi } from './openapi.ts'
+import { answerSuccess } from './respond.ts'
+import { type Call, type Row, showMany, showOne, type Work } from './row.ts'
+import { findSelf, needSelf } from './self.ts'
+import { diskShape, disksOf } from './views/disk.ts'
+import { storlinkForm, vmForm } from './views/forms.ts'
+import { jobShape } from './views/job.ts'
+import { interfaceShape, nicsOf } from './views/nic.ts'
+import { pmShape } from './views/pm.ts'
+import { pmPerf, pmPerfShape } from './views/pmperf.ts'
+import { storlinkShape, storlinkShapeV2 } from './views/storlink.ts'
+import { vmDetailShape, vmShape } from './views/vm.ts'
+
+/**
+ * The whole interface, a row each, in the document's order. `later`: the document has it and this version answers
+ * 501. Where the document spells a path in two ways, both answer.
+ */
+const later: Work = { kind: 'later' }
+const v1 = ['v1'] as const
+const v2 = ['v2'] as const
+const both = ['v1', 'v2'] as const
+
+const needVm = ({ view, ids }: Call) => view.needVm(ids.vm_uuid ?? '')
+const needPm = ({ view, ids }: Call) => view.needPm(ids.pm_uuid ?? '')
+const ownPm = ({ view, configuredSelf }: Call) => needSelf(view, configuredSelf)
+
+/** An operation on the VM that the path names. */
+function onVm(operation: string, more: Readonly<Record<string, unknown>> = {}): Work {
+  return { kind: 'run', operation, params: ({ ids }) => ({ vm: ids.vm_uuid, ...more }) }
+}
+
+const pms: readonly Row[] = [
+  {
+    method: 'GET',
+    path: '/pms/all/',
+    section: 'PMView.index',
+    versions: v1,
+    status: 200,
+    work: showMany('pms', pmShape, ({ view }) => view.pms(), 'pure'),
+  },
+  {
+    method: 'GET',
+    path: '/pms/',
+    section: 'PMView.read',
+    versions: v1,
+    status: 200,
+    work: showOne(pmShape, ownPm),
+  },
+  {
+    method: 'GET',
+    path: '/pms/:pm_uuid/',
+    section: 'PMView.read',
+    versions: v1,
+    status: 200,
+    work: showOne(pmShape, needPm),
+  },
+  ...(['POST', 'PUT'] as const).map((method): Row => {
+    const path = '/pms/update-authorized-keys/'
+    return { method, path, section: 'PMView.update_authorized_keys', versions: v1, status: 201, work: later }
+  }),
+  {
+    method: 'GET',
+    path: '/pmpperf/',
+    also: ['/pmperf/'],
+    section: 'PerfView.index',
+    versions: v1,
+    status: 200,
+    work: showOne(pmPerfShape, (call) => pmPerf(ownPm(call), call.view)),
+  },
+  {
+    method: 'GET',
+    path: '/pmpperf/:pm_uuid/',
+    also: ['/pmperf/:pm_uuid/'],
+    section: 'added',
+    versions: v1,
+    status: 200,
+    work: showOne(pmPerfShape, (call) => pmPerf(needPm(call), call.view)),
+  },
+]
+
+const storlinks: readonly Row[] = [
+  {
+    method: 'POST',
+    path: '/storlinks/create/',
+    section: 'StorlinkView.create',
+    versions: v1,
+    status: 201,
+    work: {
+      kind: 'run',
+      operation: 'storlink.create',
+      takes: storlinkForm,
+      params: ({ view, configuredSelf }) => ({ pm: findSelf(view, configuredSelf)?.uuid }),
+    },
+  },
+  {
+    method: 'DELETE',
+    path: '/storlinks/:storlink_id/',
+    section: 'StorlinkView.delete',
+    versions: v1,
+    status: 204,
+    work: { kind: 'run', operation: 'storlink.delete', params: ({ ids }) => ({ storlink: ids.storlink_id }) },
+  },
+  {
+    method: 'GET',
+    path: '/storlinks/',
+    section: 'StorlinkView.read',
+    versions: v1,
+    status: 200,
+    work: showMany('storlinks', storlinkShape, ({ view }) => view.storlinks(), 'pure'),
+  },
+  {
+    method: 'PUT',
+    path: '/storlinks/:storlink_id/',
+    section: 'StorlinkView.update',
+    versions: v1,
+    status: 204,
+    work: later,
+  },
+  {
+    method: 'GET',
+    path: '/storlinks/all/',
+    section: 'StorlinkViewV2.read_all',
+    versions: v2,
+    status: 200,
+    work: showMany('storlinks', storlinkShapeV2, ({ view }) => view.storlinks()),
+  },
+]
+
+/** A row that comes later; `/templates/` also answers in the singular. */
+function template(
+  method: Row['method'],
+  rest: string,
+  section: string,
+  versions: Row['versions'],
+  status: number,
+): Row {
+  return { method, path: `/templates/${rest}`, also: [`/template/${rest}`], section, versions, status, work: later }
+}
+
+const templates: readonly Row[] = [
+  template('POST', 'add/', 'GVMView.add', v1, 201),
+  template('POST', 'create/vms/:vm_uuid/', 'GVMView.create', v1, 201),
+  template('DELETE', ':gvm_uuid/', 'GVMView.delete', v1, 204),
+  template('GET', ':gvm_uuid/disks/', 'GVMView.disk_index', v1, 200),
+  template('GET', '', 'GVMView.index', both, 200),
+  template('PUT', ':gvm_uuid/', 'GVMView.update', v1, 204),
+  template('POST', 'add_new/', 'GVMViewV2.add_with_new_image', v2, 201),
+  template('GET', ':gvm_uuid/', 'GVMViewV2.retrieve', v2, 200),
+]
+
+/** A row about one VM. */
+function ofVm(
+  method: Row['method'],
+  rest: string,
+  section: string,
+  status: number,
+  work: Work,
+  versions: Row['versions'] = v1,
+): Row {
+  return { method, path: `/vms/:vm_uuid/${rest}`, section, versions, status, work }
+}
+
+const vms: readonly Row[] = [
+  ofVm('POST', 'copy/', 'VMView.copy', 201, later),
+  {
+    method: 'POST',
+    path: '/vms/',
+    section: 'VMView.create',
+    versions: v1,
+    status: 201,
+    work: {
+      kind: 'run',
+      operation: 'vm.create',
+      takes: vmForm,
+      params: () => ({}),
+      location: ({ uuid }) => (typeof uuid === 'string' ? `/vms/${uuid}/` : undefined),
+    },
+  },
+  ofVm('DELETE', '', 'VMView.delete', 204, onVm('vm.delete', { disks: 'own' })),
+  {
+    method: 'GET',
+    path: '/vms/',
+    section: 'VMView.index',
+    versions: v1,
+    status: 200,
+    work: showMany('vms', vmShape, ({ view }) => view.vms(), 'pure'),
+  },
+  ofVm('GET', '', 'VMView.retrieve', 200, showOne(vmDetailShape, needVm)),
+  ofVm('POST', 'smigrate/', 'VMView.smigrate', 201, later),
+  ofVm('POST', 'resize/', 'VMView.update', 204, later),
+  ofVm('PUT', 'update/', 'VMView.update', 204, later),
+  ofVm('PUT', 'edit/', 'VMViewV2.edit', 204, later, v2),
+]
+
+const control: readonly Row[] = [
+  ofVm('POST', 'migrate/', 'VMControlView.migrate', 200, later),
+  ofVm('POST', 'poweroff/', 'VMControlView.poweroff', 200, onVm('vm.poweroff')),
+  ofVm('POST', 'reboot/', 'VMControlView.reboot', 200, onVm('vm.reboot')),
+  ofVm('POST', 'reset/', 'VMControlView.reset', 200, onVm('vm.reset')),
+  ofVm('POST', 'resume/', 'VMControlView.resume', 200, onVm('vm.resume')),
+  ofVm('POST', 'shutdown/', 'VMControlView.shutdown', 200, onVm('vm.shutdown')),
+  ofVm('POST', 'start/', 'VMControlView.start', 200, onVm('vm.start')),
+  ofVm('POST', 'start/snapshots/:snapshot_uuid/', 'VMControlView.start', 200, later),
+  ofVm('POST', 'suspend/', 'VMControlView.suspend', 200, onVm('vm.suspend')),
+]
+
+const snapshotsAndBackups: readonly Row[] = [
+  ofVm('POST', 'snapshots/', 'SnapshotView.create', 201, later),
+  ofVm('DELETE', 'snapshots/:snapshot_uuid/', 'SnapshotView.delete', 204, later),
+  ofVm('GET', 'snapshots/', 'SnapshotView.index', 200, later),
+  ofVm('POST', 'snapshots/:snapshot_uuid/', 'SnapshotView.restore', 201, later),
+  ofVm('POST', 'backups/', 'BackupView.backup', 200, later),
+  ofVm('DELETE', 'backups/:backup_uuid/', 'BackupView.delete', 204, later),
+  ofVm('GET', 'backups/', 'BackupView.index', 200, later),
+  ofVm('POST', 'backups/:backup_uuid/', 'BackupView.restore', 201, later),
+]
+
+/** The document has both `interface` and `interfaces`. */
+function orSingular(row: Row): Row {
+  return { ...row, also: [row.path.replace('/interfaces/', '/interface/')] }
+}
+
+const disksAndInterfaces: readonly Row[] = [
+  ofVm('POST', 'disks/', 'DiskView.create', 201, later),
+  ofVm('DELETE', 'disks/:disk_uuid/', 'DiskView.delete', 204, later),
+  ofVm(
+    'GET',
+    'disks/',
+    'DiskView.index',
+    200,
+    showMany('disks', diskShape, (call) => disksOf(needVm(call))),
+  ),
+  ofVm('GET', 'disks/snapshots/:snapshot_uuid/', 'DiskView.index', 200, later),
+  ofVm('GET', 'disks/backups/:backup_uuid/', 'DiskView.index', 200, later),
+  orSingular(ofVm('POST', 'interfaces/', 'InterfaceView.create', 201, later, both)),
+  orSingular(ofVm('DELETE', 'interfaces/:interface_id/', 'InterfaceView.delete', 204, later)),
+  orSingular(
+    ofVm(
+      'GET',
+      'interfaces/',
+      'InterfaceView.index',
+      200,
+      showMany('interfaces', interfaceShape, (call) => nicsOf(needVm(call))),
+    ),
+  ),
+  orSingular(ofVm('PUT', 'interfaces/:interface_id/update/', 'InterfaceViewV2.update', 204, later, v2)),
+]
+
+/** A row beside the document. */
+function added(method: Row['method'], path: string, status: number, work: Work): Row {
+  return { method, path, section: 'added', versions: v1, status, work }
+}
+
+const beside: readonly Row[] = [
+  added(
+    'GET',
+    '/jobs/',
+    200,
+    showMany('jobs', jobShape, ({ view }) => view.jobs()),
+  ),
+  added(
+    'GET',
+    '/jobs/:job_id/',
+    200,
+    showOne(jobShape, ({ view, ids }) => view.needJob(ids.job_id ?? '')),
+  ),
+  added('DELETE', '/jobs/:job_id/', 204, {
+    kind: 'own',
+    produces: 'document',
+    help: 'cancels it: what it has done is undone',
+    answer: cancelJob,
+  }),
+  added('GET', '/events/', 200, {
+    kind: 'own',
+    produces: 'text/event-stream',
+    help: 'changes as they happen, as server-sent events: `event` is pm, vm, storlink or job, a job comes whole',
+    answer: ({ events }) => events.open(),
+  }),
+  added('GET', '/metrics', 200, {
+    kind: 'own',
+    produces: 'text/plain',
+    help: 'numbers for Prometheus',
+    answer: async ({ metrics }) =>
+      new Response(await metrics.text(), { headers: { 'Content-Type': metrics.contentType } }),
+  }),
+  added('GET', '/openapi.json', 200, {
+    kind: 'own',
+    produces: 'application/json',
+    help: 'this interface as OpenAPI 3.0',
+    answer: ({ engine }) => Response.json(formatOpenApi(ROWS, engine.operations)),
+  }),
+  {
+    ...added('GET', '/healthz', 200, {
+      kind: 'own',
+      produces: 'text/plain',
+      help: 'whether it is there',
+      answer: () => new Response('ok\n', { headers: { 'Content-Type': 'text/plain; charset=utf-8' } }),
+    }),
+    open: true,
+  },
+]
+
+async function cancelJob(call: Call): Promise<Response> {
+  const id = call.ids.job_id ?? ''
+  await call.engine.cancel(id)
+  const headers = { 'Pengx-Job': id }
+  if (!call.manner.representation) return new Response(null, { status: 204, headers })
+  const applied = { ...headers, 'Preference-Applied': 'return=representation' }
+  return answerSuccess(call, 200, `job ${call.view.getJob(id)?.number ?? id} is being cancelled`, applied)
+}
+
+export const ROWS: readonly Row[] = [
+  ...pms,
+  ...storlinks,
+  ...templates,
+  ...vms,
+  ...control,
+  ...snapshotsAndBackups,
+  ...disksAndInterfaces,
+  ...beside,
+]

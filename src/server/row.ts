@@ -1,0 +1,82 @@
+import type { Engine } from '../engine/engine.ts'
+import type { Events } from './events.ts'
+import type { Metrics } from './metrics.ts'
+import type { Manner, Version } from './negotiate.ts'
+import type { View } from './view.ts'
+import { type Document, type Format, many, one } from './views/document.ts'
+import type { Form } from './views/form.ts'
+import type { Shape } from './views/shape.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** What a row works with: who is meant by the path, and how the answer is wanted. */
+export interface Call {
+  readonly engine: Engine
+  readonly view: View
+  readonly request: Request
+  /** The path's own ids, checked: `vm_uuid`, `pm_uuid`, `storlink_id`, `job_id`. */
+  readonly ids: Readonly<Record<string, string>>
+  readonly format: Format
+  readonly version: Version
+  readonly manner: Manner
+  /** The PM that the configuration calls this server's own. */
+  readonly configuredSelf: string | undefined
+  readonly metrics: Metrics
+  readonly events: Events
+}
+
+/** What a row does. */
+export type Work =
+  | {
+      readonly kind: 'show'
+      /** The root of a list. */
+      readonly root?: string
+      readonly shape: Shape<never>
+      document(call: Call): Document
+    }
+  | {
+      readonly kind: 'run'
+      readonly operation: string
+      readonly takes?: Form
+      /** Parameters that the path gives, not the body. */
+      params(call: Call): Readonly<Record<string, unknown>>
+      /** Where what was made is found, from the operation's result. */
+      location?(result: Readonly<Record<string, unknown>>): string | undefined
+    }
+  | {
+      readonly kind: 'own'
+      /** A media type, or `document` where it answers as all others do. */
+      readonly produces: string
+      readonly help: string
+      answer(call: Call): Response | Promise<Response>
+    }
+  | { readonly kind: 'later' }
+
+/** One row of the interface: what is asked, where the document says it, and what is done. */
+export interface Row {
+  readonly method: Method
+  readonly path: string
+  /** Other spellings of the same path. */
+  readonly also?: readonly string[]
+  /** The method of the document that describes it; `added` for what stands beside the document. */
+  readonly section: string
+  readonly versions: readonly Version[]
+  readonly status: number
+  /** Answers without a token. */
+  readonly open?: true
+  readonly work: Work
+}
+
+export function showOne<T>(shape: Shape<T>, find: (call: Call) => T): Work {
+  return { kind: 'show', shape: shape as unknown as Shape<never>, document: (call) => one(shape, find(call)) }
+}
+
+/** A list; `pure`: nothing but its items decides what is written. */
+export function showMany<T>(root: string, shape: Shape<T>, items: (call: Call) => readonly T[], pure?: 'pure'): Work {
+  return {
+    kind: 'show',
+    root,
+    shape: shape as unknown as Shape<never>,
+    document: (call) => many(root, shape, items(call), pure === 'pure'),
+  }
+}

@@ -1,0 +1,64 @@
+import { isUuid } from '../../lib/ids.ts'
+import { PengxError } from '../../model/error.ts'
+import type { Body } from '../body.ts'
+import type { View } from '../view.ts'
+
+/** A request's body: the document's elements, and which parameter of the operation each one is. */
+export interface Form {
+  /** The root in the document's example; what a caller writes there is not looked at. */
+  readonly root: string
+  readonly fields: readonly FormField[]
+}
+
+export interface FormField {
+  readonly name: string
+  /** Absent: nothing of this version reads it, but what it names has to be there. */
+  readonly param?: string
+  readonly list?: true
+  readonly required?: true | ((body: Body) => boolean)
+  /** Not in the document. */
+  readonly added?: true
+  /** It names something, which has to be there. */
+  readonly names?: 'storlink' | 'pm' | 'template'
+  /** Another spelling as the one meant. */
+  readonly read?: (text: string) => string
+}
+
+const IS_THERE: Record<NonNullable<FormField['names']>, (text: string, view: View) => boolean> = {
+  storlink: (text, view) => /^\d{1,9}$/.test(text) && view.getStorlink(Number(text)) !== undefined,
+  pm: (text, view) => isUuid(text) && view.getPm(text.toLowerCase()) !== undefined,
+  template: () => false,
+}
+
+/** Raw parameters from a body: what is not given is left out, what names nothing is refused by the field's name. */
+export function readForm(form: Form, body: Body, view: View): Record<string, unknown> {
+  const raw: Record<string, unknown> = {}
+  for (const field of form.fields) {
+    const value = field.list ? body.list(field.name) : readText(field, body, view)
+    const isRequired = typeof field.required === 'function' ? field.required(body) : field.required === true
+    if (value === undefined && isRequired) throw new PengxError('invalid', `${field.name} is missing`)
+    if (value !== undefined && field.param !== undefined) raw[field.param] = value
+  }
+  return raw
+}
+
+function readText(field: FormField, body: Body, view: View): string | undefined {
+  const given = body.text(field.name)
+  if (given === undefined) return undefined
+  if (field.names !== undefined && !IS_THERE[field.names](given, view)) {
+    throw new PengxError('invalid', `${field.name}: there is no ${field.names} ${given.slice(0, 100)}`)
+  }
+  const text = field.names === 'pm' ? given.toLowerCase() : given
+  return field.read ? field.read(text) : text
+}
+
+/** An engine's complaint about a parameter, in the name that the caller knows it by. */
+export function inCallersWords(form: Form | undefined, error: PengxError): PengxError {
+  for (const { name, param } of form?.fields ?? []) {
+    if (param === undefined || param === name) continue
+    if (error.message.startsWith(`${param}:`) || error.message.startsWith(`${param} is `)) {
+      return new PengxError(error.code, name + error.message.slice(param.length), { cause: error })
+    }
+  }
+  return error
+}

@@ -1,0 +1,44 @@
+import type { Form } from './form.ts'
+
+/** The bodies that the document describes, in its names; what is `added` is not in it. */
+export const storlinkForm: Form = {
+  root: 'storlink',
+  fields: [
+    { name: 'name', param: 'name', required: true },
+    { name: 'link', param: 'link', required: true },
+    { name: 'desc', param: 'desc' },
+    // The document's own example has `IO` where its table has `LO`.
+    { name: 'type', param: 'type', required: true, read: (text) => (text.toUpperCase() === 'IO' ? 'LO' : text) },
+    { name: 'level', param: 'level', required: true },
+    { name: 'shared', param: 'shared' },
+    { name: 'pm', param: 'pm', names: 'pm', added: true },
+  ],
+}
+
+export const vmForm: Form = {
+  root: 'vm',
+  fields: [
+    { name: 'name', param: 'name', required: true },
+    { name: 'template', names: 'template' },
+    { name: 'storlink', param: 'storlink', required: true, names: 'storlink' },
+    { name: 'cpu_core', param: 'vcpus' },
+    { name: 'memory', param: 'memory', required: true },
+    { name: 'maxmem', param: 'maxmem' },
+    { name: 'os_disk_size', param: 'diskSize', required: (body) => body.text('image') === undefined },
+    { name: 'extra_disk_size', param: 'extraDiskSize' },
+    { name: 'disk_format', param: 'diskFormat' },
+    { name: 'network', param: 'bridges', list: true },
+    { name: 'desc', param: 'desc' },
+    { name: 'pm', param: 'pm', names: 'pm', added: true },
+    { name: 'type', param: 'type', added: true },
+    { name: 'image', param: 'image', added: true },
+    { name: 'iso', param: 'iso', added: true },
+    { name: 'kernel', param: 'kernel', added: true },
+    { name: 'ramdisk', param: 'ramdisk', added: true },
+    { name: 'cmdline', param: 'cmdline', added: true },
+    { name: 'bootloader', param: 'bootloader', added: true },
+    { name: 'firmware', param: 'firmware', added: true },
+    { name: 'os', param: 'os', added: true },
+    { name: 'os_arch', param: 'osArch', added: true },
+  ],
+}
