@@ -17,6 +17,8 @@ export interface Changes {
   refresh(): Promise<void>
   /** An own transaction is in the view already; nothing has to be read again for it. */
   own(revision: number): void
+  /** Nobody else has written between what was read last and this revision. */
+  isNext(revision: number): boolean
 }
 
 export function createChanges(database: Database, memory: () => Memory): Changes {
@@ -51,6 +53,7 @@ export function createChanges(database: Database, memory: () => Memory): Changes
       await database.read(bringIn)
       behind = false
     },
+    isNext: (revision) => revision === seen + 1,
     own(revision) {
       if (revision === seen + 1) seen = revision
     },

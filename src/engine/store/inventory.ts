@@ -53,7 +53,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
     if (vms.length === 0) return
     // What was only found is found again.
     const durability = vms.some(isManaged) ? 'durable' : 'relaxed'
-    await write(durability, async (sql, rev, afterCommit) => {
+    await write(durability, async ({ sql, revision: rev, afterCommit }) => {
       await checkVms(sql, vms)
       const written = await writeVms(sql, vms, rev)
       afterCommit(() => {
@@ -75,7 +75,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
 
   async function dropVms(uuids: readonly string[]): Promise<void> {
     if (uuids.length === 0) return
-    await write('durable', async (sql, rev, afterCommit) => {
+    await write('durable', async ({ sql, revision: rev, afterCommit }) => {
       await deleteVms(sql, uuids, rev)
       afterCommit(() => {
         for (const uuid of uuids) memory.drop('vm', uuid, rev)
@@ -91,7 +91,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
     recordSeen: createSeenWriter({ view, memory, clock, write }),
 
     async putPm(pm) {
-      await write('durable', async (sql, rev, afterCommit) => {
+      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const other = await sql
           .selectFrom('pms')
           .select(['uuid', 'destination'])
@@ -114,7 +114,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
     },
 
     async dropPm(uuid) {
-      await write('durable', async (sql, rev, afterCommit) => {
+      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const vms = await sql.selectFrom('vms').select(['uuid', 'name', 'origin']).where('pm', '=', uuid).execute()
         const kept = vms.find((vm) => vm.origin !== 'found')
         if (kept) throw new PengxError('conflict', `cannot drop PM ${uuid}: VM ${kept.name} lives there`)
@@ -134,7 +134,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
     },
 
     putStorlink: (given) =>
-      write('durable', async (sql, rev, afterCommit) => {
+      write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const pm = await sql.selectFrom('pms').select('uuid').where('uuid', '=', given.pm).executeTakeFirst()
         if (!pm) throw new PengxError('notFound', `cannot keep storlink ${given.name}: no PM ${given.pm} is known`)
         const storlink = { ...given, id: given.id === 0 ? await countUp(sql, 'storlink') : given.id }
@@ -149,7 +149,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
       }),
 
     async dropStorlink(id) {
-      await write('durable', async (sql, rev, afterCommit) => {
+      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const disk = await sql
           .selectFrom('disks')
           .innerJoin('vms', 'vms.uuid', 'disks.vm')
@@ -169,7 +169,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
 
     async putSetting(key, value) {
       if (view.setting(key) === value) return
-      await write('durable', async (sql, rev, afterCommit) => {
+      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
         await sql
           .insertInto('settings')
           .values({ key, value, rev })

@@ -15,7 +15,7 @@ const AT_WORK: readonly JobState[] = ['queued', 'running', 'undoing']
  */
 export async function claimJobs(parts: JobParts): Promise<readonly StoredJob[]> {
   if ((await parts.database.read((sql) => findLeft(sql, parts))).length === 0) return []
-  return parts.write('durable', async (sql, rev, afterCommit) => {
+  return parts.write('durable', async ({ sql, revision: rev, afterCommit }) => {
     const ids = await findLeft(sql, parts)
     for (const some of chunks(ids)) {
       await sql.updateTable('jobs').set({ owner: parts.controller.id, rev }).where('id', 'in', some).execute()

@@ -27,7 +27,7 @@ export function createJobProgress({ memory, write }: ProgressParts): ProgressRow
     clearTimeout(timer)
     timer = undefined
     if (pending.size === 0) return
-    await write('relaxed', async (sql, rev) => {
+    await write('relaxed', async ({ sql, revision: rev }) => {
       for (const [id, progress] of pending) {
         await sql
           .updateTable('jobs')

@@ -25,7 +25,7 @@ export function createJobWrites(
   /** With all that hangs on them: journals, locks, secrets. */
   async function forget(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return
-    await write('durable', async (sql, rev, afterCommit) => {
+    await write('durable', async ({ sql, revision: rev, afterCommit }) => {
       for (const some of chunks(ids)) await sql.deleteFrom('jobs').where('id', 'in', some).execute()
       await buryRows(
         sql,
@@ -53,7 +53,7 @@ export function createJobWrites(
 
   return {
     create: (job) =>
-      write('durable', async (sql, rev, afterCommit) => {
+      write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const id = newUuid()
         const number = await countUp(sql, 'job')
         await sql
@@ -91,7 +91,7 @@ export function createJobWrites(
     discard: (id) => forget([id]),
 
     recordPlan: (id, { facts, steps, secrets }) =>
-      write('durable', async (sql, rev, afterCommit) => {
+      write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const pivot = steps.findIndex((step) => step.pivot)
         const { numUpdatedRows } = await sql
           .updateTable('jobs')
@@ -110,7 +110,7 @@ export function createJobWrites(
       }),
 
     update: (id, patch, onlyFrom) =>
-      write('durable', async (sql, rev, afterCommit) => {
+      write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const { state } = patch
         let query = sql
           .updateTable('jobs')
@@ -137,7 +137,7 @@ export function createJobWrites(
       }),
 
     async requestCancel(id) {
-      await write('durable', async (sql, rev, afterCommit) => {
+      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
         const { numUpdatedRows } = await sql
           .updateTable('jobs')
           .set({ cancelRequested: 1, rev })

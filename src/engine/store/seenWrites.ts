@@ -59,16 +59,14 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inv
     return numUpdatedRows > 0n
   }
 
-  /** With no revision: into memory only. */
-  function applyPm(entry: PmEntry, rev?: number): void {
+  function applyPm(entry: PmEntry, rev = memory.revOf('pm', entry.uuid)): void {
     const pm = view.getPm(entry.uuid)
     if (!pm) return
     const { seen, cpuCount = pm.cpuCount, memoryMib = pm.memoryMib } = entry
-    memory.putPm({ ...pm, seen, cpuCount, memoryMib }, rev ?? memory.revOf('pm', pm.uuid))
-    if (rev !== undefined) savedAt.set(pm.uuid, clock.now())
+    memory.putPm({ ...pm, seen, cpuCount, memoryMib }, rev)
   }
 
-  function applyVm(entry: VmEntry, rev: number): void {
+  function applyVm(entry: VmEntry, rev = memory.revOf('vm', entry.uuid)): void {
     const vm = view.getVm(entry.uuid)
     if (!vm) return
     const bootedAt = 'bootedAt' in entry ? entry.bootedAt : vm.bootedAt
@@ -89,13 +87,18 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inv
       return !Bun.deepEquals(vm.seen, entry.seen) || ('bootedAt' in entry && entry.bootedAt !== vm.bootedAt)
     })
     if (newPms.length + newVms.length === 0) return
-    await write('relaxed', async (sql, rev, afterCommit) => {
+    await write('relaxed', async ({ sql, revision, upToDate, afterCommit }) => {
+      const rev = upToDate ? revision : undefined
       // Somebody may have dropped it in the meantime: then the view must not get it back.
       for (const entry of newPms) {
-        if (await writePm(sql, entry, rev)) afterCommit(() => applyPm(entry, rev))
+        if (!(await writePm(sql, entry, revision))) continue
+        afterCommit(() => {
+          applyPm(entry, rev)
+          savedAt.set(entry.uuid, clock.now())
+        })
       }
       for (const entry of newVms) {
-        if (await writeVm(sql, entry, rev)) afterCommit(() => applyVm(entry, rev))
+        if (await writeVm(sql, entry, revision)) afterCommit(() => applyVm(entry, rev))
       }
     })
   }

@@ -42,7 +42,7 @@ export async function openStore({ at, clock, controller = thisController(clock.n
     )
     const changes = createChanges(database, () => memory)
     const perf = createPerfRings({ database, memory })
-    const write = createWrite(database, changes.own)
+    const write = createWrite(database, changes)
     const parts = { database, view, memory, clock, controller, isDead, write }
     const jobs = createJobRows(parts)
     await registerController(database, controller)
