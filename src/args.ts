@@ -24,15 +24,11 @@ export interface SiteArgs {
   readonly ascii: boolean
 }
 
-export type Listen =
-  | { readonly kind: 'tcp'; readonly hostname: string; readonly port: number }
-  | { readonly kind: 'unix'; readonly path: string }
-
 export type Action =
   | { readonly kind: 'version' | 'help' | 'terminal' | 'config' }
-  | { readonly kind: 'serve'; readonly listen: Listen; readonly auth: boolean; readonly tokenFile?: string }
+  | { readonly kind: 'serve'; readonly listen: string; readonly auth: boolean; readonly tokenFile?: string }
   | { readonly kind: 'list'; readonly list: ListName; readonly json: boolean }
-  | { readonly kind: 'token'; readonly tokenFile?: string; readonly json: boolean }
+  | { readonly kind: 'token'; readonly tokenFile?: string }
   | { readonly kind: 'completion'; readonly shell: ShellName }
   /** What the shell's completion asks: the words typed so far, the last one unfinished. */
   | { readonly kind: 'complete'; readonly words: readonly string[] }
@@ -65,7 +61,7 @@ const FLAGS = {
   listen: { type: 'string', with: ['serve'] },
   'no-auth': { type: 'boolean', with: ['serve'] },
   'token-file': { type: 'string', with: ['serve', 'token'] },
-  json: { type: 'boolean', with: ['list', 'run', 'token'] },
+  json: { type: 'boolean', with: ['list', 'run'] },
   yes: { type: 'boolean', with: ['run'] },
   plan: { type: 'boolean', with: ['run'] },
   help: { type: 'boolean', short: 'h', with: ['site'] },
@@ -231,7 +227,7 @@ function actionOf(name: string | undefined, positionals: readonly string[], valu
     if (name !== undefined) throw usage(`--serve runs the API server, so the command ${name} cannot stand beside it`)
     return {
       kind: 'serve',
-      listen: readListen(values.listen ?? '127.0.0.1:8000'),
+      listen: values.listen ?? '127.0.0.1:8000',
       auth: !values['no-auth'],
       ...(values['token-file'] === undefined ? {} : { tokenFile: values['token-file'] }),
     }
@@ -243,7 +239,7 @@ function actionOf(name: string | undefined, positionals: readonly string[], valu
   if (name === 'config') return { kind: 'config' }
   if (name === 'token') {
     const file = values['token-file']
-    return { kind: 'token', json: values.json ?? false, ...(file === undefined ? {} : { tokenFile: file }) }
+    return { kind: 'token', ...(file === undefined ? {} : { tokenFile: file }) }
   }
   return { kind: 'list', list: name as ListName, json: values.json ?? false }
 }
@@ -252,19 +248,6 @@ function readShell(after: readonly string[]): ShellName {
   const shell = SHELLS.find((known) => known === after[0])
   if (shell === undefined || after.length > 1) throw usage(`completion is for one of ${SHELLS.join(', ')}`)
   return shell
-}
-
-/** `HOST:PORT`, `[V6]:PORT` or `unix:PATH`. */
-export function readListen(text: string): Listen {
-  if (text.startsWith('unix:')) {
-    const path = text.slice('unix:'.length)
-    if (path === '') throw usage('--listen unix: needs the path of a socket')
-    return { kind: 'unix', path }
-  }
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (!match || port > 65535) throw usage(`--listen ${text}: expected HOST:PORT or unix:PATH, as in 127.0.0.1:8000`)
-  return { kind: 'tcp', hostname: (match[1] ?? match[2])!, port }
 }
 
 function checkPlaces(values: Values, action: Action): void {

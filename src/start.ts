@@ -76,6 +76,10 @@ async function plainText(action: Action, config: Config, version: string): Promi
   if (action.kind === 'version') return `pengx ${version}\n`
   if (action.kind === 'help') return (await import('./cli/help.ts')).HELP
   if (action.kind === 'completion') return (await import('./cli/completion.ts')).completionScript(action.shell)
+  if (action.kind === 'token') {
+    const { readOrCreateToken } = await import('./server/token.ts')
+    return `${await readOrCreateToken(action.tokenFile ?? config.tokenPath)}\n`
+  }
   if (action.kind !== 'config') return undefined
   const { formatInForce } = await import('./cli/settingsText.ts')
   const { formatSettings } = await import('./settings.ts')

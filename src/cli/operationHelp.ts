@@ -56,8 +56,8 @@ function usageWord(field: Field): string {
 function valueWord(field: Field): string {
   if (field.secret) return '-|@FILE'
   if (field.choices) return field.choices.join('|')
-  if (field.kind === 'number') return field.unit ?? 'N'
   if (field.from === 'pm' || field.from === 'vm' || field.from === 'storlink') return field.from.toUpperCase()
+  if (field.kind === 'number') return field.unit ?? 'N'
   return field.kind === 'list' ? 'A,B' : 'TEXT'
 }
 

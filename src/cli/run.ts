@@ -49,8 +49,9 @@ async function decodeFresh(engine: Engine, operation: AnyOperation, raw: Record<
   const decode = () => {
     const params = engine.decode(operation.name, nameTargets(engine, operation, raw))
     const reason = engine.refuse(operation.name, params)
-    if (reason !== undefined) throw new PengxError('refused', reason)
-    return params
+    if (reason === undefined) return params
+    const { name } = operation.subject(params, engine.view)
+    throw new PengxError('refused', `cannot ${operation.title} ${name}: ${reason}`)
   }
   try {
     return decode()

@@ -25,5 +25,10 @@ export function fakeIo(given: { input?: string; answers?: readonly (string | und
       return () => undefined
     },
   }
-  return { io, printed, interrupt: () => interrupts.at(-1)?.() }
+  /** Ctrl-c; false while nobody listens for it. */
+  const interrupt = () => {
+    interrupts.at(-1)?.()
+    return interrupts.length > 0
+  }
+  return { io, printed, interrupt }
 }
