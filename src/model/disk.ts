@@ -1,3 +1,5 @@
+import { uuidOfText } from '../lib/ids.ts'
+
 /** How a disk's bytes are laid out in its volume (xl-disk-configuration(5), `format`). */
 export type DiskFormat = 'qcow2' | 'raw' | 'vhd'
 
@@ -32,4 +34,9 @@ export function nextVdev(used: readonly string[]): string {
     if (!suffixes.some((vdev) => used.includes(vdev))) return `xvd${letter}`
   }
   return 'xvdaa'
+}
+
+/** Disks that somebody else made get an id that follows from the VM and the vdev, the same at every look; they are not pengx's. */
+export function identifyDisks(vm: string, disks: readonly Disk[], now: number): Disk[] {
+  return disks.map((disk) => ({ ...disk, uuid: uuidOfText(`${vm} ${disk.vdev}`), owned: false, createdAt: now }))
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isUuid, newUuid } from '../../lib/ids.ts'
+import { identifyDisks } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Pm } from '../../model/pm.ts'
@@ -157,7 +158,7 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
     pm,
     name,
     domainName: spec.domainName || domainNameFor(spec.name, uuid),
-    disks: spec.disks.map((disk) => ({ ...disk, owned: false, createdAt: now })),
+    disks: identifyDisks(uuid, spec.disks, now),
     origin: 'adopted',
     desc: before?.desc ?? '',
     os: before?.os ?? '',

@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import { uuidOfMachineId } from '../../lib/ids.ts'
+import { identifyDisks } from '../../model/disk.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { FoundConfig, Pm, PmSeen, Stray } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
@@ -134,6 +135,7 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     const now = clock.now()
     return {
       ...detail.spec,
+      disks: identifyDisks(domain.uuid, detail.spec.disks, now),
       uuid: domain.uuid,
       pm,
       origin: 'found',
