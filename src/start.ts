@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import type { Action, Invocation } from './args.ts'
+import type { Action, Invocation, SiteArgs } from './args.ts'
 import { parseCommandLine } from './args.ts'
 import { exitOfCode } from './cli/exit.ts'
 import { processIo } from './cli/io.ts'
@@ -7,7 +7,7 @@ import { type Config, engineConfig, readConfig } from './config.ts'
 import { takeCareOfTheEnd } from './ending.ts'
 import type { Engine, EngineConfig } from './engine/engine.ts'
 import { stripControl } from './lib/text.ts'
-import { toPengxError } from './model/error.ts'
+import { PengxError, toPengxError } from './model/error.ts'
 
 /**
  * From a command line to the end of the process: settles the configuration, opens what the action needs, and closes it
@@ -30,6 +30,7 @@ export async function start(argv: readonly string[], version: string): Promise<v
   }
 }
 
+type Open = (watch: EngineConfig['watch']) => Promise<Engine>
 type Ending = ReturnType<typeof takeCareOfTheEnd>
 
 async function carryOut(
@@ -43,7 +44,7 @@ async function carryOut(
     await processIo.out(text)
     return 0
   }
-  const open = async (watch: EngineConfig['watch']): Promise<Engine> => {
+  const open: Open = async (watch) => {
     const { createEngine } = await import('./engine/engine.ts')
     const engine = await createEngine(engineConfig(config, site, watch))
     ending.onEnd(() => engine.close())
@@ -65,11 +66,55 @@ async function carryOut(
       return 0
     }
     case 'terminal':
+      if (process.stdin.isTTY && process.stdout.isTTY) return showScreens(open('beat'), site, config, ending)
       return (await import('./cli/list.ts')).printSite(await open('never'), processIo)
+    case 'serve':
+      return serve(action, open, config, ending)
     default:
-      return 0
+      throw new PengxError('internal', `nobody carries out "${action.kind}"`)
   }
 }
+
+/** The screens load while the store opens: the first frame waits for both. */
+async function showScreens(opening: Promise<Engine>, site: SiteArgs, config: Config, ending: Ending): Promise<number> {
+  const [{ startScreens }, engine] = await Promise.all([import('./screens/start.tsx'), opening])
+  const leaving = new AbortController()
+  ending.onEnd(() => leaving.abort())
+  const { settings } = config
+  await startScreens(engine, {
+    siteName: settings.site.name || (site.demo ? 'demo' : ''),
+    production: settings.site.production,
+    ascii: site.ascii || settings.terminal.ascii,
+    signal: leaving.signal,
+    onMounted: ending.onCrash,
+  })
+  return 0
+}
+
+type Serve = Extract<Action, { kind: 'serve' }>
+
+async function serve(action: Serve, open: Open, config: Config, ending: Ending): Promise<number> {
+  const [{ startServer }, { parseListen }, { openLog }] = await Promise.all([
+    import('./server/serve.ts'),
+    import('./server/listen.ts'),
+    import('./lib/log.ts'),
+  ])
+  parseListen(action.listen)
+  const asked = ending.asked()
+  const tokenFile = action.tokenFile ?? config.tokenPath
+  const server = await startServer(await open('beat'), {
+    listen: action.listen,
+    noAuth: !action.auth,
+    tokenFile,
+    log: openLog(config.logPath) ?? SILENT,
+  })
+  ending.onEnd(() => server.stop())
+  processIo.err(`pengx: serving ${server.url}${action.auth ? `, token in ${tokenFile}` : ', no token is asked for'}\n`)
+  await asked
+  return 0
+}
+
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** What is printed without an engine. */
 async function plainText(action: Action, config: Config, version: string): Promise<string | undefined> {
