@@ -139,7 +139,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const unwatch = config.watch === 'beat' ? view.onChange(() => beat.sync()) : () => undefined
   if (config.watch === 'beat') beat.sync()
   if (config.watch === 'once') await lookAtAll()
-  if (config.demo) await furnishDemo(store, observer)
+  if (config.demo) await furnishDemo(store, observer, xen, hostOf)
   const late = config.watch === 'beat' ? setTimeout(() => void store.perf.load().catch(() => undefined), 50) : undefined
 
   async function lookAtAll(): Promise<void> {

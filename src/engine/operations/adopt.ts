@@ -8,6 +8,7 @@ import { domainNameFor, refuseName, type Vm, type VmSpec } from '../../model/vm.
 import type { Context, Operation } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
+import { withSizes } from '../volumes/sizes.ts'
 import {
   configPathFor,
   joinSecret,
@@ -143,16 +144,18 @@ async function lookAtConfig(cx: Context, found: Found & { kind: 'config' }): Pro
   return { spec: config.spec, uuid, configPath: found.path, notUnderstood: config.notUnderstood }
 }
 
-async function gather(p: Params, cx: Context): Promise<Facts> {
-  const found = findOne(p, cx.view)
-  const adopted = found.kind === 'domain' ? await lookAtDomain(cx, found.vm) : await lookAtConfig(cx, found)
-  const { spec, uuid, configPath } = adopted
-  const name = p.name ?? spec.name
-  needFreeName(name, uuid, cx.view)
-  const pm = found.kind === 'domain' ? found.vm.pm : found.pm.uuid
-  const now = cx.clock.now()
-  const before = cx.view.getVm(uuid)
-  const vm: Vm = {
+/** The row of a VM that somebody else made, as it is from its adoption on. */
+export function adoptedVm(from: {
+  readonly spec: VmSpec
+  readonly uuid: string
+  readonly pm: string
+  readonly name: string
+  readonly now: number
+  readonly before?: Vm
+  readonly configPath?: string
+}): Vm {
+  const { spec, uuid, pm, name, now, before, configPath } = from
+  return {
     ...spec,
     uuid,
     pm,
@@ -169,6 +172,26 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
     seen: before?.seen ?? { state: 'shutdown', since: now, drift: [] },
     ...(before?.bootedAt === undefined ? {} : { bootedAt: before.bootedAt }),
   }
+}
+
+async function gather(p: Params, cx: Context): Promise<Facts> {
+  const found = findOne(p, cx.view)
+  const adopted = found.kind === 'domain' ? await lookAtDomain(cx, found.vm) : await lookAtConfig(cx, found)
+  const { spec, uuid, configPath } = adopted
+  const name = p.name ?? spec.name
+  needFreeName(name, uuid, cx.view)
+  const pm = found.kind === 'domain' ? found.vm.pm : found.pm.uuid
+  const before = cx.view.getVm(uuid)
+  const row = adoptedVm({
+    spec,
+    uuid,
+    pm,
+    name,
+    now: cx.clock.now(),
+    ...(before ? { before } : {}),
+    ...(configPath === undefined ? {} : { configPath }),
+  })
+  const vm = { ...row, disks: await withSizes(cx.host(pm), row.disks, cx.signal) }
   for (const item of adopted.notUnderstood) cx.notice(`kept as it is, not interpreted: ${item}`)
   return { ...splitSecret(vm), before: (before ?? null) as (Vm & Json) | null, notUnderstood: adopted.notUnderstood }
 }

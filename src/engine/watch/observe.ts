@@ -1,12 +1,13 @@
 import type { Clock } from '../../lib/clock.ts'
 import { uuidOfMachineId } from '../../lib/ids.ts'
-import { identifyDisks } from '../../model/disk.ts'
+import { type Disk, identifyDisks } from '../../model/disk.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { FoundConfig, Pm, PmSeen, Stray } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { ConfigFile, DomainDetail, DomainSeen, Hypervisor, PmLook } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
+import { withSizes } from '../volumes/sizes.ts'
 import { createSampler } from './perf.ts'
 import { isProvisional } from './provisional.ts'
 import { type Known, type Meaning, reconcile } from './reconcile.ts'
@@ -131,11 +132,13 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     return details
   }
 
-  function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail): Vm {
+  function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, sized: readonly Disk[]): Vm {
     const now = clock.now()
     return {
       ...detail.spec,
-      disks: identifyDisks(domain.uuid, detail.spec.disks, now),
+      disks: identifyDisks(domain.uuid, detail.spec.disks, now).map(
+        (disk) => sized.find((one) => one.uuid === disk.uuid) ?? disk,
+      ),
       uuid: domain.uuid,
       pm,
       origin: 'found',
@@ -157,11 +160,16 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     }
   }
 
-  async function writeDetails(pm: string, meaning: Meaning, details: readonly DomainDetail[]): Promise<void> {
+  async function writeDetails(
+    pm: string,
+    meaning: Meaning,
+    details: readonly DomainDetail[],
+    disks: readonly Disk[],
+  ): Promise<void> {
     for (const detail of details) {
       const domain = meaning.appeared.find((one) => one.domid === detail.domid)
       const vm = view.getVm(detail.uuid)
-      if (domain && !vm) await inventory.putVm(foundVm(pm, domain, detail))
+      if (domain && !vm) await inventory.putVm(foundVm(pm, domain, detail, disks))
       if (!vm || vm.seen.domid !== detail.domid) continue
       const vnc = detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }
       const booted = detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }
@@ -216,13 +224,18 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     }
     if (row.seen.bootId !== undefined && row.seen.bootId !== look.bootId) state.detailed.clear()
     const details = await detailsOf(row, state, look.domains)
+    const fresh = details.filter((detail) => !view.getVm(detail.uuid))
+    const disks = await withSizes(
+      host(row),
+      fresh.flatMap((detail) => identifyDisks(detail.uuid, detail.spec.disks, clock.now())),
+    )
     if (state.looks % CONFIGS_EVERY === 0)
       state.configs = await hypervisor.configFiles(host(row)).catch(() => state.configs)
     const { cpuCount, totalMib: memoryMib } = look
     await apply(row.uuid, ticket, look.domains, async (meaning) => {
       const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays, unclaimed(row.uuid, state.configs))
       await writeMeaning(meaning, { uuid: row.uuid, seen, cpuCount, memoryMib })
-      await writeDetails(row.uuid, meaning, details)
+      await writeDetails(row.uuid, meaning, details, disks)
     })
     for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)
     if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
