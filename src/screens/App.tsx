@@ -1,0 +1,40 @@
+import { Box, Text, useApp, useInput, usePaste } from 'ink'
+import { memo, useEffect, useSyncExternalStore } from 'react'
+import { keyNames, textKeys } from '../ui/keymap.ts'
+import type { Desk } from './desk.ts'
+import { press } from './press.ts'
+import type { ScreenStore } from './state.ts'
+
+/**
+ * The frame on the terminal. What stands in it is worked out elsewhere, line by line; here each line is one Text that
+ * is drawn again only when it differs, and there is one ear for keys.
+ */
+export function App({
+  desk,
+  lend,
+}: {
+  desk: Desk
+  lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
+}) {
+  const { suspendTerminal } = useApp()
+  useEffect(() => lend((work) => suspendTerminal(work)), [lend, suspendTerminal])
+  useInput((input, key) => {
+    for (const name of keyNames(input, key)) press(desk, name)
+  })
+  usePaste((text) => {
+    for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') press(desk, name)
+  })
+  const size = useSyncExternalStore(desk.store.subscribe, () => desk.store.getState().size)
+  return (
+    <Box width={size.columns} height={size.rows} flexDirection="column" overflow="hidden">
+      {Array.from({ length: size.rows }, (_, index) => (
+        <FrameLine key={index} store={desk.store} index={index} />
+      ))}
+    </Box>
+  )
+}
+
+const FrameLine = memo(function FrameLine({ store, index }: { store: ScreenStore; index: number }) {
+  const text = useSyncExternalStore(store.subscribe, () => store.getState().lines[index])
+  return <Text wrap="truncate">{text || ' '}</Text>
+})

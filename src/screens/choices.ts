@@ -1,0 +1,57 @@
+import type { Field } from '../engine/jobs/params.ts'
+import type { View } from '../engine/store/view.ts'
+import { formatMib } from '../lib/bytes.ts'
+
+export interface Choice {
+  readonly value: string
+  readonly label: string
+}
+
+/** What a field can be, where that is known: its own choices, or things of the site. `values` is the rest of the form. */
+export function choicesOf(field: Field, view: View, values: Readonly<Record<string, string>>): readonly Choice[] {
+  if (field.choices !== undefined) return field.choices.map((value) => ({ value, label: value }))
+  if (field.kind === 'flag') {
+    return [
+      { value: 'true', label: 'yes' },
+      { value: 'false', label: 'no' },
+    ]
+  }
+  switch (field.from) {
+    case 'pm':
+      return view.pms().map((pm) => ({ value: pm.uuid, label: pm.name }))
+    case 'vm':
+      return view.vms().map((vm) => ({ value: vm.uuid, label: vm.name }))
+    case 'storlink':
+      return view.storlinks().map((storlink) => ({
+        value: String(storlink.id),
+        label: `${storlink.id} ${storlink.name} on ${view.getPm(storlink.pm)?.name ?? '?'}, ${formatMib(storlink.freeMib)} free`,
+      }))
+    case 'bridge':
+      return bridges(view, values).map((name) => ({ value: name, label: name }))
+    case 'found':
+      return foundOn(view)
+  }
+  return []
+}
+
+/** Bridges of the PM that the form means, else of all. */
+function bridges(view: View, values: Readonly<Record<string, string>>): string[] {
+  const storlink = values.storlink ? view.getStorlink(Number(values.storlink)) : undefined
+  const uuid = values.pm || (storlink?.shared ? undefined : storlink?.pm)
+  const pms = view.pms().filter((pm) => uuid === undefined || pm.uuid === uuid)
+  return [...new Set(pms.flatMap((pm) => pm.seen.bridges ?? []))].sort()
+}
+
+/** Domains and configuration files that nobody has taken under care yet. */
+function foundOn(view: View): Choice[] {
+  const vms = view
+    .vms()
+    .filter((vm) => vm.origin === 'found')
+    .map((vm) => ({ value: vm.uuid, label: `${vm.name} on ${view.getPm(vm.pm)?.name ?? '?'}` }))
+  const configs = view
+    .pms()
+    .flatMap((pm) =>
+      (pm.seen.configs ?? []).map(({ path, name }) => ({ value: path, label: `${name}: ${path} on ${pm.name}` })),
+    )
+  return [...vms, ...configs]
+}

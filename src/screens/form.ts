@@ -1,0 +1,213 @@
+import type { AnyOperation, Preview } from '../engine/jobs/operation.ts'
+import { describeParams, type Field } from '../engine/jobs/params.ts'
+import { toPengxError } from '../model/error.ts'
+import { typedBy } from '../ui/keymap.ts'
+import { editText, type TextInput, textInput } from '../ui/textInput.ts'
+import type { Raw } from './actions.ts'
+import { choicesOf } from './choices.ts'
+import type { Desk } from './desk.ts'
+import { drawForm } from './formView.ts'
+import type { Overlay } from './state.ts'
+
+/** A field as it is being filled in: always text, typed by its schema only when the form is sent. */
+export interface Filled {
+  readonly field: Field
+  readonly input: TextInput
+  /** For a list with known choices: the one under the cursor. */
+  readonly at: number
+  readonly error?: string
+}
+
+export interface FormState {
+  readonly operation: AnyOperation
+  readonly given: Raw
+  readonly fields: readonly Filled[]
+  /** Index into the rows that are shown; the row after the last plain field folds and unfolds the rest. */
+  readonly row: number
+  readonly unfolded: boolean
+  readonly problem?: string
+  readonly previews?: readonly Preview[]
+}
+
+/** Rows of the form from top to bottom: fields by index, and the fold between plain and advanced ones. */
+export function formRows(state: FormState): readonly (number | 'fold')[] {
+  const plain: number[] = []
+  const advanced: number[] = []
+  state.fields.forEach(({ field }, index) => {
+    ;(field.advanced ? advanced : plain).push(index)
+  })
+  if (advanced.length === 0) return plain
+  return state.unfolded ? [...plain, 'fold', ...advanced] : [...plain, 'fold']
+}
+
+/**
+ * A form drawn from an operation's parameters. Errors stand beside the field they are about; what the operation
+ * itself refuses stands below. Sends raw values: the engine decodes them once more by the same schema.
+ */
+export function openForm(desk: Desk, operation: AnyOperation, given: Raw, send: (raw: Raw) => void): void {
+  let state = begin(operation, given)
+  const close = () => desk.close(overlay)
+
+  const overlay: Overlay = {
+    name: 'form',
+    draw: (width, height) => drawForm(desk, state, width, height),
+    press(key) {
+      if (key === 'esc') return close()
+      if (key === 'enter' || key === 'ctrl-s') {
+        const sent = submit(desk, state)
+        state = sent.state
+        if (sent.raw !== undefined) {
+          close()
+          send(sent.raw)
+        }
+      } else if (key === 'ctrl-p') plan()
+      else state = pressForm(desk, state, key)
+      desk.repaint()
+    },
+  }
+
+  /** What it would do, with the fields as they stand. */
+  const plan = () => {
+    const sent = submit(desk, state)
+    state = sent.state
+    if (sent.raw === undefined) return
+    const raw = sent.raw
+    desk.attempt(async () => {
+      const previews = [await desk.engine.preview(operation.name, desk.engine.decode(operation.name, raw))]
+      state = { ...state, previews }
+      desk.repaint()
+    })
+  }
+  desk.open(overlay)
+}
+
+function begin(operation: AnyOperation, given: Raw): FormState {
+  const fields = describeParams(operation.params)
+    .filter(({ name }) => !(name in given))
+    .map((field): Filled => ({ field, input: textInput(textOf(field)), at: 0 }))
+  return { operation, given, fields, row: 0, unfolded: false }
+}
+
+function textOf(field: Field): string {
+  const standard = field.default
+  if (standard === undefined || standard === null) return ''
+  if (Array.isArray(standard)) return standard.join(', ')
+  return String(standard)
+}
+
+export function valuesOf(state: FormState): Record<string, string> {
+  const values: Record<string, string> = {}
+  for (const [name, value] of Object.entries(state.given)) values[name] = String(value)
+  for (const { field, input } of state.fields) values[field.name] = input.text
+  return values
+}
+
+function pressForm(desk: Desk, state: FormState, key: string): FormState {
+  const rows = formRows(state)
+  const step = (by: number) => ({ ...state, row: (state.row + by + rows.length) % rows.length })
+  if (key === 'tab' || key === 'down') return step(1)
+  if (key === 'shift-tab' || key === 'up') return step(-1)
+  const row = rows[state.row]!
+  if (row === 'fold') {
+    return key === 'space' || key === 'right' || key === 'left' ? { ...state, unfolded: !state.unfolded } : state
+  }
+  const filled = state.fields[row]!
+  const next = pressField(filled, choicesOf(filled.field, desk.view(), valuesOf(state)), key)
+  if (next === undefined) return state
+  return {
+    ...state,
+    problem: undefined,
+    previews: undefined,
+    fields: state.fields.with(row, { ...next, error: undefined }),
+  }
+}
+
+function pressField(
+  filled: Filled,
+  choices: readonly { value: string; label: string }[],
+  key: string,
+): Filled | undefined {
+  const { field } = filled
+  if (field.kind === 'list' && choices.length > 0) return pressSet(filled, choices, key)
+  if (choices.length === 0) {
+    const input = editText(filled.input, key)
+    return input && { ...filled, input }
+  }
+  const options = field.required ? choices : [{ value: '', label: '' }, ...choices]
+  const at = Math.max(
+    options.findIndex(({ value }) => value === filled.input.text),
+    -1,
+  )
+  const pick = (index: number): Filled => ({
+    ...filled,
+    input: textInput(options[(index + options.length) % options.length]!.value),
+  })
+  if (key === 'right' || key === 'space') return pick(at + 1)
+  if (key === 'left') return pick(at <= 0 ? options.length - 1 : at - 1)
+  if (key === 'backspace' || key === 'delete') return field.required ? undefined : pick(0)
+  const typed = typedBy(key)?.toLowerCase()
+  if (typed === undefined) return undefined
+  const after = [...options.keys()].map((index) => (at + 1 + index + options.length) % options.length)
+  const found = after.find((index) => options[index]!.label.toLowerCase().startsWith(typed))
+  return found === undefined ? undefined : pick(found)
+}
+
+/** A list of known things: arrows choose one, the space bar takes it in or out. */
+function pressSet(filled: Filled, choices: readonly { value: string }[], key: string): Filled | undefined {
+  const at = Math.min(filled.at, choices.length - 1)
+  if (key === 'right') return { ...filled, at: (at + 1) % choices.length }
+  if (key === 'left') return { ...filled, at: (at + choices.length - 1) % choices.length }
+  if (key !== 'space') return undefined
+  const taken = new Set(listed(filled.input.text))
+  const value = choices[at]!.value
+  if (!taken.delete(value)) taken.add(value)
+  return { ...filled, input: textInput([...taken].join(', ')) }
+}
+
+export function listed(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
+/** Raw values where everything is in order, else the form with its errors and the cursor on the first of them. */
+function submit(desk: Desk, state: FormState): { readonly state: FormState; readonly raw?: Raw } {
+  const missing = state.fields.filter(
+    ({ field, input }) => field.required && field.default === undefined && input.text.trim() === '',
+  )
+  if (missing.length > 0) {
+    return { state: withErrors(state, new Map(missing.map(({ field }) => [field.name, 'is missing']))) }
+  }
+  const raw: Record<string, Raw[string]> = { ...state.given }
+  for (const { field, input } of state.fields) {
+    if (field.kind === 'list') raw[field.name] = listed(input.text)
+    else if (input.text.trim() !== '') raw[field.name] = input.text
+  }
+  try {
+    const params = desk.engine.decode(state.operation.name, raw)
+    const refusal = desk.engine.refuse(state.operation.name, params)
+    if (refusal !== undefined) return { state: blame(state, refusal) }
+  } catch (error) {
+    return { state: blame(state, toPengxError(error).message) }
+  }
+  return { state: withErrors(state, new Map()), raw }
+}
+
+/** `memory: too small` belongs beside the field `memory`; what names no field stands below the form. */
+function blame(state: FormState, message: string): FormState {
+  const match = /^(\w+)(?:: | )(.*)$/s.exec(message)
+  const named = match && state.fields.some(({ field }) => field.name === match[1])
+  return named
+    ? withErrors(state, new Map([[match[1]!, match[2]!]]))
+    : { ...withErrors(state, new Map()), problem: message }
+}
+
+function withErrors(state: FormState, errors: ReadonlyMap<string, string>): FormState {
+  const fields = state.fields.map((filled) => ({ ...filled, error: errors.get(filled.field.name) }))
+  const next: FormState = { ...state, fields, problem: undefined }
+  const wrong = fields.findIndex(({ error }) => error !== undefined)
+  if (wrong < 0) return next
+  const unfolded = state.unfolded || fields[wrong]!.field.advanced === true
+  return { ...next, unfolded, row: formRows({ ...next, unfolded }).indexOf(wrong) }
+}

@@ -1,0 +1,131 @@
+import { padCells, wrapCells } from '../lib/text.ts'
+import { type Line, line, span } from '../ui/line.ts'
+import { panel } from '../ui/panel.ts'
+import { drawInput } from '../ui/textInput.ts'
+import { choicesOf } from './choices.ts'
+import { capital } from './confirm.ts'
+import type { Desk } from './desk.ts'
+import { type Filled, type FormState, formRows, listed, valuesOf } from './form.ts'
+import { drawPlan } from './plan.ts'
+
+const TITLE = 22
+
+export function drawForm(
+  desk: Desk,
+  state: FormState,
+  width: number,
+  height: number,
+): { readonly lines: readonly Line[]; readonly width: number } {
+  const boxWidth = Math.min(width - 2, 96)
+  const inner = boxWidth - 4
+  const rows = formRows(state)
+  const drawn = rows.map((row, index) => drawRow(desk, state, row, index === state.row, inner))
+  const foot = footer(state, rows[state.row]!, inner)
+  const plan = state.previews === undefined ? [] : [[], ...drawPlan(state.previews, true, inner)]
+  const room = Math.max(height - 2 - foot.length, 3)
+  const cursorEnd = drawn.slice(0, state.row + 1).reduce((sum, lines) => sum + lines.length, 0)
+  const all = [...drawn.flat(), ...plan]
+  const from = Math.min(Math.max(cursorEnd - room + 1, 0), Math.max(all.length - room, 0))
+  const begin = plan.length > 0 ? Math.max(all.length - room, 0) : from
+  const body = [...all.slice(begin, begin + room), ...foot].map((content) => [{ text: ' ' }, ...content])
+  const note =
+    all.length > room ? `${begin + 1}–${Math.min(begin + room, all.length)} of ${all.length} lines` : undefined
+  return {
+    lines: panel(body, boxWidth, body.length + 2, { title: headingOf(desk, state), note, tone: 'accent' }),
+    width: boxWidth,
+  }
+}
+
+function headingOf(desk: Desk, state: FormState): string {
+  const given = state.given[state.operation.target.param]
+  const vm = typeof given === 'string' ? desk.engine.view.getVm(given) : undefined
+  const pm = typeof given === 'string' ? desk.engine.view.getPm(given) : undefined
+  const name = vm?.name ?? pm?.name ?? (given === undefined ? '' : String(given))
+  return capital(`${state.operation.title}${name === '' ? '' : ` ${name}`}`)
+}
+
+function drawRow(desk: Desk, state: FormState, row: number | 'fold', focused: boolean, width: number): Line[] {
+  const cursor = span(focused ? '▸ ' : '  ', 'accent')
+  if (row === 'fold') {
+    const hidden = state.fields.filter(({ field }) => field.advanced).length
+    const text = state.unfolded ? '▾ advanced' : `▸ advanced (${hidden} more)`
+    return [line(cursor, { ...span(text, 'dim'), ...(focused ? { inverse: true as const } : {}) })]
+  }
+  const filled = state.fields[row]!
+  const { field } = filled
+  const star = field.required && field.default === undefined ? '*' : ' '
+  const unit = field.unit ? ` ${field.unit}` : ''
+  const lines: Line[] = [
+    line(
+      cursor,
+      padCells(field.title, TITLE - 1),
+      span(star, 'warn'),
+      ' ',
+      ...drawValue(desk, state, filled, focused),
+      span(unit, 'dim'),
+    ),
+  ]
+  if (filled.error !== undefined) {
+    for (const text of wrapCells(filled.error, width - TITLE - 5)) {
+      lines.push(line(' '.repeat(TITLE + 3), span(`✗ ${text}`, 'bad')))
+    }
+  }
+  return lines
+}
+
+function drawValue(desk: Desk, state: FormState, filled: Filled, focused: boolean): Line {
+  const { field, input } = filled
+  const choices = choicesOf(field, desk.view(), valuesOf(state))
+  if (field.kind === 'list' && choices.length > 0) {
+    const taken = listed(input.text)
+    return choices.flatMap(({ value, label }, index) => {
+      const text = `[${taken.includes(value) ? 'x' : ' '}] ${label}`
+      const here = focused && index === Math.min(filled.at, choices.length - 1)
+      return [here ? { text, inverse: true as const } : { text }, { text: '  ' }]
+    })
+  }
+  if (choices.length > 0) {
+    const label = choices.find(({ value }) => value === input.text)?.label ?? input.text
+    const shown = label === '' ? '–' : label
+    return focused ? line({ text: `‹ ${shown} ›`, inverse: true }) : line(shown)
+  }
+  if (!focused) {
+    if (input.text === '') return line(span('–', 'dim'))
+    return line(field.secret ? '*'.repeat([...input.text].length) : input.text)
+  }
+  return drawInput(input, field.secret === true)
+}
+
+function footer(state: FormState, row: number | 'fold', width: number): Line[] {
+  const help = row === 'fold' ? 'space shows the rest or folds it away' : helpOf(state.fields[row]!)
+  const problem =
+    state.problem === undefined ? [] : wrapCells(state.problem, width).map((text) => line(span(text, 'bad')))
+  return [
+    [],
+    line(span(help, 'dim')),
+    ...problem,
+    line(
+      span('↵', 'accent'),
+      ' go on   ',
+      span('ctrl-p', 'accent'),
+      ' the plan   ',
+      span('tab', 'accent'),
+      ' next   ',
+      span('esc', 'accent'),
+      ' leave',
+      span('     * has to be given', 'dim'),
+    ),
+  ]
+}
+
+function helpOf({ field }: Filled): string {
+  const how =
+    field.kind === 'list' && field.from
+      ? '← → chooses, space takes it in or out'
+      : field.kind === 'list'
+        ? 'several, with commas'
+        : field.kind === 'flag' || field.kind === 'choice' || field.from
+          ? '← → chooses'
+          : ''
+  return [field.help, how].filter(Boolean).join('; ')
+}

@@ -1,0 +1,234 @@
+import { formatMoment, formatSpan } from '../lib/age.ts'
+import type { Job } from '../model/job.ts'
+import { bar } from '../ui/graph.ts'
+import { beside, fill, type Line, line, span } from '../ui/line.ts'
+import { panel } from '../ui/panel.ts'
+import type { Column } from '../ui/table.ts'
+import { type Desk, isAtWork } from './desk.ts'
+import { commandLines, commandText, stepLines } from './jobDetail.ts'
+import { jobKeys } from './jobKeys.ts'
+import { cursorRow, drawList, type ListDef, listTitle } from './list.ts'
+import type { KeyRow, Screen } from './screen.ts'
+import { drawScrolled, pressScroll } from './scroll.ts'
+import { count, jobSign, percent, signSpan, timeLeft } from './words.ts'
+
+/** Jobs: running first, then the newest; below them the steps and commands of the one under the cursor. */
+
+const BY: Record<Job['by'], string> = { terminal: 'you', http: 'http', cli: 'cli', schedule: 'timer' }
+
+function progressCell(job: Job, desk: Desk): Line {
+  if (job.state === 'running' || job.state === 'undoing') {
+    const left = timeLeft(job, desk.now())
+    return line(span(bar(job.progress, 12), jobSign(job).tone), ` ${percent(job.progress).padStart(4)} ${left}`)
+  }
+  if (job.state === 'queued') return line(span(job.queuePosition ? `number ${job.queuePosition} in line` : '', 'dim'))
+  if (job.state === 'done' && job.message === '') return []
+  return line(span(job.message, job.state === 'done' ? 'dim' : 'plain'))
+}
+
+const columns: readonly Column<Job, Desk>[] = [
+  {
+    name: 'number',
+    title: 'JOB',
+    width: 5,
+    kind: 'number',
+    cell: (job) => String(job.number),
+    sort: (job) => job.number,
+  },
+  {
+    name: 'what',
+    title: 'WHAT',
+    width: 14,
+    grow: 18,
+    kind: 'text',
+    cell: (job) => job.operation,
+    sort: (job) => job.operation,
+  },
+  {
+    name: 'on',
+    title: 'ON',
+    width: 12,
+    grow: 24,
+    kind: 'text',
+    cell: (job) => job.subject.name,
+    sort: (job) => job.subject.name,
+  },
+  {
+    name: 'state',
+    title: 'STATE',
+    width: 12,
+    kind: 'text',
+    cell: (job) => signSpan(jobSign(job)),
+    sort: (job) => job.state,
+  },
+  { name: 'progress', title: 'PROGRESS', width: 22, grow: 60, kind: 'text', drop: 2, cell: progressCell },
+  {
+    name: 'started',
+    title: 'STARTED',
+    width: 11,
+    kind: 'age',
+    drop: 3,
+    cell: (job, desk) => formatMoment(job.startedAt ?? job.createdAt, desk.now()),
+    sort: (job) => job.createdAt,
+  },
+  {
+    name: 'took',
+    title: 'TOOK',
+    width: 7,
+    kind: 'age',
+    drop: 1,
+    cell: (job, desk) =>
+      job.startedAt === undefined ? '–' : formatSpan((job.finishedAt ?? desk.now()) - job.startedAt),
+    sort: (job) => (job.startedAt && job.finishedAt ? job.finishedAt - job.startedAt : undefined),
+  },
+  { name: 'by', title: 'BY', width: 5, kind: 'text', drop: 4, cell: (job) => BY[job.by], sort: (job) => job.by },
+]
+
+const ordered = new WeakMap<object, { readonly all: readonly Job[]; readonly mine: readonly Job[] }>()
+
+/** Stuck and running ones first; the same arrays until the list of jobs changes. */
+function jobRows(desk: Desk): readonly Job[] {
+  const jobs = desk.view().jobs()
+  let known = ordered.get(jobs)
+  if (known === undefined) {
+    const all = [...jobs.filter(isAtWork), ...jobs.filter((job) => !isAtWork(job))]
+    known = { all, mine: all.filter(({ by }) => by === 'terminal') }
+    ordered.set(jobs, known)
+  }
+  return desk.state().choices['jobs.mine'] ? known.mine : known.all
+}
+
+export const jobList: ListDef<Job> = {
+  name: 'jobs',
+  // Not a column's own order: running first, then the newest, which is how the rows come.
+  sort: { column: '', down: true },
+  empty: 'no job yet',
+  columns,
+  rows: jobRows,
+  id: (job) => job.id,
+  words: (job) =>
+    `${job.number} ${job.operation} ${job.subject.name} ${jobSign(job).word} ${BY[job.by]} ${job.message}`,
+  filters: {
+    state: (job) => `${job.state} ${jobSign(job).word}`,
+    on: (job) => job.subject.name,
+    by: (job) => BY[job.by],
+    what: (job) => job.operation,
+  },
+  copies: (job, desk) => [
+    ['commands and output', commandText(desk, job)],
+    ['job', String(job.number)],
+    ['message', job.message],
+  ],
+}
+
+const chosen = (desk: Desk) => cursorRow(desk, jobList)
+const shownJob = (desk: Desk) => desk.view().getJob(desk.stop().id ?? '')
+
+const listKeys: readonly KeyRow[] = [
+  {
+    key: 'enter',
+    title: 'open',
+    refuse: (desk) => (chosen(desk) === undefined ? 'there is no job here' : undefined),
+    act: (desk) => desk.go({ screen: 'job', id: chosen(desk)!.id }),
+  },
+  ...jobKeys(chosen),
+  {
+    key: 'o',
+    title: 'only mine',
+    act: (desk) => desk.choose('jobs.mine', !desk.state().choices['jobs.mine']),
+  },
+]
+
+function summary(desk: Desk): string {
+  const jobs = desk.view().jobs()
+  const parts = [
+    [jobs.filter(isAtWork).length, 'running'],
+    [jobs.filter(({ state }) => state === 'stuck').length, 'stuck'],
+    [jobs.filter(({ state }) => state === 'undone').length, 'undone'],
+  ] as const
+  const text = parts.flatMap(([number, word]) => (number > 0 ? [`${number} ${word}`] : [])).join(', ')
+  return text === '' ? '' : `   ${text}`
+}
+
+/** Steps at the left, commands at the right; in a narrow terminal one above the other. */
+function drawDetail(desk: Desk, job: Job, width: number, height: number): Line[] {
+  const { choices, focus } = desk.state()
+  const follow = choices.follow !== false
+  const withOutput = choices['job.bare'] !== true
+  const beside2 = width >= 100
+  const left = beside2 ? Math.max(Math.floor(width * 0.37), 40) : width
+  const right = beside2 ? width - left : width
+  const stepsHeight = beside2 ? height : Math.max(Math.floor(height / 2), 5)
+  const logHeight = beside2 ? height : height - stepsHeight
+  const name = `job.log ${job.id}`
+  const commands = commandLines(desk, job, withOutput, choices['job.wrap'] === true, right - 2)
+  if (follow && choices[name] !== 1e9) desk.store.setState({ choices: { ...desk.state().choices, [name]: 1e9 } })
+  const steps = panel(stepLines(desk, job, left - 2), left, stepsHeight, {
+    title: `Job ${job.number}  ${job.operation} ${job.subject.name}`,
+  })
+  const log = drawScrolled(desk, name, commands, right, logHeight, {
+    title: `Commands${withOutput ? ' and output' : ''}   follow ${follow ? 'on' : 'off'}`,
+    focused: focus === 'log',
+  })
+  return beside2 ? beside(steps, left, log, right) : [...steps, ...log]
+}
+
+function pressLog(desk: Desk, job: Job | undefined, key: string): boolean {
+  if (job === undefined) return false
+  const name = `job.log ${job.id}`
+  if (!pressScroll(desk, name, key)) return false
+  if (key !== 'G' && key !== 'end') desk.choose('follow', false)
+  return true
+}
+
+export const jobsScreen: Screen = {
+  name: 'jobs',
+  title: 'Jobs',
+  digit: '7',
+  list: () => jobList,
+  keys: listKeys,
+  parts: () => ['list', 'log'],
+  heading: (desk) => [
+    span(' Jobs', 'strong'),
+    ...listTitle(desk, jobList),
+    span(summary(desk), 'dim'),
+    span(desk.state().choices['jobs.mine'] ? '   only mine' : '', 'accent'),
+  ],
+  subjects: () => [],
+  press: (desk, key) => desk.state().focus === 'log' && pressLog(desk, chosen(desk), key),
+  draw(desk, width, height) {
+    const job = chosen(desk)
+    const listHeight = job ? Math.max(Math.floor(height * 0.4), 6) : height
+    const focused = desk.state().focus === 'list'
+    const list = panel(drawList(desk, jobList, width - 2, listHeight - 2), width, listHeight, { focused })
+    return job ? [...list, ...drawDetail(desk, job, width, height - listHeight)] : list
+  },
+}
+
+export const jobScreen: Screen = {
+  name: 'job',
+  title: 'Job',
+  keys: jobKeys(shownJob),
+  heading(desk) {
+    const job = shownJob(desk)
+    if (job === undefined) return line(span(' Jobs › it is gone', 'strong'))
+    const took = job.startedAt ? `   ${formatSpan((job.finishedAt ?? desk.now()) - job.startedAt)}` : ''
+    return line(
+      span(` Jobs › ${job.number} ${job.operation} ${job.subject.name}`, 'strong'),
+      '   ',
+      signSpan(jobSign(job)),
+      span(`${took}   asked by ${BY[job.by]}   ${count(job.stepCount, 'step')}`, 'dim'),
+    )
+  },
+  subjects: () => [],
+  copies: (desk) => {
+    const job = shownJob(desk)
+    return job ? jobList.copies(job, desk) : []
+  },
+  press: (desk, key) => pressLog(desk, shownJob(desk), key),
+  draw(desk, width, height) {
+    const job = shownJob(desk)
+    if (job === undefined) return fill([[], line('  This job is not there any more. esc goes back.')], height)
+    return drawDetail(desk, job, width, height)
+  },
+}

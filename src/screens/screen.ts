@@ -1,0 +1,49 @@
+import type { Subject } from '../model/job.ts'
+import type { Json } from '../model/json.ts'
+import type { Line } from '../ui/line.ts'
+import type { Desk } from './desk.ts'
+import type { AnyList } from './list.ts'
+import type { ScreenName } from './state.ts'
+
+/**
+ * A key as a row: the footer, help, the palette, the action menu and docs/KEYS.md all read these. It either starts
+ * an operation on what is chosen or does something of the screen's own.
+ */
+export interface KeyRow {
+  readonly key: string
+  readonly title: string
+  /** One line more, for help. */
+  readonly help?: string
+  readonly operation?: string
+  /** Values besides the one that names the subject. */
+  raw?(desk: Desk): Readonly<Record<string, Json>>
+  act?(desk: Desk): void
+  /** Why it does nothing now; for an operation this comes from the operation itself. */
+  refuse?(desk: Desk): string | undefined
+  /** Not in the footer: there are enough keys there already. */
+  readonly quiet?: true
+  /** Acts on nothing that is chosen: always opens its form. */
+  readonly fresh?: true
+}
+
+export interface Screen {
+  readonly name: ScreenName
+  readonly title: string
+  /** Where it stands in the place bar. */
+  readonly digit?: string
+  /** The list that has the keys; a screen with tabs has one for each. */
+  list?(desk: Desk): AnyList | undefined
+  readonly keys: readonly KeyRow[]
+  /** The path and what there is to say beside it. */
+  heading(desk: Desk): Line
+  /** The body, exactly `height` lines. */
+  draw(desk: Desk, width: number, height: number): Line[]
+  /** Keys of its own parts; false hands the key on. */
+  press?(desk: Desk, key: string): boolean
+  /** Parts that `tab` goes through, the list first. */
+  parts?(desk: Desk): readonly string[]
+  /** What a key acts on: chosen rows, or the one thing the screen is about. */
+  subjects(desk: Desk): readonly Subject[]
+  /** What can be copied here. */
+  copies?(desk: Desk): readonly (readonly [string, string])[]
+}

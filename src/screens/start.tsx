@@ -1,0 +1,79 @@
+import { render } from 'ink'
+import type { Engine } from '../engine/engine.ts'
+import { lookOf } from '../ui/look.ts'
+import { App } from './App.tsx'
+import { copyToTerminal } from './clipboard.ts'
+import { createDesk, type Desk } from './desk.ts'
+import { paint } from './frame.ts'
+import { askHostKey } from './quit.ts'
+
+export interface StartOptions {
+  readonly siteName?: string
+  /** Marks the site in the header and makes every question one level stricter. */
+  readonly production?: boolean
+  readonly ascii?: boolean
+  readonly stdin?: NodeJS.ReadStream
+  readonly stdout?: NodeJS.WriteStream
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly now?: () => number
+  /** Called with how to give the terminal back, for whoever prints a last line after a crash. */
+  readonly onMounted?: (restore: () => void) => void
+  /** Asked to end by something other than a key. */
+  readonly signal?: AbortSignal
+}
+
+/** Shows the screens until a person leaves them. */
+export async function startScreens(engine: Engine, options: StartOptions = {}): Promise<void> {
+  const stdout = options.stdout ?? process.stdout
+  const environment = options.environment ?? process.env
+  const sizeOf = () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 })
+  let suspend: ((work: () => Promise<void>) => Promise<void>) | undefined
+
+  const desk: Desk = createDesk(
+    engine,
+    {
+      siteName: options.siteName ?? '',
+      production: options.production ?? false,
+      look: lookOf(environment, options.ascii ?? false),
+      now: options.now ?? Date.now,
+      copy: async (text) => copyToTerminal(text, (sequence) => stdout.write(sequence), environment),
+    },
+    sizeOf(),
+    {
+      paint,
+      handOver: async (work) => {
+        await suspend?.(work)
+        resize()
+      },
+      leave: () => instance.unmount(),
+    },
+  )
+  const lend = (lent: typeof suspend) => {
+    suspend = lent
+  }
+  const resize = () => desk.set({ size: sizeOf() })
+
+  paint(desk)
+  const instance = render(<App desk={desk} lend={lend} />, {
+    stdout,
+    stdin: options.stdin ?? process.stdin,
+    alternateScreen: true,
+    incrementalRendering: true,
+    maxFps: 15,
+    exitOnCtrlC: false,
+    patchConsole: false,
+    interactive: stdout.isTTY === true,
+  })
+  stdout.on('resize', resize)
+  options.onMounted?.(() => instance.unmount())
+  options.signal?.addEventListener('abort', () => instance.unmount())
+  engine.setHostKeyPrompt((question) => askHostKey(desk, question))
+  try {
+    await instance.waitUntilExit()
+  } finally {
+    engine.setHostKeyPrompt(undefined)
+    stdout.off('resize', resize)
+    desk.dispose()
+    instance.cleanup()
+  }
+}

@@ -1,0 +1,89 @@
+import type { Engine } from '../engine/engine.ts'
+import { toPengxError } from '../model/error.ts'
+import type { Desk } from './desk.ts'
+
+/**
+ * The terminal lent to something else: a guest's console, a shell on a PM, or the shell that pengx was started from.
+ * The way out is told first. What ends at once stays to be read until a key is pressed.
+ */
+
+type What = Parameters<Engine['terminal']>[0]
+
+const QUICK_MS = 3000
+
+export function openTerminal(desk: Desk, what: What, name: string): void {
+  desk.attempt(async () => {
+    const { host, argv, leave } = await desk.engine.terminal(what)
+    await desk.handOver(async () => {
+      const { stdout } = process
+      const size = () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 })
+      stdout.write(`\x1b[2J\x1b[H${name}: leave with ${leave}\r\n\r\n`)
+      const begun = performance.now()
+      try {
+        const exit = await bridge(await host.open({ argv, effect: 'change', pty: size() }), size)
+        if (exit !== 0 || performance.now() - begun < QUICK_MS) await anyKey(`[ended with ${exit}; any key goes back]`)
+      } catch (error) {
+        await anyKey(`[${toPengxError(error).message}; any key goes back]`)
+      }
+    })
+  })
+}
+
+type Process = Awaited<ReturnType<Awaited<ReturnType<Engine['terminal']>>['host']['open']>>
+
+/** Keys there, output here, and the terminal's size, until it ends. */
+async function bridge(remote: Process, size: () => { columns: number; rows: number }): Promise<number> {
+  const { stdin, stdout } = process
+  const writer = remote.stdin.getWriter()
+  const typed = (data: Buffer | string) => {
+    writer
+      .write(typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data))
+      .catch(() => undefined)
+  }
+  const resized = () => remote.resize?.(size().columns, size().rows)
+  stdin.setRawMode?.(true)
+  stdin.on('data', typed)
+  stdin.ref()
+  stdin.resume()
+  stdout.on('resize', resized)
+  const pump = async (stream: ReadableStream<Uint8Array>) => {
+    const reader = stream.getReader()
+    for (let part = await reader.read(); !part.done; part = await reader.read()) stdout.write(part.value)
+  }
+  const pumps = Promise.allSettled([pump(remote.stdout), pump(remote.stderr)])
+  try {
+    const exit = await remote.exited
+    await pumps
+    return exit
+  } finally {
+    stdout.off('resize', resized)
+    stdin.off('data', typed)
+    stdin.pause()
+    stdin.setRawMode?.(false)
+    writer.close().catch(() => undefined)
+  }
+}
+
+async function anyKey(text: string): Promise<void> {
+  const { stdin, stdout } = process
+  stdout.write(`\r\n${text}`)
+  stdin.setRawMode?.(true)
+  stdin.ref()
+  stdin.resume()
+  await new Promise<void>((resolve) => stdin.once('data', () => resolve()))
+  stdin.pause()
+  stdin.setRawMode?.(false)
+}
+
+/** `ctrl-z`: to the shell that started pengx; `fg` comes back. */
+export function suspend(desk: Desk): void {
+  desk.attempt(() =>
+    desk.handOver(
+      () =>
+        new Promise<void>((resolve) => {
+          process.once('SIGCONT', () => resolve())
+          process.kill(process.pid, 'SIGTSTP')
+        }),
+    ),
+  )
+}

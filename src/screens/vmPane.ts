@@ -1,0 +1,123 @@
+import { formatAge, formatDate, formatSpan } from '../lib/age.ts'
+import { formatMib } from '../lib/bytes.ts'
+import { wrapCells } from '../lib/text.ts'
+import { hasDomain, type Vm } from '../model/vm.ts'
+import { type Line, line, span } from '../ui/line.ts'
+import { facts } from '../ui/panel.ts'
+import { refusalOf } from './actions.ts'
+import type { Desk } from './desk.ts'
+import type { KeyRow } from './screen.ts'
+import { vncText } from './vmList.ts'
+import { jobSign, jobStatus, percent, signSpan, vmSign } from './words.ts'
+
+/** One VM in a pane: what it is, what lies under it, what happened to it, and what cannot be done now and why. */
+export function vmPane(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
+  const lines: Line[] = [statusLine(desk, vm), []]
+  lines.push(...vmFacts(desk, vm), ...driftLines(vm, width))
+  lines.push([], heading('Disks'))
+  for (const disk of vm.disks) {
+    const where =
+      disk.storlink === undefined ? disk.path : `${disk.storlink} ${desk.view().getStorlink(disk.storlink)?.name ?? ''}`
+    lines.push(
+      line(
+        `  ${disk.vdev.padEnd(5)} ${(disk.sizeMib === undefined ? '?' : formatMib(disk.sizeMib)).padEnd(9)} ${disk.format.padEnd(5)} ${where}`,
+      ),
+    )
+  }
+  if (vm.disks.length === 0) lines.push(line(span('  none', 'dim')))
+  lines.push(heading('Interfaces'))
+  for (const nic of vm.nics) lines.push(line(`  ${nic.name.padEnd(5)} ${nic.bridge.padEnd(9)} ${nic.ip || nic.mac}`))
+  if (vm.nics.length === 0) lines.push(line(span('  none', 'dim')))
+  lines.push(...lastJobs(desk, vm), ...notNow(desk, vm, keys, width))
+  return lines
+}
+
+function heading(text: string): Line {
+  return line(span(` ${text}`, 'strong'))
+}
+
+function statusLine(desk: Desk, vm: Vm): Line {
+  const job = desk.view().jobOn('vm', vm.uuid)
+  const busy = job ? [{ text: '  ' }, span(jobStatus(job, desk.engine), jobSign(job).tone)] : []
+  const found = vm.origin === 'found' ? [span('  found', 'warn'), { text: ': A adopts' }] : []
+  return [
+    { text: ' ' },
+    signSpan(vmSign(vm)),
+    span(` ${formatAge(desk.now() - vm.seen.since)}`, 'dim'),
+    ...busy,
+    ...found,
+  ]
+}
+
+export function vmFacts(desk: Desk, vm: Vm): Line[] {
+  const boot = [vm.boot.kernel ?? vm.boot.bootloader ?? vm.boot.firmware, vm.iso].filter(Boolean).join(', ')
+  return facts(
+    [
+      ['uuid', vm.uuid],
+      vm.os ? ['os', [vm.os, vm.osArch].filter(Boolean).join(', ')] : undefined,
+      ['PM', desk.view().getPm(vm.pm)?.name ?? '?'],
+      ['type', `${vm.type.toUpperCase()}${boot ? `, ${boot}` : ''}`],
+      ['vcpus', vm.vcpuCount === vm.maxVcpuCount ? String(vm.vcpuCount) : `${vm.vcpuCount} (max ${vm.maxVcpuCount})`],
+      [
+        'memory',
+        vm.memoryMib === vm.maxmemMib
+          ? formatMib(vm.memoryMib)
+          : `${formatMib(vm.memoryMib)} (max ${formatMib(vm.maxmemMib)})`,
+      ],
+      hasDomain(vm.seen.state) && vm.vnc ? ['vnc', vncText(vm, desk)] : undefined,
+      vm.bootedAt && hasDomain(vm.seen.state)
+        ? ['booted', `${formatDate(vm.bootedAt)} (${formatAge(desk.now() - vm.bootedAt)})`]
+        : undefined,
+      vm.desc ? ['note', vm.desc] : undefined,
+    ],
+    8,
+  )
+}
+
+export function driftLines(vm: Vm, width: number): Line[] {
+  if (vm.seen.drift.length === 0) return []
+  const lines: Line[] = [[], line(span(' Differs from what is written down', 'warn'))]
+  for (const text of vm.seen.drift) {
+    wrapCells(text, width - 5).forEach((part, at) => {
+      lines.push(line(at === 0 ? span('  ▲ ', 'warn') : '    ', part))
+    })
+  }
+  return lines
+}
+
+function lastJobs(desk: Desk, vm: Vm): Line[] {
+  const jobs: Line[] = []
+  for (const job of desk.view().jobs()) {
+    if (job.subject.id !== vm.uuid) continue
+    const sign = jobSign(job)
+    const title = desk.engine.operations.get(job.operation)?.title ?? job.operation
+    const took =
+      job.startedAt && job.finishedAt
+        ? ` ${formatSpan(job.finishedAt - job.startedAt)}`
+        : job.state === 'running'
+          ? ` ${percent(job.progress)}`
+          : ''
+    jobs.push(
+      line(
+        `  ${String(job.number).padStart(4)} ${title.padEnd(12)} `,
+        span(`${sign.glyph} ${sign.word}`, sign.tone),
+        took,
+      ),
+    )
+    if (jobs.length === 3) break
+  }
+  return jobs.length === 0 ? [] : [[], heading('Last jobs'), ...jobs]
+}
+
+function notNow(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
+  const lines: Line[] = []
+  for (const row of keys) {
+    if (row.operation === undefined || row.operation === 'vm.adopt') continue
+    const reason = refusalOf(desk, row.operation, [{ kind: 'vm', id: vm.uuid, name: vm.name }])
+    if (reason === undefined) continue
+    const [first = '', ...rest] = wrapCells(reason, width - 17)
+    lines.push(line('  ', span(row.key, 'accent'), ` ${row.title.padEnd(10)} `, span(first, 'dim')))
+    for (const part of rest) lines.push(line(span(`               ${part}`, 'dim')))
+  }
+  return lines.length === 0 ? [] : [[], heading('Not now'), ...lines]
+}

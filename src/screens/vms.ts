@@ -1,0 +1,54 @@
+import { beside, type Line, span } from '../ui/line.ts'
+import { panel } from '../ui/panel.ts'
+import type { Desk } from './desk.ts'
+import { chosenRows, cursorRow, drawList, listTitle } from './list.ts'
+import type { KeyRow, Screen } from './screen.ts'
+import { drawScrolled, pressScroll } from './scroll.ts'
+import { vmKeys } from './vmKeys.ts'
+import { vmList } from './vmList.ts'
+import { vmPane } from './vmPane.ts'
+
+const chosen = (desk: Desk) => cursorRow(desk, vmList)
+
+const keys: readonly KeyRow[] = [
+  {
+    key: 'enter',
+    title: 'open',
+    quiet: true,
+    refuse: (desk) => (chosen(desk) === undefined ? 'there is no VM here' : undefined),
+    act: (desk) => desk.go({ screen: 'vm', id: chosen(desk)!.uuid }),
+  },
+  ...vmKeys(chosen),
+  { key: 'N', title: 'new', operation: 'vm.create', fresh: true },
+]
+
+/** From this width on a pane stands beside a list. */
+export const PANE_FROM = 120
+
+export const vmsScreen: Screen = {
+  name: 'vms',
+  title: 'VMs',
+  digit: '3',
+  list: () => vmList,
+  keys,
+  parts: (desk) => (desk.state().size.columns >= PANE_FROM ? ['list', 'pane'] : ['list']),
+  heading: (desk) => [span(' VMs', 'strong'), ...listTitle(desk, vmList)],
+  subjects: (desk) => chosenRows(desk, vmList).map((vm) => vmList.subject!(vm)),
+  press: (desk, key) => desk.state().focus === 'pane' && pressScroll(desk, 'vms.pane', key),
+  draw(desk, width, height): Line[] {
+    const vm = chosen(desk)
+    const paneWidth = width >= PANE_FROM ? Math.min(Math.max(Math.floor(width * 0.34), 41), 64) : 0
+    const listWidth = width - paneWidth
+    const listFocused = desk.state().focus === 'list'
+    const list = panel(drawList(desk, vmList, listWidth - 2, height - 2), listWidth, height, {
+      focused: listFocused && paneWidth > 0,
+    })
+    if (paneWidth === 0) return list
+    const content = vm ? vmPane(desk, vm, keys, paneWidth - 2) : []
+    const pane = drawScrolled(desk, 'vms.pane', content, paneWidth, height, {
+      title: vm?.name ?? '',
+      focused: !listFocused,
+    })
+    return beside(list, listWidth, pane, paneWidth)
+  },
+}
