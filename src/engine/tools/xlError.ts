@@ -78,10 +78,6 @@ const RULES: readonly Rule[] = [
     explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path} to boot from`),
   },
   {
-    pattern: /(\/\S+): No such file or directory/,
-    explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path}`),
-  },
-  {
     pattern: /Could not find bridge device (\S+)/,
     explain: ([, bridge]) => say('bridge', 'notFound', `there is no bridge ${bridge}`),
   },
@@ -114,6 +110,10 @@ const RULES: readonly Rule[] = [
   {
     pattern: /unable to add (disk|vif|pci|console|usbctrl|vtpm)[a-z]* devices/,
     explain: ([, what]) => say('device', 'commandFailed', `one of its ${what === 'vif' ? 'nic' : what} devices failed`),
+  },
+  {
+    pattern: /^(?:libxl|xc|xl)\b.*?(\/[^\s:()']+)'?: No such file or directory/m,
+    explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path}`),
   },
   {
     pattern: /PV control interface not available/,

@@ -130,6 +130,11 @@ export function quoteString(text: string): string {
   return `"${escaped}"`
 }
 
+/** A list of strings; several stand in one line. */
+export function formatList(key: string, items: readonly string[]): string {
+  return items.length === 0 ? `${key} = []` : `${key} = [ ${items.map(quoteString).join(', ')} ]`
+}
+
 function lineAt(text: string, at: number): number {
   let line = 1
   for (let index = text.indexOf('\n'); index !== -1 && index < at; index = text.indexOf('\n', index + 1)) line++

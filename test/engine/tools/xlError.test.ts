@@ -1,0 +1,63 @@
+import { expect, test } from 'bun:test'
+import { explainXl, lastWords, redact, secretsOf } from '../../../src/engine/tools/xlError.ts'
+import { transcript, transcripts } from '../../support/transcript.ts'
+
+const meaning = (name: string, index = 0) => {
+  const { code, message } = explainXl(transcript(name, index).stderr) ?? {}
+  return [code, message]
+}
+
+test('failures of a create as Xen 4.17 tells them', () => {
+  expect(meaning('xl-4.17-create-duplicate')).toEqual(['conflict', 'a domain named "pv1" is there already'])
+  expect(meaning('xl-4.17-error-missing-disk')).toEqual(['notFound', 'disk xvda: there is no /lab/img/nothere.qcow2'])
+  expect(meaning('xl-4.17-error-bad-bridge')).toEqual(['notFound', 'there is no bridge nobr9'])
+  expect(meaning('xl-4.17-error-too-much-memory')).toEqual(['noSpace', 'there is not enough free memory'])
+  expect(meaning('xl-4.17-error-device-model')).toEqual(['commandFailed', 'its device model (QEMU) did not start'])
+  expect(meaning('xl-4.17-error-hotplug-script-timeout-phy')).toEqual([
+    'commandFailed',
+    '/etc/xen/scripts/block add did not end in time; is the machine or its storage overloaded?',
+  ])
+})
+
+test('a configuration that xl does not take', () => {
+  expect(meaning('xl-4.17-error-bad-config', 0)).toEqual([
+    'invalid',
+    '/lab/cfg/bad2.cfg:1: lexical error in the configuration (see xl.cfg(5))',
+  ])
+  expect(meaning('xl-4.17-error-bad-config', 1)).toEqual([
+    'notFound',
+    'there is no configuration file /lab/cfg/nothere.cfg',
+  ])
+  expect(meaning('xl-4.17-error-bad-config', 2)).toEqual(['invalid', 'the configuration has no name'])
+  expect(meaning('xl-4.17-error-bad-config', 3)).toEqual(['notFound', 'there is no /lab/nokernel to boot from'])
+})
+
+test('a domain that is not there', () => {
+  for (const { command, stderr } of transcripts('xl-4.17-error-unknown').slice(1)) {
+    expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
+  }
+})
+
+test('what is not known keeps its own words, without the traces of cleaning up', () => {
+  const stderr = `Parsing config from /x.cfg
+libxl: error: libxl_new.c:1:libxl__new: Domain 7:the moon is full
+libxl: error: libxl_domain.c:1183:libxl__destroy_domid: Domain 7:Non-existant domain
+libxl: error: libxl_domain.c:1064:domain_destroy_cb: Domain 7:Destruction of domain failed
+`
+  expect(explainXl(stderr)).toBeUndefined()
+  expect(lastWords(stderr)).toBe('the moon is full')
+})
+
+test('a password in a line that xl quotes is in no text', () => {
+  const config = `name = "a"\nvncpasswd = "hunter2\n`
+  const stderr = `Parsing config from /x.cfg\n/x.cfg:2: config parsing error near \`"hunter2': lexical error\n`
+  expect(explainXl(stderr)?.message).not.toContain('hunter2')
+  expect(lastWords(stderr)).not.toContain('hunter2')
+  expect(redact(stderr, secretsOf(config))).not.toContain('hunter2')
+})
+
+test('passwords are found wherever a configuration may hold them', () => {
+  const config = `vncpasswd = "one"\nspicepasswd='two'\nvfb = [ 'type=vnc,vncpasswd=three,vncunused=1' ]\n#vncpasswd=""\n`
+  expect(secretsOf(config)).toEqual(['one', 'two', 'three'])
+  expect(redact('vfb vncpasswd=three, and one or two', secretsOf(config))).toBe('vfb vncpasswd=***, and *** or ***')
+})
