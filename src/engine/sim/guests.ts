@@ -3,10 +3,9 @@
  * somebody asks (`settle`), so a site that nobody looks at costs nothing, and one that was read back from its
  * file goes on as if it had never stopped.
  */
-import { newUuid } from '../../lib/ids.ts'
 import { findNode } from './files.ts'
 import { backendOf } from './guestConfig.ts'
-import { addCounters, countersBetween, hashText, NO_COUNTERS } from './noise.ts'
+import { addCounters, countersBetween, cpuBetween, NO_COUNTERS } from './noise.ts'
 import type { SimWorld } from './program.ts'
 import type { Counters, Domain, Due, GuestConfig, PmState, ShutdownReason } from './state.ts'
 
@@ -259,7 +258,13 @@ export function stopCounting(domain: Domain, at: number): void {
 export function countersOf(domain: Domain, now: number): Counters {
   if (domain.countsSince === undefined) return domain.counters
   const vcpus = Math.max(1, domain.vcpusOnline)
-  return addCounters(domain.counters, countersBetween(hashText(domain.uuid), vcpus, domain.countsSince, now))
+  return addCounters(domain.counters, countersBetween(domain.uuid, vcpus, domain.countsSince, now))
+}
+
+export function cpuSecondsOf(domain: Domain, now: number): number {
+  if (domain.countsSince === undefined) return domain.counters.cpu
+  const vcpus = Math.max(1, domain.vcpusOnline)
+  return domain.counters.cpu + cpuBetween(domain.uuid, vcpus, domain.countsSince, now)
 }
 
 /** A QEMU stands behind it: it has QMP sockets. */
@@ -268,8 +273,4 @@ export function hasQemu(pm: PmState, domain: Domain): boolean {
   const { config } = domain
   if (config.type === 'hvm' || config.vnc) return true
   return config.disks.some((disk) => backendOf(disk, findNode(pm, disk.path)?.kind === 'block') === 'qdisk')
-}
-
-export function newDomainUuid(): string {
-  return newUuid()
 }

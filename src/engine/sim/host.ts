@@ -2,11 +2,13 @@
 import type { Duplex } from 'node:stream'
 import { PengxError } from '../../model/error.ts'
 import { markPart } from '../host/batch.ts'
+import { cancelledCommand, missingProgram, shortCommand } from '../host/bounded.ts'
 import type { Command, Host, Process } from '../host/host.ts'
+import { END_SCRIPT_NAME } from '../host/lost.ts'
 import type { FaultEffect, FaultTable } from './faults.ts'
 import { remove, settle } from './guests.ts'
 import type { Call, SimWorld } from './program.ts'
-import { runProgram } from './programs/table.ts'
+import { hasProgram, runProgram } from './programs/table.ts'
 import { findDomain } from './programs/xlWords.ts'
 import { connectQmp } from './qmp.ts'
 import type { PmState } from './state.ts'
@@ -17,10 +19,32 @@ export interface SimHostParts {
   readonly faults: FaultTable
 }
 
+interface RunningCommand {
+  readonly pid: number
+  readonly tag: string
+  readonly command: Command
+  kill(): void
+}
+
+/** Tagged commands at work, by machine: several hosts may be open to one. */
+const runningOn = new WeakMap<PmState, Set<RunningCommand>>()
+let nextPid = 2000
+
+function commandsOn(pm: PmState): Set<RunningCommand> {
+  const running = runningOn.get(pm) ?? new Set()
+  runningOn.set(pm, running)
+  return running
+}
+
+function isEndScript(command: Command): boolean {
+  return command.argv[0] === 'sh' && command.argv[3] === END_SCRIPT_NAME
+}
+
 /** How a command ended other than with an exit status. */
 const LOST = Symbol('lost')
 
 export function createSimHost({ world, pm, faults }: SimHostParts): Host {
+  const running = commandsOn(pm)
   const refuseReach = () => {
     if (world.clock.now() < (pm.unreachableUntil ?? 0))
       throw new PengxError('unreachable', `cannot reach ${pm.name}: no route to host`)
@@ -34,44 +58,65 @@ export function createSimHost({ world, pm, faults }: SimHostParts): Host {
   const perform = async (command: Command, io: Io): Promise<number> => {
     const effect = faults.meet(pm.name, command.argv, command.effect)
     const call = createCall(world, pm, command, io)
-    return effect === undefined ? await runQuietly(call) : await suffer(effect, call, command, unreachable)
+    return effect === undefined ? await runProgram(call) : await suffer(effect, call, command, unreachable)
+  }
+
+  const performParts = async (command: Command, parts: readonly Command[], io: Io): Promise<number> => {
+    for (const part of parts) {
+      const said = { stdout: '', stderr: '' }
+      const exit = await perform(part, {
+        ...io,
+        ...(part.stdin === undefined ? EMPTY_INPUT : {}),
+        out: (text) => {
+          said.stdout += text
+        },
+        err: (text) => {
+          said.stderr += text
+        },
+      })
+      const marked = markPart({ exit, ...said })
+      io.out(marked.stdout)
+      io.err(marked.stderr)
+      if (command.stopOnFailure && !(part.okExits ?? [0]).includes(exit)) return exit
+    }
+    return 0
+  }
+
+  /** The script that ends what outlived its channel (host/lost.ts), by the tags that this machine knows. */
+  const endTagged = async (command: Command, io: Io): Promise<number> => {
+    const prefix = command.argv[4] ?? ''
+    for (const entry of [...running]) {
+      if (entry.tag !== prefix && !entry.tag.startsWith(`${prefix}.`)) continue
+      entry.kill()
+      io.out(`ended ${entry.pid} ${entry.tag}\t${entry.command.argv[0]}\n`)
+    }
+    return 0
   }
 
   return {
     name: pm.name,
     async open(command, signal) {
-      signal?.throwIfAborted()
+      if (signal?.aborted) throw cancelledCommand(pm.name, command, signal.reason)
       refuseReach()
       settle(world, pm)
-      return start(pm, world, command, signal, async (io) => {
+      if (isEndScript(command)) return start(pm, world, command, signal, (io) => endTagged(command, io)).process
+      if (command.parts === undefined && !hasProgram(command.argv[0])) throw missingProgram(pm.name, command)
+      const started = start(pm, world, command, signal, async (io) => {
         if (command.parts === undefined || command.pty) return await perform(command, io)
-        for (const part of command.parts) {
-          const said = { stdout: '', stderr: '' }
-          const input = part.stdin === undefined ? EMPTY_INPUT : io
-          const exit = await perform(part, {
-            ...io,
-            stdin: input.stdin,
-            read: input.read,
-            out: (text) => {
-              said.stdout += text
-            },
-            err: (text) => {
-              said.stderr += text
-            },
-          })
-          const marked = markPart({ exit, ...said })
-          io.out(marked.stdout)
-          io.err(marked.stderr)
-          if (command.stopOnFailure && !(part.okExits ?? [0]).includes(exit)) return exit
-        }
-        return 0
+        return await performParts(command, command.parts, io)
       })
+      if (command.tag !== undefined) {
+        const entry = { pid: nextPid++, tag: command.tag, command, kill: started.kill }
+        running.add(entry)
+        void started.process.exited.catch(() => undefined).then(() => running.delete(entry))
+      }
+      return started.process
     },
     async connect(socketPath, signal): Promise<Duplex> {
-      signal?.throwIfAborted()
+      if (signal?.aborted) throw new PengxError('cancelled', `connecting to ${socketPath} on ${pm.name} was cancelled`)
       refuseReach()
       settle(world, pm)
-      return connectQmp(world, pm, socketPath, signal)
+      return connectQmp(world, pm, socketPath)
     },
     async close() {},
   }
@@ -98,6 +143,7 @@ function createCall(world: SimWorld, pm: PmState, command: Command, io: Io): Cal
     read: io.read,
     out: io.out,
     err: io.err,
+    signal: io.signal,
     now: () => world.clock.now(),
     run: (argv) => runProgram({ ...call, argv }),
     async pass(ms) {
@@ -108,10 +154,6 @@ function createCall(world: SimWorld, pm: PmState, command: Command, io: Io): Cal
     },
   }
   return call
-}
-
-async function runQuietly(call: Call): Promise<number> {
-  return await runProgram(call)
 }
 
 async function suffer(
@@ -126,7 +168,7 @@ async function suffer(
       call.err(effect.stderr ?? `${command.argv[0]}: simulated failure\n`)
       return effect.exit ?? 1
     case 'failAfter': {
-      await runQuietly(call)
+      await runProgram(call)
       call.err(effect.stderr ?? `${command.argv[0]}: simulated failure\n`)
       return effect.exit ?? 1
     }
@@ -135,7 +177,7 @@ async function suffer(
       return 0
     case 'vanish': {
       const before = new Set(call.pm.domains)
-      const exit = await runQuietly(call)
+      const exit = await runProgram(call)
       const named = command.argv.map((word) => findDomain(call.pm, word)).find((domain) => domain !== undefined)
       const victim = call.pm.domains.find((domain) => !before.has(domain)) ?? named
       if (victim) remove(call.pm, victim)
@@ -145,23 +187,23 @@ async function suffer(
     case 'lostBefore':
       throw LOST
     case 'lostAfter':
-      await runQuietly(call)
+      await runProgram(call)
       throw LOST
     case 'unreachable':
       unreachable(effect.ms)
       throw LOST
     case 'slow': {
       const until = call.now() + effect.ms
-      while (call.now() < until) await call.world.clock.sleep(until - call.now())
-      return await runQuietly(call)
+      while (call.now() < until) await call.world.clock.sleep(until - call.now(), call.signal)
+      return await runProgram(call)
     }
     case 'hang':
-      return await new Promise<number>(() => {})
+      return await new Promise<number>(() => undefined)
     case 'dieBefore':
       process.kill(process.pid, 'SIGKILL')
       return 137
     case 'dieAfter':
-      await runQuietly(call)
+      await runProgram(call)
       process.kill(process.pid, 'SIGKILL')
       return 137
   }
@@ -174,26 +216,32 @@ function start(
   command: Command,
   signal: AbortSignal | undefined,
   body: (io: Io) => Promise<number>,
-): Process {
+): Started {
   const encoder = new TextEncoder()
   const out = outlet()
   const err = outlet()
   const input = inlet()
   const killed = new AbortController()
-  const onAbort = () => killed.abort(signal?.reason)
-  signal?.addEventListener('abort', onAbort, { once: true })
+  const end = Promise.withResolvers<number>()
+  const late = new AbortController()
 
-  const ended = new Promise<'killed'>((resolve) => {
-    killed.signal.addEventListener('abort', () => resolve('killed'), { once: true })
-  })
-  const timer = new AbortController()
-  const late =
-    command.timeoutMs === undefined
-      ? new Promise<'late'>(() => {})
-      : world.clock.sleep(command.timeoutMs, timer.signal).then(
-          () => 'late' as const,
-          () => new Promise<'late'>(() => {}),
-        )
+  /** Ends it there; what it had begun and takes time is left half done. */
+  const kill = (error?: PengxError) => {
+    killed.abort(error ?? new PengxError('cancelled', `${shortCommand(command)} on ${pm.name} was ended`))
+    if (error) end.reject(error)
+    else end.resolve(143)
+  }
+  const onAbort = () => kill(cancelledCommand(pm.name, command, signal?.reason))
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted) onAbort()
+  const { timeoutMs } = command
+  if (timeoutMs !== undefined) {
+    const text = `${shortCommand(command)} on ${pm.name} did not answer within ${timeoutMs / 1000} s and was ended`
+    world.clock.sleep(timeoutMs, late.signal).then(
+      () => kill(new PengxError('unreachable', text)),
+      () => undefined,
+    )
+  }
 
   const io: Io = {
     stdin: input.all,
@@ -206,42 +254,28 @@ function start(
     },
     signal: killed.signal,
   }
-  const work = body(io)
-  const exited = (async () => {
-    try {
-      const end = await Promise.race([work, ended, late])
-      if (end === 'killed') return 143
-      if (end === 'late') {
-        killed.abort(new Error('timed out'))
-        throw new PengxError(
-          'unreachable',
-          `${command.argv[0]} on ${pm.name} did not end within ${command.timeoutMs} ms`,
-        )
-      }
-      return end
-    } catch (error) {
-      if (error === LOST) throw new PengxError('unreachable', `the connection to ${pm.name} was lost`)
-      if (killed.signal.aborted && !(error instanceof PengxError)) return 143
-      throw error
-    } finally {
-      timer.abort()
-      work.catch(() => {})
-      signal?.removeEventListener('abort', onAbort)
-      input.close()
-      out.close()
-      err.close()
-    }
-  })()
-  // Whoever does not ask how it ended is not told; a rejection must not go unheard for that.
-  exited.catch(() => {})
-  if (signal?.aborted) onAbort()
-  return {
-    stdin: input.stream,
-    stdout: out.stream,
-    stderr: err.stream,
-    exited,
-    ...(command.pty ? { resize: () => {} } : {}),
+  body(io).then(end.resolve, (error) => {
+    if (error !== LOST) return end.reject(error)
+    return end.reject(new PengxError('unreachable', `the connection to ${pm.name} was lost`))
+  })
+  const over = () => {
+    late.abort()
+    signal?.removeEventListener('abort', onAbort)
+    input.close()
+    out.close()
+    err.close()
   }
+  // Streams end before the exit is told; whoever does not ask how it ended is not told.
+  const exited = end.promise.finally(over)
+  exited.catch(() => undefined)
+  const { stream: stdin } = input
+  const resize = command.pty ? { resize: () => undefined } : {}
+  return { process: { stdin, stdout: out.stream, stderr: err.stream, exited, ...resize }, kill: () => kill() }
+}
+
+interface Started {
+  readonly process: Process
+  kill(): void
 }
 
 function outlet() {

@@ -4,6 +4,9 @@
  */
 import type { Counters } from './state.ts'
 
+/** A near origin for times: a cosine of seconds since 1970 has few digits left. */
+const ORIGIN_MS = 1_790_000_000_000
+
 /** FNV-1a over UTF-16 units. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5
@@ -27,23 +30,63 @@ export function createRandom(seed: number): () => number {
   return () => unit(seed, count++)
 }
 
-/** The area under `1 + 0.5 sin + 0.3 sin` from one second to another: 1 a second on average, never falling. */
-function swing(hash: number, salt: number, fromSeconds: number, toSeconds: number): number {
-  let area = toSeconds - fromSeconds
-  const waves: [number, number][] = [
-    [40 + 120 * unit(hash, salt), 0.5],
-    [900 + 2700 * unit(hash, salt + 1), 0.3],
-  ]
-  for (const [period, height] of waves) {
-    const speed = (2 * Math.PI) / period
-    const phase = 2 * Math.PI * unit(hash, salt + 2)
-    area += (height / speed) * (Math.cos(speed * fromSeconds + phase) - Math.cos(speed * toSeconds + phase))
+interface Wave {
+  readonly speed: number
+  readonly height: number
+  readonly phase: number
+}
+
+/** What one guest or interface is like, for as long as it lives. */
+interface Character {
+  readonly hash: number
+  readonly load: number
+  /** Bytes a second on average. */
+  readonly rx: number
+  readonly tx: number
+  readonly read: number
+  readonly written: number
+  readonly waves: { readonly [K in keyof Counters]: readonly Wave[] }
+}
+
+/** By what it was asked for: a character never changes, and a site asks for the same again and again. */
+const characters = new Map<string, Character>()
+
+function characterOf(key: string): Character {
+  const known = characters.get(key)
+  if (known) return known
+  const hash = hashText(key)
+  const load = loadOf(hash)
+  const traffic = 2_000 + 4_000_000 * load * load * unit(hash, 3)
+  const disk = 500 + 20_000_000 * load * load * unit(hash, 4)
+  const made: Character = {
+    hash,
+    load,
+    rx: traffic * (0.4 + unit(hash, 5)),
+    tx: traffic * (0.4 + unit(hash, 6)),
+    read: disk * unit(hash, 7),
+    written: disk * (0.3 + unit(hash, 8)),
+    waves: {
+      cpu: wavesOf(hash, 10),
+      rx: wavesOf(hash, 20),
+      tx: wavesOf(hash, 30),
+      read: wavesOf(hash, 40),
+      written: wavesOf(hash, 50),
+    },
   }
-  return area
+  characters.set(key, made)
+  return made
+}
+
+function wavesOf(hash: number, salt: number): readonly Wave[] {
+  const phase = 2 * Math.PI * unit(hash, salt + 2)
+  return [
+    { speed: (2 * Math.PI) / (40 + 120 * unit(hash, salt)), height: 0.5, phase },
+    { speed: (2 * Math.PI) / (900 + 2700 * unit(hash, salt + 1)), height: 0.3, phase },
+  ]
 }
 
 /** How many of its vcpus a guest keeps busy on average, 0 to 1. */
-export function loadOf(hash: number): number {
+function loadOf(hash: number): number {
   const kind = unit(hash, 1)
   const within = unit(hash, 2)
   if (kind < 0.6) return 0.005 + 0.03 * within
@@ -51,21 +94,41 @@ export function loadOf(hash: number): number {
   return 0.4 + 0.14 * within
 }
 
+/** The area under `1 + 0.5 sin + 0.3 sin` from one second to another: 1 a second on average, never falling. */
+function swing(waves: readonly Wave[], from: number, to: number): number {
+  let area = to - from
+  for (const { speed, height, phase } of waves)
+    area += (height / speed) * (Math.cos(speed * from + phase) - Math.cos(speed * to + phase))
+  return area
+}
+
+function secondsOf(fromMs: number, toMs: number): [number, number] {
+  const from = (fromMs - ORIGIN_MS) / 1000
+  return [from, Math.max(from, (toMs - ORIGIN_MS) / 1000)]
+}
+
 /** What a guest of `vcpus` used and moved between two moments (milliseconds since 1970). */
-export function countersBetween(hash: number, vcpus: number, fromMs: number, toMs: number): Counters {
-  // Taken from a near origin: a cosine of a number of seconds since 1970 has few digits left.
-  const from = (fromMs - 1_790_000_000_000) / 1000
-  const to = Math.max(from, (toMs - 1_790_000_000_000) / 1000)
-  const load = loadOf(hash)
-  const traffic = 2_000 + 4_000_000 * load * load * unit(hash, 3)
-  const disk = 500 + 20_000_000 * load * load * unit(hash, 4)
+export function countersBetween(key: string, vcpus: number, fromMs: number, toMs: number): Counters {
+  const one = characterOf(key)
+  const [from, to] = secondsOf(fromMs, toMs)
   return {
-    cpu: load * vcpus * swing(hash, 10, from, to),
-    rx: traffic * (0.4 + unit(hash, 5)) * swing(hash, 20, from, to),
-    tx: traffic * (0.4 + unit(hash, 6)) * swing(hash, 30, from, to),
-    read: disk * unit(hash, 7) * swing(hash, 40, from, to),
-    written: disk * (0.3 + unit(hash, 8)) * swing(hash, 50, from, to),
+    cpu: cpuBetween(key, vcpus, fromMs, toMs),
+    rx: one.rx * swing(one.waves.rx, from, to),
+    tx: one.tx * swing(one.waves.tx, from, to),
+    read: one.read * swing(one.waves.read, from, to),
+    written: one.written * swing(one.waves.written, from, to),
   }
+}
+
+/** Only the CPU seconds of `countersBetween`. */
+export function cpuBetween(key: string, vcpus: number, fromMs: number, toMs: number): number {
+  const one = characterOf(key)
+  return one.load * vcpus * swing(one.waves.cpu, ...secondsOf(fromMs, toMs))
+}
+
+/** A number in [0, 1) that something has at a moment, for letters and loads that flicker. */
+export function flicker(key: string, moment: number): number {
+  return unit(characterOf(key).hash, moment)
 }
 
 export function addCounters(a: Counters, b: Counters): Counters {

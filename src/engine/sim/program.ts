@@ -23,6 +23,8 @@ export interface Call {
   read(): Promise<string | undefined>
   out(text: string): void
   err(text: string): void
+  /** Aborted when the program is ended from outside. */
+  readonly signal: AbortSignal
   now(): number
   /** Runs another program with the same input and output (`timeout`, `nice`, a shell's words). */
   run(argv: readonly string[]): Promise<number>

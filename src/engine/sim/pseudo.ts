@@ -1,6 +1,6 @@
 /** Files that a kernel makes up: /proc, /sys/class/net, Xen's sockets under /run/xen. Computed when read. */
-import { hasQemu } from './guests.ts'
-import { countersBetween, hashText, unit } from './noise.ts'
+import { countersOf, hasQemu } from './guests.ts'
+import { countersBetween, cpuBetween, flicker } from './noise.ts'
 import type { Domain, PmNet, PmState } from './state.ts'
 
 /** The text of such a file; undefined where there is none. */
@@ -27,6 +27,8 @@ export function pseudoText(pm: PmState, path: string, now: number): string | und
       return pm.mounts.map((mount) => `${mount.device} ${mount.at} ${mount.fstype} rw,relatime 0 0\n`).join('')
     case '/proc/xen/capabilities':
       return 'control_d\n'
+    case '/sys/class/dmi/id/product_uuid':
+      return `${pm.machineId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')}\n`
     case '/sys/hypervisor/type':
       return 'xen\n'
   }
@@ -89,9 +91,8 @@ export function allNets(pm: PmState): NetSeen[] {
 }
 
 function loads(pm: PmState, now: number): string[] {
-  const hash = hashText(pm.machineId)
   const at = (period: number) => {
-    const spread = unit(hash, Math.floor(now / period))
+    const spread = flicker(pm.machineId, Math.floor(now / period))
     return (pm.dom0VcpuCount * (0.05 + 0.5 * spread * spread)).toFixed(2)
   }
   return [at(20_000), at(100_000), at(300_000)]
@@ -102,20 +103,31 @@ function netDev(pm: PmState, now: number): string {
     'Inter-|   Receive                                                |  Transmit',
     ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed',
   ]
-  for (const net of [{ name: 'lo', kind: 'loopback' }, ...pm.nets]) {
-    const moved = countersBetween(hashText(`${pm.name}/${net.name}`), 1, pm.bootedAt, now)
-    const scale = net.kind === 'physical' ? 40 : 1
-    const [rx, tx] = [Math.floor(moved.rx * scale), Math.floor(moved.tx * scale)]
+  const row = (name: string, received: number, sent: number) => {
+    const [rx, tx] = [Math.floor(received), Math.floor(sent)]
     const packets = (bytes: number) => String(Math.floor(bytes / 700)).padStart(7)
     lines.push(
-      `${net.name.padStart(6)}: ${String(rx).padStart(7)} ${packets(rx)}    0    0    0     0          0         0 ${String(tx).padStart(8)} ${packets(tx)}    0    0    0     0       0          0`,
+      `${name.padStart(6)}: ${String(rx).padStart(7)} ${packets(rx)}    0    0    0     0          0         0 ${String(tx).padStart(8)} ${packets(tx)}    0    0    0     0       0          0`,
     )
+  }
+  for (const net of [{ name: 'lo', kind: 'loopback' }, ...pm.nets]) {
+    const moved = countersBetween(`${pm.name}/${net.name}`, 1, pm.bootedAt, now)
+    const scale = net.kind === 'physical' ? 40 : 1
+    row(net.name, moved.rx * scale, moved.tx * scale)
+  }
+  for (const domain of pm.domains) {
+    const counters = countersOf(domain, now)
+    for (const [index, nic] of domain.config.nics.entries()) {
+      // What dom0 receives on its end is what the guest has sent; a guest's traffic is all on its first interface.
+      const share = index === 0 ? 1 : 0
+      if (!nic.half) row(`vif${domain.domid}.${nic.devid}`, counters.tx * share, counters.rx * share)
+    }
   }
   return `${lines.join('\n')}\n`
 }
 
 function procStat(pm: PmState, now: number): string {
-  const used = Math.floor(countersBetween(hashText(pm.machineId), pm.dom0VcpuCount, pm.bootedAt, now).cpu * 100)
+  const used = Math.floor(cpuBetween(pm.machineId, pm.dom0VcpuCount, pm.bootedAt, now) * 100)
   const idle = Math.max(0, Math.floor(((now - pm.bootedAt) / 10) * pm.dom0VcpuCount) - used)
   const line = (user: number, rest: number) =>
     `${Math.floor(user * 0.6)} 0 ${Math.floor(user * 0.4)} ${rest} 0 0 0 0 0 0`

@@ -10,6 +10,7 @@ import { type ArmedFault, createFaultTable, type Fault } from './faults.ts'
 import { freeBytes, mountOf } from './files.ts'
 import { remove, settle, stopGuest } from './guests.ts'
 import { createSimHost } from './host.ts'
+import { type DomainPicture, pictureDomains, pictureFiles } from './picture.ts'
 import { populate } from './populate.ts'
 import type { SimWorld } from './program.ts'
 import type { Domain, PmState, SiteState } from './state.ts'
@@ -56,6 +57,10 @@ export interface SimSite {
   pm(name: string): PmState
   /** A domain by name, with everything that is due by now done. */
   domain(name: string): Domain | undefined
+  /** Its domains as a person would tell them apart, by name: without domids, times and counters. */
+  domainsOn(pmName: string): DomainPicture[]
+  /** Its files, directories and links by path: what an undo has to leave as it was. */
+  filesOn(pmName: string): Record<string, string>
   /** Writes the state down after a test has changed it by hand. */
   save(): void
   close(): void
@@ -113,6 +118,8 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
     state,
     pm: needPm,
     domain: (name) => findDomain(name)?.domain,
+    domainsOn: (name) => pictureDomains(needPm(name)),
+    filesOn: (name) => pictureFiles(needPm(name)),
     save: world.save,
     close: world.save,
     faults: {

@@ -47,16 +47,19 @@ export const cat: Program = async (call) => {
   return exit
 }
 
-export const head: Program = async (call) => {
-  const lines = Number(/-(?:n\s*)?(\d+)/.exec(call.argv.slice(1).join(' '))?.[1] ?? 10)
+export const head: Program = (call) => ends(call, (lines, count) => lines.slice(0, count))
+export const tail: Program = (call) => ends(call, (lines, count) => (count === 0 ? [] : lines.slice(-count)))
+
+async function ends(call: Call, keep: (lines: string[], count: number) => string[]): Promise<number> {
+  const count = Number(/-(?:n\s*)?(\d+)/.exec(call.argv.slice(1).join(' '))?.[1] ?? 10)
   const path = call.argv.slice(1).findLast((word) => !word.startsWith('-') && !/^\d+$/.test(word))
   const read = path === undefined ? { text: await call.stdin() } : readPath(call, path)
   if ('problem' in read) {
-    call.err(`head: cannot open '${path}' for reading: ${read.problem}\n`)
+    call.err(`${call.argv[0]}: cannot open '${path}' for reading: ${read.problem}\n`)
     return 1
   }
-  const kept = read.text.split('\n').slice(0, lines).join('\n')
-  call.out(kept.endsWith('\n') || kept === '' ? kept : `${kept}\n`)
+  const kept = keep(read.text.replace(/\n$/, '').split('\n'), count)
+  if (read.text !== '' && kept.length > 0) call.out(`${kept.join('\n')}\n`)
   return 0
 }
 
@@ -268,8 +271,15 @@ export const readlink: Program = (call) => {
   }
 }
 
+const TITLES: Record<number, string> = { 1: '1B', 1024: '1024', 1048576: '1048576', 1073741824: '1G' }
+
 export const df: Program = (call) => {
-  const words = call.argv.slice(1)
+  const words: string[] = []
+  for (let at = 1; at < call.argv.length; at++) {
+    const word = call.argv[at]!
+    if (word === '-B') words.push(`-B${call.argv[++at] ?? ''}`)
+    else words.push(word)
+  }
   const paths = words.filter((word) => !word.startsWith('-'))
   let unit = 1024
   let columns: string[] | undefined
@@ -303,7 +313,7 @@ export const df: Program = (call) => {
   const titles: Record<string, string> = {
     source: 'Filesystem',
     fstype: 'Type',
-    size: `${unit === 1024 ? '1024' : unit === 1048576 ? '1M' : unit === 1073741824 ? '1G' : unit === 1 ? '1B' : unit}-blocks`,
+    size: `${TITLES[unit] ?? unit}-blocks`,
     used: 'Used',
     avail: columns ? 'Avail' : 'Available',
     pcent: columns ? 'Use%' : 'Capacity',

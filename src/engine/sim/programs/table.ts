@@ -2,10 +2,10 @@
 import type { Call, Program } from '../program.ts'
 import { bridge, ip } from './network.ts'
 import { qemuImg } from './qemuImg.ts'
-import { cat, df, find, head, ls, readlink, stat, test } from './readFiles.ts'
+import { cat, df, find, head, ls, readlink, stat, tail, test } from './readFiles.ts'
 import { date, echo, hostname, kill, no, printf, quiet, sleep, uname, wrapper } from './system.ts'
 import { loginShell } from './terminal.ts'
-import { chmod, cp, fallocate, install, ln, mkdir, mv, rm, rmdir, tee, touch, truncate } from './writeFiles.ts'
+import { chmod, cp, dd, fallocate, install, ln, mkdir, mv, rm, rmdir, tee, touch, truncate } from './writeFiles.ts'
 import { xenstoreExists, xenstoreList, xenstoreLs, xenstoreRead, xenstoreRm, xenstoreWrite } from './xenstore.ts'
 import { xentop } from './xentop.ts'
 import { xl } from './xl.ts'
@@ -14,6 +14,11 @@ const shell: Program = (call) => {
   if (call.pty) return loginShell(call)
   call.err('sh: scripts are not simulated\n')
   return 2
+}
+
+/** A program of that name is there. */
+export function hasProgram(name: string): boolean {
+  return Object.hasOwn(PROGRAMS, name.split('/').at(-1)!)
 }
 
 const PROGRAMS: Record<string, Program> = {
@@ -28,6 +33,7 @@ const PROGRAMS: Record<string, Program> = {
   'qemu-img': qemuImg,
   cat,
   head,
+  tail,
   ls,
   find,
   stat,
@@ -38,6 +44,7 @@ const PROGRAMS: Record<string, Program> = {
   realpath: readlink,
   tee,
   cp,
+  dd,
   mv,
   rm,
   mkdir,
@@ -81,7 +88,7 @@ const PROGRAMS: Record<string, Program> = {
 /** Runs a program by its name; one that is not there is what a shell says of it. */
 export async function runProgram(call: Call): Promise<number> {
   const name = call.argv[0]!.split('/').at(-1)!
-  const program = PROGRAMS[name]
+  const program = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined
   if (program === undefined) {
     call.err(`sh: 1: ${call.argv[0]}: not found\n`)
     return 127

@@ -22,7 +22,7 @@ import {
   writeText,
 } from '../files.ts'
 import type { Call, Program } from '../program.ts'
-import { IMAGE_MARK } from './readFiles.ts'
+import { IMAGE_MARK, readPath } from './readFiles.ts'
 
 /** Text into a file; the words that `cat` makes of an image become that image again. */
 export function writeInto(call: Call, path: string, text: string, append = false): void {
@@ -101,6 +101,29 @@ export const tee: Program = async (call) => {
   for (const path of words) exit = attempt(call, path, () => writeInto(call, path, text, letters.includes('a'))) || exit
   call.out(text)
   return exit
+}
+
+/** dd(1) with `if=`, `of=` and nothing of counts: whole files, standard input, standard output. */
+export const dd: Program = async (call) => {
+  const words = new Map(call.argv.slice(1).map((word) => [word.split('=')[0], word.slice(word.indexOf('=') + 1)]))
+  const from = words.get('if')
+  const to = words.get('of')
+  const read = from === undefined ? { text: await call.stdin() } : readPath(call, from)
+  if ('problem' in read) {
+    call.err(`dd: failed to open '${from}': ${read.problem}\n`)
+    return 1
+  }
+  if (to === undefined) call.out(read.text)
+  else {
+    const node = findNode(call.pm, to)
+    const known = node?.kind === 'file' || node?.kind === 'block'
+    const exit = attempt(call, known ? `error writing '${to}'` : `failed to open '${to}'`, () =>
+      writeInto(call, to, read.text),
+    )
+    if (exit) return exit
+  }
+  if (words.get('status') !== 'none') call.err(`${read.text.length} bytes copied\n`)
+  return 0
 }
 
 /** Where a file goes: into a directory under its own name, or to the very path. */
@@ -253,7 +276,7 @@ export const install: Program = async (call) => {
   }
   const [source = '', target = ''] = words
   const to = targetOf(call, source, target, letters.includes('T'))
-  const text = source === '/dev/stdin' || source === '-' ? await call.stdin() : undefined
+  const text = source === '/dev/null' ? '' : source === '/dev/stdin' || source === '-' ? await call.stdin() : undefined
   if (text === undefined && findNode(call.pm, source) === undefined) {
     call.err(`install: cannot stat '${source}': No such file or directory\n`)
     return 1

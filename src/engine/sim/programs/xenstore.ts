@@ -15,7 +15,11 @@ export function xenstoreEntries(pm: PmState, only?: readonly string[]): Map<stri
   }
   put('/local/domain/0/name', 'Domain-0')
   put('/local/domain/0/domid', 0)
-  for (const domain of domainsUnder(pm, only)) putDomain(pm, domain, put)
+  const vmsOnly = only?.every((path) => path === '/vm' || path.startsWith('/vm/'))
+  for (const domain of domainsUnder(pm, only)) {
+    if (!vmsOnly) putDomain(pm, domain, put)
+    putVm(domain, put)
+  }
   for (const [path, value] of Object.entries(pm.xenstore)) entries.set(path, value)
   return entries
 }
@@ -90,6 +94,11 @@ function putDomain(pm: PmState, domain: Domain, put: Put): void {
   }
   put(`/libxl/${domid}/dm-version`, 'qemu_xen')
   put(`/libxl/${domid}/type`, config.type)
+}
+
+function putVm(domain: Domain, put: Put): void {
+  const { config } = domain
+  const vm = `/vm/${domain.uuid}`
   put(`${vm}/uuid`, domain.uuid)
   put(`${vm}/name`, domain.name)
   put(`${vm}/image/ostype`, config.type === 'pv' ? 'linux' : config.type === 'hvm' ? 'hvm' : undefined)
@@ -161,40 +170,37 @@ export const xenstoreLs: Program = (call) => {
     call.err(`xenstore-ls: xs_directory (${root}): No such file or directory\n`)
     return 1
   }
-  const tree = treeUnder(entries, root)
-  const print = (node: Tree, path: string, depth: number) => {
-    for (const [name, child] of [...node.children].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const at = path === '/' ? `/${name}` : `${path}/${name}`
-      call.out(`${full ? at : `${' '.repeat(depth)}${name}`} = "${child.value}"\n`)
-      print(child, at, depth + 1)
+  const start = root === '/' ? '/' : `${root}/`
+  // With a separator that comes before every letter, children sort behind their parent and before its sisters.
+  const keys = new Map<string, string>()
+  for (const [path, value] of entries) {
+    if (!path.startsWith(start)) continue
+    const key = path.slice(start.length).replaceAll('/', '\u0001')
+    for (let at = key.lastIndexOf('\u0001'); at > 0; at = key.lastIndexOf('\u0001', at - 1)) {
+      const parent = key.slice(0, at)
+      if (keys.has(parent)) break
+      keys.set(parent, '')
     }
+    keys.set(key, value)
   }
-  print(tree, root, 0)
+  const lines: string[] = []
+  for (const key of [...keys.keys()].sort()) {
+    const names = key.split('\u0001')
+    const shown = full ? start + names.join('/') : `${' '.repeat(names.length - 1)}${names.at(-1)}`
+    lines.push(`${shown} = "${escapeValue(keys.get(key)!)}"\n`)
+  }
+  call.out(lines.join(''))
   return 0
 }
 
-interface Tree {
-  value: string
-  children: Map<string, Tree>
-}
-
-function treeUnder(entries: Map<string, string>, root: string): Tree {
-  const tree: Tree = { value: '', children: new Map() }
-  const start = root === '/' ? '/' : `${root}/`
-  for (const [path, value] of entries) {
-    if (!path.startsWith(start)) continue
-    let node = tree
-    for (const name of path.slice(start.length).split('/')) {
-      let child = node.children.get(name)
-      if (child === undefined) {
-        child = { value: '', children: new Map() }
-        node.children.set(name, child)
-      }
-      node = child
-    }
-    node.value = value
-  }
-  return tree
+/** What is no printable ASCII comes byte by byte, as `xenstore-ls` writes it. */
+function escapeValue(value: string): string {
+  const named: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' }
+  if (!/[^ -~]|\\/.test(value)) return value
+  return value.replace(/[^ -~]|\\/gu, (letter) => {
+    const bytes = () => [...Buffer.from(letter)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
+    return named[letter] ?? bytes()
+  })
 }
 
 export const xenstoreWrite: Program = (call) => {

@@ -2,8 +2,8 @@
 
 import { findNode } from '../files.ts'
 import { backendOf } from '../guestConfig.ts'
-import { countersOf, freeMib } from '../guests.ts'
-import { countersBetween, hashText, unit } from '../noise.ts'
+import { cpuSecondsOf, freeMib } from '../guests.ts'
+import { cpuBetween, flicker } from '../noise.ts'
 import type { Call, Program } from '../program.ts'
 import type { Domain, PmState } from '../state.ts'
 import { formatDomains } from './xlJson.ts'
@@ -67,7 +67,7 @@ function dom0Line(call: Call, verbose: boolean): string {
 }
 
 export function dom0Seconds(pm: PmState, now: number): number {
-  return countersBetween(hashText(pm.machineId), pm.dom0VcpuCount, pm.bootedAt, now).cpu
+  return cpuBetween(pm.machineId, pm.dom0VcpuCount, pm.bootedAt, now)
 }
 
 function domainLine(domain: Domain, now: number, verbose: boolean): string {
@@ -77,7 +77,7 @@ function domainLine(domain: Domain, now: number, verbose: boolean): string {
     shownMib(domain, now),
     shownVcpus(domain, now),
     stateLetters(domain, now),
-    countersOf(domain, now).cpu,
+    cpuSecondsOf(domain, now),
   )
   if (!verbose) return line
   const reason =
@@ -105,7 +105,7 @@ export function stateLetters(domain: Domain, now: number): string {
 /** On a CPU, waiting for an event, or neither at the moment somebody looks. */
 export function activity(domain: Domain, now: number): 'r' | 'b' | '-' {
   if (domain.bootedAt === undefined) return 'r'
-  const chance = unit(hashText(domain.uuid), Math.floor(now / 500))
+  const chance = flicker(domain.uuid, Math.floor(now / 500))
   if (chance < 0.12) return 'r'
   return chance < 0.16 ? '-' : 'b'
 }
@@ -240,7 +240,7 @@ export const vcpuList: Program = (call) => {
   const one = word === undefined ? undefined : needDomain(call, word)
   if (typeof one === 'number') return one
   for (const domain of one ? [one] : call.pm.domains) {
-    const seconds = countersOf(domain, now).cpu / Math.max(1, domain.vcpusOnline)
+    const seconds = cpuSecondsOf(domain, now) / Math.max(1, domain.vcpusOnline)
     for (let index = 0; index < domain.config.maxVcpus; index++) {
       const online = index < domain.vcpusOnline
       const run = activity(domain, now)
