@@ -1,6 +1,6 @@
+import type { View } from '../engine/store/view.ts'
 import { isUuid } from '../lib/ids.ts'
 import type { Row } from './row.ts'
-import type { View } from './view.ts'
 
 /** Which row a path means: literal words before ids, the final slash optional. */
 export type Found =

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import type { Engine } from '../engine/engine.ts'
 import type { Row } from './row.ts'
-import type { Operations } from './view.ts'
 import type { Form } from './views/form.ts'
 import { failureShape, successShape } from './views/outcome.ts'
 import type { Shape, ShapeField } from './views/shape.ts'
@@ -11,7 +11,7 @@ import type { Shape, ShapeField } from './views/shape.ts'
  */
 type Schema = Record<string, unknown>
 
-export function formatOpenApi(rows: readonly Row[], operations: Operations): Schema {
+export function formatOpenApi(rows: readonly Row[], operations: Engine['operations']): Schema {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const row of rows) {
     if (row.work.kind === 'later') continue
@@ -34,7 +34,7 @@ export function formatOpenApi(rows: readonly Row[], operations: Operations): Sch
   }
 }
 
-function describeRow(row: Row, operations: Operations): Schema {
+function describeRow(row: Row, operations: Engine['operations']): Schema {
   const names = [...row.path.matchAll(/:(\w+)/g)].map((match) => match[1]!)
   const operation = row.work.kind === 'run' ? operations.get(row.work.operation) : undefined
   const takes = row.work.kind === 'run' ? row.work.takes : undefined

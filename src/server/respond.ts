@@ -1,5 +1,5 @@
+import type { View } from '../engine/store/view.ts'
 import type { Code } from '../model/error.ts'
-import type { View } from './view.ts'
 import { type Document, type Format, one, writeDocument } from './views/document.ts'
 import { failureShape, successShape } from './views/outcome.ts'
 

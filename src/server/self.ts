@@ -1,6 +1,6 @@
+import type { View } from '../engine/store/view.ts'
 import { PengxError } from '../model/error.ts'
 import type { Pm } from '../model/pm.ts'
-import type { View } from './view.ts'
 
 /** The PM that `/pms/` means: the one this runs on, else the one that is configured, else the only one. */
 export function findSelf(view: View, configured: string | undefined): Pm | undefined {

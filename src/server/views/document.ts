@@ -1,4 +1,4 @@
-import type { View } from '../view.ts'
+import type { View } from '../../engine/store/view.ts'
 import { elementJson, elementXml, type Shape } from './shape.ts'
 
 /** What an answer holds: one element, or a list of them under a root. */

@@ -1,7 +1,7 @@
+import type { View } from '../../engine/store/view.ts'
 import { isUuid } from '../../lib/ids.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Body } from '../body.ts'
-import type { View } from '../view.ts'
 
 /** A request's body: the document's elements, and which parameter of the operation each one is. */
 export interface Form {

@@ -1,6 +1,6 @@
+import type { View } from '../../engine/store/view.ts'
 import type { Pm } from '../../model/pm.ts'
 import { hasDomain } from '../../model/vm.ts'
-import type { View } from '../view.ts'
 import { pmStatus } from './pm.ts'
 import type { Shape } from './shape.ts'
 

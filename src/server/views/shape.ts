@@ -1,5 +1,5 @@
+import type { View } from '../../engine/store/view.ts'
 import { escapeXml } from '../../lib/xml.ts'
-import type { View } from '../view.ts'
 
 /**
  * What an element holds, in the document's order: one table gives the XML, its JSON mirror and the schema in

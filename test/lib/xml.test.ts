@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { escapeXml, hasForbidden, parseXml, type XmlElement } from '../../src/lib/xml.ts'
+
+const DEPTH = 32
+
+function rootOf(text: string): XmlElement {
+  const result = parseXml(text, DEPTH)
+  if (!result.ok) throw new Error(result.problem)
+  return result.root
+}
+
+function element(name: string, text: string, ...children: XmlElement[]): XmlElement {
+  return { name, text, children }
+}
+
+describe('well-formed documents become trees', () => {
+  test.each<[string, string, XmlElement]>([
+    ['text, untouched', '<a>0123</a>', element('a', '0123')],
+    ['an empty element', '<a/>', element('a', '')],
+    ['a declaration and a byte order mark', '\ufeff<?xml version="1.0" encoding="UTF-8"?>\n<a/>', element('a', '')],
+    ['comments', '<!-- one --><a>x<!-- <b> & -->y</a><!---->', element('a', 'xy')],
+    ['CDATA is text', '<a>1<![CDATA[<b>&amp;]]>2</a>', element('a', '1<b>&amp;2')],
+    ['references, once', '<a>&amp;lt; &#38;amp; &#x41;&quot;</a>', element('a', '&lt; &amp; A"')],
+    ['attributes are passed over', '<vm id="&lt;1>2"><b c=\'"\'/></vm>', element('vm', '', element('b', ''))],
+    ['one list item', '<n><list-item>0</list-item></n>', element('n', '', element('list-item', '0'))],
+    [
+      'names that a program has words for',
+      '<a><__proto__>1</__proto__><constructor/></a>',
+      element('a', '', element('__proto__', '1'), element('constructor', '')),
+    ],
+    ['Korean', '<a>가상 머신 😀</a>', element('a', '가상 머신 😀')],
+    ['line ends', '<a>1\r\n2</a>', element('a', '1\n2')],
+  ])('%s', (_title, text, tree) => expect(rootOf(text)).toEqual(tree))
+})
+
+describe('everything else is refused', () => {
+  test.each<[string, string]>([
+    ['nothing', ''],
+    ['no element', 'hello'],
+    ['text before', 'x<a/>'],
+    ['text after', '<a/>x'],
+    ['CDATA around', '<![CDATA[x]]><a/>'],
+    ['two roots', '<a/><b/>'],
+    ['not closed', '<a><b></a>'],
+    ['crossed', '<a><b></a></b>'],
+    ['cut off', '<a><b'],
+    ['a bare &', '<a>R&D</a>'],
+    ['an unknown entity', '<a>&copy;</a>'],
+    ['an entity by another case', '<a>&AMP;</a>'],
+    ['a reference to nothing', '<a>&#0;</a>'],
+    ['a reference to half a character', '<a>&#xd800;</a>'],
+    ['a reference beyond Unicode', '<a>&#x110000;</a>'],
+    ['a bare <', '<a>1 < 2</a>'],
+    ['< in an attribute', '<a b="<"/>'],
+    ['an attribute twice', '<a b="1" b="2"/>'],
+    ['an attribute without quotes', '<a b=1/>'],
+    ['a name that is none', '<1a/>'],
+    [']]> in text', '<a>]]></a>'],
+    ['a control character', '<a>\u0001</a>'],
+    ['half a character', '<a>\ud83d</a>'],
+    ['-- in a comment', '<a><!-- a -- b --></a>'],
+    ['an open comment', '<a/><!-- x'],
+    ['an open CDATA section', '<a><![CDATA[x</a>'],
+    ['a document type', '<!DOCTYPE a><a/>'],
+    ['a document type in other letters', '<!doctype a><a/>'],
+    ['an entity of its own', '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'],
+    ['an entity from a file', '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'],
+    ['a processing instruction', '<?php echo 1 ?><a/>'],
+    ['a stylesheet', '<?xml version="1.0"?><?xml-stylesheet href="x"?><a/>'],
+    ['a late declaration', ' <?xml version="1.0"?><a/>'],
+    ['another encoding', '<?xml version="1.0" encoding="EUC-KR"?><a/>'],
+    ['33 deep', '<a>'.repeat(33) + '</a>'.repeat(33)],
+    ['1000 deep', '<a>'.repeat(1_000) + '</a>'.repeat(1_000)],
+  ])('%s', (_title, text) => {
+    const result = parseXml(text, DEPTH)
+    expect(result.ok).toBe(false)
+    if (!result.ok) expect(result.problem.length).toBeLessThan(200)
+  })
+})
+
+test('32 deep is read', () => {
+  expect(parseXml('<a>'.repeat(32) + '</a>'.repeat(32), DEPTH).ok).toBe(true)
+})
+
+describe('a hostile megabyte is over before anybody waits', () => {
+  const MIB = 1_000_000
+  const fill = (part: string) => part.repeat(Math.ceil(MIB / part.length))
+  test.each<[string, string]>([
+    ['open comments', fill('<!--')],
+    ['closed comments', `<a>${fill('<!---->')}</a>`],
+    ['open CDATA', fill('<![CDATA[')],
+    ['closed CDATA', `<a>${fill('<![CDATA[]]>')}</a>`],
+    ['open quotes', `<a ${fill('"<')}`],
+    ['tags', fill('<a>')],
+    ['attributes', `<a${fill(' b="1"')}/>`],
+    ['references', `<a>${fill('&amp;')}</a>`],
+    ['blanks', `<a${fill(' ')}/>`],
+    ['a declaration of blanks', `<?xml version="1.0"${fill(' ')}?><a/>`],
+    ['a long name', `<${fill('a')}/>`],
+  ])('%s', (_title, text) => expect(typeof parseXml(text, DEPTH).ok).toBe('boolean'))
+})
+
+test('what is escaped is read back, whatever it was', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const written = escapeXml(text)
+      expect(hasForbidden(written)).toBe(false)
+      const kept = [...text].map((char) => (hasForbidden(char) ? '\ufffd' : char)).join('')
+      expect(rootOf(`<a>${written}</a>`).text).toBe(kept)
+    }),
+  )
+})
+
+test('a NUL and half a character become the replacement character', () => {
+  expect(escapeXml('a\u0000b\ud800c')).toBe('a\ufffdb\ufffdc')
+  expect(escapeXml(`<>&'"\r`)).toBe('&lt;&gt;&amp;&apos;&quot;&#13;')
+})
