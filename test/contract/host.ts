@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,7 @@ import { until } from '../support/until.ts'
 
 /** What every host that runs real programs does alike; they share this machine's files with the test. */
 export function hostContract(kind: string, open: () => Promise<Host>): void {
+  setDefaultTimeout(30_000)
   describe(kind, () => {
     let host: Host
     let directory: string
@@ -172,7 +173,10 @@ export function hostContract(kind: string, open: () => Promise<Host>): void {
       const file = join(directory, 'change.pids')
       const controller = new AbortController()
       const script = `echo $$ >${file}; sh -c 'echo $$ >>${file}; exec sleep 1000'; echo never >>${file}`
-      const child = await host.open({ ...change('sh', '-c', script), tag: 'job1.make' }, controller.signal)
+      const child = await host.open(
+        { ...change('sh', '-c', script), tag: `job1-${process.pid}.make` },
+        controller.signal,
+      )
       const pids = await pidsFrom(file, 2)
       controller.abort()
       await expect(child.exited).rejects.toMatchObject({ code: 'cancelled' })
@@ -231,24 +235,27 @@ export function hostContract(kind: string, open: () => Promise<Host>): void {
         echo $$ >>${file}
         sh -c 'echo $$ >>${file}; exec sleep 1001' </dev/null >/dev/null 2>&1
         echo never >>${file}`
-      const lost = await host.open({ ...change('sh', '-c', script), tag: 'job7.copy disk' })
+      const lost = await host.open({ ...change('sh', '-c', script), tag: `job7-${process.pid}.copy disk` })
       const bystander = await host.open({
         ...change('sh', '-c', `echo $$ >${other}; exec sleep 1002`),
-        tag: 'job77.copy disk',
+        tag: `job77-${process.pid}.copy disk`,
       })
       const [daemon, shell, worker] = await pidsFrom(file, 3)
       const [spared] = await pidsFrom(other)
-      const ended = await endLost(host, 'job7')
+      const ended = await endLost(host, `job7-${process.pid}`)
       expect(ended.map((command) => command.pid).sort()).toEqual([shell!, worker!].sort())
-      expect(ended.map((command) => command.tag)).toEqual(['job7.copy disk', 'job7.copy disk'])
+      expect(ended.map((command) => command.tag)).toEqual([
+        `job7-${process.pid}.copy disk`,
+        `job7-${process.pid}.copy disk`,
+      ])
       expect(ended.map((command) => command.program).sort()).toEqual(['sh', 'sleep'])
       expect([shell!, worker!].filter(isAlive)).toEqual([])
       expect([daemon!, spared!].filter(isAlive)).toEqual([daemon!, spared!])
       expect(await lost.exited).toBe(143)
       expect(readFileSync(file, 'utf8')).not.toContain('never')
-      expect(await endLost(host, 'job7.copy disk')).toEqual([])
+      expect(await endLost(host, `job7-${process.pid}.copy disk`)).toEqual([])
       process.kill(daemon!, 'SIGKILL')
-      expect(await endLost(host, 'job77')).toHaveLength(1)
+      expect(await endLost(host, `job77-${process.pid}`)).toHaveLength(1)
       await bystander.exited
     })
 
@@ -260,12 +267,12 @@ export function hostContract(kind: string, open: () => Promise<Host>): void {
         `if (!fork) { exec 'sleep', '1003' } open F, '>', '${file}.new';
         print F "$$\\n"; close F; rename '${file}.new', '${file}'; wait`,
       ] as [string, ...string[]]
-      const lost = await host.open({ ...change(...argv), tag: 'job8.create' })
+      const lost = await host.open({ ...change(...argv), tag: `job8-${process.pid}.create` })
       const [pid] = await pidsFrom(file)
       const children = () =>
         readIfThere(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number)
       const [child] = (await until(() => children().length > 0 && children())) as number[]
-      const ended = await endLost(host, 'job8')
+      const ended = await endLost(host, `job8-${process.pid}`)
       expect(ended.map((command) => command.pid)).toEqual([pid!])
       expect(isAlive(child!)).toBe(true)
       process.kill(child!, 'SIGKILL')

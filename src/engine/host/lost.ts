@@ -88,6 +88,7 @@ children() {
 list=$(
   grep -lsF "PENGX_COMMAND=$prefix." /proc/[0-9]*/environ 2>/dev/null | while read -r file; do
     pid=\${file#/proc/}; pid=\${pid%/environ}
+    [ "$pid" = $$ ] && continue
     case $only in '  ') ;; *" $pid "*) ;; *) continue ;; esac
     value=$( { tr '\\000' '\\n' < "$file"; } 2>/dev/null | sed -n 's/^PENGX_COMMAND=//p')
     proc "$pid" || continue

@@ -81,8 +81,7 @@ export function lostConnection(name: string, reason: string): PengxError {
 
 function connectFailure(name: string, socketPath: string, error: unknown): PengxError {
   if (error instanceof PengxError) return lostConnection(name, error.message)
-  const prohibited = (error as { reason?: number }).reason === 1
-  const why = prohibited ? 'its sshd forbids it (AllowStreamLocalForwarding)' : 'nobody listens there'
-  const code = prohibited ? 'refused' : 'notFound'
-  return new PengxError(code, `cannot connect to ${socketPath} on ${name}: ${why}`, { cause: error })
+  // The server answers alike for a socket that is not there, is not ours to open, or that it does not forward to.
+  const why = 'nobody listens there, or its sshd does not allow it (AllowStreamLocalForwarding)'
+  return new PengxError('notFound', `cannot connect to ${socketPath} on ${name}: ${why}`, { cause: error })
 }

@@ -23,8 +23,10 @@ export function webSource(readable: Readable): Source {
           controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
           if ((controller.desiredSize ?? 0) <= 0) readable.pause()
         })
-        readable.on('end', () => finish(() => controller.close()))
-        readable.on('close', () => finish(() => controller.close()))
+        // A lost connection ends its streams as if all had been said; who knows better says so in this very turn.
+        const end = () => setTimeout(() => finish(() => controller.close()), 0)
+        readable.on('end', end)
+        readable.on('close', end)
         readable.on('error', (error) => finish(() => controller.error(error)))
         readable.pause()
       },
