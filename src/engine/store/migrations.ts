@@ -136,9 +136,19 @@ function foreign(where: string): PengxError {
 }
 
 function pragma(db: Database, name: 'user_version' | 'application_id'): number {
-  return (db.prepare(`pragma ${name}`).values()[0]?.[0] as number) ?? 0
+  return readNumber(db, `pragma ${name}`)
 }
 
 function countTables(db: Database): number {
-  return db.prepare('select count(*) from sqlite_schema').values()[0]?.[0] as number
+  return readNumber(db, 'select count(*) from sqlite_schema')
+}
+
+/** A statement that is not finalized keeps the file open after it is closed. */
+function readNumber(db: Database, query: string): number {
+  const statement = db.prepare(query)
+  try {
+    return statement.values()[0]?.[0] as number
+  } finally {
+    statement.finalize()
+  }
 }

@@ -11,7 +11,7 @@ export function toStoreError(error: unknown, where: string): PengxError {
     return new PengxError('readOnly', `cannot write store ${where}: the file or its directory is read-only`, because)
   if (code === 'EACCES' || code === 'EPERM' || code === 'SQLITE_PERM' || code === 'SQLITE_AUTH')
     return new PengxError('readOnly', `cannot open store ${where}: permission denied`, because)
-  if (code.startsWith('SQLITE_CANTOPEN') || code === 'EISDIR' || code === 'ENOTDIR' || code === 'ENOENT')
+  if (code.startsWith('SQLITE_CANTOPEN') || NOT_A_FILE.has(code))
     return new PengxError('invalid', `cannot open store ${where}: it is not a file that can be opened`, because)
   if (code === 'SQLITE_NOTADB')
     return new PengxError('invalid', `cannot open store ${where}: it is not a pengx store`, because)
@@ -29,6 +29,8 @@ export function toStoreError(error: unknown, where: string): PengxError {
     return new PengxError('conflict', `store ${where} refuses it: ${messageOf(error).toLowerCase()}`, because)
   return new PengxError('internal', `store ${where}: ${messageOf(error)}`, because)
 }
+
+const NOT_A_FILE = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT', 'ELOOP', 'ENAMETOOLONG'])
 
 /** Another process is at work on the file, so trying again helps. */
 export function isBusy(error: unknown): boolean {

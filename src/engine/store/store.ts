@@ -45,6 +45,17 @@ export async function openStore({ at, clock, controller = thisController(clock.n
     const write = createWrite(database, changes)
     const parts = { database, view, memory, clock, controller, isDead, write }
     const jobs = createJobRows(parts)
+    let closing: Promise<void> | undefined
+    const saveAndClose = async () => {
+      try {
+        await jobs.flush()
+        await perf.rings.save()
+        await unregisterController(database, controller.id)
+      } finally {
+        perf.stop()
+        await database.close()
+      }
+    }
     await registerController(database, controller)
     await forgetTombstones(database, clock.now())
     await changes.load()
@@ -56,15 +67,9 @@ export async function openStore({ at, clock, controller = thisController(clock.n
       locks: createLockRows(database),
       perf: perf.rings,
       ownerIsDead: isDead,
-      async close() {
-        try {
-          await jobs.flush()
-          await perf.rings.save()
-          await unregisterController(database, controller.id)
-        } finally {
-          perf.stop()
-          await database.close()
-        }
+      close() {
+        closing ??= saveAndClose()
+        return closing
       },
     }
   } catch (error) {
