@@ -1,0 +1,208 @@
+import { describe, expect, test } from 'bun:test'
+import { batch } from '../../../src/engine/host/batch.ts'
+import type { Command, Host, Process } from '../../../src/engine/host/host.ts'
+import { createHosts } from '../../../src/engine/host/hosts.ts'
+import { limitHost } from '../../../src/engine/host/limited.ts'
+import { openLocalHost } from '../../../src/engine/host/local.ts'
+import { type CommandRecord, logHost } from '../../../src/engine/host/logged.ts'
+import { readOnlyHost } from '../../../src/engine/host/readOnly.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { until } from '../../support/until.ts'
+
+const READ: Command = { argv: ['xl', 'list'], effect: 'read' }
+const CHANGE: Command = { argv: ['xl', 'destroy', '3'], effect: 'change' }
+
+/** A host whose commands end when the test says so. */
+function heldHost() {
+  const open: { command: Command; end: (exit: number) => void; lose: (error: Error) => void }[] = []
+  const host: Host = {
+    name: 'alpha',
+    open: async (command) => {
+      if (command.argv[0] === 'missing') throw new Error('missing is not installed')
+      const exited = Promise.withResolvers<number>()
+      open.push({ command, end: exited.resolve, lose: exited.reject })
+      const empty = () => new ReadableStream<Uint8Array>({ start: (controller) => controller.close() })
+      return { stdin: new WritableStream(), stdout: empty(), stderr: empty(), exited: exited.promise } satisfies Process
+    },
+    connect: async () => {
+      throw new Error('not here')
+    },
+    close: async () => undefined,
+  }
+  return { host, open }
+}
+
+describe('a limited host', () => {
+  test('runs so many at once and the others in their turn', async () => {
+    const { host, open } = heldHost()
+    const limited = limitHost(host, { commands: 3, heavy: 2 })
+    const started = Array.from({ length: 5 }, () => limited.open(READ))
+    await Promise.all(started.slice(0, 3))
+    await Bun.sleep(5)
+    expect(open).toHaveLength(3)
+    open[1]!.end(0)
+    await until(() => open.length === 4)
+    open[0]!.lose(new Error('lost'))
+    await started[0]!.then((process) => process.exited.catch(() => undefined))
+    await until(() => open.length === 5)
+  })
+
+  test('runs fewer heavy ones, which do not stand in the way of others', async () => {
+    const { host, open } = heldHost()
+    const limited = limitHost(host, { commands: 3, heavy: 1 })
+    const heavy: Command = { ...CHANGE, heavy: true }
+    await limited.open(heavy)
+    void limited.open(heavy)
+    void limited.open(heavy)
+    await limited.open(READ)
+    await limited.open(READ)
+    expect(open.map((each) => each.command.heavy ?? false)).toEqual([true, false, false])
+    open[0]!.end(0)
+    await until(() => open.length === 4)
+    expect(open[3]!.command.heavy).toBe(true)
+  })
+
+  test('a wait can be given up, and takes no place then; a failed start gives its place back', async () => {
+    const { host, open } = heldHost()
+    const limited = limitHost(host, { commands: 1, heavy: 1 })
+    await limited.open(READ)
+    const controller = new AbortController()
+    const waiting = limited.open(READ, controller.signal)
+    const failing = limited.open({ argv: ['missing'], effect: 'read', heavy: true })
+    const last = limited.open({ ...CHANGE, heavy: true })
+    controller.abort()
+    await expect(waiting).rejects.toMatchObject({ code: 'cancelled' })
+    open[0]!.end(0)
+    await expect(failing).rejects.toThrow('missing')
+    await last
+    expect(open.map((each) => each.command.effect)).toEqual(['read', 'change'])
+  })
+
+  test('a terminal takes no place', async () => {
+    const { host, open } = heldHost()
+    const limited = limitHost(host, { commands: 1, heavy: 1 })
+    await limited.open({ ...CHANGE, pty: { columns: 80, rows: 24 } })
+    await limited.open(READ)
+    expect(open).toHaveLength(2)
+  })
+})
+
+describe('a read-only host', () => {
+  test('refuses what changes, as long as it is one', async () => {
+    const { host, open } = heldHost()
+    let readOnly = true
+    const guarded = readOnlyHost(host, () => readOnly)
+    await guarded.open(READ)
+    const changes = batch([READ, CHANGE])
+    for (const command of [CHANGE, changes]) {
+      await expect(guarded.open(command)).rejects.toMatchObject({
+        code: 'readOnly',
+        message: expect.stringContaining('xl'),
+      })
+    }
+    expect(open).toHaveLength(1)
+    readOnly = false
+    await guarded.open(CHANGE)
+    expect(open).toHaveLength(2)
+  })
+})
+
+describe('a logged host', () => {
+  function logged() {
+    const told: CommandRecord[] = []
+    let now = 1_000
+    const clock = { now: () => (now += 10), sleep: async () => undefined }
+    return { told, host: logHost(openLocalHost('here'), (record) => told.push(record), clock) }
+  }
+
+  test('tells when a command starts and how it went', async () => {
+    const { told, host } = logged()
+    const script = 'echo said; echo complained >&2; exit 2'
+    const output = await run(host, { argv: ['sh', '-c', script], effect: 'change', tag: 'j.s', okExits: [2] })
+    expect(output).toEqual({ exit: 2, stdout: 'said\n', stderr: 'complained\n' })
+    await until(() => told.length === 2)
+    const common = {
+      id: told[0]!.id,
+      host: 'here',
+      line: `sh -c '${script}'`,
+      effect: 'change',
+      tag: 'j.s',
+      startedAt: 1_010,
+    }
+    expect(told).toEqual([
+      common as CommandRecord,
+      { ...common, exit: 2, tookMs: 10, tail: 'said\ncomplained' } as CommandRecord,
+    ])
+  })
+
+  test('does not tell what a reading command printed, but its complaints', async () => {
+    const { told, host } = logged()
+    await run(host, { argv: ['sh', '-c', 'echo vncpasswd; echo oh >&2'], effect: 'read' })
+    await until(() => told.length === 2)
+    expect(told[1]!.tail).toBe('oh')
+  })
+
+  test('shows neither masked words nor what was fed in, not even echoed', async () => {
+    const { told, host } = logged()
+    const part: Command = {
+      argv: ['sh', '-c', 'cat; echo "$1"', 'sh', 'hunter22'],
+      masked: [4],
+      effect: 'change',
+      stdin: 'se\ncret99\n',
+    }
+    await run(host, part)
+    await run(host, batch([part]))
+    await until(() => told.filter((record) => record.exit !== undefined).length === 2)
+    const text = JSON.stringify(told)
+    expect(text).not.toContain('hunter22')
+    expect(text).not.toContain('cret99')
+    expect(told[0]!.line).toContain("sh '***' <(10 bytes)")
+    expect(told.find((record) => record.tail)?.tail).toContain('***')
+  })
+
+  test('strips what could steer a terminal, and keeps the end of much', async () => {
+    const { told, host } = logged()
+    const script = "printf '\\033[31mred\\033]0;title\\007\\r\\n'; head -c 100000 /dev/zero | tr '\\0' x; echo end"
+    const { stdout } = await run(host, { argv: ['sh', '-c', script], effect: 'change' })
+    expect(stdout).toHaveLength(100_000 + 'redend\r\n\n'.length + '\x1b[31m\x1b]0;title\x07'.length)
+    await run(host, { argv: ['printf', '\\033[31mred\\033]0;title\\007\\r\\n'], effect: 'change' })
+    await until(() => told.filter((record) => record.exit !== undefined).length === 2)
+    const [much, colour] = told.filter((record) => record.tail)
+    expect(much!.tail).toHaveLength(2_000)
+    expect(much!.tail).toEndWith('xend')
+    expect(colour!.tail).toBe('red')
+  })
+
+  test('tells of what never started, and of what was ended', async () => {
+    const { told, host } = logged()
+    await host.open({ argv: ['no-such-program'], effect: 'read' }).catch(() => undefined)
+    expect(told[1]!.problem).toContain('no-such-program is not installed')
+    await run(host, { argv: ['sleep', '1000'], effect: 'read', timeoutMs: 50 }).catch(() => undefined)
+    await until(() => told.length === 4)
+    expect(told[3]!.problem).toContain('did not answer within 0.05 s')
+    expect(told[3]!.exit).toBeUndefined()
+  })
+})
+
+describe('the hosts of a site', () => {
+  test('are kept, wrapped, and refused by rule', async () => {
+    const records: CommandRecord[] = []
+    const { host: simulated } = heldHost()
+    const hosts = createHosts({
+      knownHostsPath: '/nonexistent/known_hosts',
+      sim: (name) => ({ ...simulated, name }),
+      readOnly: (pm) => pm === 'beta',
+      onCommand: (record) => records.push(record),
+    })
+    const local = hosts.get('here', 'local')
+    expect(hosts.get('here', 'local')).toBe(local)
+    expect((await run(local, { argv: ['echo', 'hello'], effect: 'read' })).stdout).toBe('hello\n')
+    expect(records[0]).toMatchObject({ host: 'here', line: 'echo hello' })
+    expect(hosts.get('x', 'sim:gamma').name).toBe('gamma')
+    await expect(hosts.get('beta', 'local').open(CHANGE)).rejects.toMatchObject({ code: 'readOnly' })
+    expect(() => hosts.get('y', 'telnet:y')).toThrow('telnet:y is no destination')
+    await hosts.forget('here')
+    expect(hosts.get('here', 'local')).not.toBe(local)
+    await hosts.closeAll()
+  })
+})
