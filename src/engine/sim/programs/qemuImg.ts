@@ -1,29 +1,13 @@
 /** `qemu-img` on images that are headers only: sizes, formats, chains and refusals, no bytes. */
-import {
-  allocatedFor,
-  charge,
-  findNode,
-  freeBytes,
-  isFsError,
-  mountOf,
-  openForWrite,
-  setAllocated,
-  splitPath,
-} from '../files.ts'
+import { allocatedFor, findNode, setAllocated, splitPath } from '../files.ts'
 import type { Call, Program } from '../program.ts'
-import type { BlockNode, FileNode, ImageHeader, PmState } from '../state.ts'
-import { bytesOf } from './writeFiles.ts'
+import type { ImageHeader } from '../state.ts'
+import { bytesOf } from './fileWords.ts'
+import { chainAllocated, METADATA, type Options, openImage, openOrSay, writeImage } from './qemuImages.ts'
+import { check, compare, info, measure } from './qemuImgInfo.ts'
 
-/** What a fresh image takes: qcow2's first clusters. */
-const METADATA = 200_704
 /** How fast a conversion goes, at pace 1. */
 const MS_PER_GIB = 150
-
-export interface Options {
-  flags: Set<string>
-  values: Map<string, string>
-  words: string[]
-}
 
 const WITH_VALUE = new Set([
   '-f',
@@ -80,52 +64,6 @@ export const qemuImg: Program = (call) => {
   return command(call, options(call.argv))
 }
 
-export interface Image {
-  path: string
-  node: FileNode | BlockNode
-  header: ImageHeader
-}
-
-/** Opens an image as qemu-img would: with a format it must be of that format; without one the header tells. */
-export function openImage(pm: PmState, path: string, format?: string): Image | string {
-  const clean = path.replace(/^json:.*"filename":\s*"([^"]+)".*$/, '$1')
-  const node = findNode(pm, clean)
-  if (node === undefined) return `Could not open '${path}': No such file or directory`
-  if (node.kind === 'dir') return `'file' driver requires '${path}' to be a regular file`
-  if (node.kind === 'link') return `Could not open '${path}': No such file or directory`
-  const found: ImageHeader = node.image ?? { format: 'raw', virtualSize: Math.ceil(node.size / 512) * 512 }
-  if (format !== undefined && format !== 'raw' && format !== found.format) return `Image is not in ${format} format`
-  const header = format === 'raw' && found.format !== 'raw' ? { format: 'raw', virtualSize: node.size } : found
-  return { path: clean, node, header }
-}
-
-function openOrSay(call: Call, path: string, format?: string, shared = true): Image | undefined {
-  const image = openImage(call.pm, path, format)
-  if (typeof image === 'string') {
-    const text = image.startsWith('Image is not')
-      ? `Could not open '${path}': ${image}`
-      : `Could not open '${path}': ${image}`
-    call.err(`qemu-img: ${text}\n`)
-    return undefined
-  }
-  if (!shared && writerOf(call.pm, image.path)) {
-    call.err(
-      `qemu-img: Could not open '${path}': Failed to get shared "write" lock\nIs another process using the image [${path}]?\n`,
-    )
-    return undefined
-  }
-  return image
-}
-
-/** A running guest's QEMU has it open for writing. */
-export function writerOf(pm: PmState, path: string): boolean {
-  return pm.domains.some(
-    (domain) =>
-      domain.phase !== 'building' &&
-      domain.config.disks.some((disk) => !disk.readOnly && (disk.livePath ?? disk.path) === path),
-  )
-}
-
 async function create(call: Call, given: Options): Promise<number> {
   const format = given.values.get('-f') ?? 'raw'
   const [path = '', sizeText] = given.words
@@ -175,121 +113,6 @@ function describe(format: string, size: number, backing?: string, backingFormat?
   return `fmt=qcow2 cluster_size=65536 extended_l2=off compression_type=zlib size=${size}${below} lazy_refcounts=off refcount_bits=16`
 }
 
-/** Puts an image at a path; gives the kernel's words where there is no place for it. */
-export function writeImage(call: Call, path: string, header: ImageHeader, allocated: number): string | undefined {
-  try {
-    const node = openForWrite(call.pm, path, call.now())
-    if (node.kind === 'block') {
-      if (header.format === 'raw' && header.virtualSize > node.size) return 'No space left on device'
-      node.allocated = Math.min(node.size, allocatedFor(allocated))
-    } else {
-      const wanted = allocatedFor(allocated)
-      if (wanted > freeBytes(mountOf(call.pm, path))) {
-        setAllocated(call.pm, path, node, freeBytes(mountOf(call.pm, path)))
-        Object.assign(node, { image: header, text: undefined, size: node.allocated })
-        return 'No space left on device'
-      }
-      charge(call.pm, path, wanted)
-      node.allocated = wanted
-      node.size = header.format === 'raw' ? header.virtualSize : wanted
-    }
-    node.image = header
-    node.text = undefined
-    node.mtimeMs = call.now()
-    return undefined
-  } catch (error) {
-    if (!isFsError(error)) throw error
-    return error.message
-  }
-}
-
-function info(call: Call, given: Options): number {
-  const path = given.words[0] ?? ''
-  const shared = given.flags.has('-U') || given.flags.has('--force-share')
-  const first = openOrSay(call, path, given.values.get('-f'), shared)
-  if (first === undefined) return 1
-  const chain: Record<string, unknown>[] = []
-  let at: Image | undefined = first
-  let name = path
-  while (at !== undefined) {
-    chain.push(infoOf(call, at, name))
-    const backing: string | undefined = at.header.backing
-    if (backing === undefined || !given.flags.has('--backing-chain')) break
-    name = backing.startsWith('/') ? backing : `/${splitPath(at.path).slice(0, -1).join('/')}/${backing}`
-    at = openOrSay(call, name, at.header.backingFormat, shared)
-    if (at === undefined) return 1
-  }
-  if (given.values.get('--output') === 'json') {
-    call.out(`${JSON.stringify(given.flags.has('--backing-chain') ? chain : chain[0], null, 4)}\n`)
-  } else call.out(chain.map(infoText).join('\n'))
-  return 0
-}
-
-function infoOf(call: Call, image: Image, name: string): Record<string, unknown> {
-  const { header, node } = image
-  const below = header.backing
-  const dir = `/${splitPath(image.path).slice(0, -1).join('/')}`
-  return {
-    ...(header.backingFormat ? { 'backing-filename-format': header.backingFormat } : {}),
-    'virtual-size': header.virtualSize,
-    filename: name,
-    ...(header.format === 'qcow2'
-      ? { 'cluster-size': 65536 }
-      : header.format === 'vpc'
-        ? { 'cluster-size': 2097152 }
-        : {}),
-    format: header.format,
-    'actual-size': node.kind === 'block' ? 0 : node.allocated,
-    ...(header.format === 'qcow2'
-      ? {
-          'format-specific': {
-            type: 'qcow2',
-            data: {
-              compat: '1.1',
-              'compression-type': 'zlib',
-              'lazy-refcounts': false,
-              'refcount-bits': 16,
-              corrupt: false,
-              'extended-l2': false,
-            },
-          },
-        }
-      : {}),
-    ...(below === undefined
-      ? {}
-      : { 'full-backing-filename': below.startsWith('/') ? below : `${dir}/${below}`, 'backing-filename': below }),
-    'dirty-flag': writerOf(call.pm, image.path) && false,
-  }
-}
-
-function infoText(info: Record<string, unknown>): string {
-  const size = Number(info['virtual-size'])
-  const lines = [
-    `image: ${info.filename}`,
-    `file format: ${info.format}`,
-    `virtual size: ${human(size)} (${size} bytes)`,
-    `disk size: ${human(Number(info['actual-size']))}`,
-  ]
-  if (info['cluster-size']) lines.push(`cluster_size: ${info['cluster-size']}`)
-  if (info['backing-filename']) lines.push(`backing file: ${info['backing-filename']}`)
-  if (info['backing-filename-format']) lines.push(`backing file format: ${info['backing-filename-format']}`)
-  if (info['format-specific']) {
-    lines.push('Format specific information:', '    compat: 1.1', '    compression type: zlib')
-    lines.push('    lazy refcounts: false', '    refcount bits: 16', '    corrupt: false', '    extended l2: false')
-  }
-  return `${lines.join('\n')}\n`
-}
-
-function human(bytes: number): string {
-  let value = bytes
-  let unit = 0
-  while (value >= 1024 && unit < 5) {
-    value /= 1024
-    unit++
-  }
-  return `${Number(value.toPrecision(3))} ${['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'][unit]}`
-}
-
 async function convert(call: Call, given: Options): Promise<number> {
   const [from = '', to = ''] = given.words
   const source = openOrSay(
@@ -335,43 +158,6 @@ async function convert(call: Call, given: Options): Promise<number> {
   return 0
 }
 
-/** What the images of a chain hold together. */
-function chainAllocated(pm: PmState, image: Image): number {
-  let sum = image.node.allocated
-  let at = image
-  for (let depth = 0; at.header.backing !== undefined && depth < 100; depth++) {
-    const { backing } = at.header
-    const path = backing.startsWith('/') ? backing : `/${splitPath(at.path).slice(0, -1).join('/')}/${backing}`
-    const below = openImage(pm, path, at.header.backingFormat)
-    if (typeof below === 'string') break
-    sum += below.node.allocated
-    at = below
-  }
-  return sum
-}
-
-function check(call: Call, given: Options): number {
-  const path = given.words[0] ?? ''
-  const image = openOrSay(call, path, given.values.get('-f'), given.flags.has('-U'))
-  if (image === undefined) return 1
-  if (image.header.format === 'raw') {
-    call.err('qemu-img: This image format does not support checks\n')
-    return 63
-  }
-  const end = image.node.allocated
-  if (given.values.get('--output') === 'json') {
-    const value = {
-      'image-end-offset': end,
-      'total-clusters': Math.ceil(image.header.virtualSize / 65536),
-      'check-errors': 0,
-      filename: path,
-      format: image.header.format,
-    }
-    call.out(`${JSON.stringify(value, null, 4)}\n`)
-  } else call.out(`No errors were found on the image.\nImage end offset: ${end}\n`)
-  return 0
-}
-
 function resize(call: Call, given: Options): number {
   const [path = '', text = ''] = given.words
   const image = openOrSay(call, path, given.values.get('-f'))
@@ -410,28 +196,5 @@ function rebase(call: Call, given: Options): number {
   const { backing: _old, backingFormat: _format, ...header } = image.header
   image.node.image = backing === '' ? header : { ...header, backing, ...(backingFormat ? { backingFormat } : {}) }
   call.world.save()
-  return 0
-}
-
-function compare(call: Call, given: Options): number {
-  const images = given.words.slice(0, 2).map((path) => openOrSay(call, path, given.values.get('-f'), true))
-  const [first, second] = images
-  if (!first || !second) return 2
-  if (first.header.virtualSize !== second.header.virtualSize) call.out('Warning: Image size mismatch!\n')
-  call.out('Images are identical.\n')
-  return 0
-}
-
-function measure(call: Call, given: Options): number {
-  const path = given.words[0]
-  const image = path === undefined ? undefined : openOrSay(call, path, given.values.get('-f'), true)
-  if (path !== undefined && image === undefined) return 1
-  const size = image?.header.virtualSize ?? bytesOf(given.values.get('--size') ?? '') ?? 0
-  const raw = (given.values.get('-O') ?? 'raw') === 'raw'
-  const required = raw ? size : (image ? chainAllocated(call.pm, image) : 0) + 327_680
-  const full = raw ? size : Math.ceil(size * 1.0003) + 327_680
-  if (given.values.get('--output') === 'json')
-    call.out(`${JSON.stringify({ bitmaps: 0, required, 'fully-allocated': full }, null, 4)}\n`)
-  else call.out(`required size: ${required}\nfully allocated size: ${full}\n`)
   return 0
 }

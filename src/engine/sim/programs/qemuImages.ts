@@ -1,0 +1,112 @@
+/** Images as the simulated qemu-img sees them: headers in virtual files, without bytes. */
+import {
+  allocatedFor,
+  charge,
+  findNode,
+  freeBytes,
+  isFsError,
+  mountOf,
+  openForWrite,
+  setAllocated,
+  splitPath,
+} from '../files.ts'
+import type { Call } from '../program.ts'
+import type { BlockNode, FileNode, ImageHeader, PmState } from '../state.ts'
+
+/** What a fresh image takes: qcow2's first clusters. */
+export const METADATA = 200_704
+
+export interface Options {
+  flags: Set<string>
+  values: Map<string, string>
+  words: string[]
+}
+
+export interface Image {
+  path: string
+  node: FileNode | BlockNode
+  header: ImageHeader
+}
+
+/** Opens an image as qemu-img would: with a format it must be of that format; without one the header tells. */
+export function openImage(pm: PmState, path: string, format?: string): Image | string {
+  const clean = path.replace(/^json:.*"filename":\s*"([^"]+)".*$/, '$1')
+  const node = findNode(pm, clean)
+  if (node === undefined) return `Could not open '${path}': No such file or directory`
+  if (node.kind === 'dir') return `'file' driver requires '${path}' to be a regular file`
+  if (node.kind === 'link') return `Could not open '${path}': No such file or directory`
+  const found: ImageHeader = node.image ?? { format: 'raw', virtualSize: Math.ceil(node.size / 512) * 512 }
+  if (format !== undefined && format !== 'raw' && format !== found.format) return `Image is not in ${format} format`
+  const header = format === 'raw' && found.format !== 'raw' ? { format: 'raw', virtualSize: node.size } : found
+  return { path: clean, node, header }
+}
+
+export function openOrSay(call: Call, path: string, format?: string, shared = true): Image | undefined {
+  const image = openImage(call.pm, path, format)
+  if (typeof image === 'string') {
+    const text = image.startsWith('Image is not')
+      ? `Could not open '${path}': ${image}`
+      : `Could not open '${path}': ${image}`
+    call.err(`qemu-img: ${text}\n`)
+    return undefined
+  }
+  if (!shared && writerOf(call.pm, image.path)) {
+    call.err(
+      `qemu-img: Could not open '${path}': Failed to get shared "write" lock\nIs another process using the image [${path}]?\n`,
+    )
+    return undefined
+  }
+  return image
+}
+
+/** A running guest's QEMU has it open for writing. */
+export function writerOf(pm: PmState, path: string): boolean {
+  return pm.domains.some(
+    (domain) =>
+      domain.phase !== 'building' &&
+      domain.config.disks.some((disk) => !disk.readOnly && (disk.livePath ?? disk.path) === path),
+  )
+}
+
+/** Puts an image at a path; gives the kernel's words where there is no place for it. */
+export function writeImage(call: Call, path: string, header: ImageHeader, allocated: number): string | undefined {
+  try {
+    const node = openForWrite(call.pm, path, call.now())
+    if (node.kind === 'block') {
+      if (header.format === 'raw' && header.virtualSize > node.size) return 'No space left on device'
+      node.allocated = Math.min(node.size, allocatedFor(allocated))
+    } else {
+      const wanted = allocatedFor(allocated)
+      if (wanted > freeBytes(mountOf(call.pm, path))) {
+        setAllocated(call.pm, path, node, freeBytes(mountOf(call.pm, path)))
+        Object.assign(node, { image: header, text: undefined, size: node.allocated })
+        return 'No space left on device'
+      }
+      charge(call.pm, path, wanted)
+      node.allocated = wanted
+      node.size = header.format === 'raw' ? header.virtualSize : wanted
+    }
+    node.image = header
+    node.text = undefined
+    node.mtimeMs = call.now()
+    return undefined
+  } catch (error) {
+    if (!isFsError(error)) throw error
+    return error.message
+  }
+}
+
+/** What the images of a chain hold together. */
+export function chainAllocated(pm: PmState, image: Image): number {
+  let sum = image.node.allocated
+  let at = image
+  for (let depth = 0; at.header.backing !== undefined && depth < 100; depth++) {
+    const { backing } = at.header
+    const path = backing.startsWith('/') ? backing : `/${splitPath(at.path).slice(0, -1).join('/')}/${backing}`
+    const below = openImage(pm, path, at.header.backingFormat)
+    if (typeof below === 'string') break
+    sum += below.node.allocated
+    at = below
+  }
+  return sum
+}
