@@ -105,7 +105,7 @@ function findCommand(words: readonly string[]): number | undefined {
   })
   for (const token of tokens) {
     if (token.kind !== 'positional') continue
-    if ((COMMANDS as readonly string[]).includes(token.value)) return token.index
+    if (isCommand(token.value)) return token.index
     if (!isDestination(token.value)) return undefined
   }
   return undefined
@@ -178,6 +178,8 @@ function readRun(words: readonly string[], values: Values): RunAction {
 /** No command: every bare word is a PM, except one that looks like a mistyped command. */
 function bare(positionals: readonly string[]): { name: undefined; destinations: readonly string[] } {
   for (const word of positionals) {
+    if (isCommand(word))
+      throw usage(`"${word}" is a command, so only hosts written user@host or host:port stand before it`)
     const near = isDestination(word) || word.includes('.') ? undefined : nearest(word, COMMANDS)
     if (near)
       throw usage(`unknown command "${word}"; did you mean ${near}? (a host of that name is written root@${word})`)
@@ -188,8 +190,13 @@ function bare(positionals: readonly string[]): { name: undefined; destinations: 
 }
 
 function splitCommand(positionals: readonly string[]): { name: string; destinations: readonly string[] } {
-  const at = positionals.findIndex((word) => (COMMANDS as readonly string[]).includes(word))
-  return { name: positionals[at]!, destinations: positionals.slice(0, at) }
+  const at = positionals.findIndex(isCommand)
+  const after = positionals.slice(at + 1).filter(isDestination)
+  return { name: positionals[at]!, destinations: [...positionals.slice(0, at), ...after] }
+}
+
+function isCommand(word: string): boolean {
+  return (COMMANDS as readonly string[]).includes(word)
 }
 
 function isDestination(word: string): boolean {
@@ -235,7 +242,8 @@ function actionOf(name: string | undefined, positionals: readonly string[], valu
   if (name === undefined) return { kind: 'terminal' }
   const after = positionals.slice(positionals.indexOf(name) + 1)
   if (name === 'completion') return { kind: 'completion', shell: readShell(after) }
-  if (after.length > 0) throw usage(`${name} takes no further word, got "${after[0]}"`)
+  const odd = after.find((word) => !isDestination(word))
+  if (odd !== undefined) throw usage(`${name} takes no further word but hosts written user@host, got "${odd}"`)
   if (name === 'config') return { kind: 'config' }
   if (name === 'token') {
     const file = values['token-file']

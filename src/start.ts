@@ -16,7 +16,7 @@ import { PengxError, toPengxError } from './model/error.ts'
 export async function start(argv: readonly string[], version: string): Promise<void> {
   const ending = takeCareOfTheEnd()
   try {
-    const invocation = parseCommandLine(argv)
+    const invocation = understand(argv)
     const config = readConfig(invocation.site)
     ending.logTo(config.logPath)
     for (const problem of config.problems) processIo.err(`pengx: ${stripControl(problem)}\n`)
@@ -25,8 +25,16 @@ export async function start(argv: readonly string[], version: string): Promise<v
     const failure = toPengxError(error)
     processIo.err(`pengx: ${failure.message}\n`)
     if (failure.code === 'internal') ending.log(failure)
-    if (failure.code === 'invalid') processIo.err('pengx: `pengx --help` shows how it is used\n')
     await ending.exit(exitOfCode(failure.code))
+  }
+}
+
+function understand(argv: readonly string[]): Invocation {
+  try {
+    return parseCommandLine(argv)
+  } catch (error) {
+    const { code, message } = toPengxError(error)
+    throw new PengxError(code, `${message}\npengx: \`pengx --help\` shows how it is used`, { cause: error })
   }
 }
 

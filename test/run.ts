@@ -10,6 +10,8 @@ import { addTallies, formatTally, readBunTally, type Tally } from './support/tal
  * holds one of them, and no checks.
  */
 const root = resolve(import.meta.dir, '..')
+/** A test waits for a state and not for a clock; this bounds the ones whose state never comes. */
+const TEST_MS = 30_000
 const say = (line: string) => console.log(`test: ${line}`)
 
 async function main(words: readonly string[]): Promise<number> {
@@ -47,10 +49,13 @@ async function runBuild(): Promise<Tally> {
 async function runTests(paths: readonly string[]): Promise<Tally> {
   if (paths.length === 0) return { passed: 0, failed: 0 }
   let output = ''
-  const exit = await spawn([process.execPath, 'test', ...paths.map((path) => `./${path}`)], (text) => {
-    output += text
-    process.stdout.write(text)
-  })
+  const exit = await spawn(
+    [process.execPath, 'test', `--timeout=${TEST_MS}`, ...paths.map((path) => `./${path}`)],
+    (text) => {
+      output += text
+      process.stdout.write(text)
+    },
+  )
   const skipped = output.split('\n').filter((line) => /^\((skip|todo)\)/.test(line))
   for (const line of skipped) say(`skipped: ${line}`)
   return readBunTally(output, exit)

@@ -24,7 +24,8 @@ describe('a command line', () => {
     expect(parse('xen1.example').site.destinations).toEqual(['xen1.example'])
   })
 
-  test('takes PMs before a command', () => {
+  test('takes PMs before and after a command', () => {
+    expect(parse('vms root@xen1').site.destinations).toEqual(['root@xen1'])
     expect(parse('root@xen1 vms --json')).toMatchObject({
       action: { kind: 'list', list: 'vms', json: true },
       site: { destinations: ['root@xen1'] },
@@ -75,7 +76,8 @@ describe('what is wrong is named', () => {
     ['--jsn vms', 'unknown flag --jsn; did you mean --json?'],
     ['--zzzzzz', 'unknown flag --zzzzzz'],
     ['vsm', 'unknown command "vsm"; did you mean vms? (a host of that name is written root@vsm)'],
-    ['vms web01', 'vms takes no further word, got "web01"'],
+    ['vms web01', 'vms takes no further word but hosts written user@host, got "web01"'],
+    ['xen1 vms', '"vms" is a command, so only hosts written user@host or host:port stand before it'],
     ['--listen 1:2 vms', '--listen goes with --serve'],
     ['vms --yes', '--yes goes with run'],
     ['--serve vms', '--serve runs the API server, so the command vms cannot stand beside it'],
