@@ -51,5 +51,7 @@ export const xen: Hypervisor = {
 async function change(host: Host, program: Program, tag: string, doing: string): Promise<void> {
   const command: Command = { ...program, tag, timeoutMs: CHANGE_TIMEOUT_MS, okExits: [0, 1, 2, 3, 255] }
   const output = await run(host, command)
-  if (output.exit !== 0) throw xlFailure(`cannot ${doing} on ${host.name}`, output)
+  // xl pause and unpause end with 0 whatever libxl told them
+  if (output.exit !== 0 || /^libxl: error: /m.test(output.stderr))
+    throw xlFailure(`cannot ${doing} on ${host.name}`, output)
 }

@@ -119,8 +119,8 @@ test('messages, wherever they are cut', () => {
 })
 
 test('disk counters of QEMU 7.2', () => {
-  const line = transcript('qmp-7.2-blockstats')
-    .stdout.split('\n')
+  const line = transcriptText('qmp-7.2-blockstats')
+    .split('\n')
     .find((one) => one.includes('"rd_bytes"'))!
   expect(parseBlockCounters(JSON.parse(line.slice(3)).return)).toEqual([
     {
@@ -130,6 +130,6 @@ test('disk counters of QEMU 7.2', () => {
       readBytes: 217088,
       writeBytes: 204800,
     },
-    expect.objectContaining({ node: 'xvdb-qcow2', qdev: '/machine/unattached/device[3]' }),
+    expect.objectContaining({ node: 'xvdb-mirror', qdev: '/machine/unattached/device[3]' }),
   ])
 })
