@@ -17,7 +17,13 @@ export interface WorldPlace {
 }
 
 export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldPlace): Promise<World> {
-  const site = createSimSite({ vmCount: 8, pmCount: 2, seed: 7, ...(place ? { statePath: place.state } : {}) })
+  const site = createSimSite({
+    vmCount: 8,
+    pmCount: 3,
+    seed: 7,
+    pace: 0.2,
+    ...(place ? { statePath: place.state } : {}),
+  })
   const engine = await createEngine({
     store: place ? { path: place.db } : 'memory',
     destinations: [],
@@ -25,7 +31,8 @@ export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldP
     readOnly: false,
     knownHostsPath: '/nonexistent/known_hosts',
     watch: 'once',
-    sim: site,
+    // The third machine is there, and nobody knows it yet.
+    sim: { host: site.host, pmNames: site.pmNames.slice(0, 2) },
     ...more,
   })
   return {
@@ -45,12 +52,18 @@ export async function pictureOf({ engine, site }: World): Promise<Json> {
   const rows = view.vms().map((vm) => rowOf(vm))
   const pms = view.pms().map(({ uuid, name, destination, readOnly }) => ({ uuid, name, destination, readOnly }))
   const storlinks = view.storlinks().map(({ id, pm, name, link }) => ({ id, pm, name, link }))
-  const machines = site.pmNames.map((name) => ({ name, domains: site.domainsOn(name), files: site.filesOn(name) }))
+  const machines = site.pmNames.map((name) => {
+    // A directory that was made on the way may stay: it is empty, and the next one needs it.
+    const files = Object.entries(site.filesOn(name)).filter(([, what]) => !what.startsWith('directory'))
+    return { name, domains: site.domainsOn(name), files: Object.fromEntries(files) }
+  })
   return JSON.parse(JSON.stringify({ rows, pms, storlinks, machines })) as Json
 }
 
 function rowOf(vm: Vm): Json {
   const { seen, bootedAt: _bootedAt, createdAt: _createdAt, ...rest } = vm
   const state = seen.state === 'starting' ? 'running' : seen.state
-  return { ...rest, state, disks: vm.disks.map(({ createdAt: _made, ...disk }) => disk) } as unknown as Json
+  // A domain that was found again is the same one with new numbers of ours.
+  const nics = vm.nics.map(({ id, ...nic }) => (vm.origin === 'found' ? nic : { id, ...nic }))
+  return { ...rest, nics, state, disks: vm.disks.map(({ createdAt: _made, ...disk }) => disk) } as unknown as Json
 }

@@ -12,6 +12,7 @@ import { withSizes } from '../volumes/sizes.ts'
 import {
   configPathFor,
   joinSecret,
+  putBack,
   splitSecret,
   type VmParams,
   type VmSecrets,
@@ -262,9 +263,7 @@ export const vmForget = vmOperation<VmParams, ForgetFacts>({
         await cx.inventory.dropVm(vm.uuid)
         return null
       },
-      async undo(cx) {
-        if (!cx.view.getVm(vm.uuid)) await cx.inventory.putVm(joinSecret(vm, secrets))
-      },
+      undo: (cx) => putBack(cx, vm, secrets),
     },
   ],
   effects: (_params, { vm }) => ({

@@ -6,15 +6,7 @@ import type { Vm } from '../../model/vm.ts'
 import type { Step } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
-import {
-  joinSecret,
-  needNoDomain,
-  refuseState,
-  splitSecret,
-  type VmSecrets,
-  vmField,
-  vmOperation,
-} from './vmSubject.ts'
+import { needNoDomain, putBack, refuseState, splitSecret, type VmSecrets, vmField, vmOperation } from './vmSubject.ts'
 
 /**
  * Deleting sets the disks aside first, so that everything can still come back; then the VM is forgotten, which
@@ -113,9 +105,7 @@ export const vmDelete = vmOperation<Params, Facts>({
         await cx.inventory.dropVm(vm.uuid)
         return null
       },
-      async undo(cx) {
-        if (!cx.view.getVm(vm.uuid)) await cx.inventory.putVm(joinSecret(vm, secrets))
-      },
+      undo: (cx) => putBack(cx, vm, secrets),
     },
     ...doomed.map((disk) => removeStep(disk, vm.pm)),
     ...(configPath === undefined

@@ -140,3 +140,10 @@ export function joinSecret(vm: Vm, secrets: VmSecrets): Vm {
   if (!vm.vnc || secrets.vncPassword === undefined) return vm
   return { ...vm, vnc: { ...vm.vnc, password: secrets.vncPassword } }
 }
+
+/** Restores a forgotten row; while it was away its domain may have been found again. */
+export async function putBack(cx: Context, vm: Vm, secrets: VmSecrets): Promise<void> {
+  const now = cx.view.getVm(vm.uuid)
+  if (now && now.origin !== 'found') return
+  await cx.inventory.putVm({ ...joinSecret(vm, secrets), ...(now ? { seen: now.seen } : {}) })
+}

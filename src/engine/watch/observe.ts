@@ -122,9 +122,8 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
 
   /** Built from, VNC port, start time: asked once a domain, when it is first seen. */
   async function detailsOf(row: Pm, state: PmState, domains: readonly DomainSeen[]): Promise<readonly DomainDetail[]> {
-    const fresh = domains.filter(
-      (domain) => domain.domid !== 0 && domain.state !== 'starting' && !state.detailed.has(domain.domid),
-    )
+    const isNew = ({ domid, uuid }: DomainSeen) => !state.detailed.has(domid) || !view.getVm(uuid)
+    const fresh = domains.filter((domain) => domain.domid !== 0 && domain.state !== 'starting' && isNew(domain))
     if (fresh.length === 0) return []
     const domids = fresh.length > 8 ? [] : fresh.map((domain) => domain.domid)
     const details = await hypervisor.details(host(row), domids).catch(() => [])
