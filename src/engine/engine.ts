@@ -83,6 +83,8 @@ export interface EngineConfig {
   readonly local: boolean
   readonly readOnly: boolean
   readonly knownHostsPath: string
+  /** An ssh_config(5) in place of the user's own. */
+  readonly sshConfigPath?: string
   /** How often PMs are looked at: on a beat, once at the start, or never. */
   readonly watch: 'beat' | 'once' | 'never'
   readonly clock?: Clock
@@ -104,6 +106,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const hosts = createHosts({
     ...(site ? { sim: (name: string) => site.host(name) } : {}),
     knownHostsPath: config.knownHostsPath,
+    ...(config.sshConfigPath === undefined ? {} : { sshConfigPath: config.sshConfigPath }),
     askHostKey: async (question) => await askHostKey?.(question),
     readOnly: (name) => config.readOnly || view.pms().some((pm) => pm.name === name && pm.readOnly),
     onCommand: (record) => {
