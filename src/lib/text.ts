@@ -24,12 +24,12 @@ export function cellWidth(text: string): number {
   return PLAIN.test(text) ? text.length : Bun.stringWidth(stripControl(text))
 }
 
-/** At most `width` cells of it; where something is cut off, the last cell is `…`. */
+/** At most `width` cells of it; where something is cut off, the last cell is `mark`. */
 export function cutCells(text: string, width: number, mark = '…'): string {
   const clean = stripControl(text)
   if (cellWidth(clean) <= width) return clean
   if (width <= 0) return ''
-  return `${headCells(clean, width - 1)}${mark}`
+  return `${headCells(clean, width - cellWidth(mark))}${mark}`
 }
 
 /** The first cells of a text, never half of a wide character. */

@@ -1,7 +1,7 @@
 import { formatAge, formatSpan, formatTime } from '../lib/age.ts'
 import { cellWidth } from '../lib/text.ts'
 import { keyLabel } from '../ui/keymap.ts'
-import { fill, fit, type Line, line, over, type Span, span, spread, toAnsi } from '../ui/line.ts'
+import { fill, fit, type Line, line, over, type Span, span, spread, toAnsi, widthOf } from '../ui/line.ts'
 import { refusalOf } from './actions.ts'
 import { screenOf, screens } from './catalog.ts'
 import { type Desk, isAtWork } from './desk.ts'
@@ -103,7 +103,8 @@ function places(desk: Desk, width: number): Line {
       text: '  ',
     })
   }
-  return spread(left, line(span(': go  / filter  ? help ', 'dim')), width)
+  const hints = line(span(': go  / filter  ? help ', 'dim'))
+  return widthOf(left) + widthOf(hints) <= width ? spread(left, hints, width) : fit(left, width)
 }
 
 function drawOverlays(desk: Desk, body: Line[], width: number, height: number): Line[] {
@@ -180,11 +181,11 @@ function footer(desk: Desk, width: number): Line {
     { key: '?', title: 'help', off: false },
     deep ? { key: 'esc', title: 'back', off: false } : { key: 'q', title: 'quit', off: false },
   ]
-  const widthOf = (hint: { key: string; title: string }) =>
+  const hintWidth = (hint: { key: string; title: string }) =>
     cellWidth(keyLabel(hint.key, ascii)) + cellWidth(hint.title) + 3
-  let room = width - 1 - tail.reduce((sum, hint) => sum + widthOf(hint), 0)
+  let room = width - 1 - tail.reduce((sum, hint) => sum + hintWidth(hint), 0)
   const shown = hints.filter((hint) => {
-    room -= widthOf(hint)
+    room -= hintWidth(hint)
     return room >= 0
   })
   const pieces: Span[] = [{ text: ' ' }]

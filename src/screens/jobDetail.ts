@@ -5,7 +5,7 @@ import { wrapCells } from '../lib/text.ts'
 import { toPengxError } from '../model/error.ts'
 import { isOver, type Job, type StepEvent } from '../model/job.ts'
 import { bar } from '../ui/graph.ts'
-import { type Line, line, type Span, span } from '../ui/line.ts'
+import { type Line, line, type Span, span, spread } from '../ui/line.ts'
 import type { Tone } from '../ui/look.ts'
 import type { Desk } from './desk.ts'
 import { isAtWork } from './desk.ts'
@@ -90,15 +90,8 @@ export function stepLines(desk: Desk, job: Job, width: number): Line[] {
     const state = stepState(events, index, desk.now(), isAtWork(job))
     const took = state.tookMs === undefined ? '' : formatSpan(state.tookMs)
     const pivot: Span[] = step.pivot ? [span('  ◆ pivot', 'warn')] : []
-    lines.push(
-      line(
-        ' ',
-        span(state.glyph, state.tone),
-        ` ${index + 1} ${step.name}`,
-        ...pivot,
-        span(took ? `  ${took}` : '', 'dim'),
-      ),
-    )
+    const left = line(' ', span(state.glyph, state.tone), ` ${index + 1} ${step.name}`, ...pivot)
+    lines.push(spread(left, line(span(took ? `  ${took} ` : '', 'dim')), width))
     if (state.glyph === '▶' && index === job.stepIndex && job.progress > 0 && isAtWork(job)) {
       lines.push(
         line(

@@ -48,7 +48,7 @@ const columns: readonly Column<Job, Desk>[] = [
     name: 'on',
     title: 'ON',
     width: 12,
-    grow: 24,
+    grow: 20,
     kind: 'text',
     cell: (job) => job.subject.name,
     sort: (job) => job.subject.name,
@@ -61,13 +61,13 @@ const columns: readonly Column<Job, Desk>[] = [
     cell: (job) => signSpan(jobSign(job)),
     sort: (job) => job.state,
   },
-  { name: 'progress', title: 'PROGRESS', width: 22, grow: 60, kind: 'text', drop: 2, cell: progressCell },
+  { name: 'progress', title: 'PROGRESS', width: 20, grow: 60, kind: 'text', cell: progressCell },
   {
     name: 'started',
     title: 'STARTED',
     width: 11,
     kind: 'age',
-    drop: 3,
+    drop: 4,
     cell: (job, desk) => formatMoment(job.startedAt ?? job.createdAt, desk.now()),
     sort: (job) => job.createdAt,
   },
@@ -76,12 +76,12 @@ const columns: readonly Column<Job, Desk>[] = [
     title: 'TOOK',
     width: 7,
     kind: 'age',
-    drop: 1,
+    drop: 3,
     cell: (job, desk) =>
       job.startedAt === undefined ? '–' : formatSpan((job.finishedAt ?? desk.now()) - job.startedAt),
     sort: (job) => (job.startedAt && job.finishedAt ? job.finishedAt - job.startedAt : undefined),
   },
-  { name: 'by', title: 'BY', width: 5, kind: 'text', drop: 4, cell: (job) => BY[job.by], sort: (job) => job.by },
+  { name: 'by', title: 'BY', width: 5, kind: 'text', drop: 5, cell: (job) => BY[job.by], sort: (job) => job.by },
 ]
 
 const ordered = new WeakMap<object, { readonly all: readonly Job[]; readonly mine: readonly Job[] }>()

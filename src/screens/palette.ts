@@ -29,7 +29,7 @@ export function openPalette(desk: Desk, everywhere: readonly KeyRow[]): void {
 
 function best(typed: string, fixed: readonly Item[], things: readonly { item: Item; score: number }[]): Item[] {
   const scored = fixed.flatMap((item) => {
-    const score = scoreMatch(typed, `${item.label} ${item.note ?? ''}`)
+    const score = scoreMatch(typed, item.label, item.note)
     return score === undefined ? [] : [{ item, score }]
   })
   return [...scored, ...things]
@@ -157,7 +157,7 @@ export function openHelp(desk: Desk, everywhere: readonly KeyRow[]): void {
 }
 
 function matches(typed: string, item: Item): boolean {
-  return item.key === typed || scoreMatch(typed, `${item.label} ${item.note ?? ''} ${item.reason ?? ''}`) !== undefined
+  return item.key === typed || scoreMatch(typed, item.label, `${item.note ?? ''} ${item.reason ?? ''}`) !== undefined
 }
 
 /** `x` every action on what is chosen; letters are the keys themselves. */

@@ -22,7 +22,7 @@ export function drawPlan(previews: readonly Preview[], showCommands: boolean, wi
       for (const command of step.shows) {
         for (const part of wrapCells(command, width - 7)) lines.push(line('     ', span(part, 'dim')))
       }
-      if (step.shows.length === 0) lines.push(line('     ', span('no command: the database only', 'dim')))
+      if (step.shows.length === 0) lines.push(line('     ', span('runs nothing that changes a machine', 'dim')))
     }
   }
   return lines

@@ -14,9 +14,9 @@ import { cursorRow, drawList, type ListDef, listTitle, setList, shownRows } from
 import type { KeyRow, Screen } from './screen.ts'
 import { openTerminal } from './terminal.ts'
 import { vmList } from './vmList.ts'
-import { destinationText, jobSign, memoryShare, percent, pmStatus, shareTone, timeLeft } from './words.ts'
+import { count, destinationText, jobSign, memoryShare, percent, pmStatus, shareTone, timeLeft } from './words.ts'
 
-const SPARK = 15
+const SPARK = 14
 const SPARK_MS = 30 * 60_000
 
 interface Load {
@@ -64,17 +64,17 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'name',
       title: 'NAME',
-      width: 12,
+      width: 10,
       grow: 24,
       kind: 'text',
       cell: (pm) => (pm.readOnly ? line(pm.name, span(' [RO]', 'warn')) : pm.name),
       sort: (pm) => naturalKey(pm.name),
     },
-    { name: 'status', title: 'STATUS', width: 15, kind: 'text', cell: pmStatus, sort: (pm) => pmStatus(pm).text },
+    { name: 'status', title: 'STATUS', width: 14, kind: 'text', cell: pmStatus, sort: (pm) => pmStatus(pm).text },
     {
       name: 'vms',
       title: 'VMS',
-      width: 5,
+      width: 4,
       kind: 'number',
       cell: (pm, desk) => String(loadOf(desk.view(), pm.uuid).vms),
       sort: (pm, desk) => loadOf(desk.view(), pm.uuid).vms,
@@ -83,7 +83,7 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'cpus',
       title: 'CPU',
-      width: 7,
+      width: 6,
       kind: 'number',
       drop: 3,
       cell: (pm, desk) => `${up(pm) ? loadOf(desk.view(), pm.uuid).vcpus : '–'}/${pm.cpuCount || '–'}`,
@@ -93,7 +93,7 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'cpu',
       title: 'CPU%',
-      width: 6,
+      width: 5,
       kind: 'number',
       cell: (pm, desk) => numberOr(up(pm) ? desk.view().rates(pm.uuid)?.cpuPercent : undefined),
       sort: (pm, desk) => desk.view().rates(pm.uuid)?.cpuPercent,
@@ -102,7 +102,7 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'memory',
       title: 'MEMORY GiB',
-      width: 13,
+      width: 12,
       kind: 'size',
       drop: 1,
       cell: (pm) =>
@@ -123,7 +123,7 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'mem',
       title: 'MEM%',
-      width: 6,
+      width: 5,
       kind: 'number',
       cell: (pm) => {
         const share = up(pm) ? memoryShare(pm) : undefined
@@ -134,7 +134,7 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'net',
       title: 'RX/TX Mb/s',
-      width: 11,
+      width: 10,
       kind: 'number',
       drop: 2,
       cell: (pm, desk) => {
@@ -148,7 +148,7 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'up',
       title: 'UP',
-      width: 5,
+      width: 4,
       kind: 'age',
       drop: 4,
       cell: (pm, desk) => (up(pm) && pm.seen.bootedAt ? formatAge(desk.now() - pm.seen.bootedAt) : '–'),
@@ -157,7 +157,7 @@ export const pmList: ListDef<Pm> = {
     {
       name: 'xen',
       title: 'XEN',
-      width: 7,
+      width: 6,
       kind: 'text',
       drop: 7,
       cell: (pm) => pm.seen.xenVersion ?? '–',
@@ -370,7 +370,7 @@ function foundText(pm: Pm, view: View): string {
   const vms = view.vmsOn(pm.uuid).filter((vm) => vm.origin === 'found').length
   const configs = pm.seen.configs?.length ?? 0
   if (vms + configs === 0) return 'nothing that is not under care'
-  return `${vms} VMs and ${configs} configurations not under care`
+  return `${count(vms, 'VM')} and ${count(configs, 'configuration')} not under care`
 }
 
 function pairs(rows: readonly (readonly [string, string])[]): Line[] {
@@ -378,10 +378,10 @@ function pairs(rows: readonly (readonly [string, string])[]): Line[] {
 }
 
 function draw(desk: Desk, width: number, height: number): Line[] {
-  const count = shownRows(desk, pmList).rows.length
+  const rows = shownRows(desk, pmList).rows.length
   const pm = chosen(desk)
   const detail = pm && height >= 26 ? detailPanel(desk, pm, width) : []
-  const table = Math.min(Math.max(count, 1) + 1, Math.max(Math.floor(height * 0.4), 4))
+  const table = Math.min(Math.max(rows, 1) + 1, Math.max(Math.floor(height * 0.4), 4))
   const room = height - table - 1 - detail.length
   const lines: Line[] = [...drawList(desk, pmList, width, table), []]
   if (width >= 100) {

@@ -54,6 +54,8 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   const resize = () => desk.set({ size: sizeOf() })
 
   paint(desk)
+  // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
+  if (stdout.isTTY) stdout.write('\r')
   const instance = render(<App desk={desk} lend={lend} />, {
     stdout,
     stdin: options.stdin ?? process.stdin,

@@ -218,7 +218,7 @@ export const storageScreen: Screen = {
     const content = storlink ? paneLines(desk, storlink) : []
     const title = storlink ? `${storlink.id} ${storlink.name}` : ''
     if (width >= PANE_FROM) {
-      const paneWidth = Math.min(Math.max(Math.floor(width * 0.34), 41), 64)
+      const paneWidth = Math.min(Math.max(Math.floor(width * 0.33), 40), 64)
       const list = panel(drawList(desk, storlinkList, width - paneWidth - 2, height - 2), width - paneWidth, height, {
         focused,
       })

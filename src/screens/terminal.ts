@@ -9,7 +9,7 @@ import type { Desk } from './desk.ts'
 
 type What = Parameters<Engine['terminal']>[0]
 
-const QUICK_MS = 3000
+const QUICK_MS = 1000
 
 export function openTerminal(desk: Desk, what: What, name: string): void {
   desk.attempt(async () => {
@@ -25,6 +25,8 @@ export function openTerminal(desk: Desk, what: What, name: string): void {
       } catch (error) {
         await anyKey(`[${toPengxError(error).message}; any key goes back]`)
       }
+      // The frame is drawn from where the cursor is.
+      stdout.write('\x1b[2J\x1b[H')
     })
   })
 }
@@ -33,18 +35,10 @@ type Process = Awaited<ReturnType<Awaited<ReturnType<Engine['terminal']>>['host'
 
 /** Keys there, output here, and the terminal's size, until it ends. */
 async function bridge(remote: Process, size: () => { columns: number; rows: number }): Promise<number> {
-  const { stdin, stdout } = process
+  const { stdout } = process
   const writer = remote.stdin.getWriter()
-  const typed = (data: Buffer | string) => {
-    writer
-      .write(typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data))
-      .catch(() => undefined)
-  }
   const resized = () => remote.resize?.(size().columns, size().rows)
-  stdin.setRawMode?.(true)
-  stdin.on('data', typed)
-  stdin.ref()
-  stdin.resume()
+  const deaf = listen((data) => void writer.write(data).catch(() => undefined))
   stdout.on('resize', resized)
   const pump = async (stream: ReadableStream<Uint8Array>) => {
     const reader = stream.getReader()
@@ -57,22 +51,40 @@ async function bridge(remote: Process, size: () => { columns: number; rows: numb
     return exit
   } finally {
     stdout.off('resize', resized)
-    stdin.off('data', typed)
-    stdin.pause()
-    stdin.setRawMode?.(false)
+    deaf()
     writer.close().catch(() => undefined)
   }
 }
 
 async function anyKey(text: string): Promise<void> {
-  const { stdin, stdout } = process
-  stdout.write(`\r\n${text}`)
-  stdin.setRawMode?.(true)
+  process.stdout.write(`\r\n${text}`)
+  await new Promise<void>((resolve) => {
+    const deaf = listen(() => {
+      deaf()
+      resolve()
+    })
+  })
+}
+
+/**
+ * Every byte that is typed, as it comes. Reads the way Ink does (`readable` and read), because a stream that was once
+ * made to flow does not wake up for Ink again.
+ */
+function listen(typed: (data: Uint8Array) => void): () => void {
+  const { stdin } = process
+  const readable = () => {
+    for (let data = stdin.read(); data !== null; data = stdin.read()) {
+      typed(typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data))
+    }
+  }
   stdin.ref()
-  stdin.resume()
-  await new Promise<void>((resolve) => stdin.once('data', () => resolve()))
-  stdin.pause()
-  stdin.setRawMode?.(false)
+  stdin.setRawMode?.(true)
+  stdin.on('readable', readable)
+  return () => {
+    stdin.off('readable', readable)
+    stdin.setRawMode?.(false)
+    stdin.unref()
+  }
 }
 
 /** `ctrl-z`: to the shell that started pengx; `fg` comes back. */

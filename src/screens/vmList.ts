@@ -2,7 +2,7 @@ import { formatAge } from '../lib/age.ts'
 import { formatGib, formatMbit, formatMbyte } from '../lib/bytes.ts'
 import { naturalKey } from '../lib/text.ts'
 import { hasDomain, type Vm } from '../model/vm.ts'
-import { span } from '../ui/line.ts'
+import { line, span } from '../ui/line.ts'
 import type { Column } from '../ui/table.ts'
 import type { Desk } from './desk.ts'
 import type { ListDef } from './list.ts'
@@ -55,16 +55,16 @@ export const vmColumns = {
   name: {
     name: 'name',
     title: 'NAME',
-    width: 14,
+    width: 12,
     grow: 34,
     kind: 'text',
-    cell: (vm) => vm.name,
+    cell: (vm) => (vm.origin === 'found' ? line(vm.name, span(' found', 'dim')) : vm.name),
     sort: (vm) => naturalKey(vm.name),
   },
   status: {
     name: 'status',
     title: 'STATUS',
-    width: 14,
+    width: 15,
     grow: 18,
     kind: 'text',
     cell: statusOf,
@@ -74,7 +74,7 @@ export const vmColumns = {
   pm: {
     name: 'pm',
     title: 'PM',
-    width: 7,
+    width: 6,
     grow: 12,
     kind: 'text',
     drop: 4,
@@ -84,7 +84,7 @@ export const vmColumns = {
   cpu: {
     name: 'cpu',
     title: 'CPU%',
-    width: 6,
+    width: 5,
     kind: 'number',
     drop: 2,
     cell: (vm, desk) => {
@@ -129,7 +129,8 @@ export const vmColumns = {
     title: 'ORIGIN',
     width: 7,
     kind: 'text',
-    drop: 7,
+    wide: true,
+    drop: 17,
     cell: (vm) => (vm.origin === 'found' ? span('found', 'warn') : span(vm.origin, 'dim')),
     sort: (vm) => vm.origin,
   },

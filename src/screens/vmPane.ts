@@ -112,9 +112,14 @@ function lastJobs(desk: Desk, vm: Vm): Line[] {
 function notNow(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
   const lines: Line[] = []
   for (const row of keys) {
-    if (row.operation === undefined || row.operation === 'vm.adopt') continue
-    const reason = refusalOf(desk, row.operation, [{ kind: 'vm', id: vm.uuid, name: vm.name }])
-    if (reason === undefined) continue
+    if (row.operation === undefined || row.fresh || row.operation === 'vm.adopt') continue
+    const refusal = ({ key, operation }: KeyRow) =>
+      operation && key === row.key
+        ? refusalOf(desk, operation, [{ kind: 'vm', id: vm.uuid, name: vm.name }])
+        : undefined
+    const reason = refusal(row)
+    const other = keys.some((twin) => twin !== row && twin.key === row.key && refusal(twin) === undefined)
+    if (reason === undefined || other) continue
     const [first = '', ...rest] = wrapCells(reason, width - 17)
     lines.push(line('  ', span(row.key, 'accent'), ` ${row.title.padEnd(10)} `, span(first, 'dim')))
     for (const part of rest) lines.push(line(span(`               ${part}`, 'dim')))

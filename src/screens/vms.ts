@@ -37,7 +37,7 @@ export const vmsScreen: Screen = {
   press: (desk, key) => desk.state().focus === 'pane' && pressScroll(desk, 'vms.pane', key),
   draw(desk, width, height): Line[] {
     const vm = chosen(desk)
-    const paneWidth = width >= PANE_FROM ? Math.min(Math.max(Math.floor(width * 0.34), 41), 64) : 0
+    const paneWidth = width >= PANE_FROM ? Math.min(Math.max(Math.floor(width * 0.33), 40), 64) : 0
     const listWidth = width - paneWidth
     const listFocused = desk.state().focus === 'list'
     const list = panel(drawList(desk, vmList, listWidth - 2, height - 2), listWidth, height, {

@@ -65,7 +65,7 @@ export function jobStatus(job: Job, engine: Engine): string {
 export function pmStatus(pm: Pm): Span {
   const { reach } = pm.seen
   if (reach === 'down') return span('✗ unreachable', 'bad')
-  if (reach === 'unknown') return span('? not looked at', 'dim')
+  if (reach === 'unknown') return span('? not seen yet', 'dim')
   const used = memoryShare(pm)
   if (used !== undefined && used >= FULL) return span(`▲ memory ${percent(used)}`, 'warn')
   return span('● up', 'ok')

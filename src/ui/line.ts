@@ -28,8 +28,8 @@ export function widthOf(content: Line): number {
   return width
 }
 
-/** Exactly `width` cells of a line. */
-export function fit(content: Line, width: number): Line {
+/** Exactly `width` cells of a line; what is cut off leaves `mark`. */
+export function fit(content: Line, width: number, mark = '…'): Line {
   const fitted: Span[] = []
   let left = width
   for (const piece of content) {
@@ -40,7 +40,7 @@ export function fit(content: Line, width: number): Line {
       left -= cells
       continue
     }
-    const text = cutCells(piece.text, left)
+    const text = cutCells(piece.text, left, mark)
     fitted.push({ ...piece, text })
     left -= cellWidth(text)
     if (left > 0) break
@@ -77,7 +77,7 @@ export function over(base: readonly Line[], top: readonly Line[], row: number, c
     const drawn = top[index - row]
     if (drawn === undefined) return content
     const total = widthOf(content)
-    return [...fit(content, column), ...fit(drawn, width), ...tail(content, column + width, total)]
+    return [...fit(content, column, ''), ...fit(drawn, width), ...tail(content, column + width, total)]
   })
 }
 
