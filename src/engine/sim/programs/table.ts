@@ -2,6 +2,8 @@
 import type { Call, Program } from '../program.ts'
 import { cp, dd, install, ln, mv } from './copyFiles.ts'
 import { df, find } from './findFiles.ts'
+import { lvchange, lvcreate, lvm, lvremove, lvrename, lvresize } from './lvm.ts'
+import { lvs, pvs, vgs } from './lvmReport.ts'
 import { bridge, ip } from './network.ts'
 import { qemuImg } from './qemuImg.ts'
 import { cat, head, readlink, tail } from './readFiles.ts'
@@ -74,6 +76,17 @@ const PROGRAMS: Record<string, Program> = {
   pkill: no,
   pgrep: no,
   modprobe: quiet,
+  lvm,
+  lvs,
+  vgs,
+  pvs,
+  lvcreate,
+  lvremove,
+  lvresize,
+  lvextend: lvresize,
+  lvreduce: lvresize,
+  lvrename,
+  lvchange,
   ip,
   bridge,
   nice: wrapper('n', 0),
