@@ -80,6 +80,7 @@ export function engineConfig(config: Config, site: SiteArgs, watch: EngineConfig
     local: !site.demo && isXenHost(),
     readOnly: site.readOnly,
     knownHostsPath: config.knownHostsPath,
+    ...(config.settings.ssh.config === '' ? {} : { sshConfigPath: config.settings.ssh.config }),
     watch,
   }
 }
@@ -107,7 +108,7 @@ function makeStateDirectory(config: Config, site: SiteArgs): void {
 
 /** This machine is a Xen host's control domain, and `xl` is there to drive it. */
 export function isXenHost(): boolean {
-  return isControlDomain() && Bun.which('xl') !== null
+  return isControlDomain() && Bun.which('xl', { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` }) !== null
 }
 
 function isControlDomain(): boolean {

@@ -12,6 +12,10 @@ export interface Settings {
     readonly production: boolean
   }
   readonly terminal: { readonly ascii: boolean }
+  readonly ssh: {
+    /** An ssh_config(5) in place of ~/.ssh/config. */
+    readonly config: string
+  }
   /** Keys of one's own: an action's name and the keys that mean it. */
   readonly keys: Readonly<Record<string, readonly string[]>>
 }
@@ -19,6 +23,7 @@ export interface Settings {
 export const DEFAULT_SETTINGS: Settings = {
   site: { name: '', production: false },
   terminal: { ascii: false },
+  ssh: { config: '' },
   keys: {},
 }
 
