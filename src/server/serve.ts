@@ -19,6 +19,8 @@ export interface ServerOptions {
   /** Name or UUID of the PM that `/pms/` means where this runs on none. */
   readonly self?: string
   readonly rate?: RateLimit
+  /** How long a connection on which nothing happens is kept; an answer that is being made is something. */
+  readonly idleSeconds?: number
   readonly log: ServerLog
 }
 
@@ -50,7 +52,7 @@ export async function startServer(engine: Engine, options: ServerOptions): Promi
     log: options.log,
     mayAsk: createRateLimiter(options.rate ?? DEFAULT_RATE, () => performance.now()),
   }
-  const server = await listenAt(place, house)
+  const server = await listenAt(place, house, options.idleSeconds ?? IDLE_SECONDS)
   const url = place.kind === 'unix' ? `unix:${place.path}` : `http://${hostInUrl(place.host)}:${server.port}`
   options.log.info({ url, auth: token !== undefined }, 'serving')
   return {
@@ -76,7 +78,7 @@ async function neededToken(place: Place, { noAuth, tokenFile }: ServerOptions): 
   return await readOrCreateToken(tokenFile)
 }
 
-async function listenAt(place: Place, house: House): Promise<Bun.Server<undefined>> {
+async function listenAt(place: Place, house: House, idleTimeout: number): Promise<Bun.Server<undefined>> {
   const fetch = (request: Request, server: Bun.Server<undefined>) => {
     const client = server.requestIP(request)?.address ?? 'socket'
     return handle(house, request, client, (waiting) => server.timeout(waiting, 0))
@@ -85,12 +87,17 @@ async function listenAt(place: Place, house: House): Promise<Bun.Server<undefine
   const common = { fetch, maxRequestBodySize: 64 * 1024 * 1024, development: false } as const
   try {
     if (place.kind === 'tcp') {
-      return Bun.serve({ ...common, hostname: place.host, port: place.port, idleTimeout: IDLE_SECONDS })
+      // Outside development Bun shares a port with whoever else wants it, unless it is told not to.
+      const { host: hostname, port } = place
+      return Bun.serve({ ...common, hostname, port, idleTimeout, reusePort: false })
     }
     await clearSocket(place.path)
     const before = process.umask(0o177)
     try {
-      const server = Bun.serve({ ...common, unix: place.path })
+      // Here Bun does not heed server.timeout(), and only the socket's owner comes: connections are kept.
+      // Bun's types do not know that it heeds the option.
+      const kept = { ...common, unix: place.path, idleTimeout: 0 } as Parameters<typeof Bun.serve<undefined>>[0]
+      const server = Bun.serve(kept)
       chmodSync(place.path, 0o600)
       return server
     } finally {

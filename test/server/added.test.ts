@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { pickVersion, splitPrefix, wantedManner, wantedVersion } from '../../src/server/negotiate.ts'
+import { ROWS } from '../../src/server/routes.ts'
+import { type Served, serveSite, WEB } from './site.ts'
+
+/** What stands beside the document, and how a version is chosen. */
+let served: Served
+beforeAll(async () => {
+  served = await serveSite()
+})
+afterAll(() => served.server.stop())
+
+describe('/metrics', () => {
+  test('counts the site and the requests, by row and never by id', async () => {
+    await served.ask('GET', `/vms/${WEB}/`)
+    await served.ask('GET', `/no/such/path/${WEB}/`)
+    const response = await served.ask('GET', '/metrics')
+    const text = await response.text()
+    expect(response.headers.get('content-type')).toStartWith('text/plain; version=0.0.4')
+    for (const line of [
+      'pengx_vms{status="RUNNING"} 1',
+      'pengx_vms{status="UNKNOWN"} 1',
+      'pengx_vms{status="CRASHED"} 0',
+      'pengx_pm_up{pm="dom0-a"} 1',
+      'pengx_pm_up{pm="dom0-b"} 0',
+      'pengx_storlink_free_bytes{storlink="1",name="store1"} 53687091200',
+      'pengx_jobs{state="running"} 1',
+      'pengx_http_requests_total{method="GET",path="/vms/:vm_uuid/",status="200"} 1',
+      'pengx_http_requests_total{method="GET",path="none",status="404"} 1',
+    ]) {
+      expect(text).toContain(line)
+    }
+    expect(text).not.toContain(WEB)
+  })
+
+  test('forgets what is gone, and servers do not count for each other', async () => {
+    const own = await serveSite()
+    own.engine.set({ pms: own.engine.site.pms.slice(0, 1) })
+    const text = await (await own.ask('GET', '/metrics')).text()
+    expect(text).toContain('pengx_pm_up{pm="dom0-a"} 1')
+    expect(text).not.toContain('dom0-b')
+    expect(text).not.toContain('pengx_http_requests_total{')
+    await own.server.stop()
+  })
+})
+
+describe('/openapi.json', () => {
+  interface Api {
+    openapi: string
+    paths: Record<string, Record<string, { requestBody?: unknown; responses: Record<string, unknown>; security?: [] }>>
+  }
+  const read = async () => (await (await served.ask('GET', '/openapi.json')).json()) as Api
+
+  test('has every row that answers, and no other', async () => {
+    const { openapi, paths } = await read()
+    expect(openapi).toBe('3.0.3')
+    const described = Object.entries(paths).flatMap(([path, verbs]) =>
+      Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
+    )
+    const answering = ROWS.filter((row) => row.work.kind !== 'later').map((row) => `${row.method} ${row.path}`)
+    expect(described.sort()).toEqual(answering.sort())
+    expect(paths['/healthz']!.get!.security).toEqual([])
+    expect(paths['/vms/']!.get!.security).toBeUndefined()
+  })
+
+  test('describes bodies in the document’s names, from the operation’s schema', async () => {
+    const { paths } = await read()
+    expect(paths['/vms/']!.post!.requestBody).toMatchObject({
+      content: {
+        'application/xml': {
+          schema: {
+            xml: { name: 'vm' },
+            required: ['name', 'storlink', 'memory'],
+            properties: {
+              cpu_core: { type: 'integer', minimum: 1, default: 1 },
+              disk_format: { type: 'string', enum: ['qcow2', 'raw'], default: 'qcow2' },
+              network: { type: 'array', items: { type: 'string' } },
+              storlink: { type: 'integer' },
+            },
+          },
+        },
+      },
+    })
+  })
+
+  test('what is shown is what is described', async () => {
+    const { paths } = await read()
+    const schema = JSON.stringify(paths['/vms/{vm_uuid}/']!.get!.responses['200'])
+    const { vm } = (await (await served.ask('GET', `/vms/${WEB}/?format=json`)).json()) as { vm: object }
+    for (const name of Object.keys(vm)) expect(schema).toContain(`"${name}":`)
+  })
+})
+
+describe('which of two shapes of a row', () => {
+  test('a prefix wins over the header', () => {
+    expect(splitPrefix('/api/v2/vms/')).toEqual({ prefix: 'v2', rest: '/vms/' })
+    expect(splitPrefix('/v1/vms/')).toEqual({ prefix: 'v1', rest: '/vms/' })
+    expect(splitPrefix('/v1')).toEqual({ rest: '/v1' })
+    expect(splitPrefix('/v10/vms/')).toEqual({ rest: '/v10/vms/' })
+    expect(splitPrefix('/api/vms/')).toEqual({ rest: '/api/vms/' })
+    expect(wantedVersion('v1', 'application/xml; version=v2')).toBe('v1')
+    expect(wantedVersion(undefined, 'text/html, application/xml; q=0.9; version=v2')).toBe('v2')
+    expect(wantedVersion(undefined, 'application/xml; version=v9')).toBeUndefined()
+    expect(wantedVersion(undefined, null)).toBeUndefined()
+  })
+
+  test('v1 unless asked; where there is one, it is that one', () => {
+    expect(pickVersion(['v1', 'v2'], undefined)).toBe('v1')
+    expect(pickVersion(['v1', 'v2'], 'v2')).toBe('v2')
+    expect(pickVersion(['v2'], undefined)).toBe('v2')
+    expect(pickVersion(['v2'], 'v1')).toBe('v2')
+    expect(pickVersion(['v1'], 'v2')).toBe('v1')
+  })
+})
+
+test('what Prefer asks for', () => {
+  expect(wantedManner(null)).toEqual({ async: false, representation: false })
+  expect(wantedManner('respond-async, wait=10')).toEqual({ async: true, representation: false })
+  expect(wantedManner('Return = Representation; foo')).toEqual({ async: false, representation: true })
+  expect(wantedManner('return=minimal')).toEqual({ async: false, representation: false })
+})
