@@ -10,6 +10,7 @@ describe('the settings file', () => {
     const settings = {
       site: { name: '서울 "1"', production: true },
       terminal: { ascii: true },
+      ssh: { config: '/etc/ssh/lab' },
       keys: { start: ['s', 'f2'] },
     }
     expect(parseSettings(formatSettings(settings))).toEqual({ settings, problems: [] })
