@@ -4,12 +4,12 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { acquireOptions, candidates, debianSources, updateLists } from './apt.ts'
 import { need, output, timed } from './command.ts'
 
 /** Built images outlive a clone: a fresh checkout on the same machine finds them. */
-export const cache = process.env.PENGX_LAB_CACHE ?? join(homedir(), '.cache', 'pengx-lab')
+export const cache = resolve(process.env.PENGX_LAB_CACHE ?? join(homedir(), '.cache', 'pengx-lab'))
 
 const PACKAGES = [
   // the machine
@@ -74,6 +74,7 @@ async function build(dir: string): Promise<void> {
 }
 
 async function bootstrap(tree: string): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('building the dom0 root needs root: it makes device nodes and owners')
   const options = (await acquireOptions()).flatMap((line) => ['--aptopt', line])
   // mode root: the other modes need user namespaces or a loop mount. dpkg's file syncs cost minutes for nothing.
   const flags = ['--variant=minbase', '--mode=root', '--quiet', '--dpkgopt=force-unsafe-io', ...options]

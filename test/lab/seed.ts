@@ -38,7 +38,7 @@ export async function writeCommon(root: Root, dir: string): Promise<void> {
     'etc/inittab': '::sysinit:/lab/boot.sh\n::ctrlaltdel:/sbin/reboot\n::shutdown:/lab/halt.sh\n',
     // guests' consoles go to /var/log/xen/console/guest-NAME.log, which is how tests read them
     'etc/default/xen': 'XENCONSOLED_ARGS="--log=guest --log-dir=/var/log/xen/console"\n',
-    // udev rules call systemctl and the like; LVM activates what it is asked to
+    // suites run many commands at once over one connection, and a busy machine makes every login slow
     'etc/ssh/sshd_config.d/lab.conf':
       'PermitRootLogin prohibit-password\nUseDNS no\nUsePAM no\nMaxSessions 64\nMaxStartups 64\nLoginGraceTime 300\n',
   }
