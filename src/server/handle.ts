@@ -95,11 +95,11 @@ async function answer(
   }
   const resolved = resolveIds(found.raw, pen.view)
   if ('missing' in resolved) return answerFailure(pen, 'notFound', resolved.missing)
-  const { engine, configuredSelf, metrics, events } = house
+  const { engine, configuredSelf, rows, metrics, events } = house
   const manner = wantedManner(request.headers.get('prefer'))
   const call: Call = {
     ...{ engine, view: engine.view, request, ids: resolved.ids, format: pen.format, manner },
-    ...{ version: pickVersion(row.versions, version), configuredSelf, metrics, events },
+    ...{ version: pickVersion(row.versions, version), configuredSelf, rows, metrics, events },
   }
   return await answerRow(row, call, wait)
 }

@@ -1,10 +1,8 @@
-import { formatOpenApi } from './openapi.ts'
-import { answerSuccess } from './respond.ts'
+import { ADDED } from './routesAdded.ts'
 import { type Call, type Row, showMany, showOne, type Work } from './row.ts'
 import { findSelf, needSelf } from './self.ts'
 import { diskShape, disksOf } from './views/disk.ts'
 import { storlinkForm, vmForm } from './views/forms.ts'
-import { jobShape } from './views/job.ts'
 import { interfaceShape, nicsOf } from './views/nic.ts'
 import { pmShape } from './views/pm.ts'
 import { pmPerf, pmPerfShape } from './views/pmperf.ts'
@@ -246,69 +244,6 @@ const disksAndInterfaces: readonly Row[] = [
   orSingular(ofVm('PUT', 'interfaces/:interface_id/update/', 'InterfaceViewV2.update', 204, later, v2)),
 ]
 
-/** A row beside the document. */
-function added(method: Row['method'], path: string, status: number, work: Work): Row {
-  return { method, path, section: 'added', versions: v1, status, work }
-}
-
-const beside: readonly Row[] = [
-  added(
-    'GET',
-    '/jobs/',
-    200,
-    showMany('jobs', jobShape, ({ view }) => view.jobs()),
-  ),
-  added(
-    'GET',
-    '/jobs/:job_id/',
-    200,
-    showOne(jobShape, ({ view, ids }) => view.needJob(ids.job_id ?? '')),
-  ),
-  added('DELETE', '/jobs/:job_id/', 204, {
-    kind: 'own',
-    produces: 'document',
-    help: 'cancels it: what it has done is undone',
-    answer: cancelJob,
-  }),
-  added('GET', '/events/', 200, {
-    kind: 'own',
-    produces: 'text/event-stream',
-    help: 'changes as they happen, as server-sent events: `event` is pm, vm, storlink or job, a job comes whole',
-    answer: ({ events }) => events.open(),
-  }),
-  added('GET', '/metrics', 200, {
-    kind: 'own',
-    produces: 'text/plain',
-    help: 'numbers for Prometheus',
-    answer: async ({ metrics }) =>
-      new Response(await metrics.text(), { headers: { 'Content-Type': metrics.contentType } }),
-  }),
-  added('GET', '/openapi.json', 200, {
-    kind: 'own',
-    produces: 'application/json',
-    help: 'this interface as OpenAPI 3.0',
-    answer: ({ engine }) => Response.json(formatOpenApi(ROWS, engine.operations)),
-  }),
-  {
-    ...added('GET', '/healthz', 200, {
-      kind: 'own',
-      produces: 'text/plain',
-      help: 'whether it is there',
-      answer: () => new Response('ok\n', { headers: { 'Content-Type': 'text/plain; charset=utf-8' } }),
-    }),
-    open: true,
-  },
-]
-
-async function cancelJob(call: Call): Promise<Response> {
-  const id = call.ids.job_id ?? ''
-  await call.engine.cancel(id)
-  const headers = { 'Pengx-Job': id }
-  if (!call.manner.representation) return new Response(null, { status: 204, headers })
-  const applied = { ...headers, 'Preference-Applied': 'return=representation' }
-  return answerSuccess(call, 200, `job ${call.view.getJob(id)?.number ?? id} is being cancelled`, applied)
-}
-
 export const ROWS: readonly Row[] = [
   ...pms,
   ...storlinks,
@@ -317,5 +252,5 @@ export const ROWS: readonly Row[] = [
   ...control,
   ...snapshotsAndBackups,
   ...disksAndInterfaces,
-  ...beside,
+  ...ADDED,
 ]

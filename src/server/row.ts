@@ -21,6 +21,8 @@ export interface Call {
   readonly manner: Manner
   /** The PM that the configuration calls this server's own. */
   readonly configuredSelf: string | undefined
+  /** All of the interface. */
+  readonly rows: readonly Row[]
   readonly metrics: Metrics
   readonly events: Events
 }

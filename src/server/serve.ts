@@ -96,7 +96,7 @@ async function listenAt(place: Place, house: House, idleTimeout: number): Promis
     try {
       // Here Bun does not heed server.timeout(), and only the socket's owner comes: connections are kept.
       // Bun's types do not know that it heeds the option.
-      const kept = { ...common, unix: place.path, idleTimeout: 0 } as Parameters<typeof Bun.serve<undefined>>[0]
+      const kept = { ...common, unix: place.path, idleTimeout: 0 } as unknown as Bun.Serve.Options<undefined>
       const server = Bun.serve(kept)
       chmodSync(place.path, 0o600)
       return server
