@@ -67,7 +67,7 @@ export function refusalOf(desk: Desk, name: string, subjects: readonly Subject[]
   if (operation === undefined) return 'this version cannot do that'
   if (subjects.length === 0) return 'nothing is chosen'
   let reason: string | undefined
-  for (const subject of subjects.slice(0, 50)) {
+  for (const subject of subjects.slice(0, 500)) {
     const raw = rawFor(operation, subject)
     if (raw === undefined) return `${operation.title} is not for a ${subject.kind}`
     if (openFields(operation, { ...raw, ...extra }).length > 0) return readOnlyReason(desk)

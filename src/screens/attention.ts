@@ -25,8 +25,13 @@ export function attentionOf(desk: Desk): readonly Attention[] {
   const view = desk.view()
   const now = desk.now()
   const { acknowledged } = desk.state()
-  const all = [...machines(view, now), ...stuckJobs(view), ...spaces(view), ...vmTroubles(view), ...failedJobs(view)]
-  return all.filter(({ id }) => !acknowledged.has(id))
+  const all = [...stuckJobs(view), ...machines(view, now), ...spaces(view), ...vmTroubles(view), ...failedJobs(view)]
+  return all.filter(({ id }) => !acknowledged.has(id)).sort((a, b) => rankOf(a) - rankOf(b))
+}
+
+/** Broken, then close to it, then what was undone and is over. */
+function rankOf({ glyph }: Attention): number {
+  return { '✗': 0, '▲': 1 }[glyph] ?? 2
 }
 
 function machines(view: View, now: number): Attention[] {

@@ -159,6 +159,11 @@ function marksLine(desk: Desk, marks: number): Line {
       if (able > 0) pieces.push(span(row.key, 'accent'), { text: ` ${row.title} ${able}  ` })
     }
   }
+  if (pieces.length === 2 && subjects[0] && subjects.length <= COUNTED) {
+    const row = screen.keys.find(({ operation, fresh }) => operation !== undefined && !fresh)
+    const reason = row && refusalOf(desk, row.operation!, subjects)
+    if (reason) pieces.push({ text: `nothing to do with all of them: ${reason}` })
+  }
   pieces.push(span('  space unmarks  esc clears', 'dim'))
   return pieces
 }

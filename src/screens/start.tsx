@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly now?: () => number
   /** Called with how to give the terminal back, for whoever prints a last line after a crash. */
   readonly onMounted?: (restore: () => void) => void
+  /** Writes whole frames and not differences: for tests. */
+  readonly wholeFrames?: boolean
   /** Asked to end by something other than a key. */
   readonly signal?: AbortSignal
 }
@@ -59,7 +61,8 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   const instance = render(<App desk={desk} lend={lend} />, {
     stdout,
     stdin: options.stdin ?? process.stdin,
-    alternateScreen: true,
+    alternateScreen: options.wholeFrames !== true,
+    debug: options.wholeFrames === true,
     incrementalRendering: true,
     maxFps: 15,
     exitOnCtrlC: false,

@@ -1,0 +1,144 @@
+import { afterAll, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { openRobot, type Robot, type RobotOptions, widest } from '../support/screenRobot.ts'
+import { createScreenEngine, jobOf, mockSite, NOW, uuidOf } from '../support/screenSite.ts'
+
+/**
+ * Whole frames against test/golden/frames. `PENGX_GOLDEN=1` writes them again, and a person reads the difference.
+ */
+const GOLDEN = join(import.meta.dir, '../golden/frames')
+const open: Robot[] = []
+
+async function show(keys: readonly string[], options: RobotOptions = {}): Promise<Robot> {
+  const engine = createScreenEngine()
+  engine.detail(uuidOf(4, 119), {
+    steps: [
+      { name: 'ask the guest', pivot: false, undoable: false },
+      { name: 'wait until it is back', pivot: true, undoable: false },
+    ],
+    events: [
+      { seq: 1, step: 0, name: 'ask the guest', kind: 'started', at: NOW - 240_000 },
+      { seq: 2, step: 0, name: 'ask the guest', kind: 'succeeded', at: NOW - 239_800 },
+      { seq: 3, step: 1, name: 'wait until it is back', kind: 'started', at: NOW - 239_800 },
+    ],
+    commands: [
+      {
+        seq: 1,
+        host: 'xen1',
+        line: 'xl reboot 3',
+        at: NOW - 240_000,
+        tookMs: 84,
+        exit: 0,
+        output: 'Rebooting domain 3\n',
+      },
+    ],
+    locks: ['vm:web01'],
+  })
+  const robot = await openRobot(engine, options)
+  open.push(robot)
+  engine.ran({ host: 'xen1', line: 'xl info', tookMs: 84, exit: 0 })
+  await robot.press(...keys)
+  return robot
+}
+
+async function golden(name: string, robot: Robot): Promise<void> {
+  const path = join(GOLDEN, `${name}.txt`)
+  const frame = `${robot
+    .lines()
+    .map((line) => line.trimEnd())
+    .join('\n')}\n`
+  if (process.env.PENGX_GOLDEN === '1' || !existsSync(path)) {
+    expect(process.env.PENGX_GOLDEN, `${path} is not there: PENGX_GOLDEN=1 writes it`).toBe('1')
+    await Bun.write(path, frame)
+  }
+  expect(frame).toBe(await Bun.file(path).text())
+}
+
+afterAll(async () => {
+  for (const robot of open) await robot.close()
+})
+
+const SCREENS: readonly (readonly [string, readonly string[], string])[] = [
+  ['pms', [], 'Needs attention'],
+  ['perf', ['2'], 'CPU'],
+  ['vms', ['3'], 'web01'],
+  [
+    'vms-filtered',
+    ['3', '/', 'w', 'e', 'b', '|', 'd', 'b', 'enter', 'j', 'j', 'j', 'space', 'space', 'k', 'k', 'k'],
+    '2 marked',
+  ],
+  ['vm', ['3', 'j', 'j', 'j', 'enter'], 'Overview'],
+  ['storage', ['5'], 'vg-fast'],
+  ['jobs', ['7'], 'xl reboot 3'],
+  ['help', ['3', '?'], 'Keys on VMs'],
+  ['actions', ['3', 'j', 'x'], 'Actions on'],
+  ['new-vm', ['3', 'N'], 'New VM'],
+]
+
+describe('frames', () => {
+  for (const [name, keys, wanted] of SCREENS) {
+    for (const [columns, rows] of [
+      [120, 36],
+      [80, 24],
+    ] as const) {
+      test(`${name} at ${columns}x${rows}`, async () => {
+        const robot = await show(keys, { columns, rows })
+        await robot.shows(wanted)
+        expect(robot.lines()).toHaveLength(rows)
+        expect(widest(robot.lines())).toBe(columns)
+        await golden(`${name}-${columns}x${rows}`, robot)
+      })
+    }
+  }
+
+  for (const [name, keys, wanted] of SCREENS.filter(([name]) => ['pms', 'perf', 'vms', 'jobs'].includes(name))) {
+    test(`${name} in ASCII`, async () => {
+      const robot = await show(keys, { ascii: true })
+      await robot.shows(wanted)
+      expect(robot.text()).toMatch(/^[\x20-\x7e\n]*$/)
+      expect(widest(robot.lines())).toBe(120)
+      await golden(`${name}-ascii`, robot)
+    })
+  }
+
+  test('NO_COLOR leaves no colour, and the words still say it all', async () => {
+    const coloured = await show(['3'])
+    const plain = await show(['3'], { environment: { LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })
+    expect(coloured.raw()).toMatch(/\x1b\[(3[0-7]|1;3[0-7])m/)
+    expect(plain.raw()).not.toMatch(/\x1b\[(1;)?(3[0-7]|4[0-7]|9[0-7])m/)
+    expect(plain.text()).toBe(coloured.text())
+  })
+
+  test('below 80x24 there is one message, and it recovers', async () => {
+    const robot = await show(['3'], { columns: 71, rows: 20 })
+    expect(robot.text()).toContain('pengx needs 80x24; this terminal is 71x20.')
+    await robot.press('j')
+    await robot.resize(80, 24)
+    await robot.shows('[1 PMs]')
+  })
+
+  test('Korean names keep the columns straight', async () => {
+    const robot = await show(['3'])
+    const column = (name: string) => Bun.stringWidth(robot.line(name).split(/[●○‖✗▶?] /)[0]!)
+    expect(column('web-한국')).toBe(column('web02'))
+  })
+
+  test('what a host says cannot move the cursor or the colours', async () => {
+    const site = mockSite()
+    const evil = 'web\x1b[2J\x1b]0;x\x07\u202e\r\nevil'
+    const engine = createScreenEngine({
+      ...site,
+      vms: site.vms.map((vm, index) => (index === 0 ? { ...vm, name: evil } : vm)),
+      jobs: [jobOf(1, 'vm.start', site.vms[0]!, { state: 'undone', message: evil })],
+    })
+    const robot = await openRobot(engine)
+    open.push(robot)
+    await robot.press('3')
+    expect(robot.lines()).toHaveLength(36)
+    expect(widest(robot.lines())).toBe(120)
+    expect(robot.raw()).not.toContain('\x1b[2J')
+    expect(robot.raw()).not.toContain('\u202e')
+    expect(robot.text()).toContain('web evil')
+  })
+})
