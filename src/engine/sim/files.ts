@@ -173,11 +173,6 @@ export function writeText(pm: PmState, path: string, text: string, now: number, 
   node.mtimeMs = now
 }
 
-export function appendText(pm: PmState, path: string, text: string, now: number): void {
-  const old = findNode(pm, path)
-  writeText(pm, path, `${old?.kind === 'file' ? (old.text ?? '') : ''}${text}`, now)
-}
-
 /** Sets what a file or image takes of its mount. */
 export function setAllocated(pm: PmState, path: string, node: FileNode | BlockNode, bytes: number): void {
   if (node.kind === 'file') charge(pm, path, bytes - node.allocated)

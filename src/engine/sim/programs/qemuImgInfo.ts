@@ -131,7 +131,9 @@ export function measure(call: Call, given: Options): number {
   const required = raw ? size : (image ? chainAllocated(call.pm, image) : 0) + 327_680
   const full = raw ? size : Math.ceil(size * 1.0003) + 327_680
   if (given.values.get('--output') === 'json')
-    call.out(`${JSON.stringify({ bitmaps: 0, required, 'fully-allocated': full }, null, 4)}\n`)
+    call.out(
+      `${JSON.stringify({ ...(image?.header.format === 'qcow2' ? { bitmaps: 0 } : {}), required, 'fully-allocated': full }, null, 4)}\n`,
+    )
   else call.out(`required size: ${required}\nfully allocated size: ${full}\n`)
   return 0
 }
