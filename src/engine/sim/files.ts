@@ -98,7 +98,7 @@ export function needNode(pm: PmState, path: string, follow = true): FsNode {
 
 export function mountOf(pm: PmState, path: string): Mount {
   let best = pm.mounts[0]!
-  const clean = `/${splitPath(path).join('/')}`
+  const clean = /\/\.{0,2}(\/|$)/.test(path) ? `/${splitPath(path).join('/')}` : path
   for (const mount of pm.mounts) {
     const inside = mount.at === '/' || clean === mount.at || clean.startsWith(`${mount.at}/`)
     if (inside && mount.at.length >= best.at.length) best = mount

@@ -5,7 +5,7 @@
  */
 import { findNode } from './files.ts'
 import { backendOf } from './guestConfig.ts'
-import { addCounters, countersBetween, cpuBetween, NO_COUNTERS } from './noise.ts'
+import { addCounters, countersBetween, cpuBetween, NO_COUNTERS, trafficBetween } from './noise.ts'
 import type { SimWorld } from './program.ts'
 import type { Counters, Domain, Due, GuestConfig, PmState, ShutdownReason } from './state.ts'
 
@@ -265,6 +265,13 @@ export function cpuSecondsOf(domain: Domain, now: number): number {
   if (domain.countsSince === undefined) return domain.counters.cpu
   const vcpus = Math.max(1, domain.vcpusOnline)
   return domain.counters.cpu + cpuBetween(domain.uuid, vcpus, domain.countsSince, now)
+}
+
+export function trafficOf(domain: Domain, now: number): { rx: number; tx: number } {
+  const { rx, tx } = domain.counters
+  if (domain.countsSince === undefined) return { rx, tx }
+  const more = trafficBetween(domain.uuid, domain.countsSince, now)
+  return { rx: rx + more.rx, tx: tx + more.tx }
 }
 
 /** A QEMU stands behind it: it has QMP sockets. */

@@ -113,8 +113,7 @@ export function countersBetween(key: string, vcpus: number, fromMs: number, toMs
   const [from, to] = secondsOf(fromMs, toMs)
   return {
     cpu: cpuBetween(key, vcpus, fromMs, toMs),
-    rx: one.rx * swing(one.waves.rx, from, to),
-    tx: one.tx * swing(one.waves.tx, from, to),
+    ...trafficBetween(key, fromMs, toMs),
     read: one.read * swing(one.waves.read, from, to),
     written: one.written * swing(one.waves.written, from, to),
   }
@@ -124,6 +123,13 @@ export function countersBetween(key: string, vcpus: number, fromMs: number, toMs
 export function cpuBetween(key: string, vcpus: number, fromMs: number, toMs: number): number {
   const one = characterOf(key)
   return one.load * vcpus * swing(one.waves.cpu, ...secondsOf(fromMs, toMs))
+}
+
+/** Only the network bytes of `countersBetween`. */
+export function trafficBetween(key: string, fromMs: number, toMs: number): { rx: number; tx: number } {
+  const one = characterOf(key)
+  const [from, to] = secondsOf(fromMs, toMs)
+  return { rx: one.rx * swing(one.waves.rx, from, to), tx: one.tx * swing(one.waves.tx, from, to) }
 }
 
 /** A number in [0, 1) that something has at a moment, for letters and loads that flicker. */

@@ -1,8 +1,8 @@
 /** Lays out a site: machines, guests with their disks, configuration files of guests that do not run. */
-import { charge, makeDir, makeDirs, makeLink, openForWrite, writeText } from './files.ts'
+import { allocatedFor, charge, makeDir, makeDirs, makeLink, openForWrite, writeText } from './files.ts'
 import { type Fate, fateOf, KINDS, type Kind, SPECIAL } from './kinds.ts'
 import { createRandom, NO_COUNTERS } from './noise.ts'
-import type { DirNode, Domain, GuestConfig, GuestType, PmState, SimDisk, SimNic, SiteState } from './state.ts'
+import type { DirNode, Domain, FileNode, GuestConfig, GuestType, PmState, SimDisk, SimNic, SiteState } from './state.ts'
 
 const GIB = 1073741824
 
@@ -30,12 +30,11 @@ export function populate({ vmCount, pmCount, seed, now }: Layout): SiteState {
 }
 
 function uuidFrom(random: () => number): string {
-  const hex = (length: number) => {
-    let text = ''
-    while (text.length < length) text += Math.floor(random() * 16).toString(16)
-    return text
-  }
-  return `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}`
+  const hex = (length: number) =>
+    Math.floor(random() * 16 ** length)
+      .toString(16)
+      .padStart(length, '0')
+  return `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(6)}${hex(6)}`
 }
 
 function macFrom(random: () => number): string {
@@ -150,27 +149,20 @@ function createPm(index: number, perPm: number, random: () => number, now: numbe
   return pm
 }
 
-function putFile(pm: PmState, path: string, bytes: number, now: number): void {
+function putFile(pm: PmState, path: string, bytes: number, now: number): FileNode {
   const node = openForWrite(pm, path, now)
-  const allocated = Math.ceil(bytes / 4096) * 4096
-  charge(pm, path, allocated)
-  if (node.kind === 'file') Object.assign(node, { size: bytes, allocated, text: undefined })
+  if (node.kind !== 'file') throw new Error(`${path} is no file`)
+  node.size = bytes
+  node.allocated = allocatedFor(bytes)
+  node.text = undefined
+  charge(pm, path, node.allocated)
+  return node
 }
 
 function putImage(pm: PmState, path: string, format: string, size: number, used: number, now: number): void {
-  putFile(pm, path, Math.floor(used), now)
-  const node = openForWriteKeeping(pm, path)
+  const node = putFile(pm, path, Math.floor(used), now)
   node.image = { format, virtualSize: size }
   if (format === 'raw') node.size = size
-}
-
-function openForWriteKeeping(pm: PmState, path: string) {
-  const names = path.split('/').slice(1)
-  let dir = pm.root
-  for (const name of names.slice(0, -1)) dir = dir.children[name] as DirNode
-  const node = dir.children[names.at(-1)!]
-  if (node?.kind !== 'file') throw new Error(`no file ${path}`)
-  return node
 }
 
 function addGuest(pm: PmState, kind: Kind, name: string, fate: Fate, random: () => number, now: number): void {

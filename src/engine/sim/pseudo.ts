@@ -1,6 +1,6 @@
 /** Files that a kernel makes up: /proc, /sys/class/net, Xen's sockets under /run/xen. Computed when read. */
-import { countersOf, hasQemu } from './guests.ts'
-import { countersBetween, cpuBetween, flicker } from './noise.ts'
+import { hasQemu, trafficOf } from './guests.ts'
+import { cpuBetween, flicker, trafficBetween } from './noise.ts'
 import type { Domain, PmNet, PmState } from './state.ts'
 
 /** The text of such a file; undefined where there is none. */
@@ -111,16 +111,16 @@ function netDev(pm: PmState, now: number): string {
     )
   }
   for (const net of [{ name: 'lo', kind: 'loopback' }, ...pm.nets]) {
-    const moved = countersBetween(`${pm.name}/${net.name}`, 1, pm.bootedAt, now)
+    const moved = trafficBetween(`${pm.name}/${net.name}`, pm.bootedAt, now)
     const scale = net.kind === 'physical' ? 40 : 1
     row(net.name, moved.rx * scale, moved.tx * scale)
   }
   for (const domain of pm.domains) {
-    const counters = countersOf(domain, now)
+    const moved = trafficOf(domain, now)
     for (const [index, nic] of domain.config.nics.entries()) {
       // What dom0 receives on its end is what the guest has sent; a guest's traffic is all on its first interface.
       const share = index === 0 ? 1 : 0
-      if (!nic.half) row(`vif${domain.domid}.${nic.devid}`, counters.tx * share, counters.rx * share)
+      if (!nic.half) row(`vif${domain.domid}.${nic.devid}`, moved.tx * share, moved.rx * share)
     }
   }
   return `${lines.join('\n')}\n`

@@ -170,27 +170,35 @@ export const xenstoreLs: Program = (call) => {
     call.err(`xenstore-ls: xs_directory (${root}): No such file or directory\n`)
     return 1
   }
-  const start = root === '/' ? '/' : `${root}/`
-  // With a separator that comes before every letter, children sort behind their parent and before its sisters.
-  const keys = new Map<string, string>()
-  for (const [path, value] of entries) {
-    if (!path.startsWith(start)) continue
-    const key = path.slice(start.length).replaceAll('/', '\u0001')
-    for (let at = key.lastIndexOf('\u0001'); at > 0; at = key.lastIndexOf('\u0001', at - 1)) {
-      const parent = key.slice(0, at)
-      if (keys.has(parent)) break
-      keys.set(parent, '')
-    }
-    keys.set(key, value)
-  }
+  const nodes = nodesUnder(entries, root === '/' ? '/' : `${root}/`)
   const lines: string[] = []
-  for (const key of [...keys.keys()].sort()) {
-    const names = key.split('\u0001')
-    const shown = full ? start + names.join('/') : `${' '.repeat(names.length - 1)}${names.at(-1)}`
-    lines.push(`${shown} = "${escapeValue(keys.get(key)!)}"\n`)
+  if (full) for (const path of [...nodes.keys()].sort()) lines.push(`${path} = "${escapeValue(nodes.get(path)!)}"\n`)
+  else {
+    // With a separator that comes before every letter, children sort behind their parent and before its sisters.
+    const start = root === '/' ? 1 : root.length + 1
+    for (const key of [...nodes.keys()].map((path) => path.replaceAll('/', '\u0001')).sort()) {
+      const names = key.slice(start).split('\u0001')
+      const value = nodes.get(key.replaceAll('\u0001', '/'))!
+      lines.push(`${' '.repeat(names.length - 1)}${names.at(-1)} = "${escapeValue(value)}"\n`)
+    }
   }
   call.out(lines.join(''))
   return 0
+}
+
+/** What lies under a path, with the nodes between that have no value of their own. */
+function nodesUnder(entries: ReadonlyMap<string, string>, start: string): Map<string, string> {
+  const nodes = new Map<string, string>()
+  for (const [path, value] of entries) {
+    if (!path.startsWith(start)) continue
+    for (let at = path.lastIndexOf('/'); at >= start.length; at = path.lastIndexOf('/', at - 1)) {
+      const parent = path.slice(0, at)
+      if (nodes.has(parent)) break
+      nodes.set(parent, '')
+    }
+    nodes.set(path, value)
+  }
+  return nodes
 }
 
 /** What is no printable ASCII comes byte by byte, as `xenstore-ls` writes it. */
