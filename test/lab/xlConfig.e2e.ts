@@ -31,8 +31,7 @@ function comparable(spec: VmSpec) {
       // xl passes over a PV guest's boot order, and makes a kernel of its firmware
       ...(spec.type === 'hvm' ? { order, kernel, firmware: bios } : { kernel: kernel ?? firmware }),
     },
-    // the JSON leaves zeroes out
-    vnc: vnc && { ...vnc, display: vnc.display || undefined },
+    vnc,
     disks: spec.disks.map((disk) => ({ ...disk, extra: disk.extra?.split(',').sort() })),
     nics: spec.nics.map(({ extra: ___, ...nic }) => nic),
   }

@@ -122,7 +122,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /is an invalid domain identifier|Can't get domain name of domain id|Non-existant domain|Unknown domain|Failed to (?:un)?pause domain: No such process|domain \S+ not found/i,
+      /is an invalid domain identifier|Can't get domain name of domain id|Non-existant domain|Unknown domain|: No such process|unable to get domain type for domid=|Domain '.*' does not exist|domain \S+ not found/i,
     explain: () => say('unknownDomain', 'notFound', 'there is no such domain any more'),
   },
   {

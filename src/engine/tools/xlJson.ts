@@ -6,6 +6,7 @@ import { type DiskSpec, formatDisk } from './xlDisk.ts'
 import { LINES } from './xlJsonLines.ts'
 import { createTaker, type Taker, type Tree, tree } from './xlJsonTree.ts'
 import { quoteString } from './xlSyntax.ts'
+import { toVnc } from './xlVnc.ts'
 
 /**
  * `xl list -l`: what domains were built from, as libxl's own JSON. Keys of it that have a line in xl.cfg(5) become
@@ -104,12 +105,9 @@ function readVnc(config: Taker, own: Taker, type: VmType): Vnc | undefined {
   const listen = frame.text('listen')
   const password = frame.text('passwd')
   const display = frame.number('display')
-  if (enabled === 'False' || (type === 'hvm' && enabled === undefined)) return undefined
-  return {
-    listen: listen ?? '127.0.0.1',
-    ...(password === undefined ? {} : { password }),
-    ...(display === undefined ? {} : { display }),
-  }
+  // libxl's default is a display
+  if (enabled === 'False') return undefined
+  return toVnc(listen, password, display)
 }
 
 function readDisks(config: Taker, type: VmType, extra: string[]): { disks: Disk[]; iso?: string } {
@@ -136,7 +134,8 @@ function readDisk(from: Taker): DiskSpec {
   word('script', 'script')
   const specification = from.text('specification')
   if (specification !== undefined && specification !== 'xen') words.push(`specification=${specification}`)
-  if (from.number('direct_io_safe')) words.push('direct-io-safe')
+  if (from.peek('direct_io_safe')) words.push('direct-io-safe')
+  from.take('direct_io_safe')
   const discard = from.text('discard_enable')
   if (discard !== undefined) words.push(discard === 'True' ? 'discard' : 'no-discard')
   const trusted = from.text('trusted')
@@ -171,6 +170,9 @@ function readNics(config: Taker): Nic[] {
     word('gatewaydev', 'gatewaydev')
     word('mtu', 'mtu')
     word('vlan', 'vlan')
+    const rate = from.number('rate_bytes_per_interval')
+    const interval = from.number('rate_interval_usecs')
+    if (rate !== undefined && interval) words.push(`rate=${Math.round((rate * 1e6) / interval)}B/s@${interval}us`)
     const nictype = from.text('nictype')
     // an HVM guest's nic is both, emulated and PV, unless told otherwise
     if (nictype === 'vif' && asType(config.under('c_info').peek('type') as string) === 'hvm') words.push('type=vif')

@@ -22,12 +22,22 @@ export function readVnc(reader: ConfigReader, type: VmType): Vnc | undefined {
   return toVnc(reader.text('vnclisten'), reader.text('vncpasswd'), display)
 }
 
-function toVnc(listen: string | undefined, password: string | undefined, display: number | undefined): Vnc {
+/** An address with a colon in it carries its display along: `0.0.0.0:5`, `[::1]:0`. */
+export function toVnc(listen: string | undefined, password: string | undefined, display: number | undefined): Vnc {
+  const both = /^([^:]+|\[.*\]):(\d+)$/.exec(listen ?? '')
+  // 0 is where libxl begins to look for a free one
+  const fixed = both ? Number(both[2]) || undefined : display
   return {
-    listen: listen || LOOPBACK,
+    listen: both?.[1] ?? (listen || LOOPBACK),
     ...(password === undefined || password === '' ? {} : { password }),
-    ...(display === undefined ? {} : { display }),
+    ...(fixed === undefined ? {} : { display: fixed }),
   }
+}
+
+/** QEMU takes an IPv6 address only with its display behind it, and xl then no display beside it. */
+function placeOf({ listen, display }: Vnc): { listen: string; display?: number } {
+  if (listen.includes(':')) return { listen: /\]$/.test(listen) ? `${listen}:${display ?? 0}` : listen }
+  return { listen, ...(display === undefined ? {} : { display }) }
 }
 
 /** Words of a frame buffer that say what goes without saying. */
@@ -49,17 +59,18 @@ function parseVfb(text: string): Vnc | undefined {
 export function formatVnc(spec: VmSpec): string[] {
   const { vnc, type } = spec
   if (vnc === undefined) return type === 'hvm' ? ['vnc = 0'] : []
+  const { listen, display } = placeOf(vnc)
   // a frame buffer's words end at commas; a PV guest can say it in other words, a PVH guest cannot
   if (type === 'pvh' || (type === 'pv' && !vnc.password?.includes(','))) {
     if (vnc.password?.includes(',')) throw new PengxError('invalid', 'a vnc password of a pvh guest has no comma')
     const password = vnc.password === undefined ? '' : `,vncpasswd=${vnc.password}`
-    const display = vnc.display === undefined ? '' : `,vncdisplay=${vnc.display}`
-    return [formatList('vfb', [`vnc=1,vnclisten=${vnc.listen}${password}${display}`])]
+    const fixed = display === undefined ? '' : `,vncdisplay=${display}`
+    return [formatList('vfb', [`vnc=1,vnclisten=${listen}${password}${fixed}`])]
   }
   return [
     'vnc = 1',
-    `vnclisten = ${quoteString(vnc.listen)}`,
+    `vnclisten = ${quoteString(listen)}`,
     ...(vnc.password === undefined ? [] : [`vncpasswd = ${quoteString(vnc.password)}`]),
-    ...(vnc.display === undefined ? [] : [`vncdisplay = ${vnc.display}`]),
+    ...(display === undefined ? [] : [`vncdisplay = ${display}`]),
   ]
 }

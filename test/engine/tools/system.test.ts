@@ -113,6 +113,17 @@ describe('interfaces', () => {
     expect(found.bridges).toEqual(['xenbr0', 'lonely'])
   })
 
+  test('of a lab host', () => {
+    expect(parseAddresses(transcript('ip-6.1-addr').stdout)).toEqual({
+      physical: [
+        { name: 'eth0', mac: '52:54:00:4c:01:00', ip: '10.0.2.15' },
+        { name: 'eth1', mac: '52:54:00:4c:01:01', ip: '10.99.0.1' },
+        { name: 'eth2', mac: '52:54:00:4c:01:02', ip: '' },
+      ],
+      bridges: ['xenbr0'],
+    })
+  })
+
   test('without the kinds, a bridge is what has something in it', () => {
     const bare = links.map(({ linkinfo: _, ...rest }: { linkinfo?: object }) => rest)
     expect(parseAddresses(JSON.stringify(bare))?.bridges).toEqual(['xenbr0'])

@@ -33,7 +33,8 @@ test('a configuration that xl does not take', () => {
 })
 
 test('a domain that is not there', () => {
-  for (const { command, stderr } of transcripts('xl-4.17-error-unknown').slice(1)) {
+  const all = [...transcripts('xl-4.17-error-unknown').slice(1), ...transcripts('xl-4.17-gone').slice(0, -1)]
+  for (const { command, stderr } of all) {
     expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
   }
 })
