@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Vm } from '../../src/model/vm.ts'
-import { DB, JOB, type Served, serveSite, WEB } from './site.ts'
+import { createSite, DB, JOB, type Served, serveSite, WEB } from './site.ts'
 
 /** What happens on the connection itself: odd bytes, callers who leave, many at once, answers that take long. */
 let served: Served
@@ -258,7 +258,7 @@ describe('events', () => {
     await own.server.stop()
   })
 
-  test('end when the server stops, and when nobody reads nothing is kept', async () => {
+  test('end when the server stops', async () => {
     const own = await serveSite()
     const response = await own.ask('GET', '/events/')
     const reader = response.body!.getReader() as ReadableStreamDefaultReader<Uint8Array>
@@ -266,5 +266,31 @@ describe('events', () => {
     const stopped = own.server.stop()
     expect((await reader.read()).done).toBe(true)
     await stopped
+  })
+
+  test('stop listening when the reader is gone', async () => {
+    const engine = createSite()
+    let listening = 0
+    const left = Promise.withResolvers<void>()
+    const subscribe: typeof engine.subscribe = (listener) => {
+      const stop = engine.subscribe(listener)
+      listening += 1
+      return () => {
+        stop()
+        listening -= 1
+        left.resolve()
+      }
+    }
+    const own = await serveSite({ ...engine, subscribe })
+    const socket = open(own)
+    socket.write(head(['GET /events/ HTTP/1.1']))
+    await new Promise((resolve) => socket.once('data', resolve))
+    expect(listening).toBe(1)
+    socket.destroy()
+    await left.promise
+    expect(listening).toBe(0)
+    await (await own.ask('HEAD', '/events/')).text()
+    expect(listening).toBe(0)
+    await own.server.stop()
   })
 })
