@@ -171,6 +171,19 @@ describe('a create', () => {
     )
   })
 
+  test('whose QEMU takes no VNC password says so', async () => {
+    const { site, host } = openSite()
+    const { configPath, uuid, name } = await restingGuest(host)
+    const { stderr } = transcript('xl-4.17-error-device-model')
+    const log = transcript('qemu-7.2-dm-log-no-des')
+    site.faults.add({ match: 'xl create', effect: { kind: 'failBefore', exit: 3, stderr } })
+    site.faults.add({ match: 'qemu-dm', effect: { kind: 'lie', stdout: log.stdout } })
+    await expect(xen.create(host, { path: configPath, uuid, domainName: name }, 't.0')).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('takes no VNC password'),
+    })
+  })
+
   test('that is lost on the way is unreachable, whatever became of it', async () => {
     const { site, host } = openSite()
     const { configPath, uuid, name } = await restingGuest(host)

@@ -94,7 +94,14 @@ async function failure(
 
   let { code, message } = known
   if (known.kind === 'memory') message = memoryMessage(source, path, looked[0])
-  if (known.kind === 'deviceModel') message += deviceModelHint(domainName, looked[1])
+  if (known.kind === 'deviceModel') {
+    // Debian 12 builds Xen's QEMU without any library that has DES, which VNC's passwords need (RFC 6143 7.2.2)
+    const noPasswords = /does not support DES/.test(looked[1]?.stdout ?? '')
+    if (noPasswords) code = 'unsupported'
+    message = noPasswords
+      ? `the QEMU of ${host.name} is built without DES and takes no VNC password: leave it away, and listen on 127.0.0.1`
+      : message + deviceModelHint(domainName, looked[1])
+  }
   if (known.kind === 'duplicateName') {
     // found too late for the promise of a conflict: the file is written
     if (text !== undefined) code = 'commandFailed'

@@ -1,14 +1,10 @@
 import { type Program, reads } from './program.ts'
 
-/** XenStore from dom0: xenstore-ls(1), xenstore-read(1). */
+/** XenStore from dom0: xenstore-ls(1). */
 
 /** Every node under a path as `PATH = "VALUE"` lines, whole (`-f`). */
 export function listStore(path: string): Program {
   return reads('xenstore-ls', '-f', path)
-}
-
-export function readStore(path: string): Program {
-  return reads('xenstore-read', path)
 }
 
 /** Exit 0: the node is there, 1: it is not. */
