@@ -224,6 +224,23 @@ export function hostContract(kind: string, open: () => Promise<Host>): void {
       expect(await Bun.file(file).exists()).toBe(false)
     })
 
+    test('an abort at whatever moment leaves nothing behind', async () => {
+      const tag = `job2-${process.pid}`
+      const command = { ...change('sleep', '1008'), tag }
+      const ended = Array.from({ length: 14 }, async (_, index) => {
+        const controller = new AbortController()
+        const timer = setTimeout(() => controller.abort(), index * 30)
+        const child = await host.open(command, controller.signal)
+        await child.exited
+        clearTimeout(timer)
+      })
+      const outcomes = await Promise.allSettled(ended)
+      expect(outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'ended'))).toEqual(
+        outcomes.map(() => 'cancelled'),
+      )
+      expect(await endLost(host, tag)).toEqual([])
+    })
+
     test('lost commands are found by their tag and ended; what they left running on purpose is not', async () => {
       const file = join(directory, 'lost.pids')
       const other = join(directory, 'other.pid')

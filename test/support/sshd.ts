@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 
@@ -21,10 +21,6 @@ export interface TestSshd {
 }
 
 const SSHD = '/usr/sbin/sshd'
-
-export function sshdInstalled(): boolean {
-  return existsSync(SSHD)
-}
 
 export async function startSshd(
   directory: string,

@@ -41,7 +41,7 @@ export function keepLink(options: KeptLinkOptions): KeptLink {
       const link = await options.dial(name)
       trouble = undefined
       if (closed) await link.close()
-      void link.lost.then(() => {
+      link.onLost(() => {
         current = undefined
       })
       return link

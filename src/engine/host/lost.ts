@@ -25,7 +25,7 @@ export const END_SCRIPT_NAME = 'pengx-end'
 export async function endLost(host: Host, tagPrefix: string, signal?: AbortSignal): Promise<EndedCommand[]> {
   const prefix = tagPrefix.replace(/\.$/, '')
   if (prefix === '') throw new PengxError('internal', 'ending lost commands needs a tag')
-  const argv = endArgv(prefix, [], END_GRACE_MS)
+  const argv = endArgv(prefix, END_GRACE_MS)
   const command: Command = { argv, effect: 'change', timeoutMs: END_GRACE_MS + 30_000 }
   const output = await run(host, command, signal)
   const { ended, left } = parseEnd(output.stdout)
@@ -35,10 +35,17 @@ export async function endLost(host: Host, tagPrefix: string, signal?: AbortSigna
 
 export const END_GRACE_MS = 10_000
 
-/** Runs the script; `pids` restricts it to these. */
-export function endArgv(prefix: string, pids: readonly number[], graceMs: number): [string, ...string[]] {
+/** A process that cannot be mistaken for another: its pid, and the clock tick at which the kernel started it. */
+export interface Pid {
+  readonly pid: number
+  readonly start: string
+}
+
+/** Runs the script below, for all that it finds by the tag, or for one process that is known. */
+export function endArgv(prefix: string, graceMs: number, only?: Pid): [string, ...string[]] {
   const ticks = String(Math.max(1, Math.round(graceMs / 100)))
-  return ['sh', '-c', END_SCRIPT, END_SCRIPT_NAME, prefix, ticks, pids.join(' ')]
+  const known = only ? [String(only.pid), only.start] : []
+  return ['sh', '-c', END_SCRIPT, END_SCRIPT_NAME, prefix, ticks, ...known]
 }
 
 export function parseEnd(stdout: string): { ended: EndedCommand[]; left: EndedCommand[] } {
@@ -60,10 +67,11 @@ export function stillThere(name: string, left: readonly EndedCommand[]): PengxEr
 
 /**
  * A shell is stopped before its children are looked up: else it could start the next one in between. `proc`
- * sets STATE PARENT SESSION START from /proc/PID/stat, whose second field may hold blanks and brackets.
+ * sets STATE PARENT SESSION START from /proc/PID/stat, whose second field may hold blanks and brackets. An
+ * environment is text between NULs, hence `grep -z`: without it BusyBox looks at the first variable alone.
  */
 const END_SCRIPT = `
-prefix=$1 ticks=$2 only=" $3 "
+prefix=$1 ticks=$2 pid=$3 start=$4
 proc() {
   { read -r line < "/proc/$1/stat"; } 2>/dev/null || return 1
   fields \${line##*) }
@@ -85,16 +93,18 @@ children() {
     proc "$child" && [ "$PARENT" = "$1" ] && [ "$SESSION" = "$2" ] && ( take "$child" "$3" )
   done
 }
-list=$(
-  grep -lsF "PENGX_COMMAND=$prefix." /proc/[0-9]*/environ 2>/dev/null | while read -r file; do
+search() {
+  grep -lszF "PENGX_COMMAND=$prefix." /proc/[0-9]*/environ 2>/dev/null | while read -r file; do
     pid=\${file#/proc/}; pid=\${pid%/environ}
     [ "$pid" = $$ ] && continue
-    case $only in '  ') ;; *" $pid "*) ;; *) continue ;; esac
     value=$( { tr '\\000' '\\n' < "$file"; } 2>/dev/null | sed -n 's/^PENGX_COMMAND=//p')
     proc "$pid" || continue
     case $value in "$prefix.$pid.$START" | "$prefix."*".$pid.$START") take "$pid" "\${value%.*.*}" ;; esac
   done
-)
+}
+if [ -z "$pid" ]; then list=$(search)
+elif here "$pid" "$start"; then list=$(take "$pid" "$prefix")
+else list=; fi
 [ -n "$list" ] || exit 0
 signal() {
   printf '%s\\n' "$list" | while read -r pid start rest; do

@@ -69,7 +69,7 @@ async function walk(
     throw error
   }
   const link = links.at(-1)!
-  void link.lost.then(closeAll)
+  link.onLost(() => void closeAll())
   return { link: { ...link, close: closeAll } }
 }
 

@@ -22,8 +22,8 @@ export interface SshLink {
   connect(socketPath: string): Promise<Duplex>
   /** To a TCP port that is reached from there. */
   tunnel(host: string, port: number): Promise<Duplex>
-  /** Resolves with the reason when the connection is over, also after close(). */
-  readonly lost: Promise<string>
+  /** Called with the reason when the connection is over, also after close(); returns how to stop listening. */
+  onLost(listener: (reason: string) => void): () => void
   close(): Promise<void>
 }
 
@@ -32,6 +32,8 @@ export interface SshChannel {
   readonly stderr: Readable
   /** The exit status, 128 + N for a signal; undefined where the channel ended without one. */
   readonly exit: Promise<number | undefined>
+  /** When it is closed and all it said has been read. */
+  readonly closed: Promise<void>
   resize(columns: number, rows: number): void
   close(): void
 }
@@ -56,13 +58,7 @@ export interface DialOptions {
 export async function dial(options: DialOptions): Promise<SshLink> {
   const login = await readLogin(options)
   const client = new Client()
-  const lost = new Promise<string>((resolve) => {
-    let reason = 'the connection was closed'
-    client.on('error', (error: SshError) => {
-      reason = error.level === 'client-timeout' ? 'it does not answer any more' : error.message
-    })
-    client.on('close', () => resolve(reason))
-  })
+  const end = watchEnd(client)
   await new Promise<void>((resolve, reject) => {
     client.on('ready', resolve)
     client.on('error', (error: SshError) => {
@@ -73,7 +69,7 @@ export async function dial(options: DialOptions): Promise<SshLink> {
       reject(dialFailure(error, options, login))
       client.destroy()
     })
-    lost.then((reason) => reject(new PengxError('unreachable', `${reason} before the login was done`)))
+    end.onLost((reason) => reject(new PengxError('unreachable', `${reason} before the login was done`)))
     client.connect({
       host: options.host,
       port: options.port,
@@ -92,7 +88,7 @@ export async function dial(options: DialOptions): Promise<SshLink> {
     })
   })
   client.setNoDelay(true)
-  return linkOver(client, lost)
+  return linkOver(client, end)
 }
 
 /** Diffie-Hellman over integers takes seconds here and stands still meanwhile, so it is not offered. */
@@ -103,30 +99,63 @@ interface SshError extends Error {
   readonly code?: string | number
 }
 
-function linkOver(client: Client, lost: Promise<string>): SshLink {
-  const open = <T extends Duplex>(start: (done: (error: Error | undefined, stream: T) => void) => void) =>
-    new Promise<T>((resolve, reject) => {
-      lost.then((reason) => reject(new PengxError('unreachable', reason)))
-      start((error, stream) => (error ? reject(error) : resolve(stream)))
-    })
+type End = Pick<SshLink, 'onLost'>
+
+/** Listeners come and go with commands; a connection lives for months, so none may stay behind. */
+function watchEnd(client: Client): End {
+  const listeners = new Set<(reason: string) => void>()
+  let reason = 'the connection was closed'
+  let over = false
+  client.on('error', (error: SshError) => {
+    reason = error.level === 'client-timeout' ? 'it does not answer any more' : error.message
+  })
+  client.on('close', () => {
+    over = true
+    for (const listener of listeners) listener(reason)
+    listeners.clear()
+  })
   return {
-    lost,
+    onLost(listener) {
+      if (over) queueMicrotask(() => listener(reason))
+      else listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+function linkOver(client: Client, { onLost }: End): SshLink {
+  /** `use` takes the stream at once: what the server says next may come in this very turn. */
+  const open = <S extends Duplex, T>(
+    start: (done: (error: Error | undefined, stream: S) => void) => void,
+    use: (stream: S) => T,
+  ) => {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    const stop = onLost((reason) => reject(new PengxError('unreachable', reason)))
+    try {
+      start((error, stream) => (error ? reject(error) : resolve(use(stream))))
+    } catch (error) {
+      // The library throws where the connection is already gone.
+      reject(new PengxError('unreachable', (error as Error).message, { cause: error }))
+    }
+    return promise.finally(stop)
+  }
+  return {
+    onLost,
     exec: async (line, pty) => {
       const window = pty ? { term: process.env.TERM || 'xterm-256color', cols: pty.columns, rows: pty.rows } : false
-      const channel = await open<ClientChannel>((done) => client.exec(line, { pty: window as never }, done)).catch(
-        (error: SshError) => {
-          if (error instanceof PengxError) throw error
-          throw new PengxError('busy', 'no further session on this connection', { cause: error })
-        },
-      )
-      return channelOver(channel)
+      try {
+        return await open((done) => client.exec(line, { pty: window as never }, done), channelOver)
+      } catch (error) {
+        if (error instanceof PengxError) throw error
+        throw new PengxError('busy', 'no further session on this connection', { cause: error })
+      }
     },
-    connect: (socketPath) => open((done) => client.openssh_forwardOutStreamLocal(socketPath, done)).then(mirrorEnd),
-    tunnel: (host, port) => open((done) => client.forwardOut('127.0.0.1', 0, host, port, done)).then(mirrorEnd),
+    connect: (socketPath) => open((done) => client.openssh_forwardOutStreamLocal(socketPath, done), mirrorEnd),
+    tunnel: (host, port) => open((done) => client.forwardOut('127.0.0.1', 0, host, port, done), mirrorEnd),
     close: async () => {
       client.end()
       const patience = setTimeout(() => client.destroy(), 1_000)
-      await lost
+      await new Promise<string>(onLost)
       clearTimeout(patience)
     },
   }
@@ -144,11 +173,13 @@ function channelOver(channel: ClientChannel): SshChannel {
     channel.on('exit', (code: number | null, signal?: string) => resolve(code ?? signalExit(signal)))
     channel.on('close', () => resolve(undefined))
   })
+  const closed = new Promise<void>((resolve) => channel.on('close', () => resolve()))
   channel.on('error', () => undefined)
   return {
     stream: channel,
     stderr: channel.stderr,
     exit,
+    closed,
     resize: (columns, rows) => channel.setWindow(rows, columns, 0, 0),
     close: () => channel.close(),
   }

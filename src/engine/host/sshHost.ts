@@ -3,7 +3,7 @@ import { quoteArgv } from '../../lib/quote.ts'
 import { PengxError } from '../../model/error.ts'
 import { boundedExit, cancelledCommand, missingProgram, shortCommand } from './bounded.ts'
 import type { Command, Host, Process } from './host.ts'
-import { END_GRACE_MS, endArgv, parseEnd, stillThere } from './lost.ts'
+import { END_GRACE_MS, endArgv, type Pid, parseEnd, stillThere } from './lost.ts'
 import type { SshChannel } from './ssh.ts'
 import { lostConnection, type SshMachine } from './sshMachine.ts'
 import { webSink, webSource } from './streams.ts'
@@ -16,7 +16,11 @@ export function openSshHost(name: string, machine: SshMachine): Host {
   async function start(command: Command, signal?: AbortSignal): Promise<Process> {
     const opening = machine.exec(name, `exec ${quoteArgv(wrapRemote(command))}`, command.pty)
     const greeted = opening.then(({ channel }) => greeting(name, channel))
-    const lost = opening.then(({ link }) => link.lost).then((reason) => Promise.reject(lostConnection(name, reason)))
+    const { promise: lost, reject: lose } = Promise.withResolvers<never>()
+    opening.then(({ link, channel }) => {
+      const stop = link.onLost((reason) => lose(lostConnection(name, reason)))
+      void channel.closed.then(stop)
+    }, lose)
     const ended = greeted.then(() => opening).then(({ channel }) => channel.exit)
     const exit = Promise.race([ended, lost]).then(async (status) => {
       if (status !== undefined) return status
@@ -27,18 +31,23 @@ export function openSshHost(name: string, machine: SshMachine): Host {
     let abandon: (error: PengxError) => void = () => undefined
     const end = () => {
       const ending = (async () => {
-        const pid = await Promise.race([greeted, lost])
-        await Promise.race([endRemote(command, pid), lost])
-        await opening.then(({ channel }) => channel.close())
+        const greeter = await Promise.race([greeted, lost])
+        await Promise.race([endRemote(command, greeter), lost])
+        const { channel } = await opening
+        channel.close()
+        drain(channel)
       })()
       endings.add(ending)
       void ending.finally(() => endings.delete(ending)).catch(() => undefined)
       return ending
     }
     const exited = boundedExit(name, command, { exit, end, abandon: (error) => abandon(error) }, signal)
-    const pid = await Promise.race([greeted, exited.then(() => greeted)])
-    if (pid === 0) throw missingProgram(name, command)
+    const { pid } = await Promise.race([greeted, exited.then(() => greeted)])
     const { channel } = await opening
+    if (pid === 0) {
+      drain(channel)
+      throw missingProgram(name, command)
+    }
     const stdout = webSource(channel.stream)
     const stderr = webSource(channel.stderr)
     abandon = (error) => {
@@ -52,16 +61,15 @@ export function openSshHost(name: string, machine: SshMachine): Host {
   }
 
   /** Closing a channel leaves its command at work there, so it is ended through another. */
-  async function endRemote(command: Command, pid: number): Promise<void> {
-    if (pid === 0) return
+  async function endRemote(command: Command, running: Pid): Promise<void> {
+    if (running.pid === 0) return
     const graceMs = command.effect === 'read' ? 2_000 : END_GRACE_MS
-    const { link, channel } = await machine.exec(name, `exec ${quoteArgv(endArgv(tagOf(command), [pid], graceMs))}`)
+    const { channel } = await machine.exec(name, `exec ${quoteArgv(endArgv(tagOf(command), graceMs, running))}`)
     channel.stream.end()
     channel.stderr.resume()
     const said: Buffer[] = []
     channel.stream.on('data', (chunk: Buffer) => said.push(chunk))
-    const drained = new Promise<void>((resolve) => channel.stream.on('close', resolve))
-    await Promise.race([drained, link.lost])
+    await channel.closed
     const { left } = parseEnd(Buffer.concat(said).toString())
     if (left.length > 0) throw stillThere(name, left)
   }
@@ -89,8 +97,14 @@ export function openSshHost(name: string, machine: SshMachine): Host {
   }
 }
 
+/** A channel is closed only when all that was said has been read, wanted or not. */
+function drain(channel: SshChannel): void {
+  channel.stream.resume()
+  channel.stderr.resume()
+}
+
 /** Waits for the greeting and gives the pid; the stream then begins with the command's own output. */
-function greeting(name: string, channel: SshChannel): Promise<number> {
+function greeting(name: string, channel: SshChannel): Promise<Pid> {
   return new Promise((resolve, reject) => {
     let seen = Buffer.alloc(0)
     const finish = (act: () => void) => {
@@ -104,7 +118,7 @@ function greeting(name: string, channel: SshChannel): Promise<number> {
       if (!found) return
       finish(() => {
         if (found.rest.length > 0) channel.stream.unshift(found.rest)
-        resolve(found.pid)
+        resolve(found)
       })
     }
     channel.stream.once('end', async () => {

@@ -1,4 +1,5 @@
 import type { Command } from './host.ts'
+import type { Pid } from './lost.ts'
 
 /**
  * How a command is dressed for the machine it runs on: it can be found again by its environment (`lost.ts`
@@ -20,14 +21,14 @@ shift`
 const GREET = `
 PATH=$PATH:${EXTRA_PATH}
 export PATH
-command -v -- "$1" >/dev/null 2>&1 || { printf '\\036pengx 0\\036'; exit 127; }
-printf '\\036pengx %d\\036' $$`
+command -v -- "$1" >/dev/null 2>&1 || { printf '\\036pengx 0 0\\036'; exit 127; }
+printf '\\036pengx %s %s\\036' $$ "$start" || exit 126`
 
 const PLAIN_LANGUAGE = `
 LC_ALL=C
 export LC_ALL`
 
-const GREETING = /\x1epengx (\d+)\x1e/
+const GREETING = /\x1epengx (\d+) (\d*)\x1e/
 
 /** Under which a command is looked for: its tag, or the name of all that have none. */
 export function tagOf(command: Command): string {
@@ -52,9 +53,9 @@ export function localEnvironment(command: Command): Record<string, string | unde
 }
 
 /** Looks for the greeting in what has come so far; `rest` is where the command's own output begins. */
-export function findGreeting(bytes: Buffer): { readonly pid: number; readonly rest: Buffer } | undefined {
+export function findGreeting(bytes: Buffer): (Pid & { readonly rest: Buffer }) | undefined {
   const text = bytes.toString('latin1')
   const match = GREETING.exec(text)
   if (!match) return undefined
-  return { pid: Number(match[1]), rest: bytes.subarray(match.index + match[0].length) }
+  return { pid: Number(match[1]), start: match[2]!, rest: bytes.subarray(match.index + match[0].length) }
 }
