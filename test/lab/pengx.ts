@@ -38,7 +38,8 @@ export function pengxOutside(hosts: readonly LabHost[]): Pengx & { readonly home
   mkdirSync(join(home, 'config/pengx'), { recursive: true })
   writeFileSync(join(home, 'config/pengx/config.toml'), `[ssh]\nconfig = "${hosts[0]!.sshConfig}"\n`)
   const env = { ...process.env, XDG_STATE_HOME: join(home, 'state'), XDG_CONFIG_HOME: join(home, 'config') }
-  const destinations = hosts.map((host) => host.name)
+  // Before a command only `user@host` is taken for a host.
+  const destinations = hosts.map((host) => `${host.user}@${host.name}`)
   return {
     where: 'outside',
     home,
@@ -50,7 +51,10 @@ export function pengxOutside(hosts: readonly LabHost[]): Pengx & { readonly home
 /** `run OPERATION …`, which must succeed; gives its result. */
 export async function perform(pengx: Pengx, ...words: string[]): Promise<Record<string, unknown>> {
   const said = await pengx.run('run', ...words, '--yes', '--json')
-  if (said.exit !== 0) throw new Error(`pengx run ${words.join(' ')} (${pengx.where}) exited with ${said.exit}: ${said.stderr}${said.stdout}`)
+  if (said.exit !== 0)
+    throw new Error(
+      `pengx run ${words.join(' ')} (${pengx.where}) exited with ${said.exit}: ${said.stderr}${said.stdout}`,
+    )
   return JSON.parse(said.stdout)
 }
 

@@ -52,6 +52,8 @@ export interface Moving {
   readonly by: By
   readonly signal: AbortSignal
   readonly outputs: ReadonlyMap<string, Json | undefined>
+  /** PMs looked at since the job's last change there. */
+  readonly fresh: Set<string>
   /** Only looks: a preview, or a gather. */
   readonly lookOnly: boolean
   step: number
@@ -72,16 +74,36 @@ export function makeContext(parts: Parts, moving: Moving): Context {
     get tag() {
       return `${moving.jobId}.${moving.step}`
     },
-    host: (pm) => parts.host(pm, record),
+    host: (pm) => onChange(parts.host(pm, record), () => moving.fresh.delete(pm)),
     hostAt: (destination) => parts.hostAt(destination, record),
     hostKey: parts.hostKey,
     trustKey: parts.trustKey,
     distrustKey: parts.distrustKey,
     volumes: parts.volumes,
-    look: parts.look,
-    saw: parts.saw,
+    async look(pm) {
+      const domains = await parts.look(pm)
+      moving.fresh.add(pm)
+      return domains
+    },
+    async saw(pm, domains) {
+      await parts.saw(pm, domains)
+      moving.fresh.add(pm)
+    },
     progress: moving.progress,
     notice: moving.notice,
     output: (step) => moving.outputs.get(step),
+  }
+}
+
+/** A host that tells when a command changes something there. */
+function onChange(host: Host, changed: () => void): Host {
+  return {
+    name: host.name,
+    connect: (path, signal) => host.connect(path, signal),
+    close: () => host.close(),
+    open(command, signal) {
+      if (command.effect === 'change') changed()
+      return host.open(command, signal)
+    },
   }
 }

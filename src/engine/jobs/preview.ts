@@ -22,6 +22,7 @@ export async function previewOf(
     by,
     signal: new AbortController().signal,
     outputs: new Map(),
+    fresh: new Set(),
     lookOnly: true,
     step: 0,
     progress: () => undefined,

@@ -38,7 +38,7 @@ export function freePmName(name: string, view: View): string {
 
 export const pmAdd: Operation<AddParams, Pm & Json> = {
   name: 'pm.add',
-  title: 'add a PM',
+  title: 'add PM',
   help: 'Makes a Xen host known; it is reached over SSH and nothing is installed there.',
   danger: 'safe',
   subjectKind: 'pm',
@@ -99,7 +99,7 @@ type PmParams = z.infer<typeof pmParams>
 
 export const pmRemove: Operation<PmParams, Pm & Json> = {
   name: 'pm.remove',
-  title: 'remove the PM',
+  title: 'remove PM',
   help: 'Forgets a PM on which no VM is under care; nothing on it changes.',
   danger: 'disrupts',
   subjectKind: 'pm',
@@ -127,7 +127,11 @@ export const pmRemove: Operation<PmParams, Pm & Json> = {
         return null
       },
       async undo(cx) {
-        if (!cx.view.getPm(row.uuid)) await cx.inventory.putPm(row)
+        if (cx.view.getPm(row.uuid)) return
+        // Started anew with its destination on the command line, pengx has made it known again, without its identity.
+        const stand = cx.view.pms().find((pm) => pm.destination === row.destination)
+        if (stand) await cx.inventory.dropPm(stand.uuid)
+        await cx.inventory.putPm(row)
       },
     },
   ],
@@ -145,7 +149,7 @@ type TrustParams = z.infer<typeof trustParams>
 
 export const pmTrust: Operation<TrustParams, ShownKey & Json> = {
   name: 'pm.trust',
-  title: 'trust a host key',
+  title: 'trust the key of',
   help: 'Writes the SSH key that a machine shows into known_hosts, if its fingerprint is the one given.',
   danger: 'safe',
   subjectKind: 'pm',

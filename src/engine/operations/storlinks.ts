@@ -56,7 +56,7 @@ function refuseCreate({ name, link, type, level, pm }: CreateParams, view: View)
 
 export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
   name: 'storlink.create',
-  title: 'new storlink',
+  title: 'create storlink',
   help: 'Makes a directory of a PM a place where disks of VMs lie.',
   danger: 'safe',
   subjectKind: 'storlink',

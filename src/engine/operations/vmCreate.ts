@@ -1,82 +1,22 @@
-import { z } from 'zod'
-import { isUuid, newSecret, newUuid, newXenMac } from '../../lib/ids.ts'
+import { newUuid, newXenMac } from '../../lib/ids.ts'
 import type { Disk, DiskFormat } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { Pm } from '../../model/pm.ts'
-import type { Level, Storlink } from '../../model/storlink.ts'
-import { type Boot, domainNameFor, refuseName, type Vm, type VmType } from '../../model/vm.ts'
+import type { Level } from '../../model/storlink.ts'
+import { type Boot, domainNameFor, type Vm, type VmType } from '../../model/vm.ts'
 import { batch } from '../host/batch.ts'
 import { runBatch } from '../host/run.ts'
 import type { Context, Operation, Step } from '../jobs/operation.ts'
-import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
+import { type CreateParams, candidatePms, createParams, refuseCreate } from './vmCreateParams.ts'
 import { configPathFor } from './vmSubject.ts'
 
 /**
  * A new VM: its row first, so that its name and addresses are taken; then its disks under UUIDs picked before;
  * then its configuration. It is left shut down.
  */
-const params = z.object({
-  name: field(z.string(), { title: 'Name' }),
-  storlink: field(z.number().int(), { title: 'Storlink', from: 'storlink' }),
-  memory: field(z.number().int().min(1), { title: 'Memory', unit: 'MiB' }),
-  maxmem: field(z.number().int().min(1).optional(), { title: 'Maximum memory', unit: 'MiB', advanced: true }),
-  vcpus: field(z.number().int().min(1).max(512).default(1), { title: 'VCPUs' }),
-  maxVcpus: field(z.number().int().min(1).max(512).optional(), { title: 'Maximum VCPUs', advanced: true }),
-  type: field(z.enum(['hvm', 'pvh', 'pv']).default('hvm'), { title: 'Type', help: 'how the guest meets Xen' }),
-  diskSize: field(z.number().int().min(1).optional(), {
-    title: 'Disk size',
-    unit: 'MiB',
-    help: 'of the first disk; with an image: at least its size',
-  }),
-  image: field(z.string().optional(), { title: 'Image', help: 'an image file on the PM to fill the first disk from' }),
-  copyImage: field(z.boolean().default(true), {
-    title: 'Copy the image',
-    help: 'no: the VM runs on the image itself, which is then never removed',
-    advanced: true,
-  }),
-  diskFormat: field(z.enum(['qcow2', 'raw']).default('qcow2'), { title: 'Disk format' }),
-  extraDiskSize: field(z.number().int().min(1).optional(), { title: 'Extra disk', unit: 'MiB', advanced: true }),
-  kernel: field(z.string().optional(), { title: 'Kernel', help: 'on the PM, for PV and PVH' }),
-  ramdisk: field(z.string().optional(), { title: 'Ramdisk', advanced: true }),
-  cmdline: field(z.string().optional(), { title: 'Kernel command line', advanced: true }),
-  bootloader: field(z.string().optional(), {
-    title: 'Boot loader',
-    help: 'pygrub, for a PV guest that brings its kernel',
-    advanced: true,
-  }),
-  firmware: field(z.string().optional(), { title: 'Firmware', help: 'bios or uefi, for HVM', advanced: true }),
-  iso: field(z.string().optional(), {
-    title: 'ISO image',
-    from: 'iso',
-    help: 'on the PM, in the CD drive of an HVM guest',
-  }),
-  vnc: field(z.boolean().default(true), { title: 'VNC', help: 'HVM: a screen over VNC, on the PM’s loopback' }),
-  vncPassword: field(z.string().min(1).max(8).optional(), {
-    title: 'VNC password',
-    help: 'none given: one is made',
-    secret: true,
-    advanced: true,
-  }),
-  bridges: field(z.array(z.string()).default([]), {
-    title: 'Bridges',
-    from: 'bridge',
-    help: 'one interface on each; a number N means xenbrN',
-  }),
-  pm: field(z.string().optional(), { title: 'PM', from: 'pm', help: 'none given: the storlink’s', advanced: true }),
-  os: field(z.string().default(''), { title: 'OS', advanced: true }),
-  osArch: field(z.string().default(''), { title: 'OS architecture', advanced: true }),
-  desc: field(z.string().default(''), { title: 'Description', advanced: true }),
-  uuid: field(z.string().refine(isUuid, 'is not a UUID').optional(), {
-    title: 'UUID',
-    help: 'none given: a new one',
-    advanced: true,
-  }),
-})
-type Params = z.infer<typeof params>
-
 type Facts = {
   readonly uuid: string
   readonly pm: string
@@ -88,55 +28,12 @@ type Facts = {
   readonly createdAt: number
 }
 
-/** PMs that can run it, best first: the storlink's own, or, for a shared one, those up with the most free memory. */
-function candidates(storlink: Storlink, pm: string | undefined, view: View): readonly Pm[] {
-  if (pm !== undefined) {
-    const named = view.needPm(pm)
-    if (named.uuid !== storlink.pm && !storlink.shared) {
-      const owner = view.getPm(storlink.pm)?.name ?? storlink.pm
-      throw new PengxError(
-        'refused',
-        `storlink ${storlink.id} (${storlink.name}) is on ${owner} alone; ${named.name} does not see it`,
-      )
-    }
-    return [named]
-  }
-  if (!storlink.shared) return [view.needPm(storlink.pm)]
-  const up = view.pms().filter((other) => other.seen.reach === 'up')
-  return [...up].sort((a, b) => (b.seen.freeMib ?? 0) - (a.seen.freeMib ?? 0))
-}
-
-function refuse(p: Params, view: View): string | undefined {
-  const name = refuseName(p.name)
-  if (name) return name
-  const taken = view.vmsNamed(p.name)[0]
-  if (taken)
-    return `the name ${p.name} is taken by VM ${taken.uuid} on ${view.getPm(taken.pm)?.name ?? 'an unknown PM'}`
-  if (p.uuid !== undefined && view.getVm(p.uuid)) return `there is a VM with UUID ${p.uuid}`
-  const storlink = view.getStorlink(p.storlink)
-  if (!storlink) return `storlink ${p.storlink} does not exist`
-  if (p.diskSize === undefined && p.image === undefined)
-    return 'diskSize is missing: a VM without an image starts with an empty disk of that size'
-  if (p.maxmem !== undefined && p.maxmem < p.memory) return `maxmem ${p.maxmem} MiB is less than memory ${p.memory} MiB`
-  if (p.maxVcpus !== undefined && p.maxVcpus < p.vcpus) return `maxVcpus ${p.maxVcpus} is less than vcpus ${p.vcpus}`
-  if (p.type === 'pvh' && p.kernel === undefined)
-    return 'kernel is missing: a PVH guest is booted from a kernel file on the PM'
-  if (p.type !== 'hvm' && p.iso !== undefined) return `iso is for HVM guests, and this one is ${p.type.toUpperCase()}`
-  const pm = candidates(storlink, p.pm, view)[0]
-  if (!pm) return `no PM that is up sees storlink ${storlink.id} (${storlink.name})`
-  if (pm.readOnly) return `PM ${pm.name} is read-only`
-  if (pm.seen.reach === 'down') return `PM ${pm.name} cannot be reached: ${pm.seen.problem ?? 'it does not answer'}`
-  if (pm.memoryMib > 0 && p.memory > pm.memoryMib)
-    return `memory ${p.memory} MiB is more than PM ${pm.name} has: ${pm.memoryMib} MiB`
-  return undefined
-}
-
 function bridgeNames(given: readonly string[]): string[] {
   return given.map((name) => (/^\d+$/.test(name) ? `xenbr${name}` : name))
 }
 
 /** The files that the configuration names have to be there before anything is made. */
-async function needFiles(cx: Context, pm: Pm, p: Params): Promise<void> {
+async function needFiles(cx: Context, pm: Pm, p: CreateParams): Promise<void> {
   const named = Object.entries({ kernel: p.kernel, ramdisk: p.ramdisk, iso: p.iso, image: p.image }).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
   )
@@ -174,9 +71,9 @@ function pickNics(bridges: readonly string[], view: View): (Nic & Json)[] {
   })
 }
 
-async function gather(p: Params, cx: Context): Promise<Facts> {
+async function gather(p: CreateParams, cx: Context): Promise<Facts> {
   const storlink = cx.view.needStorlink(p.storlink)
-  const pm = candidates(storlink, p.pm, cx.view)[0]!
+  const pm = candidatePms(storlink, p.pm, cx.view)[0]!
   const bridges = bridgeNames(p.bridges)
   needBridges(pm, bridges)
   await needFiles(cx, pm, p)
@@ -227,7 +124,7 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
   }
 }
 
-function bootOf(p: Params): Boot {
+function bootOf(p: CreateParams): Boot {
   const { kernel, ramdisk, cmdline, firmware } = p
   const bootloader = p.bootloader ?? (p.type === 'pv' && kernel === undefined ? 'pygrub' : undefined)
   const order = p.type === 'hvm' ? { order: p.iso === undefined ? 'c' : 'dc' } : {}
@@ -235,8 +132,9 @@ function bootOf(p: Params): Boot {
   return { ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)), ...order }
 }
 
-function rowOf(p: Params, facts: Facts): Vm {
-  const vnc = p.vnc && p.type === 'hvm' ? { vnc: { listen: '127.0.0.1', password: p.vncPassword ?? newSecret(8) } } : {}
+function rowOf(p: CreateParams, facts: Facts): Vm {
+  const password = p.vncPassword === undefined ? {} : { password: p.vncPassword }
+  const vnc = p.vnc && p.type === 'hvm' ? { vnc: { listen: '127.0.0.1', ...password } } : {}
   return {
     uuid: facts.uuid,
     pm: facts.pm,
@@ -290,14 +188,14 @@ function diskStep(disk: Disk, facts: Facts, first: boolean): Step {
   }
 }
 
-export const vmCreate: Operation<Params, Facts> = {
+export const vmCreate: Operation<CreateParams, Facts> = {
   name: 'vm.create',
-  title: 'new VM',
+  title: 'create VM',
   help: 'Makes a VM with an empty disk or one filled from an image; it is left shut down.',
   danger: 'safe',
   subjectKind: 'vm',
   target: { param: 'name', kind: 'text' },
-  params,
+  params: createParams,
   complete: (p) => ({ ...p, uuid: p.uuid ?? newUuid() }),
   subject: ({ uuid, name }) => ({ kind: 'vm', id: uuid ?? name, name }),
   locks: ({ uuid, name, storlink }, view) => [
@@ -306,7 +204,7 @@ export const vmCreate: Operation<Params, Facts> = {
     { key: `storlink:${storlink}`, mode: 'shared' },
     { key: `pm:${view.getStorlink(storlink)?.pm}`, mode: 'shared' },
   ],
-  refuse,
+  refuse: refuseCreate,
   gather,
   plan(p, facts) {
     const made = facts.disks.filter((disk) => disk.owned)
