@@ -31,9 +31,10 @@ export function takeCareOfTheEnd(): Ending {
   const exit = async (status: number): Promise<never> => {
     ending = true
     const closing = (async () => {
-      for (const close of closes.reverse()) await close()
+      // One that cannot be closed does not keep the others open.
+      for (const close of closes.reverse()) await (async () => close())().catch(log)
     })()
-    await Promise.race([closing, Bun.sleep(CLOSE_MS)]).catch(log)
+    await Promise.race([closing, Bun.sleep(CLOSE_MS)])
     process.exit(status)
   }
 
