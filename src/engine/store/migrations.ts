@@ -108,6 +108,8 @@ export const MIGRATIONS: readonly string[] = [
   create table perf (subject text not null, page integer not null, samples blob not null,
     primary key (subject, page)) strict, without rowid;
   `,
+  // The rest of a disk's specification: `script=…`, `discard`.
+  'alter table disks add column extra text',
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

@@ -114,6 +114,7 @@ export interface DiskRow {
   readOnly: number
   owned: number
   backend: string | null
+  extra: string | null
   desc: string
   createdAt: number
 }

@@ -47,6 +47,7 @@ export function toDiskRows(vm: Vm): DiskRow[] {
     readOnly: disk.readOnly ? 1 : 0,
     owned: disk.owned ? 1 : 0,
     backend: disk.backend ?? null,
+    extra: disk.extra ?? null,
     desc: disk.desc,
     createdAt: disk.createdAt,
   }))
@@ -116,6 +117,7 @@ function fromDiskRow(row: DiskRow): Disk {
     readOnly: row.readOnly === 1,
     owned: row.owned === 1,
     backend: row.backend ?? undefined,
+    extra: row.extra ?? undefined,
     desc: row.desc,
     createdAt: row.createdAt,
   }

@@ -15,7 +15,10 @@ test('what is put is there after the next opening, field by field', async () => 
   const vm = aVm(pm.uuid, {
     vnc: { listen: '127.0.0.1', password: 'abcdefgh', display: 3 },
     iso: '/srv/iso/debian.iso',
-    disks: [aDisk('xvda', { storlink: id }), aDisk('xvdb', { sizeMib: undefined, backend: 'phy', format: 'raw' })],
+    disks: [
+      aDisk('xvda', { storlink: id }),
+      aDisk('xvdb', { sizeMib: undefined, backend: 'phy', extra: 'script=block-drbd', format: 'raw' }),
+    ],
     nics: [aNic('00:16:3e:00:00:01', { model: 'e1000' }), aNic('00:16:3e:00:00:02', { name: 'eth1', extra: 'rate=1' })],
     extraConfig: 'device_model_version = "x"\n',
     bootedAt: 77,
