@@ -15,6 +15,7 @@ import { decodeParams } from './jobs/params.ts'
 import { previewOf } from './jobs/preview.ts'
 import { withRecord } from './jobs/recorded.ts'
 import { refusalOf } from './jobs/refusal.ts'
+import { reviveStuck } from './jobs/revive.ts'
 import { createRunner } from './jobs/runner.ts'
 import { CATALOG } from './operations/catalog.ts'
 import { knowPms } from './roster.ts'
@@ -139,9 +140,17 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const recovered = config.readOnly ? Promise.resolve() : runner.recover()
   recovered.catch(() => undefined)
   const follow = createFollower(view)
-  const unwatch = config.watch === 'beat' ? view.onChange(() => beat.sync()) : () => undefined
+  const unwatch = view.onChange((changes) => {
+    if (config.watch === 'beat') beat.sync()
+    if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
+  })
   if (config.watch === 'beat') beat.sync()
-  if (config.watch === 'once') await lookAtAll()
+  // Who looks only once would leave again before what dead processes have left is finished or unwound.
+  if (config.watch === 'once') {
+    await recovered.catch(() => undefined)
+    await lookAtAll()
+    if (!config.readOnly) await reviveStuck(view, runner)
+  }
   if (config.demo) await furnishDemo(store, observer, xen, hostOf)
   const late = config.watch === 'beat' ? setTimeout(() => void store.perf.load().catch(() => undefined), 50) : undefined
 

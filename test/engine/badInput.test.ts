@@ -1,0 +1,216 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { run } from '../../src/engine/host/run.ts'
+import type { Fault } from '../../src/engine/sim/faults.ts'
+import { PengxError } from '../../src/model/error.ts'
+import type { Job } from '../../src/model/job.ts'
+import { openWorld, pictureOf, type World } from '../support/world.ts'
+
+/** Whatever is wrong, the message names what, where and what would help, and nothing is left behind. */
+
+let world: World
+beforeEach(async () => {
+  world = await openWorld()
+  const pm = pmUuid('xen1')
+  await ended('storlink.create', { name: 'data', link: '/data', type: 'LO', level: 'FL', pm })
+})
+afterEach(() => world.close())
+
+const pmUuid = (name: string) => world.engine.view.pms().find((pm) => pm.name === name)!.uuid
+const NEW = { name: 'fresh', storlink: 1, memory: 512, type: 'hvm', diskSize: 1024 }
+
+async function ended(operation: string, raw: Readonly<Record<string, unknown>>): Promise<Job> {
+  const { engine } = world
+  const started = await engine.start(operation, engine.decode(operation, raw), 'cli')
+  return (await engine.finished(started.id)).job
+}
+
+/** What refuses it before it begins: the code and the words. */
+async function refusal(operation: string, raw: Readonly<Record<string, unknown>>): Promise<string> {
+  const before = await pictureOf(world)
+  const jobs = world.engine.view.jobs().length
+  try {
+    await ended(operation, raw)
+  } catch (error) {
+    if (!(error instanceof PengxError)) throw error
+    expect(await pictureOf(world)).toEqual(before)
+    expect(world.engine.view.jobs()).toHaveLength(jobs)
+    return `${error.code}: ${error.message}`
+  }
+  return 'it was not refused'
+}
+
+describe('refused before it begins', () => {
+  const WRONG: readonly [string, string, Readonly<Record<string, unknown>>, RegExp][] = [
+    ['a name with a slash', 'vm.create', { ...NEW, name: 'a/b' }, /^refused: .*no "\/"/],
+    [
+      'too much memory',
+      'vm.create',
+      { ...NEW, memory: 9_000_000 },
+      /^refused: .*9000000 MiB is more than PM xen1 has: \d+ MiB/,
+    ],
+    ['a storlink that there is not', 'vm.create', { ...NEW, storlink: 77 }, /^refused: .*storlink 77 does not exist/],
+    ['no disk', 'vm.create', { ...NEW, diskSize: '' }, /^refused: .*diskSize is missing/],
+    [
+      'an unknown bridge',
+      'vm.create',
+      { ...NEW, bridges: 'nobr9' },
+      /^invalid: bridges: nobr9 is not on xen1, which has xenbr0/,
+    ],
+    [
+      'an image that is not there',
+      'vm.create',
+      { ...NEW, image: '/data/none.qcow2' },
+      /^invalid: image: there is no file \/data\/none\.qcow2 on xen1/,
+    ],
+    ['an ISO for PV', 'vm.create', { ...NEW, type: 'pv', iso: '/data/x.iso' }, /^refused: .*iso is for HVM/],
+    ['memory over maxmem', 'vm.create', { ...NEW, maxmem: 100 }, /^refused: .*maxmem 100 MiB is less than memory 512/],
+    ['a word for a number', 'vm.create', { ...NEW, memory: 'much' }, /^invalid: memory: "much" is not a number/],
+    [
+      'a directory that is not there',
+      'storlink.create',
+      { name: 'x', link: '/nowhere', type: 'LO', level: 'FL', pm: '' },
+      /^(refused|invalid): .*(\/nowhere is not there on|pm is missing)/,
+    ],
+    [
+      'a level that its type has not',
+      'storlink.create',
+      { name: 'x', link: '/y', type: 'NFS', level: 'BL' },
+      /^refused: .*NFS has level FL, not BL/,
+    ],
+    [
+      'a storlink twice',
+      'storlink.create',
+      { name: 'y', link: '/data/', type: 'LO', level: 'FL' },
+      /^(refused|invalid): /,
+    ],
+    [
+      'nothing of that name',
+      'vm.adopt',
+      { what: 'nobody' },
+      /^notFound: nothing named "nobody" was found; not adopted are /,
+    ],
+    ['a machine that is not there', 'pm.add', { destination: 'sim:xen9' }, /^notFound: .*xen9/],
+  ]
+  for (const [what, operation, raw, words] of WRONG) {
+    test(what, async () => expect(await refusal(operation, raw)).toMatch(words))
+  }
+
+  test('a name that another VM under care has', async () => {
+    await ended('vm.create', NEW)
+    expect(await refusal('vm.create', NEW)).toMatch(
+      /^refused: cannot create VM fresh: the name fresh is taken by VM [0-9a-f-]{36} on xen1/,
+    )
+  })
+})
+
+describe('fails on the way', () => {
+  async function fails(
+    operation: string,
+    raw: Readonly<Record<string, unknown>>,
+    fault: Fault,
+    words: RegExp,
+  ): Promise<void> {
+    const before = await pictureOf(world)
+    world.site.faults.add(fault)
+    const job = await ended(operation, raw)
+    world.site.faults.clear()
+    expect(`${job.state} ${job.code}: ${job.message}`).toMatch(words)
+    expect(await pictureOf(world)).toEqual(before)
+  }
+
+  test('a full disk', async () => {
+    await fails(
+      'vm.create',
+      NEW,
+      {
+        match: 'qemu-img create',
+        effect: { kind: 'failBefore', stderr: 'qemu-img: /data/x: No space left on device\n' },
+      },
+      /^undone noSpace: .*on xen1.*No space left on device/,
+    )
+  })
+
+  test('a disk that is really full', async () => {
+    const before = await pictureOf(world)
+    world.site.faults.fillDisk('xen1', '/data')
+    expect(await refusal('vm.create', NEW)).toMatch(
+      /^noSpace: cannot create disks on data \(\/data on xen1\): 0 MiB free/,
+    )
+    expect(await pictureOf(world)).toEqual(before)
+  })
+
+  test('xl says yes and the domain is gone', async () => {
+    await ended('vm.create', NEW)
+    const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
+    await fails(
+      'vm.start',
+      { vm: uuid },
+      { match: 'xl create', effect: { kind: 'lie' } },
+      /^undone commandFailed: .*fresh/,
+    )
+  })
+
+  test('xl says no though it did', async () => {
+    await ended('vm.create', NEW)
+    const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
+    await fails(
+      'vm.start',
+      { vm: uuid },
+      { match: 'xl create', effect: { kind: 'failAfter', exit: 3, stderr: 'libxl: error: something\n' } },
+      /^undone commandFailed: /,
+    )
+  })
+
+  test('a host that drops in the middle is waited for, and then nothing is left', async () => {
+    const before = await pictureOf(world)
+    world.site.faults.add({ match: 'qemu-img create', effect: { kind: 'lostAfter' } })
+    world.site.faults.add({ match: 'rm -f', effect: { kind: 'unreachable', ms: 400 } })
+    const job = await ended('vm.create', NEW)
+    expect(`${job.state} ${job.code}`).toBe('stuck unreachable')
+    world.site.faults.clear()
+    expect(await waitFor(() => world.engine.view.getJob(job.id)?.state === 'undone')).toBe(true)
+    expect(await pictureOf(world)).toEqual(before)
+  })
+})
+
+async function waitFor(reached: () => boolean): Promise<boolean> {
+  for (let round = 0; round < 200 && !reached(); round++) {
+    await world.engine.look()
+    await Bun.sleep(25)
+  }
+  return reached()
+}
+
+describe('one VM never runs twice', () => {
+  test('a start is refused while its disk is in use by another domain', async () => {
+    const found = world.engine.view.vms().find((vm) => vm.origin === 'found' && vm.seen.state === 'running')!
+    const storlink = {
+      name: 'there',
+      link: found.disks[0]!.path.replace(/\/[^/]*$/, ''),
+      type: 'LO',
+      level: 'FL',
+      pm: found.pm,
+    }
+    await ended('storlink.create', storlink)
+    const id = world.engine.view.storlinks().find((one) => one.name === 'there')!.id
+    await ended('vm.create', { ...NEW, storlink: id, diskSize: '', image: found.disks[0]!.path, copyImage: false })
+    const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
+    expect(await refusal('vm.start', { vm: uuid })).toMatch(
+      new RegExp(`^refused: disk xvda .* is in use by ${found.name}: two guests writing one disk ruin it`),
+    )
+  })
+
+  test('a domain of the same name and another UUID is left alone', async () => {
+    await ended('vm.create', NEW)
+    const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
+    const host = world.site.host('xen1')
+    const config = 'name = "fresh"\nmemory = 128\ntype = "pv"\nkernel = "/boot/vmlinuz-guest"\n'
+    await run(host, { argv: ['dd', 'of=/tmp/decoy.cfg', 'status=none'], effect: 'change', stdin: config })
+    await run(host, { argv: ['xl', 'create', '/tmp/decoy.cfg'], effect: 'change' })
+    const decoy = world.site.domainsOn('xen1').find((domain) => domain.name === 'fresh')!
+    const said = await refusal('vm.start', { vm: uuid }).catch((error: Error) => error.message)
+    const job = world.engine.view.jobs()[0]!
+    expect(`${said} ${job.state} ${job.code}: ${job.message}`).toMatch(/undone conflict: .*fresh/)
+    expect(world.site.domainsOn('xen1').find((domain) => domain.name === 'fresh')?.uuid).toBe(decoy.uuid)
+  })
+})
