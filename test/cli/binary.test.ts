@@ -90,4 +90,13 @@ describe('the executable', () => {
     expect(await pty.exited).toBe(0)
     expect(pty.isCooked()).toBe(true)
   })
+
+  test('undoes on ctrl-c what it is at', async () => {
+    const pty = start('--demo', 'run', 'vm.shutdown', 'stubborn01', '--timeout', '600', '--yes')
+    await pty.shows('waited')
+    pty.type('\x03')
+    expect(await pty.exited).toBe(1)
+    expect(pty.text()).toContain('undoing job 1')
+    expect(pty.text()).toContain('was cancelled and undone (job 1)')
+  })
 })
