@@ -46,6 +46,8 @@ export async function startSshd(
     'PasswordAuthentication no',
     'KbdInteractiveAuthentication no',
     'MaxStartups 100',
+    // Else a bash that sshd starts reads the person's .bashrc, whatever that does and however long it takes.
+    'SetEnv SHLVL=5',
     ...(options.extra ?? []),
   ]
   const file = join(directory, 'sshd_config')

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { connect as connectSocket } from 'node:net'
 import type { Duplex, Readable } from 'node:stream'
 import {
   type AnyAuthMethod,
@@ -58,7 +59,8 @@ export interface DialOptions {
 export async function dial(options: DialOptions): Promise<SshLink> {
   const login = await readLogin(options)
   const client = new Client()
-  const end = watchEnd(client)
+  const socket = options.through ?? connectSocket({ host: options.host, port: options.port, noDelay: true })
+  const end = watchEnd(client, socket)
   await new Promise<void>((resolve, reject) => {
     client.on('ready', resolve)
     client.on('error', (error: SshError) => {
@@ -67,14 +69,12 @@ export async function dial(options: DialOptions): Promise<SshLink> {
         return
       }
       reject(dialFailure(error, options, login))
-      client.destroy()
+      end.force()
     })
     end.onLost((reason) => reject(new PengxError('unreachable', `${reason} before the login was done`)))
     client.connect({
-      host: options.host,
-      port: options.port,
+      sock: socket as Readable,
       username: options.user,
-      ...(options.through ? { sock: options.through as Readable } : {}),
       readyTimeout: options.connectTimeoutMs,
       keepaliveInterval: options.keepaliveMs,
       keepaliveCountMax: options.keepaliveMisses,
@@ -87,7 +87,6 @@ export async function dial(options: DialOptions): Promise<SshLink> {
       },
     })
   })
-  client.setNoDelay(true)
   return linkOver(client, end)
 }
 
@@ -99,31 +98,39 @@ interface SshError extends Error {
   readonly code?: string | number
 }
 
-type End = Pick<SshLink, 'onLost'>
+interface End extends Pick<SshLink, 'onLost'> {
+  /** It is over now, whatever the other side makes of it. */
+  force(): void
+}
 
 /** Listeners come and go with commands; a connection lives for months, so none may stay behind. */
-function watchEnd(client: Client): End {
+function watchEnd(client: Client, socket: Duplex): End {
   const listeners = new Set<(reason: string) => void>()
   let reason = 'the connection was closed'
   let over = false
-  client.on('error', (error: SshError) => {
-    reason = error.level === 'client-timeout' ? 'it does not answer any more' : error.message
-  })
-  client.on('close', () => {
+  const finish = () => {
     over = true
     for (const listener of listeners) listener(reason)
     listeners.clear()
+  }
+  client.on('error', (error: SshError) => {
+    reason = error.level === 'client-timeout' ? 'it does not answer any more' : error.message
   })
+  client.on('close', finish)
   return {
     onLost(listener) {
       if (over) queueMicrotask(() => listener(reason))
       else listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    force() {
+      socket.destroy()
+      finish()
+    },
   }
 }
 
-function linkOver(client: Client, { onLost }: End): SshLink {
+function linkOver(client: Client, { onLost, force }: End): SshLink {
   /** `use` takes the stream at once: what the server says next may come in this very turn. */
   const open = <S extends Duplex, T>(
     start: (done: (error: Error | undefined, stream: S) => void) => void,
@@ -154,7 +161,7 @@ function linkOver(client: Client, { onLost }: End): SshLink {
     tunnel: (host, port) => open((done) => client.forwardOut('127.0.0.1', 0, host, port, done), mirrorEnd),
     close: async () => {
       client.end()
-      const patience = setTimeout(() => client.destroy(), 1_000)
+      const patience = setTimeout(force, 1_000)
       await new Promise<string>(onLost)
       clearTimeout(patience)
     },

@@ -105,30 +105,26 @@ function drain(channel: SshChannel): void {
 
 /** Waits for the greeting and gives the pid; the stream then begins with the command's own output. */
 function greeting(name: string, channel: SshChannel): Promise<Pid> {
+  const { stream } = channel
   return new Promise((resolve, reject) => {
     let seen = Buffer.alloc(0)
-    const finish = (act: () => void) => {
-      channel.stream.off('data', take)
-      channel.stream.pause()
-      act()
-    }
     const take = (chunk: Buffer) => {
       seen = Buffer.concat([seen, chunk])
       const found = findGreeting(seen)
       if (!found) return
-      finish(() => {
-        if (found.rest.length > 0) channel.stream.unshift(found.rest)
-        resolve(found)
-      })
+      stream.off('data', take).off('end', ended)
+      stream.pause()
+      if (found.rest.length > 0) stream.unshift(found.rest)
+      resolve(found)
     }
-    channel.stream.once('end', async () => {
+    const ended = async () => {
       const status = await channel.exit
       const said = seen.toString().trim().split('\n').at(-1) ?? ''
       const login = said ? `its login says: ${said}` : 'its login shell ended at once'
       const text = status === undefined ? 'was lost before the command began' : `runs no commands; ${login}`
-      finish(() => reject(new PengxError('unreachable', `${name} ${text}`)))
-    })
-    channel.stream.on('data', take)
+      reject(new PengxError('unreachable', `${name} ${text}`))
+    }
+    stream.on('data', take).once('end', ended)
   })
 }
 

@@ -29,6 +29,8 @@ export function webSource(readable: Readable): Source {
         readable.on('close', end)
         readable.on('error', (error) => finish(() => controller.error(error)))
         readable.pause()
+        // All may have been said before anybody listened here.
+        if (readable.readableEnded) end()
       },
       pull() {
         readable.resume()

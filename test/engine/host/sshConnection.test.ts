@@ -364,6 +364,14 @@ describe('a connection', () => {
     await closed.kill()
   })
 
+  test('to a login that prints before it runs commands is clean', async () => {
+    const extra = [`ForceCommand printf 'Welcome\\n\\036pengx'; eval "$SSH_ORIGINAL_COMMAND"`]
+    const noisy = await startSshd(join(root, 'noisy'), { extra, authorized: [sshd.identity] })
+    const { host } = site({ entries: [{ port: noisy.port }], known: knownLine(noisy) })
+    expect((await run(host, { argv: ['printf', '%s', 'a\nb'], effect: 'read' })).stdout).toBe('a\nb')
+    await noisy.kill()
+  })
+
   test('that forbids sockets says so', async () => {
     const extra = ['AllowStreamLocalForwarding no']
     const strict = await startSshd(join(root, 'strict'), { extra, authorized: [sshd.identity] })
