@@ -14,6 +14,8 @@ import { openWorld, pictureOf, type World, type WorldPlace } from '../support/wo
  */
 export interface OperationCase {
   readonly operation: string
+  /** What its engine is made of beyond a simulated site; plain data, since a killed process gets it too. */
+  readonly config?: { readonly knownHostsPath: string }
   /** Brings the world to where the operation can run, and gives its raw parameters. The same each time. */
   prepare(world: World): Promise<Readonly<Record<string, unknown>>>
   /** What is true when it has been done. */
@@ -80,7 +82,7 @@ async function withWorld(
   more: Parameters<typeof openWorld>[0],
   use: (world: World, raw: Readonly<Record<string, unknown>>) => Promise<void>,
 ): Promise<void> {
-  const world = await openWorld(more)
+  const world = await openWorld({ ...one.config, ...more })
   try {
     await use(world, await one.prepare(world))
   } finally {
@@ -199,12 +201,16 @@ async function repeatAt(one: OperationCase, steps: Steps, index: number): Promis
 
 async function killAt(one: OperationCase, steps: Steps, index: number, phase: Phase, place: WorldPlace): Promise<void> {
   const where = `${one.operation}, killed ${phase} "${steps.names[index]}"`
-  const prepared = await openWorld({}, place)
+  const prepared = await openWorld({ ...one.config }, place)
   const raw = await one.prepare(prepared)
   const before = await pictureOf(prepared)
   await prepared.close()
   const child = Bun.spawn(
-    [process.execPath, CRASH_CHILD, JSON.stringify({ place, operation: one.operation, raw, index, phase })],
+    [
+      process.execPath,
+      CRASH_CHILD,
+      JSON.stringify({ place, config: one.config, operation: one.operation, raw, index, phase }),
+    ],
     {
       stdout: 'pipe',
       stderr: 'pipe',
@@ -213,7 +219,7 @@ async function killAt(one: OperationCase, steps: Steps, index: number, phase: Ph
   await child.exited
   const said = await new Response(child.stderr).text()
   expect({ where, signal: child.signalCode, said }).toMatchObject({ where, signal: 'SIGKILL' })
-  const world = await openWorld({}, place)
+  const world = await openWorld({ ...one.config }, place)
   try {
     const job = world.engine.view.jobs().find((one_) => one_.operation === one.operation)!
     const { job: end } = await world.engine.finished(job.id)

@@ -1,10 +1,11 @@
 import { openWorld } from './world.ts'
 
 /** A pengx that is killed (SIGKILL, no farewell) at one moment of one operation. Started by the operation suite. */
-const { place, operation, raw, index, phase } = JSON.parse(process.argv[2]!)
+const { place, config, operation, raw, index, phase } = JSON.parse(process.argv[2]!)
 
 const { engine } = await openWorld(
   {
+    ...config,
     intercept(moment) {
       if (moment.operation === operation && moment.step === index && moment.phase === phase)
         process.kill(process.pid, 'SIGKILL')
