@@ -23,6 +23,7 @@ export interface Machine {
   readonly peer: HostPorts
   readonly qmp: string
   readonly root: Root
+  readonly xen: string
   readonly initrd: string
   /** A raw image that all hosts of the run see as one LUN. */
   readonly sharedDisk: string
@@ -75,7 +76,7 @@ export function qemuArguments(machine: Machine): string[] {
     ['-nodefaults', '-no-user-config', '-display', 'none'],
     ['-M', 'q35', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', CPU.join(',')],
     ['-smp', '2', '-m', String(machine.memoryMib)],
-    ['-kernel', root.xen, '-append', XEN.join(' ')],
+    ['-kernel', machine.xen, '-append', XEN.join(' ')],
     // Multiboot modules: dom0's kernel with its command line, then its initramfs; a comma separates them
     ['-initrd', `${join(root.tree, 'boot', `vmlinuz-${root.kernelRelease}`)} ${DOM0.join(' ')},${machine.initrd}`],
     // the overlay dies with the run, so nobody waits for a disk here; a killed QEMU loses nothing that it was given

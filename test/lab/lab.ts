@@ -6,6 +6,7 @@
 //   test [--hosts 2] [NAME…]     boots fresh hosts, runs test/lab/*.e2e.ts (or those named) on them, ends them
 //   soak …                       the same with test/lab/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
+//   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
 // Suites find their hosts through labHosts() in ssh.ts, that is the variable PENGX_LAB_HOSTS (JSON).
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -13,7 +14,7 @@ import { parseArgs } from 'node:util'
 import { needPrograms } from './apt.ts'
 import { say, timed } from './command.ts'
 import { buildRoot } from './root.ts'
-import { downSite, isUp, openSite, type Site, sweepSites, upSite } from './site.ts'
+import { downSite, isUp, openSite, type Site, type SiteOptions, sweepSites, upSite } from './site.ts'
 import { sshArgv, upDir } from './ssh.ts'
 
 const runs = resolve(upDir, '..')
@@ -27,13 +28,13 @@ function running(): Site {
   return site
 }
 
-async function up(count: number): Promise<number> {
+async function up(options: SiteOptions): Promise<number> {
   const before = openSite(upDir)
-  if (before && isUp(before) && before.hosts.length >= count) say('already up')
+  if (before && isUp(before) && before.hosts.length >= options.hosts) say('already up')
   else {
     await needPrograms()
     await downSite(upDir)
-    await upSite(upDir, count)
+    await upSite(upDir, options)
   }
   for (const host of running().hosts) {
     say(`${host.name}: ssh -F ${host.sshConfig} ${host.name}`)
@@ -54,7 +55,12 @@ async function ssh(words: string[]): Promise<number> {
   return await child.exited
 }
 
-async function suites(kind: 'e2e' | 'soak', names: string[], count: number, onRunning: boolean): Promise<number> {
+async function suites(
+  kind: 'e2e' | 'soak',
+  names: string[],
+  options: SiteOptions,
+  onRunning: boolean,
+): Promise<number> {
   const files = readdirSync(import.meta.dir)
     .filter((file) => file.endsWith(`.${kind}.ts`))
     .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
@@ -68,7 +74,7 @@ async function suites(kind: 'e2e' | 'soak', names: string[], count: number, onRu
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => void downSite(dir).finally(() => process.exit(130)))
   try {
-    return await runSuites(await upSite(dir, count), files)
+    return await runSuites(await upSite(dir, options), files)
   } finally {
     await downSite(dir)
   }
@@ -99,26 +105,33 @@ async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     args: rest,
     allowPositionals: true,
-    options: { hosts: { type: 'string', default: '1' }, running: { type: 'boolean', default: false } },
+    options: {
+      hosts: { type: 'string', default: '1' },
+      xen: { type: 'string', default: 'update' },
+      running: { type: 'boolean', default: false },
+    },
   })
-  const count = Number(values.hosts)
+  if (values.xen !== 'update' && values.xen !== 'shadow') throw new Error('--xen is update or shadow')
+  const options: SiteOptions = { hosts: Number(values.hosts), xen: values.xen }
   switch (command) {
     case 'build':
       await needPrograms()
       say(`root: ${(await buildRoot()).image}`)
       return 0
     case 'up':
-      return await up(count)
+      return await up(options)
     case 'down':
       await downSite(upDir)
       await sweepSites(runs)
       return 0
     case 'test':
-      return await suites('e2e', positionals, count, values.running)
+      return await suites('e2e', positionals, options, values.running)
     case 'soak':
-      return await suites('soak', positionals, count, values.running)
+      return await suites('soak', positionals, options, values.running)
     default:
-      say('commands: build | up [--hosts 2] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]')
+      say(
+        'commands: build | up [--hosts 2] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]',
+      )
       return 2
   }
 }

@@ -6,7 +6,7 @@ import { mkdir, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { acquireOptions, candidates, debianSources, updateLists } from './apt.ts'
-import { need, output, timed } from './command.ts'
+import { need, output, say, timed } from './command.ts'
 
 /** Built images outlive a clone: a fresh checkout on the same machine finds them. */
 export const cache = resolve(process.env.PENGX_LAB_CACHE ?? join(homedir(), '.cache', 'pengx-lab'))
@@ -36,7 +36,9 @@ export interface Root {
   readonly tree: string
   readonly image: string
   readonly kernelRelease: string
+  /** The hypervisor that apt installs today; and that of the first release where it can do more (see shadowXen). */
   readonly xen: string
+  readonly xenShadow?: string
 }
 
 export async function buildRoot(): Promise<Root> {
@@ -48,7 +50,9 @@ export async function buildRoot(): Promise<Root> {
   if (!existsSync(dir)) await build(dir)
   const tree = join(dir, 'tree')
   const kernelRelease = readdirSync(join(tree, 'lib/modules'))[0]!
-  return { tree, image: join(dir, 'root.img'), kernelRelease, xen: join(dir, 'xen') }
+  const shadow = join(dir, 'xen-shadow')
+  const xenShadow = existsSync(shadow) ? shadow : undefined
+  return { tree, image: join(dir, 'root.img'), kernelRelease, xen: join(dir, 'xen'), xenShadow }
 }
 
 async function cacheDir(): Promise<string> {
@@ -66,6 +70,8 @@ async function build(dir: string): Promise<void> {
     await timed('pruned', () => prune(tree))
     await timed('guest kernel', () => unpackKernel(tree))
     await timed('root image', () => makeImage(tree, work))
+    await unpackXen(tree, join(work, 'xen'))
+    await shadowXen(work)
     await rename(work, dir)
   } catch (error) {
     await rm(work, { recursive: true, force: true })
@@ -114,9 +120,28 @@ async function makeImage(tree: string, work: string): Promise<void> {
   const image = join(work, 'root.img')
   await need(['truncate', '-s', '6G', image])
   await need(['mkfs.ext4', '-q', '-F', '-L', 'dom0', '-m', '0', '-E', 'lazy_itable_init=1', '-d', tree, image])
+}
+
+/** QEMU starts a Multiboot image, not a packed one. */
+async function unpackXen(tree: string, to: string): Promise<void> {
   const packed = readdirSync(join(tree, 'boot')).find((name) => /^xen-4.*\.gz$/.test(name))
   if (!packed) throw new Error('no Xen hypervisor in the root tree')
-  await Bun.write(join(work, 'xen'), Bun.gunzipSync(await Bun.file(join(tree, 'boot', packed)).bytes()))
-  const { exit } = await output(['test', '-s', join(work, 'xen')])
-  if (exit !== 0) throw new Error(`cannot unpack ${packed}`)
+  await Bun.write(to, Bun.gunzipSync(await Bun.file(join(tree, 'boot', packed)).bytes()))
+}
+
+/**
+ * Debian's security updates build Xen without shadow paging, and then no PV guest can be migrated live (`Failed to
+ * enable logdirty`). The hypervisor of the release itself still has it: kept beside, for `--xen shadow`.
+ */
+async function shadowXen(work: string): Promise<void> {
+  const dir = join(work, 'shadow')
+  await mkdir(dir, { recursive: true })
+  const fetch = ['apt-get', '-q', '-o', 'APT::Sandbox::User=root', 'download', 'xen-hypervisor-4.17-amd64/bookworm']
+  await output(fetch, { cwd: dir })
+  const archive = readdirSync(dir).find((name) => name.endsWith('.deb'))
+  if (!archive) return say('no hypervisor with shadow paging to be had: PV guests cannot be migrated live in this lab')
+  await need(['dpkg-deb', '-x', archive, 'tree'], { cwd: dir })
+  const { stdout } = await output(['sh', '-c', 'cat tree/boot/xen-*.config'], { cwd: dir })
+  if (stdout.includes('CONFIG_SHADOW_PAGING=y')) await unpackXen(join(dir, 'tree'), join(work, 'xen-shadow'))
+  await rm(dir, { recursive: true })
 }

@@ -1,15 +1,14 @@
 // A run of the lab: a directory with keys, ports and one sub-directory a host, booted from fresh overlays. `lab up` and
 // every `lab test` have one each, so they can go on side by side.
 
-import { createSocket } from 'node:dgram'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { type HostPorts, type Machine, runningPid, startHost, stopHost, waitBooted } from './boot.ts'
+import { type Machine, runningPid, startHost, stopHost, waitBooted } from './boot.ts'
 import { need, output, say, timed } from './command.ts'
 import { dom0Initramfs, writeInitramfs } from './initramfs.ts'
+import { freePorts } from './ports.ts'
 import { buildRoot } from './root.ts'
 import { type Identity, makeKey, writeCommon, writeSeed } from './seed.ts'
 import { closeSsh, type LabHost, sshConfigText, waitSsh } from './ssh.ts'
@@ -23,10 +22,19 @@ export interface Site {
 /** Sockets want short paths (108 bytes), which a clone's may not be. */
 const socketDir = (dir: string): string => join(tmpdir(), `pengx-lab-${Bun.hash(resolve(dir)).toString(36)}`)
 
+export interface SiteOptions {
+  readonly hosts: number
+  /** The hypervisor: what apt installs today, or the one that can migrate PV guests live. */
+  readonly xen: 'update' | 'shadow'
+}
+
 /** Makes everything that a run of so many hosts needs, and switches nothing on. */
-export async function prepareSite(dir: string, count: number): Promise<Site> {
-  if (count < 1 || count > 2) throw new Error('the lab has 1 host or 2') // a wire has two ends
+export async function prepareSite(dir: string, options: SiteOptions): Promise<Site> {
+  const count = options.hosts
+  if (count !== 1 && count !== 2) throw new Error('the lab has 1 host or 2') // a wire has two ends
   const root = await buildRoot()
+  const xen = options.xen === 'shadow' ? root.xenShadow : root.xen
+  if (!xen) throw new Error('no hypervisor with shadow paging was to be had when the root was built')
   await rm(dir, { recursive: true, force: true })
   const sockets = socketDir(dir)
   for (const path of [dir, sockets]) await mkdir(path, { recursive: true, mode: 0o700 })
@@ -62,7 +70,7 @@ export async function prepareSite(dir: string, count: number): Promise<Site> {
   const machines = all.map(({ name, number, home }): Machine => {
     const [own, peer] = number === 1 ? ports : [ports[1], ports[0]]
     const qmp = join(sockets, `${name}.qmp`)
-    return { name, number, dir: home, memoryMib: 3072, ports: own, peer, qmp, root, initrd, sharedDisk }
+    return { name, number, dir: home, memoryMib: 3072, ports: own, peer, qmp, root, xen, initrd, sharedDisk }
   })
   const knownHosts = join(dir, 'known_hosts')
   const sshConfig = join(dir, 'ssh_config')
@@ -77,9 +85,9 @@ export async function prepareSite(dir: string, count: number): Promise<Site> {
 }
 
 /** Boots a fresh site; one that does not come up is tried once more from the beginning. */
-export async function upSite(dir: string, count: number): Promise<Site> {
+export async function upSite(dir: string, options: SiteOptions): Promise<Site> {
   for (let attempt = 1; ; attempt++) {
-    const site = await timed('prepared', () => prepareSite(dir, count))
+    const site = await timed('prepared', () => prepareSite(dir, options))
     try {
       await timed(`booted ${site.hosts.map((host) => host.name).join(' ')}`, () => bootSite(site))
       return site
@@ -125,28 +133,4 @@ export async function sweepSites(parent: string): Promise<void> {
     const owner = /^(?:test|soak)-(\d+)$/.exec(name)?.[1]
     if (owner && !existsSync(`/proc/${owner}`)) await downSite(join(parent, name))
   }
-}
-
-async function freePorts(): Promise<HostPorts> {
-  return { ssh: await freeTcpPort(), wires: [await freeUdpPort(), await freeUdpPort()] }
-}
-
-function freeTcpPort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer().on('error', fail)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => done(port))
-    })
-  })
-}
-
-function freeUdpPort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const socket = createSocket('udp4').on('error', fail)
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => done(port))
-    })
-  })
 }
