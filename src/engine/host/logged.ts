@@ -21,6 +21,8 @@ export interface CommandRecord {
 
 let lastId = 0
 const TAIL_LENGTH = 2_000
+/** More than is told: a secret that begins before the tail must be known whole to be taken out of it. */
+const KEPT_LENGTH = 2 * TAIL_LENGTH
 
 /**
  * A host that tells of every command. What a reading command prints is not told, only its complaints: a
@@ -82,10 +84,10 @@ function tap(source: ReadableStream<Uint8Array>) {
   const kept = { chunks: [] as Uint8Array[], length: 0 }
   const { promise: over, resolve } = Promise.withResolvers<void>()
   const keep = (chunk: Uint8Array) => {
-    const end = chunk.byteLength > TAIL_LENGTH ? chunk.slice(-TAIL_LENGTH) : chunk
+    const end = chunk.byteLength > KEPT_LENGTH ? chunk.slice(-KEPT_LENGTH) : chunk
     kept.chunks.push(end)
     kept.length += end.byteLength
-    while (kept.length - kept.chunks[0]!.byteLength >= TAIL_LENGTH) kept.length -= kept.chunks.shift()!.byteLength
+    while (kept.length - kept.chunks[0]!.byteLength >= KEPT_LENGTH) kept.length -= kept.chunks.shift()!.byteLength
   }
   const stream = source.pipeThrough(
     new TransformStream<Uint8Array, Uint8Array>({
