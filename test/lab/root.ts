@@ -2,14 +2,11 @@
 // image of that. It holds packages alone; whatever is the lab's own (init, keys, guests) travels on a seed disk (see
 // seed.ts), so a change there costs nothing. Built once, kept under a key of package versions and of this file.
 import { existsSync, readdirSync } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { acquireOptions, candidates, debianSources, updateLists } from './apt.ts'
+import { buildOnce, cache } from './cache.ts'
 import { need, output, say, timed } from './command.ts'
-
-/** Built images outlive a clone: a fresh checkout on the same machine finds them. */
-export const cache = resolve(process.env.PENGX_LAB_CACHE ?? join(homedir(), '.cache', 'pengx-lab'))
 
 const PACKAGES = [
   // the machine
@@ -47,7 +44,7 @@ export async function buildRoot(): Promise<Root> {
     await updateLists() // newer lists may name newer versions, hence another key
     dir = await cacheDir()
   }
-  if (!existsSync(dir)) await build(dir)
+  await buildOnce(dir, build)
   const tree = join(dir, 'tree')
   const kernelRelease = readdirSync(join(tree, 'lib/modules'))[0]!
   const shadow = join(dir, 'xen-shadow')
@@ -60,23 +57,14 @@ async function cacheDir(): Promise<string> {
   return join(cache, `root-${new Bun.CryptoHasher('sha256').update(recipe.join('\n')).digest('hex').slice(0, 16)}`)
 }
 
-/** Built beside its place and renamed, so that an interrupted or a second build never leaves half a root. */
-async function build(dir: string): Promise<void> {
-  const work = `${dir}.${process.pid}`
+async function build(work: string): Promise<void> {
   const tree = join(work, 'tree')
-  await mkdir(work, { recursive: true })
-  try {
-    await timed('root tree', () => bootstrap(tree))
-    await timed('pruned', () => prune(tree))
-    await timed('guest kernel', () => unpackKernel(tree))
-    await timed('root image', () => makeImage(tree, work))
-    await unpackXen(tree, join(work, 'xen'))
-    await shadowXen(work)
-    await rename(work, dir)
-  } catch (error) {
-    await rm(work, { recursive: true, force: true })
-    if (!existsSync(dir)) throw error // else another run has built the same meanwhile
-  }
+  await timed('root tree', () => bootstrap(tree))
+  await timed('pruned', () => prune(tree))
+  await timed('guest kernel', () => unpackKernel(tree))
+  await timed('root image', () => makeImage(tree, work))
+  await unpackXen(tree, join(work, 'xen'))
+  await shadowXen(work)
 }
 
 async function bootstrap(tree: string): Promise<void> {
