@@ -60,14 +60,17 @@ export interface DeskHooks {
 const TOAST_MS = 4000
 /** Changes are drawn at most this often; keys at once. */
 const CHANGES_MS = 250
+/** Numbers that every look changes are drawn at most this often, however many machines are looked at in turn. */
+const BEAT_MS = 2000
 
 export function createDesk(engine: Engine, options: ScreenOptions, size: State['size'], hooks: DeskHooks): Desk {
   const store = createScreenStore(size)
   const ring = createCommandRing(engine, options.now, () => {
-    if (desk.stop().screen === 'log') queueChange()
+    if (desk.stop().screen === 'log') queueChange(CHANGES_MS)
   })
   let toastTimer: ReturnType<typeof setTimeout> | undefined
   let changeTimer: ReturnType<typeof setTimeout> | undefined
+  let changeDue = 0
   let paintQueued = false
   let lastPaint = 0
   let disposed = false
@@ -88,15 +91,20 @@ export function createDesk(engine: Engine, options: ScreenOptions, size: State['
   }
   const changed = (changes: readonly Change[]) => {
     noticeJobs(desk, changes, ring)
-    queueChange()
+    queueChange(changes.every(({ kind }) => kind === 'perf' || kind === 'pm') ? BEAT_MS : CHANGES_MS)
   }
-  const queueChange = () => {
-    if (changeTimer !== undefined) return
-    const wait = Math.max(CHANGES_MS - (performance.now() - lastPaint), 0)
-    changeTimer = setTimeout(() => {
-      changeTimer = undefined
-      repaint()
-    }, wait)
+  const queueChange = (withinMs: number) => {
+    const due = lastPaint + withinMs
+    if (changeTimer !== undefined && changeDue <= due) return
+    clearTimeout(changeTimer)
+    changeDue = due
+    changeTimer = setTimeout(
+      () => {
+        changeTimer = undefined
+        repaint()
+      },
+      Math.max(due - performance.now(), 0),
+    )
   }
 
   const desk: Desk = {

@@ -84,27 +84,25 @@ export function resample(
     sums[slot] = how === 'peak' ? Math.max(sums[slot]!, value) : sums[slot]! + value
     counts[slot]!++
   }
+  const reach = Math.ceil((usualStep(samples) * 2) / width)
   const values: Value[] = []
   for (let slot = 0; slot < count; slot++) {
     if (counts[slot]! > 0) values.push(how === 'peak' ? sums[slot]! : sums[slot]! / counts[slot]!)
-    else values.push(gapValue(values, counts, slot, samples, from, to, count))
+    else values.push(heldValue(values, counts, slot, reach))
   }
   return values
 }
 
-/** Between two samples that are further apart than a column is wide, the graph stays where it was. */
-function gapValue(
-  before: readonly Value[],
-  counts: Uint32Array,
-  slot: number,
-  samples: readonly { readonly at: number }[],
-  from: number,
-  to: number,
-  count: number,
-): Value {
-  const last = samples.at(-1)?.at ?? 0
-  const step = samples.length > 1 ? (last - samples[0]!.at) / (samples.length - 1) : 0
-  const reach = Math.ceil((step * 2 * count) / (to - from))
+/** How far apart samples usually are: the median of the last few, so that an outage does not count. */
+function usualStep(samples: readonly { readonly at: number }[]): number {
+  const last = samples.slice(-10).map(({ at }) => at)
+  const steps = last.slice(1).map((at, index) => at - last[index]!)
+  steps.sort((a, b) => a - b)
+  return steps[Math.floor(steps.length / 2)] ?? 0
+}
+
+/** Where columns are narrower than samples are apart the graph stays where it was, but not over a real gap. */
+function heldValue(before: readonly Value[], counts: Uint32Array, slot: number, reach: number): Value {
   for (let back = 1; back <= reach && slot - back >= 0; back++) {
     if (counts[slot - back]! > 0) return before[slot - back]
   }

@@ -73,7 +73,7 @@ const SCREENS: readonly (readonly [string, readonly string[], string])[] = [
   ['jobs', ['7'], 'xl reboot 3'],
   ['help', ['3', '?'], 'Keys on VMs'],
   ['actions', ['3', 'j', 'x'], 'Actions on'],
-  ['new-vm', ['3', 'N'], 'New VM'],
+  ['new-vm', ['3', 'N'], 'Create VM'],
 ]
 
 describe('frames', () => {

@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'bun:test'
+import { scoreMatch } from '../../src/ui/fuzzy.ts'
+import { keyNames, type RawKey } from '../../src/ui/keymap.ts'
+import { editText, type TextInput, textInput } from '../../src/ui/textInput.ts'
+
+const none: RawKey = {
+  upArrow: false,
+  downArrow: false,
+  leftArrow: false,
+  rightArrow: false,
+  pageDown: false,
+  pageUp: false,
+  home: false,
+  end: false,
+  return: false,
+  escape: false,
+  ctrl: false,
+  shift: false,
+  tab: false,
+  backspace: false,
+  delete: false,
+  meta: false,
+}
+
+describe('keys', () => {
+  test('a burst is one key a character', () => {
+    expect(keyNames('jj X\r', none)).toEqual(['j', 'j', 'space', 'X', 'enter'])
+    expect(keyNames('한', none)).toEqual(['한'])
+  })
+  test('what a terminal answers by itself is nobody’s key', () => {
+    for (const reply of ['[24;80R', '[?62;22c', ']11;rgb:0000/0000/0000', 'OP', '[15~'])
+      expect(keyNames(reply, none)).toEqual([])
+    expect(keyNames('[', none)).toEqual(['['])
+    expect(keyNames('[[', none)).toEqual(['[', '['])
+  })
+  test('names', () => {
+    expect(keyNames('', { ...none, upArrow: true })).toEqual(['up'])
+    expect(keyNames('d', { ...none, ctrl: true })).toEqual(['ctrl-d'])
+    expect(keyNames('', { ...none, tab: true, shift: true })).toEqual(['shift-tab'])
+    expect(keyNames('x', { ...none, meta: true })).toEqual([])
+  })
+})
+
+describe('typing', () => {
+  const type = (start: TextInput, ...keys: readonly string[]) =>
+    keys.reduce((input, key) => editText(input, key) ?? input, start)
+  test('edits by characters, Korean too', () => {
+    expect(type(textInput(), '한', '국', 'backspace', 'space', 'x').text).toBe('한 x')
+    expect(type(textInput('abc'), 'left', 'left', 'X').text).toBe('aXbc')
+    expect(type(textInput('one two'), 'ctrl-w', '3').text).toBe('one 3')
+    expect(type(textInput('abc'), 'left', 'ctrl-u').text).toBe('c')
+    expect(type(textInput('abc'), 'home', 'delete', 'end', '!').text).toBe('bc!')
+  })
+  test('a key that types nothing is not eaten', () => {
+    expect(editText(textInput('a'), 'pagedown')).toBeUndefined()
+  })
+})
+
+describe('finding', () => {
+  const best = (typed: string, ...labels: readonly string[]) =>
+    labels
+      .map((label) => ({ label, score: scoreMatch(typed, label) }))
+      .filter((one): one is { label: string; score: number } => one.score !== undefined)
+      .sort((a, b) => b.score - a.score)
+      .map(({ label }) => label)
+  test('a whole word beats a beginning, a beginning beats a part', () => {
+    expect(best('web', 'cobweb', 'web01', 'web')).toEqual(['web', 'web01', 'cobweb'])
+    expect(best('start web', 'start web01', 'start db01')).toEqual(['start web01'])
+  })
+  test('letters in order find a name that is half remembered, not half the world', () => {
+    expect(best('shtdwn', 'shut down web01', 'start db01')).toEqual(['shut down web01'])
+    expect(best('web', 'a-name-that-is-longer-than-b')).toEqual([])
+  })
+  test('help text counts, but little', () => {
+    expect(scoreMatch('plug', 'power off', 'as pulling the plug does')).toBeLessThan(scoreMatch('power', 'power off')!)
+    expect(scoreMatch('zebra', 'power off', 'as pulling the plug does')).toBeUndefined()
+  })
+})
