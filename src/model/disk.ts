@@ -17,6 +17,8 @@ export interface Disk {
   /** The storlink it lies on; absent for a disk that was adopted where it lay. */
   readonly storlink?: number
   readonly readOnly: boolean
+  /** The template's disk (its UUID) that this one lies on as an overlay; absent where it holds all of its bytes itself. */
+  readonly base?: string
   /** Made by pengx, so deleting the VM removes it; an adopted disk is kept unless that is asked for. */
   readonly owned: boolean
   /** `qdisk`, `phy` or what the configuration forces; absent: libxl chooses. */

@@ -61,6 +61,8 @@ export interface Vm extends VmSpec {
   readonly desc: string
   readonly os: string
   readonly osArch: string
+  /** The template that it was made from; its own UUID while that template is booted for upkeep. */
+  readonly template?: string
   readonly createdAt: number
   readonly bootedAt?: number
   /** The configuration file on its PM that a start uses; absent for a found domain that has none. */

@@ -9,6 +9,7 @@ import type { Json } from '../../src/model/json.ts'
 import type { PerfSample } from '../../src/model/perf.ts'
 import type { Pm } from '../../src/model/pm.ts'
 import type { Storlink } from '../../src/model/storlink.ts'
+import type { Template } from '../../src/model/template.ts'
 import type { Vm, VmState } from '../../src/model/vm.ts'
 
 /**
@@ -19,6 +20,7 @@ export interface FakeSite {
   pms: readonly Pm[]
   vms: readonly Vm[]
   storlinks: readonly Storlink[]
+  templates: readonly Template[]
   jobs: readonly Job[]
   samples: Readonly<Record<string, readonly PerfSample[]>>
   settings: Readonly<Record<string, string>>
@@ -51,7 +53,16 @@ const STATE_AFTER: Record<string, VmState> = {
 
 export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?: number; readOnly?: boolean } = {}) {
   const now = options.now ?? Date.UTC(2026, 10, 23, 9, 0, 0)
-  const site: FakeSite = { pms: [], vms: [], storlinks: [], jobs: [], samples: {}, settings: {}, ...start }
+  const site: FakeSite = {
+    pms: [],
+    vms: [],
+    storlinks: [],
+    templates: [],
+    jobs: [],
+    samples: {},
+    settings: {},
+    ...start,
+  }
   const listeners = new Set<(changes: readonly Change[]) => void>()
   const started: { operation: string; params: Json; by: By }[] = []
   const endings = new Map<string, Ending>()
@@ -79,6 +90,9 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     storlinks: () => site.storlinks,
     getStorlink: (id) => site.storlinks.find((storlink) => storlink.id === id),
     needStorlink: (id) => need(view.getStorlink(id), `storlink ${id}`),
+    templates: () => site.templates,
+    getTemplate: (uuid) => site.templates.find((template) => template.uuid === uuid),
+    needTemplate: (uuid) => need(view.getTemplate(uuid), `template ${uuid}`),
     jobs: () => site.jobs,
     getJob: (id) => site.jobs.find((job) => job.id === id),
     needJob: (id) => need(view.getJob(id), `job ${id}`),

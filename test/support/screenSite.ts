@@ -185,6 +185,7 @@ export function mockSite(): FakeSite {
   return {
     pms: [pmOf(1), pmOf(2, { readOnly: true }), pmOf(3, { seen: { ...pmOf(3).seen, freeMib: 11.5 * 1024 } }), down],
     vms,
+    templates: [],
     storlinks: [storlinkOf(1, 'data', 1), storlinkOf(4, 'vg-fast', 3, { freeMib: 61 * 1024, shared: true })],
     jobs: [
       jobOf(119, 'vm.reboot', web01, {

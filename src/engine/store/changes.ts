@@ -3,6 +3,7 @@ import { fromHeldJobRow, heldJobColumns } from './jobDecoding.ts'
 import { JOBS_HELD, type Memory } from './liveView.ts'
 import type { DiskRow, NicRow } from './schema.ts'
 import { fromPmRow, fromStorlinkRow } from './siteRows.ts'
+import { fromTemplateRow } from './templateRows.ts'
 import { fromVmRow } from './vmRows.ts'
 
 /**
@@ -39,6 +40,7 @@ export function createChanges(database: Database, memory: () => Memory): Changes
     else await dropBuried(sql, memory(), since)
     await readPms(sql, memory(), since)
     await readStorlinks(sql, memory(), since)
+    await readTemplates(sql, memory(), since)
     await readVms(sql, memory(), since)
     await readJobs(sql, memory(), since)
     await readSettings(sql, memory(), since)
@@ -65,20 +67,19 @@ async function dropBuried(sql: Sql, memory: Memory, since: number): Promise<void
   for (const stone of buried) memory.drop(stone.kind, stone.id, stone.rev)
 }
 
+const KINDS = ['pm', 'vm', 'storlink', 'template', 'job'] as const
+
 /** Without tombstones (they are kept for a day) what is gone shows only by its absence. */
 async function dropAbsent(sql: Sql, memory: Memory, revision: number): Promise<void> {
-  if (
-    memory.ids('pm').length + memory.ids('vm').length + memory.ids('storlink').length + memory.ids('job').length ===
-    0
-  )
-    return
+  if (KINDS.every((kind) => memory.ids(kind).length === 0)) return
   const there = {
     pm: new Set((await sql.selectFrom('pms').select('uuid').execute()).map((row) => row.uuid)),
     vm: new Set((await sql.selectFrom('vms').select('uuid').execute()).map((row) => row.uuid)),
     storlink: new Set((await sql.selectFrom('storlinks').select('id').execute()).map((row) => String(row.id))),
+    template: new Set((await sql.selectFrom('templates').select('uuid').execute()).map((row) => row.uuid)),
     job: new Set((await sql.selectFrom('jobs').select('id').execute()).map((row) => row.id)),
   }
-  for (const kind of ['pm', 'vm', 'storlink', 'job'] as const) {
+  for (const kind of KINDS) {
     for (const id of memory.ids(kind)) if (!there[kind].has(id)) memory.drop(kind, id, revision)
   }
 }
@@ -92,6 +93,23 @@ async function readPms(sql: Sql, memory: Memory, since: number): Promise<void> {
 async function readStorlinks(sql: Sql, memory: Memory, since: number): Promise<void> {
   for (const row of await sql.selectFrom('storlinks').selectAll().where('rev', '>', since).execute()) {
     if (memory.revOf('storlink', String(row.id)) < row.rev) memory.putStorlink(fromStorlinkRow(row), row.rev)
+  }
+}
+
+async function readTemplates(sql: Sql, memory: Memory, since: number): Promise<void> {
+  const rows = await sql.selectFrom('templates').selectAll().where('rev', '>', since).execute()
+  if (rows.length === 0) return
+  const changed = sql.selectFrom('templates').select('uuid').where('rev', '>', since)
+  const disks = await sql
+    .selectFrom('templateDisks')
+    .selectAll()
+    .where('template', 'in', changed)
+    .orderBy('position')
+    .execute()
+  for (const row of rows) {
+    if (memory.revOf('template', row.uuid) >= row.rev) continue
+    const own = disks.filter((disk) => disk.template === row.uuid)
+    memory.putTemplate(fromTemplateRow(row, own), row.rev)
   }
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
+import type { Template } from '../../model/template.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
 import { buryRows, chunks, countUp } from './counters.ts'
 import type { Sql } from './database.ts'
@@ -9,6 +10,7 @@ import type { LiveView, Memory } from './liveView.ts'
 import type { Write } from './revisions.ts'
 import { createSeenWriter } from './seenWrites.ts'
 import { toPmRow, toStorlinkRow } from './siteRows.ts'
+import { createTemplateWriter } from './templateWrites.ts'
 import { checkVms } from './vmChecks.ts'
 import { isManaged } from './vmRows.ts'
 import { writeVms } from './vmWrites.ts'
@@ -30,6 +32,10 @@ export interface Inventory {
   /** Gives it an id where that is 0, and returns the id. */
   putStorlink(storlink: Storlink): Promise<number>
   dropStorlink(id: number): Promise<void>
+  /** Inserts or replaces a template with its disks. A second one of that name is `conflict`. */
+  putTemplate(template: Template): Promise<void>
+  /** One that a VM was made from is `conflict`. */
+  dropTemplate(uuid: string): Promise<void>
   /**
    * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over.
    * `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined.
@@ -88,6 +94,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
     dropVms,
     putVm: (vm) => putVms([vm]),
     dropVm: (uuid) => dropVms([uuid]),
+    ...createTemplateWriter({ memory, clock, write }),
     recordSeen: createSeenWriter({ view, memory, clock, write }),
 
     async putPm(pm) {
@@ -161,6 +168,14 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
             'conflict',
             `cannot drop storlink ${id}: disk ${disk.vdev} of VM ${disk.name} lies on it`,
           )
+        const template = await sql
+          .selectFrom('templateDisks')
+          .innerJoin('templates', 'templates.uuid', 'templateDisks.template')
+          .select('templates.name')
+          .where('templateDisks.storlink', '=', id)
+          .executeTakeFirst()
+        if (template)
+          throw new PengxError('conflict', `cannot drop storlink ${id}: a disk of template ${template.name} lies on it`)
         await sql.deleteFrom('storlinks').where('id', '=', id).execute()
         await buryRows(sql, [{ kind: 'storlink', id: String(id), at: clock.now(), rev }])
         afterCommit(() => memory.drop('storlink', String(id), rev))

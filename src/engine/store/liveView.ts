@@ -3,9 +3,11 @@ import { isOver, type Job, type Subject } from '../../model/job.ts'
 import type { PerfSample } from '../../model/perf.ts'
 import type { Pm } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
+import type { Template } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
 import { createGroups } from './groups.ts'
 import { createNotices } from './notices.ts'
+import type { TombstoneRow } from './schema.ts'
 import { byName, createSortedRows } from './sortedRows.ts'
 import type { Change, View } from './view.ts'
 
@@ -22,12 +24,13 @@ export interface Memory {
   putPm(pm: Pm, rev: number): void
   putVm(vm: Vm, rev: number): void
   putStorlink(storlink: Storlink, rev: number): void
+  putTemplate(template: Template, rev: number): void
   putJob(held: HeldJob, rev: number): void
   putSetting(key: string, value: string, rev: number): void
   /** Not if what is here is newer than that revision. */
-  drop(kind: 'pm' | 'vm' | 'storlink' | 'job', id: string, rev: number): void
+  drop(kind: TombstoneRow['kind'], id: string, rev: number): void
   revOf(kind: Change['kind'], id: string): number
-  ids(kind: 'pm' | 'vm' | 'storlink' | 'job'): readonly string[]
+  ids(kind: TombstoneRow['kind']): readonly string[]
   heldJob(id: string): HeldJob | undefined
   noticePerf(subject: string): void
 }
@@ -71,6 +74,10 @@ export function createLiveView(
   const storlinks = createSortedRows<number, Storlink>(
     byName((storlink) => storlink.id),
     (storlink) => storlink.id,
+  )
+  const templates = createSortedRows<string, Template>(
+    byName((template) => template.uuid),
+    (template) => template.uuid,
   )
   const jobs = createSortedRows<string, HeldJob>(
     (a, b) => b.job.number - a.job.number,
@@ -116,6 +123,9 @@ export function createLiveView(
     storlinks: storlinks.list,
     getStorlink: storlinks.get,
     needStorlink: (id) => storlinks.get(id) ?? missing('storlink', id),
+    templates: templates.list,
+    getTemplate: templates.get,
+    needTemplate: (uuid) => templates.get(uuid) ?? missing('template', uuid),
     jobs: () => listJobs().jobs,
     getJob: (id) => jobs.get(id)?.job,
     needJob: (id) => jobs.get(id)?.job ?? missing('job', id),
@@ -134,7 +144,7 @@ export function createLiveView(
     vmsByName.replace(before, now)
   }
 
-  const tables = { pm: pms, vm: vms, storlink: storlinks, job: jobs }
+  const tables = { pm: pms, vm: vms, storlink: storlinks, template: templates, job: jobs }
   const memory: Memory = {
     putPm(pm, rev) {
       pms.put(pm.uuid, pm, rev)
@@ -147,6 +157,10 @@ export function createLiveView(
     putStorlink(storlink, rev) {
       storlinks.put(storlink.id, storlink, rev)
       notices.add('storlink', String(storlink.id))
+    },
+    putTemplate(template, rev) {
+      templates.put(template.uuid, template, rev)
+      notices.add('template', template.uuid)
     },
     putJob(held, rev) {
       jobs.put(held.job.id, held, rev)

@@ -110,6 +110,26 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // The rest of a disk's specification: `script=…`, `discard`.
   'alter table disks add column extra text',
+  `
+  create table templates (uuid text primary key, pm text not null references pms, name text not null,
+    os text not null, osArch text not null, "desc" text not null,
+    type text not null check (type in ('pv', 'pvh', 'hvm')), bootJson text not null check (json_valid(bootJson)),
+    createdAt integer not null, bootedAt integer, rev integer not null) strict;
+  create unique index templatesByName on templates (name);
+  create index templatesByRev on templates (rev);
+
+  create table templateDisks (uuid text primary key, template text not null references templates on delete cascade,
+    position integer not null, format text not null check (format in ('qcow2', 'raw', 'vhd')),
+    sizeMib integer not null, path text not null, storlink integer not null references storlinks,
+    "desc" text not null, createdAt integer not null) strict;
+  create index templateDisksByTemplate on templateDisks (template);
+  create index templateDisksByStorlink on templateDisks (storlink);
+
+  alter table vms add column template text references templates;
+  create index vmsByTemplate on vms (template) where template is not null;
+  alter table disks add column base text references templateDisks;
+  create index disksByBase on disks (base) where base is not null;
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

@@ -14,6 +14,8 @@ export interface Tables {
   vms: VmRow
   disks: DiskRow
   nics: NicRow
+  templates: TemplateRow
+  templateDisks: TemplateDiskRow
   controllers: ControllerRow
   jobs: JobRow
   jobEvents: JobEventRow
@@ -33,7 +35,7 @@ export interface CounterRow {
 }
 
 export interface TombstoneRow {
-  kind: 'pm' | 'vm' | 'storlink' | 'job'
+  kind: 'pm' | 'vm' | 'storlink' | 'template' | 'job'
   id: string
   at: number
   rev: number
@@ -92,6 +94,7 @@ export interface VmRow {
   desc: string
   os: string
   osArch: string
+  template: string | null
   createdAt: number
   bootedAt: number | null
   configPath: string | null
@@ -112,6 +115,7 @@ export interface DiskRow {
   path: string
   storlink: number | null
   readOnly: number
+  base: string | null
   owned: number
   backend: string | null
   extra: string | null
@@ -130,6 +134,32 @@ export interface NicRow {
   ip: string
   model: string | null
   extra: string | null
+}
+
+export interface TemplateRow {
+  uuid: string
+  pm: string
+  name: string
+  os: string
+  osArch: string
+  desc: string
+  type: string
+  bootJson: string
+  createdAt: number
+  bootedAt: number | null
+  rev: number
+}
+
+export interface TemplateDiskRow {
+  uuid: string
+  template: string
+  position: number
+  format: string
+  sizeMib: number
+  path: string
+  storlink: number
+  desc: string
+  createdAt: number
 }
 
 export interface ControllerRow {

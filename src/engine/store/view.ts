@@ -2,11 +2,12 @@ import type { CommandRecord, Job, StepEvent } from '../../model/job.ts'
 import type { PerfSample } from '../../model/perf.ts'
 import type { Pm } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
+import type { Template } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
 
 /** What a change notice names. */
 export interface Change {
-  readonly kind: 'pm' | 'vm' | 'storlink' | 'job' | 'perf' | 'setting'
+  readonly kind: 'pm' | 'vm' | 'storlink' | 'template' | 'job' | 'perf' | 'setting'
   readonly id: string
 }
 
@@ -28,6 +29,9 @@ export interface View {
   storlinks(): readonly Storlink[]
   getStorlink(id: number): Storlink | undefined
   needStorlink(id: number): Storlink
+  templates(): readonly Template[]
+  getTemplate(uuid: string): Template | undefined
+  needTemplate(uuid: string): Template
   /** Newest first. */
   jobs(): readonly Job[]
   getJob(id: string): Job | undefined

@@ -13,6 +13,7 @@ export async function checkVms(sql: Sql, vms: readonly Vm[]): Promise<void> {
   for (const vm of managed) checkWithin(vm)
   await checkPms(sql, vms)
   await checkStorlinks(sql, vms)
+  await checkTemplates(sql, vms)
   await checkDisks(sql, vms)
   await checkNames(sql, managed)
   await checkMacs(sql, managed)
@@ -134,6 +135,17 @@ async function checkStorlinks(sql: Sql, vms: readonly Vm[]): Promise<void> {
         'notFound',
         `cannot keep VM ${wanted.get(unknown)!.name}: a disk of it lies on storlink ${unknown}, which is not known`,
       )
+  }
+}
+
+async function checkTemplates(sql: Sql, vms: readonly Vm[]): Promise<void> {
+  const wanted = new Map(vms.flatMap((vm) => (vm.template === undefined ? [] : [[vm.template, vm] as const])))
+  for (const some of chunks([...wanted.keys()])) {
+    const rows = await sql.selectFrom('templates').select('uuid').where('uuid', 'in', some).execute()
+    const known = new Set(rows.map((row) => row.uuid))
+    const unknown = some.find((uuid) => !known.has(uuid))
+    if (unknown !== undefined)
+      throw new PengxError('notFound', `cannot keep VM ${wanted.get(unknown)!.name}: no template ${unknown} is known`)
   }
 }
 
