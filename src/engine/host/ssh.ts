@@ -11,6 +11,7 @@ import {
   utils,
 } from 'ssh2'
 import { PengxError } from '../../model/error.ts'
+import { dialFailure, type SshError, signalExit } from './sshFailure.ts'
 
 /**
  * One SSH connection, authenticated, its host key verified. The only place that knows the library; who
@@ -68,7 +69,7 @@ export async function dial(options: DialOptions): Promise<SshLink> {
         login.problems.push(`the agent at ${options.agentSocket} does not answer`)
         return
       }
-      reject(dialFailure(error, options, login))
+      reject(dialFailure(error, { ...options, ...login }))
       end.force()
     })
     end.onLost((reason) => reject(new PengxError('unreachable', `${reason} before the login was done`)))
@@ -92,11 +93,6 @@ export async function dial(options: DialOptions): Promise<SshLink> {
 
 /** Diffie-Hellman over integers takes seconds here and stands still meanwhile, so it is not offered. */
 const NIST_KEX = ['ecdh-sha2-nistp256', 'ecdh-sha2-nistp384', 'ecdh-sha2-nistp521'] as const
-
-interface SshError extends Error {
-  readonly level?: string
-  readonly code?: string | number
-}
 
 interface End extends Pick<SshLink, 'onLost'> {
   /** It is over now, whatever the other side makes of it. */
@@ -192,26 +188,6 @@ function channelOver(channel: ClientChannel): SshChannel {
   }
 }
 
-const SIGNALS: Readonly<Record<string, number>> = {
-  HUP: 1,
-  INT: 2,
-  QUIT: 3,
-  ILL: 4,
-  ABRT: 6,
-  FPE: 8,
-  KILL: 9,
-  USR1: 10,
-  SEGV: 11,
-  USR2: 12,
-  PIPE: 13,
-  ALRM: 14,
-  TERM: 15,
-}
-
-function signalExit(signal: string | undefined): number {
-  return 128 + (SIGNALS[(signal ?? '').replace(/^SIG/, '')] ?? 0)
-}
-
 interface Login {
   readonly methods: AnyAuthMethod[]
   readonly tried: readonly string[]
@@ -272,31 +248,4 @@ function orderedAgent(agent: BaseAgent, named: readonly Buffer[], only: boolean)
         done(error, [...all.filter(isNamed), ...(only ? [] : all.filter((key) => !isNamed(key)))])
       }),
   })
-}
-
-function dialFailure(error: SshError, options: DialOptions, login: Login): PengxError {
-  const cause = { cause: error }
-  if (error.level === 'client-authentication') {
-    const tried = login.tried.length === 0 ? 'there is no key to try' : `tried ${login.tried.join(', ')}`
-    const text = [`it does not let ${options.user} in (${tried})`, ...login.problems].join('; ')
-    return new PengxError('refused', text, cause)
-  }
-  if (error.level === 'client-timeout') {
-    return new PengxError('unreachable', `no answer within ${options.connectTimeoutMs / 1000} s`, cause)
-  }
-  if (/no matching/i.test(error.message)) {
-    const text = `${error.message}: its sshd must allow curve25519 or ecdh, and aes-gcm or aes-ctr`
-    return new PengxError('unreachable', text, cause)
-  }
-  return new PengxError('unreachable', REASONS[String(error.code)] ?? error.message, cause)
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'the connection was reset',
-  EHOSTUNREACH: 'no route to it',
-  ENETUNREACH: 'no route to its network',
-  ETIMEDOUT: 'no answer',
-  ENOTFOUND: 'its name is not known',
-  EAI_AGAIN: 'its name cannot be looked up now',
 }

@@ -7,6 +7,7 @@ import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { openSshHost } from '../../../src/engine/host/sshHost.ts'
 import { openSshMachine, type SshMachine } from '../../../src/engine/host/sshMachine.ts'
 import { hostContract } from '../../contract/host.ts'
+import { hostEndingsContract } from '../../contract/hostEndings.ts'
 import { knownLine, startSshd, type TestSshd, writeSshConfig } from '../../support/sshd.ts'
 
 let directory: string
@@ -16,14 +17,6 @@ let machine: SshMachine
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'pengx-ssh-'))
   sshd = await startSshd(join(directory, 'sshd'))
-})
-afterAll(async () => {
-  await machine.close()
-  await sshd.kill()
-  rmSync(directory, { recursive: true, force: true })
-})
-
-hostContract('a host behind a real sshd', async () => {
   const configPath = writeSshConfig(join(directory, 'config'), [
     { alias: 'pm1', port: sshd.port, identity: sshd.identity },
   ])
@@ -34,5 +27,12 @@ hostContract('a host behind a real sshd', async () => {
     local: openLocalHost('here'),
     hostKeys: createHostKeys({ path: join(directory, 'known_hosts') }),
   })
-  return openSshHost('pm1', machine)
 })
+afterAll(async () => {
+  await machine.close()
+  await sshd.kill()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+hostContract('a host behind a real sshd', async () => openSshHost('pm1', machine))
+hostEndingsContract('a host behind a real sshd', async () => openSshHost('pm1', machine))
