@@ -95,6 +95,23 @@ export const fileVolumes: VolumeDriver = {
     await runAll(host, tagged(tag, parts))
   },
 
+  async overlay(host, path, backing, sizeMib, tag) {
+    const draft = draftOf(path)
+    const image = { path: draft, format: 'qcow2' as const, backing, ...(sizeMib === undefined ? {} : { sizeMib }) }
+    const parts = [removeFile(draft), createImage(image), changes('sync', draft), move(draft, path), removeFile(draft)]
+    await runAll(host, tagged(tag, parts))
+  },
+
+  /** Root may write to any file all the same, QEMU among it: the mode tells people and other programs. */
+  async setWritable(host, path, writable, tag) {
+    await run(host, { ...changes('chmod', writable ? '644' : '444', path), tag })
+  },
+
+  async isWritable(host, path) {
+    const output = await run(host, { ...reads('stat', '-c', '%a', path), okExits: [0, 1] })
+    return output.exit === 0 ? (Number.parseInt(output.stdout, 8) & 0o200) !== 0 : undefined
+  },
+
   async resize(host, path, format, sizeMib, tag) {
     await run(host, { ...resizeImage(path, format, sizeMib), tag })
   },

@@ -47,6 +47,18 @@ export interface VolumeDriver {
   /** Space of a link, or `refused` with why it cannot be such a storlink on that PM (not there, not a directory, …). */
   inspect(host: Host, link: string): Promise<Space>
   create(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
+  /** A new qcow2 volume that reads from `backing` what is not written to it, of its size or of the larger one given. */
+  overlay?(
+    host: Host,
+    path: string,
+    backing: { readonly path: string; readonly format: DiskFormat },
+    sizeMib: number | undefined,
+    tag: string,
+  ): Promise<void>
+  /** Lets a volume be written to, or no longer; a level that cannot enforce it does what it can. */
+  setWritable?(host: Host, path: string, writable: boolean, tag: string): Promise<void>
+  /** Whether it may be written to; undefined where it is not there. */
+  isWritable?(host: Host, path: string): Promise<boolean | undefined>
   /** Grows it; nobody else may have it open. */
   resize(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
   /** Puts a volume out of the way under a name derived from its own, so that it can come back. */
