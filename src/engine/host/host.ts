@@ -7,8 +7,8 @@ import type { Duplex } from 'node:stream'
 export interface Command {
   readonly argv: readonly [string, ...string[]]
   readonly effect: 'read' | 'change'
-  /** Secrets go here and never into argv. */
-  readonly stdin?: string
+  /** Secrets go here and never into argv; bytes for a file that is not text. */
+  readonly stdin?: string | Uint8Array
   /** After this long the command is ended there and fails with `unreachable`. Default: none. */
   readonly timeoutMs?: number
   /** Exit statuses that are an answer and not a failure; default only 0. */

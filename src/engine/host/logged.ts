@@ -119,7 +119,7 @@ function redact(command: Command, text: string): string {
   const parts = [command, ...(command.parts ?? [])]
   const secrets = parts.flatMap((part) => [
     ...(part.masked ?? []).map((index) => part.argv[index] ?? ''),
-    ...(part.stdin?.split('\n').map((line) => line.trim()) ?? []),
+    ...(typeof part.stdin === 'string' ? part.stdin.split('\n').map((line) => line.trim()) : []),
   ])
   return secrets
     .filter((secret) => secret.length >= 4)

@@ -71,10 +71,11 @@ async function listen(stream: ReadableStream<Uint8Array>, onText: (text: string)
 }
 
 /** A program may end without reading its input: that is its right, and no failure of the write. */
-async function writeAll(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
+async function writeAll(stream: WritableStream<Uint8Array>, input: string | Uint8Array): Promise<void> {
   const writer = stream.getWriter()
   try {
-    if (text !== '') await writer.write(new TextEncoder().encode(text))
+    const bytes = typeof input === 'string' ? new TextEncoder().encode(input) : input
+    if (bytes.length > 0) await writer.write(bytes)
     await writer.close()
   } catch {
     await writer.abort().catch(() => undefined)

@@ -5,7 +5,7 @@
 export interface Program {
   readonly argv: readonly [string, ...string[]]
   readonly effect: 'read' | 'change'
-  readonly stdin?: string
+  readonly stdin?: string | Uint8Array
   readonly okExits?: readonly number[]
 }
 

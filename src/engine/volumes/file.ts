@@ -104,7 +104,7 @@ export const fileVolumes: VolumeDriver = {
 
   /** Root may write to any file all the same, QEMU among it: the mode tells people and other programs. */
   async setWritable(host, path, writable, tag) {
-    await run(host, { ...changes('chmod', writable ? '644' : '444', path), tag })
+    await run(host, { ...changes('chmod', writable ? 'u+w' : 'a-w', path), tag })
   },
 
   async isWritable(host, path) {

@@ -74,17 +74,30 @@ export const rmdir: Program = (call) => {
 }
 
 export const chmod: Program = (call) => {
-  const [mode = '', ...paths] = parse(call).words
+  const [mode = '', ...paths] = call.argv.slice(1)
   let exit = 0
   for (const path of paths) {
     exit =
       attempt(call, `cannot access '${path}'`, () => {
         const node = needNode(call.pm, path)
-        if (/^[0-7]+$/.test(mode)) node.mode = Number.parseInt(mode, 8)
+        node.mode = changedMode(node.mode, mode)
       }) || exit
   }
   call.world.save()
   return exit
+}
+
+/** Octal, or one clause of letters: `a-w`, `u+w`. */
+function changedMode(mode: number, text: string): number {
+  if (/^[0-7]+$/.test(text)) return Number.parseInt(text, 8)
+  const [, who = '', how = '', what = ''] = /^([ugoa]*)([-+])([rwx]+)$/.exec(text) ?? []
+  const triples = { u: 6, g: 3, o: 0 }
+  let bits = 0
+  for (const [letter, shift] of Object.entries(triples)) {
+    if (who !== '' && !who.includes('a') && !who.includes(letter)) continue
+    for (const one of what) bits |= { r: 4, w: 2, x: 1 }[one]! << shift
+  }
+  return how === '+' ? mode | bits : mode & ~bits
 }
 
 export const touch: Program = (call) => {
