@@ -1,10 +1,9 @@
 import { z } from 'zod'
-import { PengxError, toPengxError } from '../../model/error.ts'
-import type { Vm } from '../../model/vm.ts'
-import type { Context, Step } from '../jobs/operation.ts'
+import { PengxError } from '../../model/error.ts'
+import type { Context } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
+import { createStep, type DomainFacts, destroyStep, factsOf, shutdownSteps, waitFor } from './domainSteps.ts'
 import {
-  configPathFor,
   findDomain,
   needDomain,
   needNoDomain,
@@ -20,14 +19,6 @@ import {
  * give one out again before all have been used, so an old one hits nobody else.
  */
 
-type Facts = {
-  readonly uuid: string
-  readonly pm: string
-  readonly name: string
-  readonly domid: number
-  readonly configPath: string
-}
-
 const patience = field(z.number().int().min(1).max(86_400).default(120), {
   title: 'Wait',
   help: 'how long the guest may take',
@@ -36,55 +27,12 @@ const patience = field(z.number().int().min(1).max(86_400).default(120), {
 const patientParams = z.object({ vm: vmField, timeout: patience })
 type PatientParams = z.infer<typeof patientParams>
 
-function factsOf(vm: Vm, domid: number): Facts {
-  return { uuid: vm.uuid, pm: vm.pm, name: vm.name, domid, configPath: vm.configPath ?? configPathFor(vm.uuid) }
-}
-
-async function gatherRunning({ vm }: VmParams, cx: Context): Promise<Facts> {
+async function gatherRunning({ vm }: VmParams, cx: Context): Promise<DomainFacts> {
   const row = cx.view.needVm(vm)
   return factsOf(row, (await needDomain(cx, row)).domid)
 }
 
-/** Builds the domain; where it fails, what was half built of this VM's domain is taken down again. */
-function createStep(facts: Facts): Step {
-  return {
-    name: 'create the domain',
-    weight: 10,
-    shows: [`xl create ${facts.configPath} 'uuid="${facts.uuid}"'`],
-    async do(cx) {
-      const vm = cx.view.needVm(facts.uuid)
-      const text = vm.configForeign ? {} : { text: cx.hypervisor.formatConfig(vm.uuid, vm) }
-      const config = { path: facts.configPath, uuid: vm.uuid, domainName: vm.domainName, ...text }
-      try {
-        const made = await cx.hypervisor.create(cx.host(facts.pm), config, cx.tag, cx.signal)
-        await cx.saw(facts.pm, made.domains)
-        return { domid: made.domid }
-      } catch (error) {
-        // Done before: this step is repeated after a crash, and the domain in the way is this VM's own.
-        const present = toPengxError(error).code === 'conflict' ? await findDomain(cx, vm) : undefined
-        if (present && present.state !== 'dying') return { domid: present.domid }
-        throw error
-      }
-    },
-    async undo(cx) {
-      const domain = await findDomain(cx, { uuid: facts.uuid, pm: facts.pm })
-      if (domain) await cx.hypervisor.destroy(cx.host(facts.pm), domain.domid, cx.tag)
-    },
-  }
-}
-
-function destroyStep(facts: Facts): Step {
-  return {
-    name: 'destroy the domain',
-    shows: [`xl destroy ${facts.domid}`],
-    async do(cx) {
-      await cx.hypervisor.destroy(cx.host(facts.pm), facts.domid, cx.tag)
-      return null
-    },
-  }
-}
-
-export const vmStart = vmOperation<VmParams, Facts>({
+export const vmStart = vmOperation<VmParams, DomainFacts>({
   name: 'vm.start',
   title: 'start',
   help: 'Builds the domain of a VM that is shut down and lets it run.',
@@ -112,27 +60,7 @@ export const vmStart = vmOperation<VmParams, Facts>({
   plan: (_params, facts) => [createStep(facts)],
 })
 
-/** Waits for a state, looking once a second; what the guest does not do in time is said, not forced. */
-async function waitFor(
-  cx: Context,
-  facts: Facts,
-  timeoutS: number,
-  reached: () => Promise<boolean>,
-  complaint: string,
-): Promise<void> {
-  const began = cx.clock.now()
-  while (!(await reached())) {
-    const waitedS = (cx.clock.now() - began) / 1000
-    if (waitedS >= timeoutS) throw new PengxError('commandFailed', `${facts.name} ${complaint} within ${timeoutS} s`)
-    cx.progress(Math.min(0.99, waitedS / timeoutS), `waited ${Math.floor(waitedS)} s of at most ${timeoutS}`)
-    await cx.clock.sleep(waitedS < 3 ? 300 : 1000, cx.signal)
-  }
-}
-
-/** A domain that has shut down but is not taken away (its `xl` is gone) is destroyed after this long. */
-const LINGER_MS = 15_000
-
-export const vmShutdown = vmOperation<PatientParams, Facts>({
+export const vmShutdown = vmOperation<PatientParams, DomainFacts>({
   name: 'vm.shutdown',
   title: 'shut down',
   help: 'Asks the guest to shut down, and waits until its domain is gone.',
@@ -144,39 +72,10 @@ export const vmShutdown = vmOperation<PatientParams, Facts>({
       crashed: 'power it off',
     }),
   gather: gatherRunning,
-  plan: ({ timeout }, facts) => [
-    {
-      name: 'ask the guest',
-      shows: [`xl shutdown ${facts.domid}`],
-      async do(cx) {
-        await cx.hypervisor.shutdown(cx.host(facts.pm), facts.domid, cx.tag)
-        return null
-      },
-    },
-    {
-      name: 'wait until it is off',
-      weight: 10,
-      async do(cx) {
-        let dyingSince: number | undefined
-        const gone = async () => {
-          const domain = (await cx.look(facts.pm)).find((other) => other.domid === facts.domid)
-          if (!domain) return true
-          if (domain.state !== 'dying') return false
-          dyingSince ??= cx.clock.now()
-          if (cx.clock.now() - dyingSince < LINGER_MS) return false
-          await cx.hypervisor.destroy(cx.host(facts.pm), facts.domid, cx.tag)
-          cx.notice('its domain had shut down and was not taken away; it was destroyed')
-          return true
-        }
-        const complaint = 'ignores the request to shut down: look at its console, or power it off; it did not stop'
-        await waitFor(cx, facts, timeout, gone, complaint)
-        return null
-      },
-    },
-  ],
+  plan: ({ timeout }, facts) => shutdownSteps(facts, timeout),
 })
 
-export const vmReboot = vmOperation<PatientParams, Facts>({
+export const vmReboot = vmOperation<PatientParams, DomainFacts>({
   name: 'vm.reboot',
   title: 'reboot',
   help: 'Asks the guest to reboot, and waits until its new domain runs.',
@@ -214,7 +113,7 @@ export const vmReboot = vmOperation<PatientParams, Facts>({
   ],
 })
 
-export const vmPoweroff = vmOperation<VmParams, Facts>({
+export const vmPoweroff = vmOperation<VmParams, DomainFacts>({
   name: 'vm.poweroff',
   title: 'power off',
   help: 'Takes the domain away at once, as pulling the plug does; the guest may lose what it had not written.',
@@ -231,7 +130,7 @@ export const vmPoweroff = vmOperation<VmParams, Facts>({
   plan: (_params, facts) => [destroyStep(facts)],
 })
 
-export const vmReset = vmOperation<VmParams, Facts>({
+export const vmReset = vmOperation<VmParams, DomainFacts>({
   name: 'vm.reset',
   title: 'reset',
   help: 'Takes the domain away at once and builds it again (xl destroy, xl create).',
@@ -250,7 +149,7 @@ export const vmReset = vmOperation<VmParams, Facts>({
   ],
 })
 
-export const vmSuspend = vmOperation<VmParams, Facts>({
+export const vmSuspend = vmOperation<VmParams, DomainFacts>({
   name: 'vm.suspend',
   title: 'pause',
   help: 'Stops the guest where it is; it keeps its memory and goes on when resumed (xl pause).',
@@ -271,7 +170,7 @@ export const vmSuspend = vmOperation<VmParams, Facts>({
   ],
 })
 
-export const vmResume = vmOperation<VmParams, Facts>({
+export const vmResume = vmOperation<VmParams, DomainFacts>({
   name: 'vm.resume',
   title: 'resume',
   help: 'Lets a paused guest go on (xl unpause).',
@@ -293,7 +192,7 @@ export const vmResume = vmOperation<VmParams, Facts>({
 })
 
 /** A guest may have left meanwhile; then there is nothing to turn back. */
-async function whilePresent(cx: Context, facts: Facts, act: () => Promise<void>): Promise<void> {
+async function whilePresent(cx: Context, facts: DomainFacts, act: () => Promise<void>): Promise<void> {
   const domain = await findDomain(cx, facts)
   if (domain?.domid === facts.domid && domain.state !== 'dying') await act()
 }
