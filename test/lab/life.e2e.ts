@@ -1,31 +1,32 @@
-// A VM's whole life on real Xen, by the compiled executable: inside dom0, where the PM is this machine, and from outside
-// over SSH. After each act what pengx says and what `xl list` says are one.
+// A VM's whole life on real Xen, by the compiled executable: inside dom0 through its API, where the PM is this machine, and
+// from outside over SSH through its command line. After each act what pengx says and what `xl list` says are one.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { consoleMark, waitConsole } from './console.ts'
 import { CONFIGS, guestUuid } from './guest.ts'
-import { type Pengx, pengxInside, pengxOutside, perform, vmsOf } from './pengx.ts'
+import { type Pengx, pengxInside, pengxOutside, perform, type Served, serveInside, vmsOf } from './pengx.ts'
 import { labHost, labHosts, run, sh } from './ssh.ts'
 
 const host = labHost()
 const STORE = '/var/lib/pengx-e2e'
+const KERNEL = { kernel: '/lab/guest/vmlinux', ramdisk: '/lab/guest/initrd' }
+const cmdline = (name: string) => `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${name} gmode=idle`
 
-/** What `xl list -v` has, by UUID: the letters of the state and the domid. */
-async function domains(): Promise<Map<string, { domid: number; letters: string }>> {
-  const text = await sh(host, 'xl list -v')
-  const found = new Map<string, { domid: number; letters: string }>()
-  for (const line of text.split('\n').slice(1)) {
+/** What `xl list -v` has, by UUID: the domid, and whether it is paused. */
+async function domains(): Promise<Map<string, { domid: number; paused: boolean }>> {
+  const found = new Map<string, { domid: number; paused: boolean }>()
+  for (const line of (await sh(host, 'xl list -v')).split('\n').slice(1)) {
     const match = /\s(\d+)\s+\d+\s+\d+\s+([a-z-]{6})\s+\d+\.\d\s+([0-9a-f-]{36})/.exec(line)
-    if (match && match[1] !== '0') found.set(match[3]!, { domid: Number(match[1]), letters: match[2]! })
+    if (match && match[1] !== '0') found.set(match[3]!, { domid: Number(match[1]), paused: match[2]!.includes('p') })
   }
   return found
 }
 
-async function agree(pengx: Pengx, name: string, state: string): Promise<void> {
-  const row = (await vmsOf(pengx)).get(name)
-  expect({ name, state: row?.state }).toEqual({ name, state })
-  const domain = (await domains()).get(row!.uuid)
-  if (state === 'shutdown') expect(domain).toBeUndefined()
-  else expect(domain?.letters.includes('p')).toBe(state === 'paused')
+/** pengx's word for a state against Xen's own. */
+async function expectDomain(uuid: string, state: string): Promise<number | undefined> {
+  const domain = (await domains()).get(uuid)
+  const seen = domain === undefined ? 'SHUTDOWN' : domain.paused ? 'PAUSED' : 'RUNNING'
+  expect(seen).toBe(state.toUpperCase())
+  return domain?.domid
 }
 
 beforeAll(async () => {
@@ -38,167 +39,194 @@ beforeAll(async () => {
 }, 400_000)
 
 afterAll(async () => {
-  for (const name of ['pv1', 'pv2', 'made-inside', 'made-outside', 'deaf']) await run(host, ['xl', 'destroy', name])
+  for (const name of ['pv1', 'pv2', 'inside', 'outside', 'deaf']) await run(host, ['xl', 'destroy', name])
 })
 
-function lifeSuite(where: Pengx['where'], open: () => Promise<Pengx>): void {
-  describe(`pengx ${where}`, () => {
-    let pengx: Pengx
-    const name = `made-${where}`
-    beforeAll(async () => {
-      pengx = await open()
-    }, 400_000)
+describe('inside dom0, through the API', () => {
+  let pengx: Pengx
+  let api: Served
+  beforeAll(async () => {
+    pengx = await pengxInside(host, STORE)
+    api = await serveInside(host, STORE)
+  }, 400_000)
+  afterAll(() => api?.stop())
 
-    test('shows what was started by hand, with no configuration, and adopts it without touching it', async () => {
-      const before = await domains()
-      const rows = await vmsOf(pengx)
-      expect([rows.get('pv1')?.origin, rows.get('pv2')?.origin]).toEqual(['found', 'found'])
-      const config = await sh(host, `sha256sum ${CONFIGS}/pv1.cfg`)
-      expect(await perform(pengx, 'vm.adopt', 'pv1')).toMatchObject({ job: { state: 'done' } })
-      await perform(pengx, 'vm.adopt', guestUuid(2))
-      const after = await vmsOf(pengx)
-      expect([after.get('pv1')?.origin, after.get('pv2')?.origin]).toEqual(['adopted', 'adopted'])
-      for (const [uuid, { domid }] of before) expect((await domains()).get(uuid)?.domid).toBe(domid)
-      expect(await sh(host, `sha256sum ${CONFIGS}/pv1.cfg`)).toBe(config)
-    })
+  const statusOf = async (id: string) =>
+    String(((await api.ask('GET', `/vms/${id}/`)).body.vm as { status: string }).status)
+  async function act(id: string, verb: string, state: string): Promise<number | undefined> {
+    expect(await api.ask('POST', `/vms/${id}/${verb}/`)).toMatchObject({ status: 200 })
+    expect(await statusOf(id)).toBe(state)
+    return await expectDomain(id, state)
+  }
 
-    test('creates a VM that boots, pauses, reboots, is reset, shut down and deleted', async () => {
-      await perform(pengx, 'storlink.create', `data-${where}`, '--link', '/data', '--type', 'LO', '--level', 'FL')
-      await perform(
-        pengx,
-        ...['vm.create', name, '--storlink', `data-${where}`, '--type', 'pv', '--memory', '96', '--disk-size', '16'],
-        ...['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--bridges', 'xenbr0'],
-        ...['--cmdline', `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${name} gmode=idle`],
+  test('shows what was started by hand, with no configuration; the command line adopts it on the same store', async () => {
+    const before = await domains()
+    const config = await sh(host, `sha256sum ${CONFIGS}/pv1.cfg`)
+    await waitFor(async () => {
+      const { vms } = (await api.ask('GET', '/vms/')).body as { vms: { name: string }[] }
+      return (
+        vms
+          .map((vm) => vm.name)
+          .sort()
+          .join() === 'pv1,pv2'
       )
-      await agree(pengx, name, 'shutdown')
-      const { uuid } = (await vmsOf(pengx)).get(name)!
-      expect(await sh(host, 'ls /data')).toMatch(/^[0-9a-f-]{36}\.qcow2\n$/)
-
-      await perform(pengx, 'vm.start', name)
-      await agree(pengx, name, 'running')
-      await waitConsole(host, name, new RegExp(`^READY name=${name} disks=xvda nics=eth0$`))
-
-      await perform(pengx, 'vm.suspend', name)
-      await agree(pengx, name, 'paused')
-      await perform(pengx, 'vm.resume', name)
-      await agree(pengx, name, 'running')
-
-      let mark = await consoleMark(host, name)
-      const first = (await domains()).get(uuid)!.domid
-      await perform(pengx, 'vm.reboot', name)
-      await waitConsole(host, name, /^READY/, { mark })
-      const second = (await domains()).get(uuid)!.domid
-      expect(second).not.toBe(first)
-
-      mark = await consoleMark(host, name)
-      await perform(pengx, 'vm.reset', name)
-      await waitConsole(host, name, /^READY/, { mark })
-      expect((await domains()).get(uuid)!.domid).not.toBe(second)
-
-      await perform(pengx, 'vm.shutdown', name)
-      await agree(pengx, name, 'shutdown')
-      await perform(pengx, 'vm.start', name)
-      await perform(pengx, 'vm.poweroff', name)
-      await agree(pengx, name, 'shutdown')
-
-      await perform(pengx, 'vm.delete', name)
-      expect((await vmsOf(pengx)).get(name)).toBeUndefined()
-      expect(await sh(host, 'ls /data /etc/xen/pengx')).not.toContain(uuid)
-      expect(await sh(host, 'ls /data')).toBe('')
-      await perform(pengx, 'storlink.delete', `data-${where}`)
     })
-
-    test('gives what it adopted out of care again, and the guests go on', async () => {
-      await perform(pengx, 'vm.forget', 'pv1')
-      await perform(pengx, 'vm.forget', 'pv2')
-      const rows = await vmsOf(pengx)
-      expect([rows.get('pv1')?.state, rows.get('pv2')?.state]).toEqual(['running', 'running'])
-    })
-
-    test('names what is wrong, and leaves nothing behind', async () => {
-      await perform(pengx, 'storlink.create', `bad-${where}`, '--link', '/data', '--type', 'LO', '--level', 'FL')
-      const base = [
-        'vm.create',
-        'bad',
-        '--storlink',
-        `bad-${where}`,
-        '--type',
-        'pv',
-        '--kernel',
-        '/lab/guest/vmlinux',
-        '--ramdisk',
-        '/lab/guest/initrd',
-      ]
-      const wrong: [string[], number, RegExp][] = [
-        [
-          [...base, '--memory', '96', '--disk-size', '16', '--bridges', 'nobr9'],
-          3,
-          /nobr9 is not on xen1, which has xenbr0/,
-        ],
-        [[...base, '--memory', '900000', '--disk-size', '16'], 3, /memory 900000 MiB is more than PM xen1 has/],
-        [
-          [
-            'vm.create',
-            'bad',
-            '--storlink',
-            `bad-${where}`,
-            '--type',
-            'pv',
-            '--memory',
-            '96',
-            '--disk-size',
-            '16',
-            '--kernel',
-            '/no/kernel',
-          ],
-          3,
-          /no file \/no\/kernel on xen1/,
-        ],
-        [['vm.adopt', '/lab/cfg/none.cfg'], 3, /\/lab\/cfg\/none\.cfg/],
-        [['vm.start', 'nobody'], 2, /nobody/],
-        [
-          ['storlink.create', 'other', '--link', '/nowhere', '--type', 'LO', '--level', 'FL'],
-          3,
-          /\/nowhere is not there on xen1/,
-        ],
-      ]
-      for (const [words, exit, message] of wrong) {
-        const said = await pengx.run('run', ...words, '--yes')
-        expect({ words, exit: said.exit, said: said.stderr }).toEqual({
-          words,
-          exit,
-          said: expect.stringMatching(message),
-        })
-      }
-      expect(await sh(host, 'ls /data')).toBe('')
-      // What only Xen finds out: more memory than is free fails in `xl create`, and nothing of it stays.
-      await perform(pengx, ...base, '--memory', '2900', '--disk-size', '16')
-      const said = await pengx.run('run', 'vm.start', 'bad', '--yes')
-      expect({ exit: said.exit, said: said.stderr }).toEqual({ exit: 1, said: expect.stringMatching(/memory/i) })
-      expect((await vmsOf(pengx)).get('bad')?.state).toBe('shutdown')
-      expect(await sh(host, 'xl list')).not.toContain('bad')
-      await perform(pengx, 'vm.delete', 'bad')
-      await perform(pengx, 'storlink.delete', `bad-${where}`)
-    })
+    expect(await perform(pengx, 'vm.adopt', 'pv1')).toMatchObject({ job: { state: 'done' } })
+    for (const [uuid, { domid }] of before) expect((await domains()).get(uuid)?.domid).toBe(domid)
+    expect(await sh(host, `sha256sum ${CONFIGS}/pv1.cfg`)).toBe(config)
+    expect(await statusOf(guestUuid(1))).toBe('RUNNING')
   })
-}
 
-lifeSuite('inside', () => pengxInside(host, STORE))
-lifeSuite('outside', async () => pengxOutside(labHosts().slice(0, 1)))
+  test('creates a VM that boots, pauses, reboots, is reset, shut down and deleted', async () => {
+    const storlink = { name: 'data', link: '/data', type: 'LO', level: 'FL' }
+    expect(await api.ask('POST', '/storlinks/create/', storlink)).toMatchObject({ status: 201 })
+    const made = {
+      name: 'inside',
+      storlink: 1,
+      memory: 96,
+      os_disk_size: 16,
+      network: ['0'],
+      type: 'pv',
+      cmdline: cmdline('inside'),
+      ...KERNEL,
+    }
+    expect(await api.ask('POST', '/vms/', made)).toMatchObject({ status: 201 })
+    const { vms } = (await api.ask('GET', '/vms/')).body as { vms: { id: string; name: string }[] }
+    const { id } = vms.find((vm) => vm.name === 'inside')!
+    expect(await statusOf(id)).toBe('SHUTDOWN')
+    expect(await sh(host, 'ls /data')).toMatch(/^[0-9a-f-]{36}\.qcow2\n$/)
 
-test('a guest that ignores shutdown is named, and goes on', async () => {
-  const pengx = pengxOutside(labHosts().slice(0, 1))
-  await sh(
-    host,
-    `sed -e 's/pv2/deaf/' -e 's/gmode=idle/gignore=1/' -e 's/^uuid.*/uuid = "${guestUuid(77)}"/' ${CONFIGS}/pv2.cfg | grep -v -e ^disk -e ^vif >/tmp/deaf.cfg; xl create /tmp/deaf.cfg`,
-  )
-  await waitConsole(host, 'deaf', /^READY name=deaf/)
-  await vmsOf(pengx)
-  const said = await pengx.run('run', 'vm.shutdown', 'deaf', '--timeout', '5', '--yes')
-  expect({ exit: said.exit, said: said.stderr }).toEqual({
-    exit: 1,
-    said: expect.stringMatching(/deaf ignores the request to shut down/),
+    const first = await act(id, 'start', 'RUNNING')
+    await waitConsole(host, 'inside', /^READY name=inside disks=xvda nics=eth0$/)
+    await act(id, 'suspend', 'PAUSED')
+    await act(id, 'resume', 'RUNNING')
+    let mark = await consoleMark(host, 'inside')
+    const second = await act(id, 'reboot', 'RUNNING')
+    expect(second).not.toBe(first)
+    await waitConsole(host, 'inside', /^READY/, { mark })
+    mark = await consoleMark(host, 'inside')
+    expect(await act(id, 'reset', 'RUNNING')).not.toBe(second)
+    await waitConsole(host, 'inside', /^READY/, { mark })
+    await act(id, 'shutdown', 'SHUTDOWN')
+    await act(id, 'start', 'RUNNING')
+    await act(id, 'poweroff', 'SHUTDOWN')
+
+    expect(await api.ask('DELETE', `/vms/${id}/`)).toMatchObject({ status: 200 })
+    expect(await api.ask('GET', `/vms/${id}/`)).toMatchObject({ status: 404 })
+    expect(await sh(host, 'ls /data /etc/xen/pengx')).not.toContain(id)
+    expect(await sh(host, 'ls /data')).toBe('')
   })
-  expect((await vmsOf(pengx)).get('deaf')?.state).toBe('running')
-  await perform(pengx, 'vm.poweroff', 'deaf')
+
+  test('names what is wrong, and leaves nothing behind', async () => {
+    const base = { name: 'bad', storlink: 1, memory: 96, os_disk_size: 16, type: 'pv', ...KERNEL }
+    const wrong: [string, object, RegExp][] = [
+      ['/vms/', { ...base, network: ['9'] }, /xenbr9 is not on xen1, which has xenbr0/],
+      ['/vms/', { ...base, memory: 900_000 }, /memory 900000 MiB is more than PM xen1 has/],
+      ['/vms/', { ...base, kernel: '/no/kernel' }, /no file \/no\/kernel on xen1/],
+      ['/vms/', { ...base, name: 'pv1' }, /the name pv1 is taken by VM/],
+      ['/vms/', { ...base, storlink: 99 }, /storlink/],
+      [
+        '/storlinks/create/',
+        { name: 'x', link: '/nowhere', type: 'LO', level: 'FL' },
+        /\/nowhere is not there on xen1/,
+      ],
+    ]
+    for (const [path, body, message] of wrong) {
+      const answer = await api.ask('POST', path, body)
+      expect({ body, status: answer.status, said: JSON.stringify(answer.body) }).toEqual({
+        body,
+        status: 400,
+        said: expect.stringMatching(message),
+      })
+    }
+    expect(await sh(host, 'ls /data')).toBe('')
+    // What only Xen finds out: more memory than is free fails in `xl create`, and nothing of it stays.
+    expect(await api.ask('POST', '/vms/', { ...base, memory: 2900 })).toMatchObject({ status: 201 })
+    const { vms } = (await api.ask('GET', '/vms/')).body as { vms: { id: string; name: string }[] }
+    const { id } = vms.find((vm) => vm.name === 'bad')!
+    const answer = await api.ask('POST', `/vms/${id}/start/`)
+    expect({ status: answer.status, said: JSON.stringify(answer.body) }).toEqual({
+      status: 400,
+      said: expect.stringMatching(/memory/i),
+    })
+    expect(await statusOf(id)).toBe('SHUTDOWN')
+    expect(await sh(host, 'xl list')).not.toContain('bad')
+    expect(await api.ask('DELETE', `/vms/${id}/`)).toMatchObject({ status: 200 })
+  })
 })
+
+describe('from outside over SSH, on the command line', () => {
+  let pengx: Pengx
+  beforeAll(() => {
+    pengx = pengxOutside(labHosts().slice(0, 1))
+  })
+  const uuidOf = async (name: string, state: string) => {
+    const row = (await vmsOf(pengx)).get(name)
+    expect({ name, state: row?.state }).toEqual({ name, state })
+    return row!.uuid
+  }
+
+  test('adopts what was started by hand, and gives it out of care again', async () => {
+    const before = await domains()
+    await perform(pengx, 'vm.adopt', 'pv2')
+    expect((await vmsOf(pengx)).get('pv2')?.origin).toBe('adopted')
+    await perform(pengx, 'vm.forget', 'pv2')
+    await uuidOf('pv2', 'running')
+    expect((await domains()).get(guestUuid(2))?.domid).toBe(before.get(guestUuid(2))!.domid)
+  })
+
+  test('creates a VM that boots, pauses, reboots, is shut down and deleted', async () => {
+    await perform(pengx, 'storlink.create', 'data', '--link', '/data', '--type', 'LO', '--level', 'FL')
+    const boot = ['--kernel', KERNEL.kernel, '--ramdisk', KERNEL.ramdisk, '--cmdline', cmdline('outside')]
+    await perform(
+      pengx,
+      'vm.create',
+      'outside',
+      '--storlink',
+      'data',
+      '--type',
+      'pv',
+      '--memory',
+      '96',
+      '--disk-size',
+      '16',
+      ...boot,
+    )
+    await expectDomain(await uuidOf('outside', 'shutdown'), 'shutdown')
+    await perform(pengx, 'vm.start', 'outside')
+    await waitConsole(host, 'outside', /^READY name=outside disks=xvda/)
+    await perform(pengx, 'vm.suspend', 'outside')
+    await expectDomain(await uuidOf('outside', 'paused'), 'paused')
+    await perform(pengx, 'vm.resume', 'outside')
+    const mark = await consoleMark(host, 'outside')
+    await perform(pengx, 'vm.reboot', 'outside')
+    await waitConsole(host, 'outside', /^READY/, { mark })
+    await expectDomain(await uuidOf('outside', 'running'), 'running')
+    await perform(pengx, 'vm.shutdown', 'outside')
+    await expectDomain(await uuidOf('outside', 'shutdown'), 'shutdown')
+    await perform(pengx, 'vm.delete', 'outside')
+    expect(await sh(host, 'ls /data')).toBe('')
+  })
+
+  test('a guest that ignores shutdown is named, and goes on', async () => {
+    const rules = `-e s/pv2/deaf/ -e s/gmode=idle/gignore=1/ -e 's/^uuid.*/uuid = "${guestUuid(77)}"/' -e /^disk/d -e /^vif/d`
+    await sh(host, `sed ${rules} ${CONFIGS}/pv2.cfg >/tmp/deaf.cfg && xl create /tmp/deaf.cfg`)
+    await waitConsole(host, 'deaf', /^READY name=deaf/)
+    await vmsOf(pengx)
+    const said = await pengx.run('run', 'vm.shutdown', 'deaf', '--timeout', '5', '--yes')
+    expect({ exit: said.exit, said: said.stderr + said.stdout }).toEqual({
+      exit: 1,
+      said: expect.stringMatching(/deaf ignores the request to shut down/),
+    })
+    await uuidOf('deaf', 'running')
+    await perform(pengx, 'vm.poweroff', 'deaf')
+  })
+})
+
+async function waitFor(reached: () => Promise<boolean>): Promise<void> {
+  for (let round = 0; round < 100; round++) {
+    if (await reached()) return
+    await Bun.sleep(500)
+  }
+  throw new Error('it was not reached')
+}

@@ -3,8 +3,8 @@
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Output, output } from './command.ts'
-import { copyTo, type LabHost, run } from './ssh.ts'
+import { need, type Output, output } from './command.ts'
+import { copyTo, type LabHost, run, sh } from './ssh.ts'
 
 const EXECUTABLE = new URL('../../dist/pengx', import.meta.url).pathname
 
@@ -71,4 +71,51 @@ export async function vmsOf(pengx: Pengx): Promise<Map<string, VmRow>> {
   const said = await pengx.run('vms', '--json')
   if (said.exit !== 0) throw new Error(`pengx vms (${pengx.where}) exited with ${said.exit}: ${said.stderr}`)
   return new Map((JSON.parse(said.stdout) as VmRow[]).map((row) => [row.name, row]))
+}
+
+export interface Served {
+  /** A request to the API in dom0, as JSON; gives the status and the body. */
+  ask(
+    method: string,
+    path: string,
+    body?: object,
+  ): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>
+  stop(): Promise<void>
+}
+
+/** `pengx --serve` in dom0, reached through the kept ssh connection: one process for many requests. */
+export async function serveInside(host: LabHost, store: string): Promise<Served> {
+  const port = 20_000 + Math.floor(Math.random() * 20_000)
+  const serve = `XDG_STATE_HOME=${store} /root/pengx --serve --no-auth --listen 127.0.0.1:8000`
+  const pid = (await sh(host, `${serve} >/tmp/pengx-serve.log 2>&1 </dev/null & echo $!`)).trim()
+  await need(['ssh', '-F', host.sshConfig, '-O', 'forward', '-L', `127.0.0.1:${port}:127.0.0.1:8000`, host.name])
+  const ask: Served['ask'] = async (method, path, body) => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: {
+        Accept: 'application/json',
+        Prefer: 'return=representation',
+        ...(body ? { 'Content-Type': 'application/json' } : {}),
+      },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      // An emulated host takes its time.
+      signal: AbortSignal.timeout(300_000),
+    })
+    const text = await answer.text()
+    return { status: answer.status, body: text === '' ? {} : JSON.parse(text) }
+  }
+  for (let round = 0; ; round++) {
+    const up = await ask('GET', '/healthz').catch(() => undefined)
+    if (up?.status === 200) break
+    if (round > 200)
+      throw new Error(`pengx --serve does not answer in dom0: ${await sh(host, 'tail -5 /tmp/pengx-serve.log')}`)
+    await Bun.sleep(300)
+  }
+  return {
+    ask,
+    async stop() {
+      await run(host, ['kill', pid])
+      await output(['ssh', '-F', host.sshConfig, '-O', 'cancel', '-L', `127.0.0.1:${port}:127.0.0.1:8000`, host.name])
+    },
+  }
 }
