@@ -7,7 +7,7 @@ import { PengxError } from './model/error.ts'
  * that is ignored would run something else than what was meant. The words of `run` after its operation are
  * left as they are, because only the operation knows which of its parameters take a value.
  */
-export const LISTS = ['pms', 'vms', 'perf', 'jobs', 'storlinks'] as const
+export const LISTS = ['pms', 'vms', 'perf', 'jobs', 'storlinks', 'templates'] as const
 export type ListName = (typeof LISTS)[number]
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const

@@ -59,6 +59,7 @@ function names(engine: Engine, kind: string): readonly string[] {
   if (kind === 'vm') return view.vms().map((vm) => vm.name)
   if (kind === 'pm') return view.pms().map((pm) => pm.name)
   if (kind === 'storlink') return view.storlinks().map((link) => String(link.id))
+  if (kind === 'template') return view.templates().map((template) => template.name)
   if (kind === 'bridge') return [...new Set(view.pms().flatMap((pm) => pm.seen.bridges ?? []))]
   return []
 }

@@ -2,44 +2,14 @@ import type { Engine } from '../engine/engine.ts'
 import { formatDate, formatSpan } from '../lib/age.ts'
 import { formatMbit, formatMbyte, formatMib } from '../lib/bytes.ts'
 import { shortUuid } from '../lib/ids.ts'
-import { naturalKey } from '../lib/text.ts'
 import type { Job } from '../model/job.ts'
 import type { PerfSample } from '../model/perf.ts'
 import type { Pm } from '../model/pm.ts'
-import type { Storlink } from '../model/storlink.ts'
 import type { Vm } from '../model/vm.ts'
-import { type Column, formatTable } from './table.ts'
+import { byName, iso, listing, pmName } from './listing.ts'
+import { storlinks, templates } from './storageLists.ts'
 
-/**
- * What `pengx vms` and its siblings print: a table for people, or plain objects for scripts. The names of the
- * objects' fields are a contract; no secret is among them.
- */
-export interface Listing {
-  table(engine: Engine): string
-  objects(engine: Engine): readonly object[]
-}
-
-function listing<Row>(
-  rows: (engine: Engine) => readonly Row[],
-  columns: (engine: Engine) => readonly Column<Row>[],
-  object: (row: Row, engine: Engine) => object,
-): Listing {
-  return {
-    table: (engine) => formatTable(columns(engine), rows(engine)),
-    objects: (engine) => rows(engine).map((row) => object(row, engine)),
-  }
-}
-
-const iso = (at: number | undefined) => (at ? new Date(at).toISOString() : undefined)
-
-function byName<Row extends { readonly name: string }>(rows: readonly Row[]): Row[] {
-  const keyed = rows.map((row) => ({ row, key: naturalKey(row.name) }))
-  keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-  return keyed.map(({ row }) => row)
-}
-
-const pmName = (engine: Engine, uuid: string) => engine.view.getPm(uuid)?.name ?? shortUuid(uuid)
-
+/** What `pengx pms`, `vms`, `perf` and `jobs` print. */
 const pms = listing<Pm>(
   (engine) => byName(engine.view.pms()),
   (engine) => [
@@ -215,32 +185,4 @@ const jobs = listing<Job>(
   jobObject,
 )
 
-const storlinks = listing<Storlink>(
-  (engine) => engine.view.storlinks(),
-  (engine) => [
-    { title: 'ID', align: 'right', text: (link) => String(link.id) },
-    { title: 'NAME', text: (link) => link.name },
-    { title: 'PM', text: (link) => (link.shared ? `${pmName(engine, link.pm)} (shared)` : pmName(engine, link.pm)) },
-    { title: 'TYPE', text: (link) => link.type },
-    { title: 'LEVEL', text: (link) => link.level },
-    { title: 'LINK', text: (link) => link.link },
-    { title: 'SIZE', align: 'right', text: (link) => formatMib(link.sizeMib) },
-    { title: 'FREE', align: 'right', text: (link) => formatMib(link.freeMib) },
-  ],
-  (link, engine) => ({
-    id: link.id,
-    name: link.name,
-    pm: pmName(engine, link.pm),
-    pmUuid: link.pm,
-    link: link.link,
-    type: link.type,
-    level: link.level,
-    shared: link.shared,
-    desc: link.desc,
-    sizeMib: link.sizeMib,
-    freeMib: link.freeMib,
-    createdAt: iso(link.createdAt),
-  }),
-)
-
-export const LISTINGS = { pms, vms, perf, jobs, storlinks } as const
+export const LISTINGS = { pms, vms, perf, jobs, storlinks, templates } as const

@@ -4,6 +4,7 @@ import { nearest } from '../lib/near.ts'
 import { PengxError } from '../model/error.ts'
 import { kebab } from './flags.ts'
 import { formatTable } from './table.ts'
+import { isNamed } from './target.ts'
 
 type AnyOperation = Engine['operations'] extends ReadonlyMap<string, infer O> ? O : never
 
@@ -27,7 +28,7 @@ export function formatOperation(operation: AnyOperation): string {
     operation.name,
     targetWord(operation),
     ...fields.filter((field) => field.required).map(usageWord),
-  ]
+  ].filter((word) => word !== '')
   const lines = [`usage: ${usage.join(' ')} [--name value …]`, '', `${operation.help} (${operation.danger})`]
   if (fields.length > 0) lines.push('', ...fieldLines(fields))
   return `${lines.join('\n')}\n`
@@ -45,6 +46,7 @@ function otherFields(operation: AnyOperation): Field[] {
 
 function targetWord(operation: AnyOperation): string {
   const { kind, param } = operation.target
+  if (kind === 'none') return ''
   return kind === 'text' ? param.toUpperCase() : kind.toUpperCase()
 }
 
@@ -56,7 +58,7 @@ function usageWord(field: Field): string {
 function valueWord(field: Field): string {
   if (field.secret) return '-|@FILE'
   if (field.choices) return field.choices.join('|')
-  if (field.from === 'pm' || field.from === 'vm' || field.from === 'storlink') return field.from.toUpperCase()
+  if (isNamed(field.from)) return field.from.toUpperCase()
   if (field.kind === 'number') return field.unit ?? 'N'
   return field.kind === 'list' ? 'A,B' : 'TEXT'
 }

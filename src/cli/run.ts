@@ -14,7 +14,7 @@ import { formatOperation, formatOperations, unknownOperation } from './operation
 import { formatPlan, isAllowed } from './plan.ts'
 import { showProgress } from './progress.ts'
 import { readSecrets } from './secrets.ts'
-import { resolveTarget } from './target.ts'
+import { isNamed, resolveTarget } from './target.ts'
 
 type AnyOperation = Engine['operations'] extends ReadonlyMap<string, infer O> ? O : never
 
@@ -71,7 +71,12 @@ async function readRaw(
 ): Promise<Record<string, unknown>> {
   const given = readOperationWords(describeParams(operation.params), action.words)
   if (engine.readOnly) throw new PengxError('readOnly', `${operation.name} is not done: --read-only is set`)
-  const { param } = operation.target
+  const { param, kind } = operation.target
+  if (given.target !== undefined && kind === 'none')
+    throw new PengxError(
+      'invalid',
+      `${operation.name} is for the whole site and takes no TARGET, got "${given.target}"`,
+    )
   if (given.target !== undefined && param in given.raw) {
     throw new PengxError(
       'invalid',
@@ -82,13 +87,13 @@ async function readRaw(
   return { ...given.raw, ...target, ...(await readSecrets(given.secrets, io)) }
 }
 
-/** Every parameter that names a VM, PM or storlink takes a name in place of its id. */
+/** Every parameter that names a VM, PM, storlink or template takes a name in place of its id. */
 function nameTargets(engine: Engine, operation: AnyOperation, raw: Record<string, unknown>): Record<string, unknown> {
   const named = { ...raw }
   for (const field of describeParams(operation.params)) {
     const value = raw[field.name]
     const kind = field.name === operation.target.param ? operation.target.kind : (field.from ?? 'text')
-    if (typeof value !== 'string' || (kind !== 'vm' && kind !== 'pm' && kind !== 'storlink')) continue
+    if (typeof value !== 'string' || !isNamed(kind)) continue
     named[field.name] = resolveTarget(engine, kind, value)
   }
   return named

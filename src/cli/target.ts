@@ -3,7 +3,13 @@ import { nearest } from '../lib/near.ts'
 import { stripControl } from '../lib/text.ts'
 import { PengxError } from '../model/error.ts'
 
-type Kind = 'vm' | 'pm' | 'storlink' | 'text'
+const NAMED = ['vm', 'pm', 'storlink', 'template'] as const
+type Named = (typeof NAMED)[number]
+
+/** Things of the site that have names and ids. */
+export function isNamed(kind: string | undefined): kind is Named {
+  return NAMED.some((one) => one === kind)
+}
 
 interface Candidate {
   readonly id: string
@@ -19,8 +25,7 @@ const SHORTEST_PREFIX = 8
  * What a person calls a thing, as its id: its name, its UUID, or the first eight or more digits of that. A name that
  * several carry is refused with the candidates; it is never guessed.
  */
-export function resolveTarget(engine: Engine, kind: Kind, word: string): string {
-  if (kind === 'text') return word
+export function resolveTarget(engine: Engine, kind: Named, word: string): string {
   const all = candidates(engine, kind)
   const found = [
     all.filter((candidate) => candidate.id === word.toLowerCase()),
@@ -32,11 +37,16 @@ export function resolveTarget(engine: Engine, kind: Kind, word: string): string 
   return found[0]!.id
 }
 
-function candidates(engine: Engine, kind: Exclude<Kind, 'text'>): Candidate[] {
+function candidates(engine: Engine, kind: Named): Candidate[] {
   const { view } = engine
   if (kind === 'pm') return view.pms().map((pm) => ({ id: pm.uuid, name: pm.name, where: pm.destination }))
   if (kind === 'vm') {
     return view.vms().map((vm) => ({ id: vm.uuid, name: vm.name, where: `on ${view.getPm(vm.pm)?.name ?? vm.pm}` }))
+  }
+  if (kind === 'template') {
+    return view
+      .templates()
+      .map((one) => ({ id: one.uuid, name: one.name, where: `on ${view.getPm(one.pm)?.name ?? one.pm}` }))
   }
   return view.storlinks().map((link) => ({
     id: String(link.id),
@@ -50,8 +60,7 @@ function notFound(kind: string, word: string, all: readonly Candidate[]): PengxE
     word,
     all.map((candidate) => candidate.name),
   )
-  const list = kind === 'storlink' ? 'storlinks' : `${kind}s`
-  const help = near ? `did you mean ${stripControl(near)}?` : `\`pengx ${list}\` lists them`
+  const help = near ? `did you mean ${stripControl(near)}?` : `\`pengx ${kind}s\` lists them`
   return new PengxError('notFound', `no ${kind} is named "${word}"; ${help}`)
 }
 

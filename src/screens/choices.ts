@@ -1,6 +1,7 @@
 import type { Field } from '../engine/jobs/params.ts'
 import type { View } from '../engine/store/view.ts'
 import { formatMib } from '../lib/bytes.ts'
+import { templateMib } from '../model/template.ts'
 
 export interface Choice {
   readonly value: string
@@ -25,6 +26,11 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
       return view.storlinks().map((storlink) => ({
         value: String(storlink.id),
         label: `${storlink.id} ${storlink.name} on ${view.getPm(storlink.pm)?.name ?? '?'}, ${formatMib(storlink.freeMib)} free`,
+      }))
+    case 'template':
+      return view.templates().map((template) => ({
+        value: template.uuid,
+        label: `${template.name} on ${view.getPm(template.pm)?.name ?? '?'}, ${formatMib(templateMib(template))}`,
       }))
     case 'bridge':
       return bridges(view, values).map((name) => ({ value: name, label: name }))

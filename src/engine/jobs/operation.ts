@@ -102,8 +102,8 @@ export interface Operation<P = never, F extends Json = Json> {
   readonly help: string
   readonly danger: Danger
   readonly subjectKind: Subject['kind']
-  /** Which parameter the TARGET of a command line fills, and what a name there is looked up as. */
-  readonly target: { readonly param: string; readonly kind: 'vm' | 'pm' | 'storlink' | 'text' }
+  /** Which parameter the TARGET of a command line fills, and what a name there is looked up as; `none`: the whole site. */
+  readonly target: { readonly param: string; readonly kind: 'vm' | 'pm' | 'storlink' | 'template' | 'text' | 'none' }
   /** One schema: form fields, XML and JSON decoding, command-line flags, OpenAPI. */
   readonly params: z.ZodType<P>
   /** Fills in what has to be picked before anything else happens: the UUID of what will be made. */
