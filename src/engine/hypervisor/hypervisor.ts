@@ -1,6 +1,10 @@
+import type { Disk } from '../../model/disk.ts'
+import type { Nic } from '../../model/nic.ts'
 import type { PmInterface } from '../../model/pm.ts'
 import type { VmSpec, VmState } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
+import type { Devices } from '../tools/xlDevices.ts'
+import type { Patience } from './devices.ts'
 
 /** One domain as a look sees it. */
 export interface DomainSeen {
@@ -106,6 +110,40 @@ export interface Hypervisor {
   destroy(host: Host, domid: number, tag: string): Promise<void>
   pause(host: Host, domid: number, tag: string): Promise<void>
   unpause(host: Host, domid: number, tag: string): Promise<void>
+
+  /** Disks and interfaces that a domain has now, and how far their two sides are; nothing for one that is gone. */
+  devices(host: Host, domid: number, signal?: AbortSignal): Promise<Devices>
+  /** Attached already is done; `conflict` where something else is under that name. Returns before the guest has it. */
+  attachDisk(host: Host, domid: number, disk: Disk, tag: string): Promise<void>
+  /** Returns when both sides and QEMU have let go of it; fails naming the side that does not. */
+  detachDisk(
+    host: Host,
+    domid: number,
+    disk: { readonly vdev: string; readonly path: string },
+    tag: string,
+    patience: Patience,
+  ): Promise<void>
+  /** Larger, under a running guest; fails with `unsupported` where no QEMU is in the disk's way. */
+  resizeDisk(
+    host: Host,
+    domain: { readonly domid: number; readonly uuid: string },
+    disk: { readonly vdev: string; readonly path: string },
+    sizeMib: number,
+    tag: string,
+  ): Promise<void>
+  /** What a failed attempt leaves half attached is detached at once. */
+  attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
+  /** For the undo of an attachment alone. */
+  detachNic(host: Host, domid: number, mac: string, tag: string): Promise<void>
+  /** Into the drive that the domain has; `refused` where it has none. */
+  insertCd(host: Host, domid: number, path: string, tag: string): Promise<void>
+  ejectCd(host: Host, domid: number, tag: string): Promise<void>
+  /** What the guest shall have now; at most what it was built with as its maximum. */
+  setMemory(host: Host, domid: number, mib: number, tag: string): Promise<void>
+  setVcpus(host: Host, domid: number, count: number, tag: string): Promise<void>
+  rename(host: Host, domid: number, name: string, tag: string): Promise<void>
+  /** What the domain is built from when its guest reboots by itself. */
+  updateConfig(host: Host, domid: number, path: string, tag: string): Promise<void>
   /** The configuration text for a VM: xl.cfg(5), one key a line. */
   formatConfig(uuid: string, spec: VmSpec): string
   /** The command that attaches a terminal to the guest's console; ctrl-] leaves it. */

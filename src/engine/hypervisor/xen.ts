@@ -1,20 +1,29 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
-import type { Command, Host } from '../host/host.ts'
 import { run, runAll } from '../host/run.ts'
 import { removeFile, writeFileAtomically } from '../tools/files.ts'
-import type { Program } from '../tools/program.ts'
-import { consoleOf, destroyDomain, pauseDomain, rebootDomain, shutdownDomain, unpauseDomain } from '../tools/xl.ts'
+import {
+  consoleOf,
+  destroyDomain,
+  pauseDomain,
+  rebootDomain,
+  renameDomain,
+  setMemory,
+  setVcpus,
+  shutdownDomain,
+  unpauseDomain,
+  updateConfig,
+} from '../tools/xl.ts'
 import { formatConfig } from '../tools/xlConfig.ts'
+import { change } from './change.ts'
 import { configFiles, readConfig } from './configs.ts'
 import { diskCounters } from './counters.ts'
 import { create } from './create.ts'
 import { details } from './details.ts'
+import { attachDisk, attachNic, detachDisk, detachNic, devices, ejectCd, insertCd } from './devices.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import { domains, look } from './look.ts'
-import { xlFailure } from './xlFailure.ts'
-
-const CHANGE_TIMEOUT_MS = 120_000
+import { resizeDisk } from './resizeDisk.ts'
 
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
 export const xen: Hypervisor = {
@@ -27,6 +36,14 @@ export const xen: Hypervisor = {
   create,
   formatConfig,
   consoleArgv: consoleOf,
+  devices,
+  attachDisk,
+  detachDisk,
+  resizeDisk,
+  attachNic,
+  detachNic,
+  insertCd,
+  ejectCd,
 
   async writeConfig(host, path, text, tag) {
     await runAll(host, { ...batch(writeFileAtomically(path, text), { stopOnFailure: true }), tag })
@@ -38,6 +55,12 @@ export const xen: Hypervisor = {
   reboot: (host, domid, tag) => change(host, rebootDomain(domid), tag, `reboot domain ${domid}`),
   pause: (host, domid, tag) => change(host, pauseDomain(domid), tag, `pause domain ${domid}`),
   unpause: (host, domid, tag) => change(host, unpauseDomain(domid), tag, `unpause domain ${domid}`),
+  setMemory: (host, domid, mib, tag) => change(host, setMemory(domid, mib), tag, `give domain ${domid} ${mib} MiB`),
+  setVcpus: (host, domid, count, tag) =>
+    change(host, setVcpus(domid, count), tag, `give domain ${domid} ${count} VCPUs`),
+  rename: (host, domid, name, tag) => change(host, renameDomain(domid, name), tag, `rename domain ${domid} to ${name}`),
+  updateConfig: (host, domid, path, tag) =>
+    change(host, updateConfig(domid, path), tag, `give domain ${domid} its new configuration`),
   async destroy(host, domid, tag) {
     try {
       await change(host, destroyDomain(domid), tag, `destroy domain ${domid}`)
@@ -46,12 +69,4 @@ export const xen: Hypervisor = {
       if (!(error instanceof PengxError && error.code === 'notFound')) throw error
     }
   },
-}
-
-async function change(host: Host, program: Program, tag: string, doing: string): Promise<void> {
-  const command: Command = { ...program, tag, timeoutMs: CHANGE_TIMEOUT_MS, okExits: [0, 1, 2, 3, 255] }
-  const output = await run(host, command)
-  // xl pause and unpause end with 0 whatever libxl told them
-  if (output.exit !== 0 || /^libxl: error: /m.test(output.stderr))
-    throw xlFailure(`cannot ${doing} on ${host.name}`, output)
 }

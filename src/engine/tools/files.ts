@@ -21,6 +21,11 @@ export function readFile(path: string): Program {
   return reads('cat', path)
 }
 
+/** Exit 0: something is there, 1: nothing is. */
+export function fileExists(path: string): Program {
+  return { ...reads('test', '-e', path), okExits: [0, 1] }
+}
+
 /** A file that is not there is removed. */
 export function removeFile(path: string): Program {
   return changes('rm', '-f', path)

@@ -18,4 +18,4 @@ export function changes(...argv: [string, ...string[]]): Program {
 }
 
 /** Exits that a part of a batch may have without ending the batch: all that a program can give. */
-export const ANY_EXIT: readonly number[] = [...Array(14).keys(), 126, 127, 255]
+export const ANY_EXIT: readonly number[] = [...Array(14).keys(), 126, 127, 253, 255]

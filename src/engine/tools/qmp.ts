@@ -174,3 +174,37 @@ export function parseBlockCounters(answer: Json): BlockCounters[] {
     writeBytes: row.stats.wr_bytes,
   }))
 }
+
+/** A disk as QEMU has it open. */
+export interface OpenBlock {
+  readonly node: string
+  readonly device: string
+  readonly qdev: string
+  /** The image that is written to: the top of its chain. */
+  readonly file: string
+  readonly sizeBytes: number
+}
+
+/** The answer to `query-block`; drives without a medium are left out. */
+export function parseBlocks(answer: Json): OpenBlock[] {
+  const rows = answer as readonly {
+    readonly device?: string
+    readonly qdev?: string
+    readonly inserted?: {
+      readonly 'node-name'?: string
+      readonly file?: string
+      readonly image?: { readonly filename?: string; readonly 'virtual-size'?: number }
+    }
+  }[]
+  return rows.flatMap(({ device, qdev, inserted }) => {
+    if (inserted === undefined) return []
+    const file = inserted.file ?? inserted.image?.filename ?? ''
+    const sizeBytes = inserted.image?.['virtual-size'] ?? 0
+    return [{ node: inserted['node-name'] ?? '', device: device ?? '', qdev: qdev ?? '', file, sizeBytes }]
+  })
+}
+
+/** The files that any node has open, from the answer to `query-named-block-nodes`. */
+export function parseOpenFiles(answer: Json): string[] {
+  return (answer as readonly { readonly file?: string }[]).flatMap(({ file }) => file ?? [])
+}

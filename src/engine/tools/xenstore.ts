@@ -1,4 +1,4 @@
-import { type Program, reads } from './program.ts'
+import { changes, type Program, reads } from './program.ts'
 
 /** XenStore from dom0: xenstore-ls(1). */
 
@@ -30,4 +30,9 @@ function unescapeValue(text: string): string {
     if (/^[0-7]+$/.test(code)) return String.fromCharCode(Number.parseInt(code, 8))
     return NAMED[code] ?? whole
   })
+}
+
+/** Several nodes in one go. */
+export function writeStore(values: Readonly<Record<string, string>>): Program {
+  return changes('xenstore-write', ...Object.entries(values).flat())
 }

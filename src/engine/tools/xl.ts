@@ -43,6 +43,25 @@ export function unpauseDomain(domid: number): Program {
   return changes('xl', 'unpause', String(domid))
 }
 
+/** What the guest shall have now, in MiB; at most what it was built with as its maximum. */
+export function setMemory(domid: number, mib: number): Program {
+  return changes('xl', 'mem-set', String(domid), String(mib))
+}
+
+/** `-i`: more than the machine has is the caller's to allow. */
+export function setVcpus(domid: number, count: number): Program {
+  return changes('xl', 'vcpu-set', '-i', String(domid), String(count))
+}
+
+/** What the domain is built from at its next reboot; it exits with 0 and a warning. */
+export function updateConfig(domid: number, path: string): Program {
+  return changes('xl', 'config-update', String(domid), path)
+}
+
+export function renameDomain(domid: number, name: string): Program {
+  return changes('xl', 'rename', String(domid), name)
+}
+
 export function consoleOf(domid: number): readonly [string, ...string[]] {
   return ['xl', 'console', String(domid)]
 }

@@ -1,8 +1,8 @@
 import type { Disk } from '../../model/disk.ts'
-import { PengxError } from '../../model/error.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { Boot, VmSpec, VmType } from '../../model/vm.ts'
-import { type DiskSpec, formatDisk, parseDisk } from './xlDisk.ts'
+import { type DiskSpec, formatDisk, parseDisk, toDiskSpec } from './xlDisk.ts'
+import { cdDrive } from './xlDrive.ts'
 import { formatNic, parseNic } from './xlNic.ts'
 import { type ConfigReader, createReader } from './xlReader.ts'
 import { formatList, parseStatements, quoteString } from './xlSyntax.ts'
@@ -192,21 +192,6 @@ export function toDisk(disk: DiskSpec): Disk | undefined {
     desc: '',
     createdAt: 0,
   }
-}
-
-function toDiskSpec(disk: Disk): DiskSpec {
-  const { path, format, vdev, readOnly, backend, extra } = disk
-  const given = { ...(backend === undefined ? {} : { backend }), ...(extra === undefined ? {} : { extra }) }
-  return { path, format, vdev, readOnly, cdrom: false, ...given }
-}
-
-/** hdc, where guests expect a CD drive, unless a disk has it. */
-function cdDrive(spec: VmSpec): DiskSpec {
-  const letters = new Set(spec.disks.map((disk) => disk.vdev.replace(/^(xv|h|s)d/, '')))
-  const letter = ['c', 'd', 'b', 'a'].find((one) => !letters.has(one))
-  if (letter === undefined)
-    throw new PengxError('invalid', `${spec.name} has no free drive for ${spec.iso}: hda to hdd`)
-  return { path: spec.iso!, format: 'raw', vdev: `hd${letter}`, readOnly: true, cdrom: true }
 }
 
 function readNics(reader: ConfigReader): Nic[] {

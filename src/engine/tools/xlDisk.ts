@@ -1,4 +1,4 @@
-import type { DiskFormat } from '../../model/disk.ts'
+import type { Disk, DiskFormat } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
 
 /**
@@ -128,4 +128,11 @@ export function formatDisk(disk: DiskSpec): string {
     `target=${disk.path}${disk.path.endsWith(',') ? ',' : ''}`,
   ]
   return words.join(',')
+}
+
+/** A disk of a VM as it stands in a configuration. */
+export function toDiskSpec(disk: Disk): DiskSpec {
+  const { path, format, vdev, readOnly, backend, extra } = disk
+  const given = { ...(backend === undefined ? {} : { backend }), ...(extra === undefined ? {} : { extra }) }
+  return { path, format, vdev, readOnly, cdrom: false, ...given }
 }

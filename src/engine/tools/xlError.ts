@@ -24,6 +24,8 @@ export interface Explained {
     | 'noXen'
     | 'bootloader'
     | 'device'
+    | 'deviceThere'
+    | 'limit'
 }
 
 interface Rule {
@@ -85,6 +87,23 @@ const RULES: readonly Rule[] = [
     pattern:
       /Out of memory|Cannot allocate memory|not enough (?:free )?memory|Unable to free memory|failed to free memory|Insufficient/i,
     explain: () => say('memory', 'noSpace', 'there is not enough free memory'),
+  },
+  {
+    pattern: /:device already exists in xenstore/,
+    explain: () => say('deviceThere', 'conflict', 'it has a device of that name already'),
+  },
+  {
+    pattern: /Virtual device not found/,
+    explain: () => say('device', 'refused', 'it was started without such a CD drive'),
+  },
+  {
+    pattern: /memory_dynamic_max must be less than or equal to memory_static_max/,
+    explain: () => say('limit', 'refused', 'that is more memory than the domain was started to have at most'),
+  },
+  {
+    pattern: /Requested (\d+) VCPUs, however maxcpus is (\d+)/,
+    explain: ([, wanted, most]) =>
+      say('limit', 'refused', `it was started to have at most ${most} VCPUs, and ${wanted} are asked for`),
   },
   {
     pattern: /killing execution of (\S+) (\S+) because of timeout/,

@@ -26,12 +26,16 @@ export function parseNic(text: string, index: number): Nic {
 
 /** What is empty is left to xl: a MAC address of its choice, the bridge that xl.conf(5) names. */
 export function formatNic(nic: Nic): string {
-  const words = [
+  return nicWords(nic).join(',')
+}
+
+/** The same as words of a command line. */
+export function nicWords(nic: Nic): string[] {
+  return [
     ...(nic.mac === '' ? [] : [`mac=${nic.mac}`]),
     ...(nic.bridge === '' ? [] : [`bridge=${nic.bridge}`]),
     ...(nic.ip === '' ? [] : [`ip=${nic.ip}`]),
     ...(nic.model === undefined ? [] : [`model=${nic.model}`]),
-    ...(nic.extra === undefined ? [] : [nic.extra]),
+    ...(nic.extra === undefined ? [] : nic.extra.split(',')),
   ]
-  return words.join(',')
 }

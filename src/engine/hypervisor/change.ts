@@ -1,0 +1,15 @@
+import type { Command, Host } from '../host/host.ts'
+import { run } from '../host/run.ts'
+import { ANY_EXIT, type Program } from '../tools/program.ts'
+import { xlFailure } from './xlFailure.ts'
+
+const CHANGE_TIMEOUT_MS = 120_000
+
+/** One xl that changes something; `doing` says what, for the error: `pause domain 3`. */
+export async function change(host: Host, program: Program, tag: string, doing: string): Promise<void> {
+  const command: Command = { ...program, tag, timeoutMs: CHANGE_TIMEOUT_MS, okExits: ANY_EXIT }
+  const output = await run(host, command)
+  // xl pause and unpause end with 0 whatever libxl told them
+  if (output.exit !== 0 || /^libxl: error: /m.test(output.stderr))
+    throw xlFailure(`cannot ${doing} on ${host.name}`, output)
+}

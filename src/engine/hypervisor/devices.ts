@@ -1,0 +1,180 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { Disk } from '../../model/disk.ts'
+import { PengxError, toPengxError } from '../../model/error.ts'
+import type { Nic } from '../../model/nic.ts'
+import { batch } from '../host/batch.ts'
+import type { Host } from '../host/host.ts'
+import { run, runBatch } from '../host/run.ts'
+import { parseOpenFiles } from '../tools/qmp.ts'
+import { parseStoreList, writeStore } from '../tools/xenstore.ts'
+import * as xl from '../tools/xlDevices.ts'
+import { change } from './change.ts'
+import { withMonitor } from './monitor.ts'
+
+/**
+ * Disks and network interfaces of a domain that runs. xl's exit status is half the truth here: it ends with 0 while a
+ * disk is still connecting, and leaves an interface half attached where it fails; so what there is is read from
+ * XenStore before and after.
+ */
+const CONNECTED = 4
+const CLOSING = 5
+const POLL_MS = 500
+
+export interface Patience {
+  readonly clock: Clock
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+export async function devices(host: Host, domid: number, signal?: AbortSignal): Promise<xl.Devices> {
+  const outputs = await runBatch(host, batch(xl.listDevices(domid), { timeoutMs: 60_000 }), signal)
+  return xl.parseDevices(domid, new Map(outputs.flatMap((output) => [...parseStoreList(output.stdout)])))
+}
+
+async function findDisk(host: Host, domid: number, vdev: string): Promise<xl.DiskDevice | undefined> {
+  return (await devices(host, domid)).disks.find((disk) => disk.vdev === vdev)
+}
+
+/** A disk that is attached as asked for is done; what a failed attempt leaves behind is taken away. */
+export async function attachDisk(host: Host, domid: number, disk: Disk, tag: string): Promise<void> {
+  const there = await findDisk(host, domid, disk.vdev)
+  if (there) return await keepDisk(host, domid, disk, there, tag)
+  try {
+    await change(host, xl.attachDisk(domid, disk), tag, `attach ${disk.path} to domain ${domid} as ${disk.vdev}`)
+  } catch (error) {
+    if (await findDisk(host, domid, disk.vdev))
+      await run(host, { ...xl.detachDisk(domid, disk.vdev), tag, okExits: [0, 1] })
+    throw error
+  }
+}
+
+/** Attached already; a guest that was asked to let go of it and has not is told to keep it. */
+async function keepDisk(host: Host, domid: number, disk: Disk, there: xl.DiskDevice, tag: string): Promise<void> {
+  if (there.path !== disk.path) {
+    throw new PengxError(
+      'conflict',
+      `cannot attach ${disk.path} to domain ${domid} on ${host.name}: its ${disk.vdev} is ${there.path || 'empty'}`,
+    )
+  }
+  if (there.backend < CLOSING) return
+  if (there.frontend !== CONNECTED) {
+    throw new PengxError(
+      'busy',
+      `${disk.vdev} of domain ${domid} on ${host.name} is being detached (${sides(there)}): try again when it is gone`,
+    )
+  }
+  const backend = `/local/domain/0/backend/${there.backendType === 'qdisk' ? 'qdisk' : 'vbd'}/${domid}/${there.devid}`
+  await run(host, { ...writeStore({ [`${backend}/online`]: '1', [`${backend}/state`]: String(CONNECTED) }), tag })
+}
+
+/** Waits until both sides and QEMU have let go: only then may anybody touch the volume. */
+export async function detachDisk(
+  host: Host,
+  domid: number,
+  disk: { readonly vdev: string; readonly path: string },
+  tag: string,
+  { clock, timeoutMs, signal }: Patience,
+): Promise<void> {
+  if (!(await findDisk(host, domid, disk.vdev))) return await waitClosed()
+  const said = await change(
+    host,
+    xl.detachDisk(domid, disk.vdev),
+    tag,
+    `detach ${disk.vdev} from domain ${domid}`,
+  ).then(() => undefined, toPengxError)
+  const until = clock.now() + timeoutMs
+  for (;;) {
+    const there = await findDisk(host, domid, disk.vdev)
+    if (!there) return await waitClosed()
+    if (clock.now() >= until) throw stuck(there, said)
+    await clock.sleep(POLL_MS, signal)
+  }
+
+  async function waitClosed(): Promise<void> {
+    const end = clock.now() + timeoutMs
+    while (await holdsOpen(host, domid, disk.path)) {
+      if (clock.now() >= end) {
+        throw new PengxError(
+          'commandFailed',
+          `${disk.vdev} is detached from domain ${domid} on ${host.name}, and its QEMU still has ${disk.path} open`,
+        )
+      }
+      await clock.sleep(POLL_MS, signal)
+    }
+  }
+
+  function stuck(there: xl.DiskDevice, cause: PengxError | undefined): PengxError {
+    const hangs =
+      there.frontend === CONNECTED
+        ? 'the guest does not let go of it; unmount it there'
+        : `dom0 does not let go of it (${there.backendType}); the guest has`
+    return new PengxError(
+      'commandFailed',
+      `cannot detach ${disk.vdev} from domain ${domid} on ${host.name}: ${hangs} (${sides(there)})`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+function sides({ frontend, backend }: xl.Ends): string {
+  return `the guest’s side is ${xl.stateName(frontend)}, dom0’s ${xl.stateName(backend)}`
+}
+
+/** A QEMU that does not answer is not known to hold anything. */
+async function holdsOpen(host: Host, domid: number, path: string): Promise<boolean> {
+  const files = await withMonitor(host, domid, 'libxenstat', async (qmp) =>
+    parseOpenFiles(await qmp.execute('query-named-block-nodes', { flat: true })),
+  ).catch(() => undefined)
+  return files?.includes(path) ?? false
+}
+
+/** A missing bridge makes xl fail and leaves the interface half there, which later ruins a restore: it is taken away. */
+export async function attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void> {
+  if ((await devices(host, domid)).nics.some((one) => one.mac === nic.mac)) return
+  try {
+    await change(host, xl.attachNic(domid, nic), tag, `attach ${nic.mac} on ${nic.bridge} to domain ${domid}`)
+  } catch (error) {
+    const left = await detachNic(host, domid, nic.mac, tag).then(
+      () => '',
+      (also) => `; and what is left of it could not be taken away: ${toPengxError(also).message}`,
+    )
+    const { code, message, cause } = toPengxError(error)
+    throw new PengxError(code, message + left, { cause })
+  }
+}
+
+/** Only for what pengx has just attached, or half attached: a guest that uses its interface does not stand the loss of it. */
+export async function detachNic(host: Host, domid: number, mac: string, tag: string): Promise<void> {
+  const find = async () => (await devices(host, domid)).nics.find((nic) => nic.mac === mac)
+  const there = await find()
+  if (!there) return
+  const said = await change(host, xl.detachNic(domid, there.devid), tag, `detach ${mac} from domain ${domid}`).then(
+    () => undefined,
+    toPengxError,
+  )
+  const left = await find()
+  if (left) {
+    const why = said?.message ?? `cannot detach ${mac} from domain ${domid} on ${host.name}`
+    throw new PengxError('commandFailed', `${why} (${sides(left)})`, { cause: said })
+  }
+}
+
+export async function insertCd(host: Host, domid: number, path: string, tag: string): Promise<void> {
+  const drive = await needDrive(host, domid)
+  if (drive.path !== path)
+    await change(host, xl.insertCd(domid, drive.vdev, path), tag, `put ${path} into ${drive.vdev} of domain ${domid}`)
+}
+
+export async function ejectCd(host: Host, domid: number, tag: string): Promise<void> {
+  const drive = await needDrive(host, domid)
+  if (drive.path !== '')
+    await change(host, xl.ejectCd(domid, drive.vdev), tag, `empty ${drive.vdev} of domain ${domid}`)
+}
+
+async function needDrive(host: Host, domid: number): Promise<xl.DiskDevice> {
+  const drive = (await devices(host, domid)).disks.find((disk) => disk.cdrom)
+  if (drive) return drive
+  throw new PengxError('refused', `domain ${domid} on ${host.name} was started without a CD drive`)
+}

@@ -1,0 +1,107 @@
+import type { Disk } from '../../model/disk.ts'
+import type { Nic } from '../../model/nic.ts'
+import { changes, type Program, reads } from './program.ts'
+import { formatDisk, toDiskSpec } from './xlDisk.ts'
+import { nicWords } from './xlNic.ts'
+
+/** Disks and network interfaces of a domain that is there: how xl(1) is told, and what libxl keeps of them. */
+
+export function attachDisk(domid: number, disk: Disk): Program {
+  return changes('xl', 'block-attach', String(domid), formatDisk(toDiskSpec(disk)))
+}
+
+/** The guest is asked to let go, and libxl waits about ten seconds for it. */
+export function detachDisk(domid: number, vdev: string): Program {
+  return changes('xl', 'block-detach', String(domid), vdev)
+}
+
+export function attachNic(domid: number, nic: Nic): Program {
+  return changes('xl', 'network-attach', String(domid), ...nicWords(nic))
+}
+
+/** By the number that libxl gave it: a MAC address is not looked for where the interface is half attached. */
+export function detachNic(domid: number, devid: number): Program {
+  return changes('xl', 'network-detach', String(domid), String(devid))
+}
+
+/** The drive must be there since the domain was built; what is in it is exchanged. */
+export function insertCd(domid: number, vdev: string, path: string): Program {
+  return changes('xl', 'cd-insert', String(domid), vdev, path)
+}
+
+export function ejectCd(domid: number, vdev: string): Program {
+  return changes('xl', 'cd-eject', String(domid), vdev)
+}
+
+/** Three trees: what libxl keeps, the guest's side and dom0's side; a domain without devices has none of them. */
+export function listDevices(domid: number): Program[] {
+  const paths = [`/libxl/${domid}/device`, `/local/domain/${domid}/device`]
+  const ends = ['qdisk', 'vbd', 'vif'].map((kind) => `/local/domain/0/backend/${kind}/${domid}`)
+  return [...paths, ...ends].map((path) => ({ ...reads('xenstore-ls', '-f', path), okExits: [0, 1] }))
+}
+
+/** How far the two sides of a device are with each other (xen/include/public/io/xenbus.h); 0: that side is not there. */
+export interface Ends {
+  readonly frontend: number
+  readonly backend: number
+}
+
+export interface DiskDevice extends Ends {
+  readonly devid: number
+  readonly vdev: string
+  readonly cdrom: boolean
+  /** Empty for a drive without a medium. */
+  readonly path: string
+  /** `qdisk`, `phy`. */
+  readonly backendType: string
+}
+
+export interface NicDevice extends Ends {
+  readonly devid: number
+  readonly mac: string
+  readonly bridge: string
+}
+
+export interface Devices {
+  readonly disks: readonly DiskDevice[]
+  readonly nics: readonly NicDevice[]
+}
+
+/** From the values of `listDevices`, by path. */
+export function parseDevices(domid: number, store: ReadonlyMap<string, string>): Devices {
+  const get = (path: string) => store.get(path) ?? ''
+  const numbers = (kind: string) => {
+    const pattern = new RegExp(`^/libxl/${domid}/device/${kind}/(\\d+)/backend$`)
+    return [...store.keys()].flatMap((path) => pattern.exec(path)?.[1] ?? []).map(Number)
+  }
+  const ends = (kind: string, devid: number): Ends => ({
+    frontend: Number(get(`/local/domain/${domid}/device/${kind}/${devid}/state`)),
+    backend: Number(get(`${get(`/libxl/${domid}/device/${kind}/${devid}/backend`)}/state`)),
+  })
+  const disks = numbers('vbd').map((devid): DiskDevice => {
+    const own = `/libxl/${domid}/device/vbd/${devid}`
+    const live = get(`${own}/backend`)
+    const params = get(`${live}/params`) || get(`${own}/params`)
+    return {
+      devid,
+      vdev: get(`${own}/dev`),
+      cdrom: get(`${own}/device-type`) === 'cdrom',
+      // `DRIVER:PATH` for QEMU, the path alone for the kernel
+      path: params.replace(/^[a-z0-9]*:/, ''),
+      backendType: get(`${own}/type`),
+      ...ends('vbd', devid),
+    }
+  })
+  const nics = numbers('vif').map((devid): NicDevice => {
+    const own = `/libxl/${domid}/device/vif/${devid}`
+    return { devid, mac: get(`${own}/mac`).toLowerCase(), bridge: get(`${own}/bridge`), ...ends('vif', devid) }
+  })
+  return { disks, nics }
+}
+
+const STATES = ['not there', 'initialising', 'waiting', 'initialised', 'connected', 'closing', 'closed']
+
+/** `connected`, `closing`, …, for a person. */
+export function stateName(state: number): string {
+  return STATES[state] ?? `in state ${state}`
+}
