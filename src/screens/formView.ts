@@ -48,7 +48,7 @@ function drawRow(desk: Desk, state: FormState, row: number | 'fold', focused: bo
   const cursor = span(focused ? '▸ ' : '  ', 'accent')
   if (row === 'fold') {
     const hidden = state.fields.filter(({ field }) => field.advanced).length
-    const text = state.unfolded ? '▾ advanced' : `▸ advanced (${hidden} more)`
+    const text = state.unfolded ? '- advanced' : `+ advanced (${hidden} more)`
     return [line(cursor, { ...span(text, 'dim'), ...(focused ? { inverse: true as const } : {}) })]
   }
   const filled = state.fields[row]!

@@ -63,6 +63,7 @@ export const pmList: ListDef<Pm> = {
       title: 'NAME',
       width: 10,
       grow: 24,
+      tail: true,
       kind: 'text',
       cell: (pm) => (pm.readOnly ? line(pm.name, span(' [RO]', 'warn')) : pm.name),
       sort: (pm) => naturalKey(pm.name),

@@ -3,7 +3,7 @@ import { formatGib, formatMbit, formatMbyte } from '../lib/bytes.ts'
 import { naturalKey } from '../lib/text.ts'
 import { hasDomain, type Vm } from '../model/vm.ts'
 import { line, span } from '../ui/line.ts'
-import type { Column } from '../ui/table.ts'
+import type { Cell, Column } from '../ui/table.ts'
 import type { Desk } from './desk.ts'
 import type { ListDef } from './list.ts'
 import { vmSign, vmStatus } from './words.ts'
@@ -16,6 +16,12 @@ const pmName = (vm: Vm, desk: Desk) => desk.view().getPm(vm.pm)?.name ?? '?'
 const rates = (vm: Vm, desk: Desk) => (hasDomain(vm.seen.state) ? desk.view().rates(vm.uuid) : undefined)
 const jobOf = (vm: Vm, desk: Desk) => desk.view().jobOn('vm', vm.uuid)
 const statusOf = (vm: Vm, desk: Desk) => vmStatus(vm, jobOf(vm, desk), desk.engine)
+
+/** The state, and whether nobody has taken it under care yet. */
+function statusCell(vm: Vm, desk: Desk): Cell {
+  const status = statusOf(vm, desk)
+  return vm.origin === 'found' && jobOf(vm, desk) === undefined ? line(status, span(' found', 'warn')) : status
+}
 
 export function diskMib(vm: Vm): number | undefined {
   let sum = 0
@@ -58,23 +64,23 @@ export const vmColumns = {
     width: 12,
     grow: 34,
     kind: 'text',
-    cell: (vm) => (vm.origin === 'found' ? line(vm.name, span(' found', 'dim')) : vm.name),
+    cell: (vm) => vm.name,
     sort: (vm) => naturalKey(vm.name),
   },
   status: {
     name: 'status',
     title: 'STATUS',
-    width: 15,
+    width: 17,
     grow: 18,
     kind: 'text',
-    cell: statusOf,
+    cell: statusCell,
     sort: (vm, desk) => statusOf(vm, desk).text.slice(2),
     live: true,
   },
   pm: {
     name: 'pm',
     title: 'PM',
-    width: 6,
+    width: 5,
     grow: 12,
     kind: 'text',
     drop: 4,
@@ -97,7 +103,7 @@ export const vmColumns = {
   memory: {
     name: 'memory',
     title: 'MEM GiB',
-    width: 8,
+    width: 7,
     kind: 'size',
     drop: 3,
     cell: (vm) => `${formatGib(vm.seen.memoryMib ?? vm.memoryMib)}/${formatGib(vm.maxmemMib)}`,

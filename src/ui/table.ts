@@ -20,6 +20,8 @@ export interface Column<R, C> {
   cell(row: R, cx: C): Cell
   /** What it sorts by; undefined sorts last. Without it the column cannot be sorted. */
   sort?(row: R, cx: C): string | number | undefined
+  /** Where a cell of several spans is too long the first gives way and the others stay whole. */
+  readonly tail?: true
   /** Its values change with every look: an order by it is not kept over one. */
   readonly live?: true
 }
@@ -86,7 +88,7 @@ export function drawRow<R, C>(placed: readonly Placed<R, C>[], row: R, cx: C, st
   ]
   for (const [index, { column, width }] of placed.entries()) {
     if (index > 0) cells.push({ text: ' ' })
-    cells.push(...placeCell(column.cell(row, cx), width, column.kind !== 'text'))
+    cells.push(...placeCell(column.cell(row, cx), width, column.kind !== 'text', column.tail))
   }
   return state.cursor && state.focused ? invert(cells) : cells
 }
@@ -96,11 +98,19 @@ function invert(cells: readonly Span[]): Line {
   return cells.map(({ text }) => ({ text, inverse: true as const }))
 }
 
-function placeCell(cell: Cell, width: number, right: boolean): Line {
-  const content: Line = typeof cell === 'string' ? [{ text: cell }] : 'text' in cell ? [cell] : cell
+function placeCell(cell: Cell, width: number, right: boolean, tail?: true): Line {
+  const whole: Line = typeof cell === 'string' ? [{ text: cell }] : 'text' in cell ? [cell] : cell
+  const content = tail ? shortenFirst(whole, width) : whole
   if (!right) return fit(content, width)
   const blanks = Math.max(width - widthOf(content), 0)
   return blanks === 0 ? fit(content, width) : [{ text: ' '.repeat(blanks) }, ...content]
+}
+
+function shortenFirst(content: Line, width: number): Line {
+  const [first, ...rest] = content
+  if (first === undefined || rest.length === 0) return content
+  const room = Math.max(width - widthOf(rest), 1)
+  return [{ ...first, text: cutCells(first.text, room) }, ...rest]
 }
 
 /** Rows in the order of a column; equal ones keep the order they came in. */

@@ -1,0 +1,140 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { openRobot, type Robot } from '../support/screenRobot.ts'
+import { createScreenEngine, mockSite, pmOf, type ScreenEngine, storlinkOf, uuidOf } from '../support/screenSite.ts'
+import { until } from '../support/until.ts'
+
+/** Stories of a person who fills in a form. */
+let robot: Robot
+let engine: ScreenEngine
+
+async function open(): Promise<void> {
+  engine = createScreenEngine({
+    ...mockSite(),
+    jobs: [],
+    pms: [pmOf(1), pmOf(2)],
+    storlinks: [storlinkOf(1, 'data', 1), storlinkOf(2, 'more', 2)],
+  })
+  robot = await openRobot(engine)
+}
+
+afterEach(() => robot.close())
+
+/** Down to the row of a field. */
+async function to(title: string): Promise<void> {
+  for (let tries = 0; tries < 60; tries++) {
+    const here = robot.lines().find((line) => line.includes(`▸ ${title}`))
+    if (here !== undefined) return
+    await robot.press('tab')
+  }
+  throw new Error(`no field ${title}:\n${robot.text()}`)
+}
+
+describe('forms', () => {
+  test('a VM is made: choices, numbers, flags and bridges', async () => {
+    await open()
+    await robot.press('3', 'N')
+    await robot.shows('Create VM')
+    await robot.press(...'web-새것')
+    await to('Storlink')
+    await robot.press('right', 'right')
+    await robot.shows('2 more on xen2')
+    await to('Memory')
+    await robot.press(...'2048')
+    await to('Disk size')
+    await robot.press(...'10240')
+    await to('Bridges')
+    await robot.press('right', 'space')
+    await robot.shows('[x] xenbr1')
+    await robot.press('ctrl-s')
+    await until(() => engine.started.length === 1)
+    expect(engine.started[0]).toMatchObject({
+      operation: 'vm.create',
+      params: { name: 'web-새것', storlink: 2, memory: 2048, diskSize: 10240, bridges: ['xenbr1'] },
+    })
+  })
+
+  test('what is missing or wrong is said beside its field, and the cursor goes there', async () => {
+    await open()
+    await robot.press('3', 'N', 'enter')
+    await robot.shows('✗ is missing')
+    expect(robot.lines().filter((line) => line.includes('✗ is missing'))).toHaveLength(3)
+    await robot.press(...'web01')
+    await to('Storlink')
+    await robot.press('right')
+    await to('Memory')
+    await robot.press(...'lots', 'enter')
+    await robot.shows('"lots" is not a number')
+    expect(robot.lines().findIndex((line) => line.includes('▸ Memory')) + 1).toBe(
+      robot.lines().findIndex((line) => line.includes('is not a number')),
+    )
+    await robot.press('ctrl-u', ...'2048')
+    await to('Disk size')
+    await robot.press(...'1024', 'enter')
+    await robot.shows('name web01 is taken')
+    expect(engine.started).toEqual([])
+    await robot.press('esc')
+    await robot.hides('Create VM')
+  })
+
+  test('what is rarely wanted is folded away', async () => {
+    await open()
+    await robot.press('3', 'N')
+    expect(robot.text()).not.toContain('Maximum memory')
+    await to('+ advanced')
+    await robot.press('space')
+    await robot.shows('Maximum memory')
+  })
+
+  test('a pasted text goes into the field, line ends left out', async () => {
+    await open()
+    await robot.press('3', 'N')
+    await robot.paste('pasted-name\n')
+    await robot.shows('pasted-name')
+    await robot.shows('Create VM')
+  })
+
+  test('the plan can be seen before', async () => {
+    await open()
+    engine.plan({ steps: [{ name: 'make disk xvda', shows: ['qemu-img create x'], pivot: false, undoable: true }] })
+    await robot.press('5', 'n')
+    await robot.press(...'fast')
+    await to('Link')
+    await robot.press(...'/fast')
+    await to('Type')
+    await robot.press('right')
+    await to('Level')
+    await robot.press('right')
+    await to('PM')
+    await robot.press('x')
+    await robot.press('ctrl-p')
+    await robot.shows('qemu-img create x')
+    await robot.press('enter')
+    await until(() => engine.started.length === 1)
+    expect(engine.started[0]).toMatchObject({
+      operation: 'storlink.create',
+      params: { name: 'fast', link: '/fast', type: 'LO', level: 'FL', pm: uuidOf(1, 1) },
+    })
+  })
+
+  test('a PM is added from the list of PMs', async () => {
+    await open()
+    await robot.press('N')
+    await robot.press(...'root@10.0.0.99', 'enter')
+    await until(() => engine.started.length === 1)
+    expect(engine.started[0]).toMatchObject({
+      operation: 'pm.add',
+      params: { destination: expect.stringContaining('10.0.0.99') },
+    })
+  })
+
+  test('a secret is never shown', async () => {
+    await open()
+    await robot.press('3', 'N')
+    await to('+ advanced')
+    await robot.press('space')
+    await to('VNC password')
+    await robot.press(...'hunter2')
+    expect(robot.text()).not.toContain('hunter2')
+    expect(robot.text()).toContain('*******')
+  })
+})
