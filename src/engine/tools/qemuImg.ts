@@ -22,6 +22,8 @@ export interface CheckReport {
   readonly errors: number
   readonly corruptions: number
   readonly leaks: number
+  /** Where the image's last cluster ends in its file or device. */
+  readonly endBytes?: number
 }
 
 /** qemu-img calls the format of a VHD `vpc`. */
@@ -46,25 +48,53 @@ export function createImage(image: {
   return changes('qemu-img', 'create', '-q', '-f', qemuFormat(image.format), ...backing, image.path, ...size)
 }
 
-/** `-U`: a running guest's QEMU holds the image, and only the header is read. */
-export function imageInfo(path: string): Program {
-  return reads('qemu-img', 'info', '--output=json', '-U', path)
+/**
+ * `-U`: a running guest's QEMU holds the image, and only the header is read. A raw image that a guest has written is
+ * looked at with its format alone: its bytes may say that it is something else, which leads to other files.
+ */
+export function imageInfo(path: string, format?: DiskFormat): Program {
+  return reads('qemu-img', 'info', '--output=json', '-U', ...formatOf(format), path)
 }
 
 /** Answers as `imageInfo` with a list: the image, its backing, and so on down. */
-export function imageChain(path: string): Program {
-  return reads('qemu-img', 'info', '--output=json', '-U', '--backing-chain', path)
+export function imageChain(path: string, format?: DiskFormat): Program {
+  return reads('qemu-img', 'info', '--output=json', '-U', '--backing-chain', ...formatOf(format), path)
 }
 
-/** Copies what the guest would read; with `existing` into a volume that is there already. */
+function formatOf(format: DiskFormat | undefined): readonly string[] {
+  return format === undefined ? [] : ['-f', qemuFormat(format)]
+}
+
+/** How much room an image takes, of a given size or made of another image. */
+export function measureImage(
+  format: DiskFormat,
+  of: { readonly sizeMib: number } | { readonly path: string; readonly format: DiskFormat },
+): Program {
+  const subject = 'path' in of ? ['-f', qemuFormat(of.format), '-U', of.path] : ['--size', `${of.sizeMib}M`]
+  return reads('qemu-img', 'measure', '--output=json', '-O', qemuFormat(format), ...subject)
+}
+
+/** Where a file or device has more than zeros, whatever the image in it says. */
+export function mapBytes(path: string): Program {
+  return reads('qemu-img', 'map', '--output=json', '-U', '-f', 'raw', path)
+}
+
+/** Says what an image lies on; its own bytes stay as they are. */
+export function rebaseImage(path: string, backing: { readonly path: string; readonly format: DiskFormat }): Program {
+  const base = ['-b', backing.path, '-F', qemuFormat(backing.format)]
+  return changes('qemu-img', 'rebase', '-u', '-f', 'qcow2', ...base, path)
+}
+
+/** Copies what the guest would read; with `existing` into a volume that is there already, which may be known to be empty. */
 export function convertImage(copy: {
   readonly source: { readonly path: string; readonly format: DiskFormat }
   readonly target: { readonly path: string; readonly format: DiskFormat }
-  readonly existing?: boolean
+  readonly existing?: boolean | 'zeroed'
 }): Program {
-  const { source, target } = copy
+  const { source, target, existing } = copy
   const formats = ['-f', qemuFormat(source.format), '-O', qemuFormat(target.format)]
-  return changes('qemu-img', 'convert', '-p', ...formats, ...(copy.existing ? ['-n'] : []), source.path, target.path)
+  const into = existing === 'zeroed' ? ['-n', '--target-is-zero'] : existing ? ['-n'] : []
+  return changes('qemu-img', 'convert', '-p', ...formats, ...into, source.path, target.path)
 }
 
 /** 2: damaged, 3: leaks only; both are answers. */
@@ -123,8 +153,37 @@ function toImageInfo(raw: RawInfo): ImageInfo {
 }
 
 export function parseCheck(stdout: string): CheckReport {
-  const raw = JSON.parse(stdout) as { 'check-errors'?: number; corruptions?: number; leaks?: number }
-  return { errors: raw['check-errors'] ?? 0, corruptions: raw.corruptions ?? 0, leaks: raw.leaks ?? 0 }
+  const raw = JSON.parse(stdout) as {
+    'check-errors'?: number
+    corruptions?: number
+    leaks?: number
+    'image-end-offset'?: number
+  }
+  const end = raw['image-end-offset']
+  return {
+    errors: raw['check-errors'] ?? 0,
+    corruptions: raw.corruptions ?? 0,
+    leaks: raw.leaks ?? 0,
+    ...(end === undefined ? {} : { endBytes: end }),
+  }
+}
+
+/** Bytes that it takes when a guest has written all of it. */
+export function parseMeasure(stdout: string): number {
+  return (JSON.parse(stdout) as { 'fully-allocated': number })['fully-allocated']
+}
+
+export interface MappedStretch {
+  readonly start: number
+  readonly length: number
+  /** False: zeros. */
+  readonly data: boolean
+}
+
+/** In order and without gaps, so the last one tells where the file ends. */
+export function parseMap(stdout: string): MappedStretch[] {
+  const rows = JSON.parse(stdout) as { start: number; length: number; data: boolean; zero: boolean }[]
+  return rows.map(({ start, length, data, zero }) => ({ start, length, data: data && !zero }))
 }
 
 /** The newest of the `(12.34/100%)` marks that `-p` rewrites in place, as 0 to 1; undefined where the text has none. */

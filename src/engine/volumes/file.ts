@@ -1,19 +1,12 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
-import { run, runAll, runBatch, runWatched } from '../host/run.ts'
+import { run, runAll, runBatch } from '../host/run.ts'
 import { removeFile } from '../tools/files.ts'
 import { changes, type Program, reads } from '../tools/program.ts'
-import {
-  convertImage,
-  createImage,
-  diskFormat,
-  imageInfo,
-  parseImageInfo,
-  parseProgress,
-  resizeImage,
-} from '../tools/qemuImg.ts'
+import { createImage, resizeImage } from '../tools/qemuImg.ts'
 import { freeSpace, parseFreeSpace } from '../tools/system.ts'
+import { convertWatched, readImage } from './image.ts'
 import type { VolumeDriver } from './volumeDriver.ts'
 
 /**
@@ -27,6 +20,15 @@ function draftOf(path: string): string {
 
 function asideOf(path: string): string {
   return `${path}.aside`
+}
+
+/** Where the pieces of a volume that comes from elsewhere are gathered. */
+function partsOf(path: string): string {
+  return `${path}.parts`
+}
+
+function partOf(path: string, index: number): string {
+  return `${partsOf(path)}/${index}`
 }
 
 /** `mv -n`: what stands under the new name is never overwritten. */
@@ -116,6 +118,12 @@ export const fileVolumes: VolumeDriver = {
     await run(host, { ...resizeImage(path, format, sizeMib), tag })
   },
 
+  /** A file is open as it is: nothing sleeps. */
+  async activate() {},
+
+  /** QEMU makes a file larger itself. */
+  async widen() {},
+
   setAside: (host, path, tag) => rename(host, path, asideOf(path), tag),
   bringBack: (host, path, tag) => rename(host, asideOf(path), path, tag),
 
@@ -124,38 +132,41 @@ export const fileVolumes: VolumeDriver = {
   },
 
   async remove(host, path, tag) {
-    await runAll(host, tagged(tag, [removeFile(path), removeFile(draftOf(path))]))
+    await runAll(host, tagged(tag, [removeFile(path), removeFile(draftOf(path)), removeTree(partsOf(path))]))
   },
 
-  async stat(host, path) {
-    const output = await run(host, { ...imageInfo(path), okExits: [0, 1] })
-    if (output.exit !== 0) return undefined
-    const info = parseImageInfo(output.stdout)
-    const format = diskFormat(info.format)
-    if (!format) return undefined
-    return {
-      sizeMib: info.sizeMib,
-      usedMib: info.usedMib,
-      format,
-      ...(info.backingPath === undefined ? {} : { backing: info.backingPath }),
-    }
-  },
+  stat: (host, path, format) => readImage(host, path, format),
 
   async importImage(host, source, target, tag, onProgress, signal) {
     const draft = { path: draftOf(target.path), format: target.format }
-    const copy: Command = { ...convertImage({ source, target: draft }), tag, heavy: true }
-    await runWatched(
-      host,
-      copy,
-      (text) => {
-        const done = parseProgress(text)
-        if (done !== undefined) onProgress(done)
-      },
-      signal,
-    )
-    await runAll(
-      host,
-      tagged(tag, [changes('sync', draft.path), move(draft.path, target.path), removeFile(draft.path)]),
-    )
+    await convertWatched(host, { source, target: draft }, tag, onProgress, signal)
+    const parts = [changes('sync', draft.path), move(draft.path, target.path), removeFile(draft.path)]
+    await runAll(host, tagged(tag, parts))
   },
+
+  async makePart(host, path, index, load, tag) {
+    const part = partOf(path, index)
+    const empty = changes('truncate', '-s', String(load.bytes), part)
+    await runAll(host, tagged(tag, [changes('mkdir', '-p', partsOf(path)), removeFile(part), empty]))
+    return { path: part, zeroed: true }
+  },
+
+  async takePart(host, target, index, tag) {
+    const part = partOf(target.path, index)
+    const there = { ...changes('sync', part), okExits: [0, 1] }
+    const clear = removeTree(partsOf(target.path))
+    const parts = [there, { ...move(part, target.path), okExits: [0, 1] }, exists(target.path), clear]
+    const [, moved, found] = await runBatch(host, tagged(tag, parts))
+    if (found?.exit === 0) return
+    const why = moved?.stderr.trim() || 'mv did not say why'
+    throw new PengxError('commandFailed', `cannot rename ${part} on ${host.name}: ${why}`)
+  },
+
+  async clearParts(host, path, tag) {
+    await run(host, { ...removeTree(partsOf(path)), tag })
+  },
+}
+
+function removeTree(path: string): Program {
+  return changes('rm', '-rf', path)
 }

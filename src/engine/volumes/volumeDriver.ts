@@ -9,6 +9,12 @@ export interface Volume {
   readonly format: DiskFormat
 }
 
+/** An image where it lies. */
+export interface Image {
+  readonly path: string
+  readonly format: DiskFormat
+}
+
 export interface VolumeInfo {
   readonly sizeMib: number
   /** What it takes of the storlink. */
@@ -32,12 +38,35 @@ export interface VolumeTraits {
 export interface Space {
   readonly sizeMib: number
   readonly freeMib: number
+  /** What it is called everywhere it is seen, so that two PMs can be asked whether they see the same: a volume group's UUID. */
+  readonly identity?: string
+}
+
+/** A stretch of an image's bytes. */
+export interface Stretch {
+  readonly start: number
+  readonly length: number
+}
+
+/** What comes into a part: its length, and where in it there is more than zeros. */
+export interface Load {
+  readonly bytes: number
+  readonly stretches: readonly Stretch[]
+  /** The image that it will be, where the part becomes the volume: room for all that a guest may write. */
+  readonly becomes?: { readonly format: DiskFormat; readonly sizeMib: number }
+}
+
+export interface Part {
+  readonly path: string
+  /** What is not written to it reads as zeros, so a writer may leave zeros out. */
+  readonly zeroed: boolean
 }
 
 /**
  * How a disk lies on a storlink of one level: file, block or object. After `locate` a volume is its path. Every change
  * is tagged with the job's step, removes only what it made, and is repeatable: making what is there as asked for
- * is done, removing what is not there is done.
+ * is done, removing what is not there is done. A volume has its name only when it is whole, and shows a guest nothing
+ * that somebody else once wrote where it lies.
  */
 export interface VolumeDriver {
   readonly level: Level
@@ -48,35 +77,38 @@ export interface VolumeDriver {
   inspect(host: Host, link: string): Promise<Space>
   create(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
   /** A new qcow2 volume that reads from `backing` what is not written to it, of its size or of the larger one given. */
-  overlay?(
-    host: Host,
-    path: string,
-    backing: { readonly path: string; readonly format: DiskFormat },
-    sizeMib: number | undefined,
-    tag: string,
-  ): Promise<void>
+  overlay(host: Host, path: string, backing: Image, sizeMib: number | undefined, tag: string): Promise<void>
   /** Lets a volume be written to, or no longer; a level that cannot enforce it does what it can. */
-  setWritable?(host: Host, path: string, writable: boolean, tag: string): Promise<void>
+  setWritable(host: Host, path: string, writable: boolean, tag: string): Promise<void>
   /** Whether it may be written to; undefined where it is not there. */
-  isWritable?(host: Host, path: string): Promise<boolean | undefined>
+  isWritable(host: Host, path: string): Promise<boolean | undefined>
+  /** Sees to it that a volume, and what it lies on, can be opened on that PM: block devices sleep after a boot. */
+  activate(host: Host, image: Image, tag: string): Promise<void>
   /** Grows it; nobody else may have it open. */
   resize(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
+  /** What the place has to do before a QEMU that has the volume open grows it (QMP `block_resize`). */
+  widen(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
   /** Puts a volume out of the way under a name derived from its own, so that it can come back. */
   setAside(host: Host, path: string, tag: string): Promise<void>
   bringBack(host: Host, path: string, tag: string): Promise<void>
   /** Removes what was set aside; the volume in place is not touched. */
   removeAside(host: Host, path: string, tag: string): Promise<void>
-  /** Removes a volume in place. */
+  /** Removes a volume in place, and what was left of making it. */
   remove(host: Host, path: string, tag: string): Promise<void>
-  /** What lies there, or undefined; `shared` where somebody else has it open. */
-  stat(host: Host, path: string): Promise<VolumeInfo | undefined>
-  /** Fills a new volume from an image on the same PM; `onProgress` from 0 to 1. */
+  /** What lies there, or undefined. Without its format the image's header is believed: only for images that no guest wrote. */
+  stat(host: Host, path: string, format?: DiskFormat): Promise<VolumeInfo | undefined>
+  /** Fills a new volume with what a guest would read of an image on the same PM; `onProgress` from 0 to 1. */
   importImage(
     host: Host,
-    source: { readonly path: string; readonly format: DiskFormat },
-    target: { readonly path: string; readonly format: DiskFormat },
+    source: Image,
+    target: Image,
     tag: string,
     onProgress: (done: number) => void,
     signal?: AbortSignal,
   ): Promise<void>
+  /** Room beside a volume for an image's bytes that come from elsewhere (copy.ts); `remove` takes it away too. */
+  makePart(host: Host, path: string, index: number, load: Load, tag: string): Promise<Part>
+  /** The part becomes the volume. */
+  takePart(host: Host, target: Image, index: number, tag: string): Promise<void>
+  clearParts(host: Host, path: string, tag: string): Promise<void>
 }

@@ -1,0 +1,214 @@
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Host } from '../host/host.ts'
+import { run, runAll, runBatch } from '../host/run.ts'
+import { activateVolume, permitVolume, zeroDevice } from '../tools/lvm.ts'
+import { changes } from '../tools/program.ts'
+import {
+  createImage,
+  imageChain,
+  imageInfo,
+  measureImage,
+  parseImageInfo,
+  parseMeasure,
+  resizeImage,
+} from '../tools/qemuImg.ts'
+import {
+  asideOf,
+  draftOf,
+  finish,
+  formatOf,
+  isZeroed,
+  makeRoom,
+  partOf,
+  removeLvs,
+  renameLv,
+  roomFor,
+  tagged,
+  unzeroedFrom,
+  widenLv,
+  zeroBetween,
+  zeroFrom,
+} from './blockRoom.ts'
+import { convertWatched, readImage } from './image.ts'
+import type { Image, VolumeDriver } from './volumeDriver.ts'
+import {
+  findVolume,
+  type GroupLook,
+  groupOf,
+  inExtents,
+  lookAtGroup,
+  placeOf,
+  poolFree,
+  poolOf,
+} from './volumeGroup.ts'
+
+/**
+ * Disks as logical volumes of an LVM volume group, thin where the group has a thin pool. A volume is
+ * `/dev/GROUP/pengx-UUID`, holds raw bytes or a qcow2 image with room for all that a guest may write, and says which in
+ * a tag: what a guest writes is never asked. It is made under another name and gets its own when it is whole.
+ */
+
+const MIB = 1024 * 1024
+
+function measured(look: GroupLook, path: string, index = 0): number {
+  const answer = look.answers[index]
+  if (answer?.exit === 0) return parseMeasure(answer.stdout)
+  const why = answer?.stderr.trim().split('\n').at(-1) ?? ''
+  throw new PengxError('commandFailed', `cannot measure image ${path} on ${look.host.name}: ${why}`, { cause: answer })
+}
+
+/** Switches on what an image lies on, from the top down, until QEMU can open all of it. */
+async function activate(host: Host, image: Image, tag: string): Promise<void> {
+  if (!isLv(image.path)) return
+  const { group, name } = placeOf(image.path)
+  const volume = findVolume(await lookAtGroup(host, group, name), name)
+  if (!volume) throw new PengxError('notFound', `there is no logical volume ${image.path} on ${host.name}`)
+  const from = unzeroedFrom(volume)
+  const zero = from === undefined ? [] : zeroFrom(image.path, from, volume.sizeBytes)
+  if (!volume.active || from !== undefined) await runAll(host, tagged(tag, [activateVolume(group, name), ...zero]))
+  if (image.format === 'raw') return
+  const asked = [imageChain(image.path, image.format), imageInfo(image.path, image.format)]
+  const [chain, info] = await runBatch(host, batch(asked))
+  if (chain?.exit === 0 || info?.exit !== 0) return
+  const { backingPath, backingFormat } = parseImageInfo(info.stdout)
+  const format = backingFormat === 'raw' ? 'raw' : 'qcow2'
+  if (backingPath !== undefined) await activate(host, { path: backingPath, format }, tag)
+}
+
+function isLv(path: string): boolean {
+  return /^\/dev\/(?!mapper\/)[^/]+\/[^/]+$/.test(path)
+}
+
+export const blockVolumes: VolumeDriver = {
+  level: 'BL',
+  traits: { formats: ['qcow2', 'raw'], sparse: false, needsQdisk: true, overlays: true },
+
+  locate: ({ storlink, uuid }) => `/dev/${groupOf(storlink.link)}/pengx-${uuid}`,
+
+  async inspect(host, link) {
+    const look = await lookAtGroup(host, groupOf(link), undefined).catch((error: PengxError) => {
+      if (error.code !== 'notFound') throw error
+      throw new PengxError('refused', error.message, { cause: error.cause })
+    })
+    const { group } = look
+    const pool = poolOf(look)
+    const [size, free] = pool ? [pool.sizeBytes, poolFree(pool)] : [group.sizeBytes, group.freeBytes]
+    return { sizeMib: Math.floor(size / MIB), freeMib: Math.floor(free / MIB), identity: group.uuid }
+  },
+
+  async create(host, path, format, sizeMib, tag) {
+    const { group, name } = placeOf(path)
+    const look = await lookAtGroup(host, group, name, [measureImage(format, { sizeMib })])
+    if (findVolume(look, name)) return
+    const bytes = roomFor(format, measured(look, path))
+    const draft = `/dev/${group}/${draftOf(name)}`
+    const room = makeRoom(look, draftOf(name), format, bytes)
+    const empty = isZeroed(look) ? [] : [zeroDevice(draft, 0, inExtents(look, bytes))]
+    const fill = format === 'raw' ? empty : [createImage({ path: draft, format, sizeMib })]
+    await runAll(host, tagged(tag, [...room, ...fill, ...finish(group, name)]))
+  },
+
+  async overlay(host, path, backing, sizeMib, tag) {
+    const { group, name } = placeOf(path)
+    const asked = measureImage('qcow2', sizeMib === undefined ? backing : { sizeMib })
+    const look = await lookAtGroup(host, group, name, [asked])
+    if (findVolume(look, name)) return
+    const room = makeRoom(look, draftOf(name), 'qcow2', roomFor('qcow2', measured(look, backing.path)))
+    const size = sizeMib === undefined ? {} : { sizeMib }
+    const image = createImage({ path: `/dev/${group}/${draftOf(name)}`, format: 'qcow2', backing, ...size })
+    await runAll(host, tagged(tag, [...room, image, ...finish(group, name)]))
+  },
+
+  activate,
+
+  async setWritable(host, path, writable, tag) {
+    const { group, name } = placeOf(path)
+    const volume = findVolume(await lookAtGroup(host, group, name), name)
+    if (!volume) throw new PengxError('notFound', `there is no logical volume ${path} on ${host.name}`)
+    if (volume.writable !== writable) await run(host, { ...permitVolume(group, name, writable), tag })
+  },
+
+  async isWritable(host, path) {
+    const { group, name } = placeOf(path)
+    return findVolume(await lookAtGroup(host, group, name), name)?.writable
+  },
+
+  async resize(host, path, format, sizeMib, tag) {
+    await widenLv(host, path, format, sizeMib, tag)
+    if (format !== 'raw') await run(host, { ...resizeImage(path, format, sizeMib), tag })
+  },
+
+  widen: widenLv,
+
+  async setAside(host, path, tag) {
+    const { group, name } = placeOf(path)
+    await renameLv(host, group, name, asideOf(name), tag)
+  },
+
+  async bringBack(host, path, tag) {
+    const { group, name } = placeOf(path)
+    await renameLv(host, group, asideOf(name), name, tag)
+  },
+
+  removeAside: (host, path, tag) => removeLvs(host, path, (ending) => ending === '.aside', tag),
+  remove: (host, path, tag) => removeLvs(host, path, (ending) => /^(\.new|\.part\d+)?$/.test(ending), tag),
+  clearParts: (host, path, tag) => removeLvs(host, path, (ending) => /^\.part\d+$/.test(ending), tag),
+
+  async stat(host, path, format) {
+    if (!isLv(path)) return await readImage(host, path, format)
+    const { group, name } = placeOf(path)
+    const look = await lookAtGroup(host, group, name).catch((error: PengxError) => {
+      if (error.code === 'notFound') return undefined
+      throw error
+    })
+    if (!look) return await readImage(host, path, format)
+    const volume = findVolume(look, name)
+    if (!volume) return undefined
+    if (!volume.active) {
+      const hint = `lvchange -ay ${group}/${name}`
+      throw new PengxError('refused', `logical volume ${path} on ${host.name} is not active: ${hint}`)
+    }
+    const info = await readImage(host, path, formatOf(volume) ?? format)
+    const used = volume.kind === 'thin' ? (volume.sizeBytes * (volume.dataPercent ?? 0)) / 100 : volume.sizeBytes
+    return info && { ...info, usedMib: Math.ceil(used / MIB) }
+  },
+
+  async importImage(host, source, target, tag, onProgress, signal) {
+    const { group, name } = placeOf(target.path)
+    const asked = [measureImage(target.format, source), measureImage('raw', source)]
+    const look = await lookAtGroup(host, group, name, asked)
+    if (findVolume(look, name)) return
+    const bytes = roomFor(target.format, measured(look, source.path))
+    await runAll(host, tagged(tag, makeRoom(look, draftOf(name), target.format, bytes)))
+    const raw = target.format === 'raw'
+    const zeroed = isZeroed(look)
+    const draft: Image = { path: `/dev/${group}/${draftOf(name)}`, format: target.format }
+    const existing = raw ? { existing: zeroed ? ('zeroed' as const) : true } : {}
+    await convertWatched(host, { source, target: draft, ...existing }, tag, onProgress, signal)
+    const [filled, end] = [measured(look, source.path, 1), inExtents(look, bytes)]
+    const rest = raw && !zeroed && filled < end ? [zeroDevice(draft.path, filled, end - filled)] : []
+    await runAll(host, tagged(tag, [...rest, ...finish(group, name)]))
+  },
+
+  async makePart(host, path, index, load, tag) {
+    const { group, name } = placeOf(path)
+    const { becomes } = load
+    const look = await lookAtGroup(host, group, name, becomes ? [measureImage(becomes.format, becomes)] : [])
+    const whole = becomes ? roomFor(becomes.format, measured(look, path)) : 0
+    const bytes = inExtents(look, Math.max(load.bytes, whole))
+    const part = `/dev/${group}/${partOf(name, index)}`
+    const zeroed = isZeroed(look)
+    const room = makeRoom(look, partOf(name, index), becomes?.format, bytes)
+    await runAll(host, tagged(tag, [...room, ...(zeroed ? [] : zeroBetween(part, load, bytes))]))
+    return { path: part, zeroed }
+  },
+
+  async takePart(host, target, index, tag) {
+    const { group, name } = placeOf(target.path)
+    const part = partOf(name, index)
+    await run(host, { ...changes('sync', `/dev/${group}/${part}`), okExits: [0, 1], tag })
+    if (await renameLv(host, group, part, name, tag)) return
+    throw new PengxError('notFound', `cannot rename ${group}/${part} on ${host.name}: it is not there`)
+  },
+}

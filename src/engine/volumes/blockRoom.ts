@@ -1,0 +1,160 @@
+import type { DiskFormat } from '../../model/disk.ts'
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Command, Host } from '../host/host.ts'
+import { run, runAll } from '../host/run.ts'
+import {
+  createVolume,
+  extendVolume,
+  type LogicalVolume,
+  removeVolumes,
+  renameVolume,
+  tagVolume,
+  zeroDevice,
+} from '../tools/lvm.ts'
+import { changes, type Program } from '../tools/program.ts'
+import { measureImage, parseMeasure } from '../tools/qemuImg.ts'
+import type { Load } from './volumeDriver.ts'
+import {
+  findVolume,
+  type GroupLook,
+  inExtents,
+  lookAtGroup,
+  needSpace,
+  needZeroing,
+  placeOf,
+  poolOf,
+} from './volumeGroup.ts'
+
+/**
+ * Making, growing, renaming and removing logical volumes.
+ *
+ * An extent still holds what was written to it before. A guest sees none of that: in a qcow2 image it sees only what
+ * the image's tables name, a thin pool zeroes what it hands out, and a thick raw volume is zeroed before it is handed
+ * out and wherever it grows; while that goes on, a tag says from where on, so that whoever comes next finishes it.
+ */
+
+const MIB = 1024 * 1024
+const ZERO_FROM = 'pengx.zero.'
+
+export const draftOf = (name: string) => `${name}.new`
+export const asideOf = (name: string) => `${name}.aside`
+export const partOf = (name: string, index: number) => `${name}.part${index}`
+const formatTag = (format: DiskFormat) => `pengx.${format}`
+
+export function tagged(tag: string, parts: readonly Program[]): Command {
+  return { ...batch(parts, { stopOnFailure: true }), tag }
+}
+
+/** Beside all clusters: dirty bitmaps, and clusters that a crash of QEMU left without an owner. */
+export function roomFor(format: DiskFormat, measured: number): number {
+  return format === 'raw' ? measured : measured + Math.ceil(measured / 1024) + 4 * MIB
+}
+
+/** What pengx wrote down of what a volume holds; undefined for one that somebody else made. */
+export function formatOf(volume: LogicalVolume): DiskFormat | undefined {
+  return (['raw', 'qcow2'] as const).find((format) => volume.tags.includes(formatTag(format)))
+}
+
+/** Where the zeroing of a volume that grew has to begin. */
+export function unzeroedFrom(volume: LogicalVolume): number | undefined {
+  const tag = volume.tags.find((one) => one.startsWith(ZERO_FROM))
+  return tag === undefined ? undefined : Number(tag.slice(ZERO_FROM.length))
+}
+
+/** What is not written to a new volume reads as zeros. */
+export function isZeroed(look: GroupLook): boolean {
+  return poolOf(look)?.zeroes ?? false
+}
+
+/** What makes an empty volume of that many bytes, in place of a half-made one of an earlier attempt. */
+export function makeRoom(look: GroupLook, name: string, format: DiskFormat | undefined, bytes: number): Program[] {
+  const group = look.group.name
+  const left = findVolume(look, name)
+  const pool = poolOf(look)
+  if (!pool) needSpace(look, `/dev/${group}/${name}`, bytes, left?.sizeBytes)
+  else if (format === 'raw') needZeroing(look, pool)
+  const volume = { group, name, bytes: inExtents(look, bytes) }
+  const kind = { ...(pool ? { pool: pool.name } : {}), ...(format ? { tag: formatTag(format) } : {}) }
+  return [...(left ? [removeVolumes(group, [name])] : []), createVolume({ ...volume, ...kind })]
+}
+
+/** The draft is safe on its disk before it has the volume's name. */
+export function finish(group: string, name: string): Program[] {
+  return [changes('sync', `/dev/${group}/${draftOf(name)}`), renameVolume(group, draftOf(name), name)]
+}
+
+/**
+ * Looks, and renames where that was not done before; what stands under the new name is never overwritten. Gives whether
+ * there is now something under the new name.
+ */
+export async function renameLv(host: Host, group: string, from: string, to: string, tag: string): Promise<boolean> {
+  const look = await lookAtGroup(host, group, from.length < to.length ? from : to)
+  const [source, target] = [findVolume(look, from), findVolume(look, to)]
+  if (source && target)
+    throw new PengxError(
+      'conflict',
+      `cannot rename ${group}/${from} to ${to} on ${host.name}: both are there; look which one is wanted and lvrename the other`,
+    )
+  if (source) await run(host, { ...renameVolume(group, from, to), tag })
+  return source !== undefined || target !== undefined
+}
+
+/** Removes a volume's companions that are meant (or itself); lvremove refuses what is in use. */
+export async function removeLvs(
+  host: Host,
+  path: string,
+  isMeant: (ending: string) => boolean,
+  tag: string,
+): Promise<void> {
+  const { group, name } = placeOf(path)
+  const { volumes } = await lookAtGroup(host, group, name)
+  const names = volumes.map((volume) => volume.name)
+  const meant = names.filter((one) => one.startsWith(name) && isMeant(one.slice(name.length)))
+  if (meant.length > 0) await run(host, { ...removeVolumes(group, meant), tag })
+}
+
+/** Makes a volume large enough for an image of that size, and zeroes what a raw one got. */
+export async function widenLv(
+  host: Host,
+  path: string,
+  format: DiskFormat,
+  sizeMib: number,
+  tag: string,
+): Promise<void> {
+  const { group, name } = placeOf(path)
+  const look = await lookAtGroup(host, group, name, [measureImage(format, { sizeMib })])
+  const volume = findVolume(look, name)
+  if (!volume) throw new PengxError('notFound', `cannot grow ${path} on ${host.name}: it is not there`)
+  const wanted = inExtents(look, roomFor(format, parseMeasure(look.answers[0]?.stdout ?? '')))
+  if (format === 'raw' && wanted < volume.sizeBytes) {
+    const is = volume.sizeBytes / MIB
+    throw new PengxError('refused', `cannot shrink ${path} on ${host.name} from ${is} to ${sizeMib} MiB`)
+  }
+  const grows = wanted > volume.sizeBytes
+  const thick = volume.kind !== 'thin'
+  if (thick && grows) needSpace(look, path, wanted - volume.sizeBytes)
+  const from = unzeroedFrom(volume) ?? (thick && grows && format === 'raw' ? volume.sizeBytes : undefined)
+  const mark = from === undefined ? [] : [tagVolume(group, name, `${ZERO_FROM}${from}`, 'add')]
+  const grow = grows ? [extendVolume(group, name, wanted)] : []
+  const zero = from === undefined ? [] : zeroFrom(path, from, Math.max(wanted, volume.sizeBytes))
+  const parts = [...mark, ...grow, ...zero]
+  if (parts.length > 0) await runAll(host, tagged(tag, parts))
+}
+
+/** Zeroes to the end, and takes the mark away that said so. */
+export function zeroFrom(path: string, from: number, end: number): Program[] {
+  const { group, name } = placeOf(path)
+  const zero = from < end ? [zeroDevice(path, from, end - from)] : []
+  return [...zero, tagVolume(group, name, `${ZERO_FROM}${from}`, 'take away')]
+}
+
+/** Zeroes what will not be written to: before, between and behind the stretches. */
+export function zeroBetween(path: string, { stretches }: Load, end: number): Program[] {
+  const starts = [...stretches.map((stretch) => stretch.start), end]
+  const ends = [0, ...stretches.map((stretch) => stretch.start + stretch.length)]
+  return ends.flatMap((from, index) => {
+    const to = starts[index] ?? end
+    return from < to ? [zeroDevice(path, from, to - from)] : []
+  })
+}

@@ -1,0 +1,49 @@
+import type { DiskFormat } from '../../model/disk.ts'
+import { PengxError } from '../../model/error.ts'
+import type { Command, Host } from '../host/host.ts'
+import { run, runWatched } from '../host/run.ts'
+import { convertImage, diskFormat, imageInfo, parseImageInfo, parseProgress } from '../tools/qemuImg.ts'
+import type { Image, VolumeInfo } from './volumeDriver.ts'
+
+/** What qemu-img does alike wherever an image lies. */
+
+/** What an image says of itself; undefined where there is none. Without its format its header is believed. */
+export async function readImage(host: Host, path: string, format?: DiskFormat): Promise<VolumeInfo | undefined> {
+  const output = await run(host, { ...imageInfo(path, format), okExits: [0, 1] })
+  if (output.exit !== 0) {
+    if (/No such file or directory/.test(output.stderr) || format === undefined) return undefined
+    const why = output.stderr.trim().split('\n').at(-1) ?? ''
+    throw new PengxError('commandFailed', `cannot read ${format} image ${path} on ${host.name}: ${why}`, {
+      cause: output,
+    })
+  }
+  const info = parseImageInfo(output.stdout)
+  const found = diskFormat(info.format)
+  if (!found) return undefined
+  return {
+    sizeMib: info.sizeMib,
+    usedMib: info.usedMib,
+    format: found,
+    ...(info.backingPath === undefined ? {} : { backing: info.backingPath }),
+  }
+}
+
+/** Copies what a guest would read of an image, and tells how far it is. */
+export async function convertWatched(
+  host: Host,
+  copy: { readonly source: Image; readonly target: Image; readonly existing?: boolean | 'zeroed' },
+  tag: string,
+  onProgress: (done: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const command: Command = { ...convertImage(copy), tag, heavy: true }
+  await runWatched(
+    host,
+    command,
+    (text) => {
+      const done = parseProgress(text)
+      if (done !== undefined) onProgress(done)
+    },
+    signal,
+  )
+}

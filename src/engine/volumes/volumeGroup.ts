@@ -1,0 +1,91 @@
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Command, Host, Output } from '../host/host.ts'
+import { runBatch } from '../host/run.ts'
+import { type LogicalVolume, parseGroup, parseVolumes, showGroup, showVolumes, type VolumeGroup } from '../tools/lvm.ts'
+import type { Program } from '../tools/program.ts'
+
+/** A volume group of a PM as it is now: what the block driver decides by. */
+export interface GroupLook {
+  readonly host: Host
+  readonly group: VolumeGroup
+  readonly volumes: readonly LogicalVolume[]
+  /** Answers to what was asked along with it. */
+  readonly answers: readonly Output[]
+}
+
+const MIB = 1024 * 1024
+
+/** `/dev/GROUP/NAME` taken apart. */
+export function placeOf(path: string): { readonly group: string; readonly name: string } {
+  const [, group, name] = /^\/dev\/([^/]+)\/([^/]+)$/.exec(path) ?? []
+  if (group === undefined || name === undefined || group === 'mapper')
+    throw new PengxError('invalid', `${path} is no logical volume: those are called /dev/GROUP/NAME`)
+  return { group, name }
+}
+
+/** The group that a storlink's link names, with or without `/dev/`. */
+export function groupOf(link: string): string {
+  return link.replace(/^\/dev\//, '').replace(/\/+$/, '')
+}
+
+/** Looks at a group and its volumes whose name begins so, and asks `more` in the same round trip. */
+export async function lookAtGroup(
+  host: Host,
+  group: string,
+  beginning: string | undefined,
+  more: readonly Program[] = [],
+): Promise<GroupLook> {
+  const parts: Command[] = [showGroup(group), showVolumes(group, beginning), ...more]
+  const [groups, volumes, ...answers] = await runBatch(host, batch(parts))
+  if (groups?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
+  const found = groups && groups.exit <= 5 ? parseGroup(groups.stdout) : undefined
+  if (!found || volumes?.exit !== 0) {
+    const cause = { cause: { groups, volumes } }
+    throw new PengxError('notFound', `there is no volume group ${group} on ${host.name}`, cause)
+  }
+  return { host, group: found, volumes: parseVolumes(volumes.stdout), answers }
+}
+
+export function findVolume(look: GroupLook, name: string): LogicalVolume | undefined {
+  return look.volumes.find((volume) => volume.name === name)
+}
+
+/** The thin pool that new volumes are made in: the emptiest; undefined where the group has none. */
+export function poolOf(look: GroupLook): LogicalVolume | undefined {
+  const pools = look.volumes.filter((volume) => volume.kind === 'thinPool')
+  return pools.sort((a, b) => poolFree(b) - poolFree(a) || (a.name < b.name ? -1 : 1))[0]
+}
+
+/** Bytes of a pool that nobody has written to. */
+export function poolFree(pool: LogicalVolume): number {
+  return pool.sizeBytes * (1 - (pool.dataPercent ?? 0) / 100)
+}
+
+/** Bytes as the group hands them out: whole extents. */
+export function inExtents(look: GroupLook, bytes: number): number {
+  const { extentBytes } = look.group
+  return Math.ceil(bytes / extentBytes) * extentBytes
+}
+
+/** Fails with `noSpace` where a thick volume does not fit; a thin one may be larger than what its pool has left. */
+export function needSpace(look: GroupLook, path: string, bytes: number, returned = 0): void {
+  const { host, group } = look
+  const free = group.freeBytes + returned
+  if (inExtents(look, bytes) <= free) return
+  const [needed, left] = [bytes, free].map((amount) => Math.ceil(amount / MIB))
+  throw new PengxError(
+    'noSpace',
+    `cannot make ${path} on ${host.name}: ${left} MiB of volume group ${group.name} are free, ${needed} MiB needed`,
+  )
+}
+
+/** A raw volume in a pool that does not zero its blocks would show a guest what others wrote there. */
+export function needZeroing(look: GroupLook, pool: LogicalVolume): void {
+  if (pool.zeroes) return
+  const { host, group } = look
+  throw new PengxError(
+    'refused',
+    `thin pool ${group.name}/${pool.name} on ${host.name} hands out blocks with what others wrote there: lvchange -Zy ${group.name}/${pool.name}, or make qcow2 disks there`,
+  )
+}
