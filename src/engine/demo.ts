@@ -29,13 +29,14 @@ export async function furnishDemo(
   const stopped = await Promise.all(view.pms().map((pm) => stoppedOn(pm, hypervisor, host(pm))))
   const adopted = [...running, ...stopped.flat()]
   const storlinks = await makeStorlinks(store, adopted)
-  for (const vm of adopted) {
-    const disks = vm.disks.map((disk) => {
+  const owned = adopted.map((vm) => ({
+    ...vm,
+    disks: vm.disks.map((disk) => {
       const storlink = storlinks.get(placeOf(vm, disk.path))
       return { ...disk, owned: true, ...(storlink === undefined ? {} : { storlink }) }
-    })
-    await inventory.putVm({ ...vm, disks })
-  }
+    }),
+  }))
+  await inventory.putVms(owned)
   await Promise.all(view.pms().map((pm) => observer.look(pm.uuid)))
 }
 

@@ -37,12 +37,21 @@ function uuidFrom(random: () => number): string {
   return `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(6)}${hex(6)}`
 }
 
+/** 24 random bits repeat themselves among some thousand guests, and a site has no address twice. */
+const givenMacs = new WeakMap<() => number, Set<string>>()
+
 function macFrom(random: () => number): string {
+  const given = givenMacs.get(random) ?? new Set<string>()
+  givenMacs.set(random, given)
   const byte = () =>
     Math.floor(random() * 256)
       .toString(16)
       .padStart(2, '0')
-  return `00:16:3e:${byte()}:${byte()}:${byte()}`
+  let mac: string
+  do mac = `00:16:3e:${byte()}:${byte()}:${byte()}`
+  while (given.has(mac))
+  given.add(mac)
+  return mac
 }
 
 function createPm(index: number, perPm: number, random: () => number, now: number): PmState {

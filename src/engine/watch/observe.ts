@@ -3,7 +3,7 @@ import { uuidOfMachineId } from '../../lib/ids.ts'
 import { type Disk, identifyDisks } from '../../model/disk.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { FoundConfig, Pm, PmSeen, Stray } from '../../model/pm.ts'
-import type { Vm } from '../../model/vm.ts'
+import type { Vm, VmSeen } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { ConfigFile, DomainDetail, DomainSeen, Hypervisor, PmLook } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
@@ -96,27 +96,22 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     return turn
   }
 
-  async function writeMeaning(
-    meaning: Meaning,
-    pmSeen?: { uuid: string; seen: PmSeen; cpuCount: number; memoryMib: number },
-  ): Promise<void> {
-    for (const vm of meaning.moved) await inventory.putVm(vm)
-    for (const uuid of meaning.gone) {
-      sampler.forget(uuid)
-      await inventory.dropVm(uuid)
-    }
-    await inventory.recordSeen({ vms: meaning.seen, ...(pmSeen ? { pms: [pmSeen] } : {}) })
+  async function writeMeaning(meaning: Meaning): Promise<void> {
+    for (const uuid of meaning.gone) sampler.forget(uuid)
+    if (meaning.moved.length > 0) await inventory.putVms(meaning.moved)
+    if (meaning.gone.length > 0) await inventory.dropVms(meaning.gone)
+    if (meaning.seen.length > 0) await inventory.recordSeen({ vms: meaning.seen })
   }
 
   async function saw(pm: string, domains: readonly DomainSeen[]): Promise<void> {
     const state = stateOf(pm)
-    await apply(pm, ++state.started, domains, (meaning) => writeMeaning(meaning))
+    await apply(pm, ++state.started, domains, writeMeaning)
   }
 
   async function quick(pm: string): Promise<readonly DomainSeen[]> {
     const ticket = ++stateOf(pm).started
     const domains = await hypervisor.domains(host(view.needPm(pm)))
-    await apply(pm, ticket, domains, (meaning) => writeMeaning(meaning))
+    await apply(pm, ticket, domains, writeMeaning)
     return domains
   }
 
@@ -165,15 +160,19 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     details: readonly DomainDetail[],
     disks: readonly Disk[],
   ): Promise<void> {
+    const found: Vm[] = []
+    const seen: { uuid: string; seen: VmSeen; bootedAt?: number }[] = []
     for (const detail of details) {
       const domain = meaning.appeared.find((one) => one.domid === detail.domid)
       const vm = view.getVm(detail.uuid)
-      if (domain && !vm) await inventory.putVm(foundVm(pm, domain, detail, disks))
+      if (domain && !vm) found.push(foundVm(pm, domain, detail, disks))
       if (!vm || vm.seen.domid !== detail.domid) continue
       const vnc = detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }
       const booted = detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }
-      await inventory.recordSeen({ vms: [{ uuid: vm.uuid, seen: { ...vm.seen, ...vnc }, ...booted }] })
+      seen.push({ uuid: vm.uuid, seen: { ...vm.seen, ...vnc }, ...booted })
     }
+    if (found.length > 0) await inventory.putVms(found)
+    if (seen.length > 0) await inventory.recordSeen({ vms: seen })
   }
 
   /** Files that no row stands for: neither its own file nor one of its name. */
@@ -232,9 +231,11 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
       state.configs = await hypervisor.configFiles(host(row)).catch(() => state.configs)
     const { cpuCount, totalMib: memoryMib } = look
     await apply(row.uuid, ticket, look.domains, async (meaning) => {
-      const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays, unclaimed(row.uuid, state.configs))
-      await writeMeaning(meaning, { uuid: row.uuid, seen, cpuCount, memoryMib })
+      await writeMeaning(meaning)
       await writeDetails(row.uuid, meaning, details, disks)
+      // Which files no row stands for can be told when every domain has its row.
+      const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays, unclaimed(row.uuid, state.configs))
+      await inventory.recordSeen({ pms: [{ uuid: row.uuid, seen, cpuCount, memoryMib }] })
     })
     for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)
     if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
