@@ -4,6 +4,7 @@ import type { PmInterface } from '../../model/pm.ts'
 import type { VmSpec, VmState } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { Devices } from '../tools/xlDevices.ts'
+import type { BackupDisk, BackupWay } from './backup.ts'
 import type { Patience } from './devices.ts'
 
 /** One domain as a look sees it. */
@@ -131,6 +132,16 @@ export interface Hypervisor {
     sizeMib: number,
     tag: string,
   ): Promise<void>
+  /** Why those disks cannot be copied while their guest runs, or undefined. */
+  refuseBackup(
+    host: Host,
+    domid: number,
+    disks: readonly { readonly vdev: string; readonly path: string }[],
+  ): Promise<string | undefined>
+  /** Copies what the disks hold at one moment into volumes that are there, while the guest goes on. */
+  backupDisks(host: Host, domid: number, disks: readonly BackupDisk[], way: BackupWay): Promise<void>
+  /** Ends what an attempt of that name left at work; none there is done. */
+  cancelBackup(host: Host, domid: number, way: Pick<BackupWay, 'name' | 'clock'>): Promise<void>
   /** What a failed attempt leaves half attached is detached at once. */
   attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
   /** For the undo of an attachment alone. */

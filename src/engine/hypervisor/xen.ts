@@ -15,6 +15,7 @@ import {
   updateConfig,
 } from '../tools/xl.ts'
 import { formatConfig } from '../tools/xlConfig.ts'
+import { backupDisks, cancelBackup, refuseBackup } from './backup.ts'
 import { change } from './change.ts'
 import { configFiles, readConfig } from './configs.ts'
 import { diskCounters } from './counters.ts'
@@ -40,6 +41,9 @@ export const xen: Hypervisor = {
   attachDisk,
   detachDisk,
   resizeDisk,
+  refuseBackup,
+  backupDisks,
+  cancelBackup,
   attachNic,
   detachNic,
   insertCd,

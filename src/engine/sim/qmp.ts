@@ -7,7 +7,8 @@ import { PengxError } from '../../model/error.ts'
 import { settle } from './guests.ts'
 import type { SimWorld } from './program.ts'
 import { socketDomain } from './pseudo.ts'
-import { QMP_COMMANDS, type QmpAnswer } from './qmpCommands.ts'
+import type { QmpAnswer } from './qmpBlocks.ts'
+import { QMP_COMMANDS } from './qmpCommands.ts'
 import type { Domain, PmState } from './state.ts'
 
 const GREETING = {

@@ -3,58 +3,11 @@
  * those of the domain's disks that go through QEMU.
  */
 import { findNode, splitPath } from './files.ts'
-import { backendOf } from './guestConfig.ts'
 import { countersOf, remove, startCounting, stopCounting } from './guests.ts'
 import { hashText } from './noise.ts'
-import type { SimWorld } from './program.ts'
-import type { BlockNode, Domain, FileNode, ImageHeader, PmState, SimDisk } from './state.ts'
-
-export interface QmpCall {
-  readonly world: SimWorld
-  readonly pm: PmState
-  readonly domain: Domain
-  readonly args: Record<string, unknown>
-}
-
-export type QmpAnswer = (
-  | { readonly return: unknown }
-  | { readonly error: { readonly class: string; readonly desc: string } }
-) & {
-  /** Sent before the answer. */
-  readonly events?: readonly { readonly event: string; readonly data?: unknown }[]
-  /** QEMU ends after this answer. */
-  readonly hangUp?: true
-}
-
-export type QmpCommand = (call: QmpCall) => QmpAnswer
-
-export function qmpError(desc: string, kind = 'GenericError'): QmpAnswer {
-  return { error: { class: kind, desc } }
-}
-
-/** A disk as QEMU has it open. */
-export interface OpenBlock {
-  readonly disk: SimDisk
-  readonly nodeName: string
-  readonly qdev: string
-  readonly path: string
-}
-
-export function openBlocks({ pm, domain }: Pick<QmpCall, 'pm' | 'domain'>): OpenBlock[] {
-  const first = domain.config.type === 'hvm' ? 26 : 2
-  return domain.config.disks
-    .filter((disk) => disk.path !== '' && backendOf(disk, findNode(pm, disk.path)?.kind === 'block') === 'qdisk')
-    .map((disk, index) => ({
-      disk,
-      nodeName: disk.nodeName ?? `${disk.vdev}-${disk.format}`,
-      qdev: `/machine/unattached/device[${first + index}]`,
-      path: disk.livePath ?? disk.path,
-    }))
-}
-
-export function findBlock(call: QmpCall, name: unknown): OpenBlock | undefined {
-  return openBlocks(call).find((block) => block.nodeName === name || block.qdev === name)
-}
+import { findBlock, openBlocks, type QmpCommand, qmpError } from './qmpBlocks.ts'
+import { QMP_JOBS } from './qmpJobs.ts'
+import type { BlockNode, FileNode, ImageHeader, PmState } from './state.ts'
 
 function nodeAt(pm: PmState, path: string): FileNode | BlockNode | undefined {
   const node = findNode(pm, path)
@@ -160,6 +113,7 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
       name = anonymous(`${at}/format`)
     }
   }
+  for (const { name, path } of call.domain.addedNodes ?? []) nodes.push(inserted(imageOf(call.pm, path), name, false))
   return { return: nodes }
 }
 
@@ -262,6 +216,7 @@ export const QMP_COMMANDS: Record<string, QmpCommand> = {
     return qmpError(`Property 'xen-disk.${String(call.args.property)}' not found`)
   },
   block_resize: blockResize,
+  ...QMP_JOBS,
   stop: ({ world, domain }) => {
     domain.qemuStopped = true
     if (domain.config.type === 'hvm') stopCounting(domain, world.clock.now())

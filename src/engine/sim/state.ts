@@ -101,12 +101,28 @@ export interface Domain {
   stubborn?: true
   /** The guest has PV drivers, so it hears control/shutdown. */
   paravirt: boolean
+  /** Nodes that QMP added (blockdev-add), and QEMU's jobs: gone with the domain. */
+  addedNodes?: { name: string; path: string; format: string }[]
+  blockJobs?: SimBlockJob[]
   /** QEMU was told to stop its block devices (QMP `stop`). */
   qemuStopped?: true
   counters: Counters
   /** Counts since then; absent while it is paused or shut down. */
   countsSince?: number
   vncPort?: number
+}
+
+/** A copy that QEMU makes; what it writes is there when its time has come and somebody asks. */
+export interface SimBlockJob {
+  id: string
+  type: 'backup'
+  target: string
+  bytes: number
+  virtualSize: number
+  startedAt: number
+  endsAt: number
+  concluded?: true
+  error?: string
 }
 
 export type DueKind = 'built' | 'booted' | 'stopped' | 'acted' | 'gone'

@@ -208,3 +208,31 @@ export function parseBlocks(answer: Json): OpenBlock[] {
 export function parseOpenFiles(answer: Json): string[] {
   return (answer as readonly { readonly file?: string }[]).flatMap(({ file }) => file ?? [])
 }
+
+/** A job of QEMU's, running or waiting to be dismissed. */
+export interface BlockJob {
+  readonly id: string
+  /** `running`, `waiting`, `concluded`, … */
+  readonly status: string
+  readonly current: number
+  readonly total: number
+  readonly error?: string
+}
+
+/** The answer to `query-jobs`. */
+export function parseBlockJobs(answer: Json): BlockJob[] {
+  const rows = answer as readonly {
+    readonly id: string
+    readonly status: string
+    readonly 'current-progress'?: number
+    readonly 'total-progress'?: number
+    readonly error?: string
+  }[]
+  return rows.map(({ id, status, error, ...row }) => ({
+    id,
+    status,
+    current: row['current-progress'] ?? 0,
+    total: row['total-progress'] ?? 0,
+    ...(error === undefined ? {} : { error }),
+  }))
+}
