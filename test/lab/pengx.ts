@@ -102,7 +102,8 @@ export async function serveInside(host: LabHost, store: string): Promise<Served>
       signal: AbortSignal.timeout(300_000),
     })
     const text = await answer.text()
-    return { status: answer.status, body: text === '' ? {} : JSON.parse(text) }
+    const isJson = answer.headers.get('Content-Type')?.includes('json')
+    return { status: answer.status, body: isJson ? JSON.parse(text) : {} }
   }
   for (let round = 0; ; round++) {
     const up = await ask('GET', '/healthz').catch(() => undefined)
