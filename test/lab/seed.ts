@@ -27,7 +27,7 @@ export async function writeCommon(root: Root, dir: string): Promise<void> {
   await writeInitramfs(root, guestInitramfs, join(dir, 'lab/guest/initrd'))
   await symlink('/boot/vmlinux', join(dir, 'lab/guest/vmlinux'))
   await symlink(`/boot/vmlinuz-${root.kernelRelease}`, join(dir, 'lab/guest/vmlinuz'))
-  for (const name of ['boot.sh', 'halt.sh']) {
+  for (const name of ['boot.sh', 'halt.sh', 'serve.sh']) {
     await copyFile(join(here, 'dom0', name), join(dir, 'lab', name))
     await chmod(join(dir, 'lab', name), 0o755)
   }
@@ -64,6 +64,7 @@ export async function writeSeed(common: string, identity: Identity, archive: str
     'etc/machine-id': `${crypto.randomUUID().replaceAll('-', '')}\n`,
     'etc/hosts': ['127.0.0.1 localhost', ...names.map((host) => `${host.address} ${host.name}`), ''].join('\n'),
     'etc/network/interfaces': interfaces(identity.number),
+    'etc/iscsi/initiatorname.iscsi': `InitiatorName=iqn.1993-08.org.debian:01:lab${identity.number}\n`,
     'etc/ssh/ssh_host_ed25519_key': await Bun.file(identity.hostKeyFile).text(),
     'etc/ssh/ssh_host_ed25519_key.pub': await Bun.file(`${identity.hostKeyFile}.pub`).text(),
     'root/.ssh/id_ed25519': await Bun.file(identity.loginKey).text(),

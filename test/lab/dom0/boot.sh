@@ -31,6 +31,12 @@ stage modules
 xen=$!
 ifup -a
 stage network
+# what a Debian host has running for storage: mount.nfs and iscsiadm count on it
+mkdir -p /run/rpc_pipefs /run/rpcbind
+mount -t rpc_pipefs rpc_pipefs /run/rpc_pipefs
+rpcbind -w
+(modprobe iscsi_tcp && iscsid) &
+vgchange -q -aay &
 /usr/sbin/sshd
 stage sshd
 wait $xen
