@@ -9,7 +9,7 @@ import type { ConfigFile, DomainDetail, DomainSeen, Hypervisor, PmLook } from '.
 import type { Store } from '../store/store.ts'
 import { withSizes } from '../volumes/sizes.ts'
 import { createSampler } from './perf.ts'
-import { isProvisional } from './provisional.ts'
+import { isProvisional } from '../../model/provisional.ts'
 import { type Known, type Meaning, reconcile } from './reconcile.ts'
 
 /**

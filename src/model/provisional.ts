@@ -1,5 +1,5 @@
-import { uuidOfText } from '../../lib/ids.ts'
-import { emptyPmSeen, type Pm } from '../../model/pm.ts'
+import { uuidOfText } from '../lib/ids.ts'
+import { emptyPmSeen, type Pm } from './pm.ts'
 
 /**
  * A machine that was named but has never answered has no identity yet: it gets one that follows from its destination,
