@@ -1,6 +1,6 @@
 import { Box, Text, Transform, useApp, useInput, usePaste } from 'ink'
-import { memo, useEffect, useSyncExternalStore } from 'react'
-import { keyNames, textKeys } from '../ui/keymap.ts'
+import { memo, useEffect, useState, useSyncExternalStore } from 'react'
+import { createKeyReader, textKeys } from '../ui/keymap.ts'
 import type { Desk } from './desk.ts'
 import { press } from './press.ts'
 import type { ScreenStore } from './state.ts'
@@ -17,9 +17,10 @@ export function App({
   lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
 }) {
   const { suspendTerminal } = useApp()
+  const [read] = useState(() => createKeyReader())
   useEffect(() => lend((work) => suspendTerminal(work)), [lend, suspendTerminal])
   useInput((input, key) => {
-    for (const name of keyNames(input, key)) press(desk, name)
+    for (const name of read(input, key)) press(desk, name)
   })
   usePaste((text) => {
     for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') press(desk, name)

@@ -40,8 +40,18 @@ export function openFields(operation: AnyOperation, raw: Raw): Field[] {
   )
 }
 
+/** It cannot be asked, or means nothing, before somebody has said what: a form comes first. */
+function needsForm(operation: AnyOperation, raw: Raw): boolean {
+  if (openFields(operation, raw).length > 0) return true
+  return describeParams(operation.params).some(
+    ({ name, kind, default: standard, advanced, from }) =>
+      !(name in raw) && standard === undefined && !advanced && kind !== 'flag' && from !== 'pm',
+  )
+}
+
 export function offerOf(desk: Desk, operation: AnyOperation, subject: Subject, extra: Raw = {}): Offer {
-  const raw = { ...rawFor(operation, subject), ...extra }
+  // What a form was opened with names the first of many; each is asked for itself.
+  const raw = { ...extra, ...rawFor(operation, subject) }
   const checked = check(desk, operation, raw)
   return { subject, raw, ...checked }
 }
@@ -70,7 +80,7 @@ export function refusalOf(desk: Desk, name: string, subjects: readonly Subject[]
   for (const subject of subjects.slice(0, 500)) {
     const raw = rawFor(operation, subject)
     if (raw === undefined) return `${operation.title} is not for a ${subject.kind}`
-    if (openFields(operation, { ...raw, ...extra }).length > 0) return readOnlyReason(desk)
+    if (needsForm(operation, { ...extra, ...raw })) return readOnlyReason(desk)
     const { refusal } = offerOf(desk, operation, subject, extra)
     if (refusal === undefined) return undefined
     reason ??= refusal
@@ -95,14 +105,27 @@ export function ask(desk: Desk, name: string, subjects: readonly Subject[], extr
   if (subjects.length === 0) return desk.say('nothing is chosen')
   const first = rawFor(operation, subjects[0]!)
   if (first === undefined) return askFresh(desk, name, extra)
-  if (openFields(operation, { ...first, ...extra }).length > 0) {
-    const refusal = readOnlyReason(desk)
-    if (refusal !== undefined) return desk.say(refusal)
-    return openForm(desk, operation, { ...first, ...extra }, (raw) =>
-      proceed(desk, operation, subjects, { ...extra, ...raw }),
+  if (needsForm(operation, { ...first, ...extra })) {
+    const refusal = refusalOf(desk, name, subjects, extra)
+    if (refusal !== undefined) return desk.say(`${operation.title}: ${refusal}`)
+    const present = subjects.length === 1 ? presentValues(desk, subjects[0]!) : {}
+    return openForm(
+      desk,
+      operation,
+      { ...first, ...extra },
+      (raw) => proceed(desk, operation, subjects, { ...extra, ...raw }),
+      present,
     )
   }
   proceed(desk, operation, subjects, extra)
+}
+
+/** What a VM is now, for a form that changes it: only what differs is sent. */
+function presentValues(desk: Desk, { kind, id }: Subject): Raw {
+  const vm = kind === 'vm' ? desk.engine.view.getVm(id) : undefined
+  if (vm === undefined) return {}
+  const { name, desc, os, osArch, vcpuCount, memoryMib, maxmemMib } = vm
+  return { name, desc, os, osArch, vcpus: vcpuCount, memory: memoryMib, maxmem: maxmemMib }
 }
 
 /** An operation that makes something new: its form first. */
@@ -111,7 +134,9 @@ export function askFresh(desk: Desk, name: string, given: Raw = {}) {
   if (operation === undefined) return desk.say(`this version has no ${name}`)
   const refusal = readOnlyReason(desk)
   if (refusal !== undefined) return desk.say(refusal)
-  openForm(desk, operation, given, (raw) => proceedWith(desk, operation, [newOffer(desk, operation, raw)]))
+  const proceedNew = (raw: Raw) => proceedWith(desk, operation, [newOffer(desk, operation, raw)])
+  if (describeParams(operation.params).every(({ name: field }) => field in given)) return proceedNew(given)
+  openForm(desk, operation, given, proceedNew)
 }
 
 function newOffer(desk: Desk, operation: AnyOperation, raw: Raw): Offer {

@@ -32,6 +32,13 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
         value: template.uuid,
         label: `${template.name} on ${view.getPm(template.pm)?.name ?? '?'}, ${formatMib(templateMib(template))}`,
       }))
+    case 'disk':
+      return (view.getVm(values.vm ?? '')?.disks ?? []).map((disk) => ({ value: disk.uuid, label: disk.vdev }))
+    case 'nic':
+      return (view.getVm(values.vm ?? '')?.nics ?? []).map((nic) => ({
+        value: String(nic.id),
+        label: `${nic.name} on ${nic.bridge}`,
+      }))
     case 'bridge':
       return bridges(view, values).map((name) => ({ value: name, label: name }))
     case 'found':

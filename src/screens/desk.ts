@@ -14,6 +14,8 @@ export interface ScreenOptions {
   readonly production: boolean
   readonly look: Look
   readonly now: () => number
+  /** Keys that mean what another key means. */
+  readonly aliases: ReadonlyMap<string, string>
   /** Puts a text where the person can paste it, and says where that is. */
   readonly copy: (text: string) => Promise<string>
 }

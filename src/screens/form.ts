@@ -1,51 +1,26 @@
-import type { AnyOperation, Preview } from '../engine/jobs/operation.ts'
-import { describeParams, type Field } from '../engine/jobs/params.ts'
+import type { AnyOperation } from '../engine/jobs/operation.ts'
 import { toPengxError } from '../model/error.ts'
 import { typedBy } from '../ui/keymap.ts'
-import { editText, type TextInput, textInput } from '../ui/textInput.ts'
+import { editText, textInput } from '../ui/textInput.ts'
 import type { Raw } from './actions.ts'
 import { choicesOf } from './choices.ts'
 import type { Desk } from './desk.ts'
+import { emptyForm, type Filled, type FormState, formRows, listed, valuesOf } from './formState.ts'
 import { drawForm } from './formView.ts'
 import type { Overlay } from './state.ts'
-
-/** A field as it is being filled in: always text, typed by its schema only when the form is sent. */
-export interface Filled {
-  readonly field: Field
-  readonly input: TextInput
-  /** For a list with known choices: the one under the cursor. */
-  readonly at: number
-  readonly error?: string
-}
-
-export interface FormState {
-  readonly operation: AnyOperation
-  readonly given: Raw
-  readonly fields: readonly Filled[]
-  /** Index into the rows that are shown; the row after the last plain field folds and unfolds the rest. */
-  readonly row: number
-  readonly unfolded: boolean
-  readonly problem?: string
-  readonly previews?: readonly Preview[]
-}
-
-/** Rows of the form from top to bottom: fields by index, and the fold between plain and advanced ones. */
-export function formRows(state: FormState): readonly (number | 'fold')[] {
-  const plain: number[] = []
-  const advanced: number[] = []
-  state.fields.forEach(({ field }, index) => {
-    ;(field.advanced ? advanced : plain).push(index)
-  })
-  if (advanced.length === 0) return plain
-  return state.unfolded ? [...plain, 'fold', ...advanced] : [...plain, 'fold']
-}
 
 /**
  * A form drawn from an operation's parameters. Errors stand beside the field they are about; what the operation
  * itself refuses stands below. Sends raw values: the engine decodes them once more by the same schema.
  */
-export function openForm(desk: Desk, operation: AnyOperation, given: Raw, send: (raw: Raw) => void): void {
-  let state = begin(operation, given)
+export function openForm(
+  desk: Desk,
+  operation: AnyOperation,
+  given: Raw,
+  send: (raw: Raw) => void,
+  present: Raw = {},
+): void {
+  let state = emptyForm(operation, given, present)
   const close = () => desk.close(overlay)
 
   const overlay: Overlay = {
@@ -79,27 +54,6 @@ export function openForm(desk: Desk, operation: AnyOperation, given: Raw, send: 
     })
   }
   desk.open(overlay)
-}
-
-function begin(operation: AnyOperation, given: Raw): FormState {
-  const fields = describeParams(operation.params)
-    .filter(({ name }) => !(name in given))
-    .map((field): Filled => ({ field, input: textInput(textOf(field)), at: 0 }))
-  return { operation, given, fields, row: 0, unfolded: false }
-}
-
-function textOf(field: Field): string {
-  const standard = field.default
-  if (standard === undefined || standard === null) return ''
-  if (Array.isArray(standard)) return standard.join(', ')
-  return String(standard)
-}
-
-export function valuesOf(state: FormState): Record<string, string> {
-  const values: Record<string, string> = {}
-  for (const [name, value] of Object.entries(state.given)) values[name] = String(value)
-  for (const { field, input } of state.fields) values[field.name] = input.text
-  return values
 }
 
 function pressForm(desk: Desk, state: FormState, key: string): FormState {
@@ -164,13 +118,6 @@ function pressSet(filled: Filled, choices: readonly { value: string }[], key: st
   return { ...filled, input: textInput([...taken].join(', ')) }
 }
 
-export function listed(text: string): string[] {
-  return text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== '')
-}
-
 /** Raw values where everything is in order, else the form with its errors and the cursor on the first of them. */
 function submit(desk: Desk, state: FormState): { readonly state: FormState; readonly raw?: Raw } {
   const missing = state.fields.filter(
@@ -180,9 +127,9 @@ function submit(desk: Desk, state: FormState): { readonly state: FormState; read
     return { state: withErrors(state, new Map(missing.map(({ field }) => [field.name, 'is missing']))) }
   }
   const raw: Record<string, Raw[string]> = { ...state.given }
-  for (const { field, input } of state.fields) {
+  for (const { field, input, was } of state.fields) {
     if (field.kind === 'list') raw[field.name] = listed(input.text)
-    else if (input.text.trim() !== '') raw[field.name] = input.text
+    else if (input.text.trim() !== '' && input.text !== was) raw[field.name] = input.text
   }
   try {
     const params = desk.engine.decode(state.operation.name, raw)

@@ -5,7 +5,7 @@ import { drawInput } from '../ui/textInput.ts'
 import { choicesOf } from './choices.ts'
 import { capital } from './confirm.ts'
 import type { Desk } from './desk.ts'
-import { type Filled, type FormState, formRows, listed, valuesOf } from './form.ts'
+import { type Filled, type FormState, formRows, listed, valuesOf } from './formState.ts'
 import { drawPlan } from './plan.ts'
 
 const TITLE = 22

@@ -172,14 +172,9 @@ function marksLine(desk: Desk, marks: number): Line {
 function footer(desk: Desk, width: number): Line {
   const screen = screenOf(desk)
   const ascii = desk.options.look.ascii
-  const hints: { key: string; title: string; off: boolean }[] = []
-  const seen = new Set<string>()
-  for (const { key, quiet } of screen.keys) {
-    if (quiet || seen.has(key)) continue
-    seen.add(key)
-    const row = rowFor(desk, screen.keys, key)!
-    hints.push({ key, title: row.title, off: keyRefusal(desk, row) !== undefined })
-  }
+  const hints = screen.keys
+    .filter((row) => !row.quiet && rowFor(desk, screen.keys, row.key) === row)
+    .map((row) => ({ key: row.key, title: row.title, off: keyRefusal(desk, row) !== undefined }))
   const deep = desk.state().trail.length > 1
   const tail = [
     { key: 'x', title: 'all', off: false },

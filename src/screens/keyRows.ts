@@ -20,13 +20,19 @@ export const MOVING: readonly (readonly [string, string])[] = [
 export function keyRefusal(desk: Desk, row: KeyRow): string | undefined {
   const own = row.refuse?.(desk)
   if (own !== undefined || row.operation === undefined) return own
-  if (row.fresh) return desk.engine.operations.has(row.operation) ? readOnlyReason(desk) : 'this version cannot do that'
+  if (row.fresh) return readOnlyReason(desk)
   return refusalOf(desk, row.operation, screenOf(desk).subjects(desk), row.raw?.(desk))
+}
+
+/** A key that means something here: on this tab, and with an operation that this version has. */
+export function isThere(desk: Desk, row: KeyRow): boolean {
+  const known = row.operation === undefined || desk.engine.operations.has(row.operation)
+  return known && (row.when?.(desk) ?? true)
 }
 
 /** Of rows that share a key (pause, resume) the first that can be done now, else the first. */
 export function rowFor(desk: Desk, rows: readonly KeyRow[], key: string): KeyRow | undefined {
-  const candidates = rows.filter((row) => row.key === key)
+  const candidates = rows.filter((row) => row.key === key && isThere(desk, row))
   if (candidates.length < 2) return candidates[0]
   return candidates.find((row) => keyRefusal(desk, row) === undefined) ?? candidates[0]
 }

@@ -3,7 +3,7 @@ import { scoreMatch } from '../ui/fuzzy.ts'
 import { ask, askFresh, openFields, operationsOn, rawFor, readOnlyReason, refusalOf } from './actions.ts'
 import { screenOf, screens } from './catalog.ts'
 import type { Desk } from './desk.ts'
-import { keyRefusal, MOVING, runKey } from './keyRows.ts'
+import { isThere, keyRefusal, MOVING, runKey } from './keyRows.ts'
 import { type Item, openPicker } from './picker.ts'
 import type { KeyRow } from './screen.ts'
 import { count, pmStatus, vmStatus } from './words.ts'
@@ -94,7 +94,7 @@ function thingItems(desk: Desk, typed: string): { item: Item; score: number }[] 
 
 /** Keys that stand for an operation, so that menus show them. */
 function keyOf(desk: Desk, operation: string): string | undefined {
-  return screenOf(desk).keys.find((row) => row.operation === operation)?.key
+  return screenOf(desk).keys.find((row) => row.operation === operation && isThere(desk, row))?.key
 }
 
 /** Every operation on what is chosen, in the fixed order of the catalog; refused ones with their reason. */
@@ -130,16 +130,18 @@ function freshItems(desk: Desk): Item[] {
 }
 
 function keyItems(desk: Desk, rows: readonly KeyRow[]): Item[] {
-  return rows.map((row) => {
-    const reason = keyRefusal(desk, row)
-    return {
-      key: row.key,
-      label: row.title,
-      note: row.help ?? (row.operation ? desk.engine.operations.get(row.operation)?.help : undefined),
-      ...(reason === undefined ? {} : { reason }),
-      run: () => runKey(desk, row),
-    }
-  })
+  return rows
+    .filter((row) => isThere(desk, row))
+    .map((row) => {
+      const reason = keyRefusal(desk, row)
+      return {
+        key: row.key,
+        label: row.title,
+        note: row.help ?? (row.operation ? desk.engine.operations.get(row.operation)?.help : undefined),
+        ...(reason === undefined ? {} : { reason }),
+        run: () => runKey(desk, row),
+      }
+    })
 }
 
 /** `?` every key that works here, and why it does nothing now; typing narrows. */

@@ -9,16 +9,17 @@ import { openQuit } from './quit.ts'
 import { listOf } from './state.ts'
 
 /** One key, to whoever it is for: what lies on top, the filter being typed, the screen, everywhere, the list. */
-export function press(desk: Desk, key: string) {
+export function press(desk: Desk, pressed: string) {
   const state = desk.state()
   if (isTooSmall(state.size)) {
-    if (key === 'q' || key === 'ctrl-c') openQuit(desk)
+    if (pressed === 'q' || pressed === 'ctrl-c') openQuit(desk)
     return
   }
   const overlay = state.overlays.at(-1)
-  if (overlay !== undefined) return key === 'ctrl-c' ? desk.close(overlay) : overlay.press(key)
-  if (key === 'ctrl-c') return openQuit(desk)
-  if (state.filtering && pressFilter(desk, key)) return
+  if (overlay !== undefined) return pressed === 'ctrl-c' ? desk.close(overlay) : overlay.press(pressed)
+  if (pressed === 'ctrl-c') return openQuit(desk)
+  if (state.filtering && pressFilter(desk, pressed)) return
+  const key = desk.options.aliases.get(pressed) ?? pressed
 
   const screen = screenOf(desk)
   if (screen.press?.(desk, key)) return

@@ -20,6 +20,8 @@ export interface KeyRow {
   act?(desk: Desk): void
   /** Why it does nothing now; for an operation this comes from the operation itself. */
   refuse?(desk: Desk): string | undefined
+  /** Only there while this holds: on one tab of several. */
+  when?(desk: Desk): boolean
   /** Not in the footer: there are enough keys there already. */
   readonly quiet?: true
   /** Acts on nothing that is chosen: always opens its form. */

@@ -2,9 +2,11 @@ import { render } from 'ink'
 import type { Engine } from '../engine/engine.ts'
 import { lookOf } from '../ui/look.ts'
 import { App } from './App.tsx'
+import { aliasesOf } from './aliases.ts'
 import { copyToTerminal } from './clipboard.ts'
 import { createDesk, type Desk } from './desk.ts'
 import { paint } from './frame.ts'
+import { formatKept, type Kept, parseKept } from './kept.ts'
 import { askHostKey } from './quit.ts'
 
 export interface StartOptions {
@@ -18,6 +20,10 @@ export interface StartOptions {
   readonly now?: () => number
   /** Called with how to give the terminal back, for whoever prints a last line after a crash. */
   readonly onMounted?: (restore: () => void) => void
+  /** Keys of one's own, by operation or by what a key is called in help. */
+  readonly keys?: Readonly<Record<string, readonly string[]>>
+  /** Where it is kept how lists are sorted and what they show. */
+  readonly kept?: Kept
   /** Writes whole frames and not differences: for tests. */
   readonly wholeFrames?: boolean
   /** Asked to end by something other than a key. */
@@ -38,6 +44,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
       production: options.production ?? false,
       look: lookOf(environment, options.ascii ?? false),
       now: options.now ?? Date.now,
+      aliases: aliasesOf(options.keys ?? {}),
       copy: async (text) => copyToTerminal(text, (sequence) => stdout.write(sequence), environment),
     },
     sizeOf(),
@@ -55,6 +62,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   }
   const resize = () => desk.set({ size: sizeOf() })
 
+  desk.store.setState({ lists: parseKept(options.kept?.read()) })
   paint(desk)
   // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
   if (stdout.isTTY) stdout.write('\r')
@@ -77,6 +85,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     await instance.waitUntilExit()
   } finally {
     engine.setHostKeyPrompt(undefined)
+    options.kept?.write(formatKept(desk.state().lists))
     stdout.off('resize', resize)
     desk.dispose()
     instance.cleanup()

@@ -34,15 +34,43 @@ function turnTab(desk: Desk, by: number): void {
   desk.choose('vm.tab', TABS[(at + by + TABS.length) % TABS.length])
 }
 
+const on = (tab: Tab) => (desk: Desk) => tabOf(desk) === tab
+const isList = (desk: Desk) => on('disks')(desk) || on('interfaces')(desk)
+const chosenDisk = (desk: Desk) => ({ disk: cursorRow(desk, diskList)?.uuid ?? '' })
+const chosenNic = (desk: Desk) => ({ nic: String(cursorRow(desk, nicList)?.id ?? '') })
+const noDisk = (desk: Desk) => (cursorRow(desk, diskList) ? undefined : 'there is no disk here')
+const noNic = (desk: Desk) => (cursorRow(desk, nicList) ? undefined : 'there is no interface here')
+
+/** What the tabs with lists add; there `e` and `D` are about the row and not about the VM. */
+const tabKeys: readonly KeyRow[] = [
+  { key: 'n', title: 'new disk', operation: 'disk.create', when: on('disks') },
+  { key: '+', title: 'grow', operation: 'disk.grow', when: on('disks'), refuse: noDisk, raw: chosenDisk },
+  { key: 'D', title: 'delete disk', operation: 'disk.delete', when: on('disks'), refuse: noDisk, raw: chosenDisk },
+  { key: 'n', title: 'new interface', operation: 'nic.create', when: on('interfaces') },
+  { key: 'e', title: 'edit interface', operation: 'nic.update', when: on('interfaces'), refuse: noNic, raw: chosenNic },
+  {
+    key: 'D',
+    title: 'delete interface',
+    operation: 'nic.delete',
+    when: on('interfaces'),
+    refuse: noNic,
+    raw: chosenNic,
+  },
+]
+
 const keys: readonly KeyRow[] = [
   {
     key: 'enter',
     title: 'open job',
     quiet: true,
-    refuse: (desk) => (tabOf(desk) === 'jobs' && cursorRow(desk, vmJobList) ? undefined : 'only a job opens here'),
+    when: on('jobs'),
+    refuse: (desk) => (cursorRow(desk, vmJobList) ? undefined : 'there is no job here'),
     act: (desk) => desk.go({ screen: 'job', id: cursorRow(desk, vmJobList)!.id }),
   },
-  ...vmKeys(vmOf),
+  ...tabKeys,
+  ...vmKeys(vmOf).map((row) =>
+    row.key === 'e' || row.key === 'D' ? { ...row, when: (desk: Desk) => !isList(desk) } : row,
+  ),
 ]
 
 export const vmScreen: Screen = {
@@ -95,7 +123,7 @@ export const vmScreen: Screen = {
       : drawScrolled(
           desk,
           'vm.text',
-          tab === 'overview' ? vmPane(desk, vm, keys, width - 2) : configLines(vm),
+          tab === 'overview' ? vmPane(desk, vm, vmKeys(vmOf), width - 2) : configLines(vm),
           width,
           room,
           {},

@@ -38,6 +38,8 @@ export function vmKeys(chosen: (desk: Desk) => Vm | undefined): readonly KeyRow[
       operation: 'vm.adopt',
       refuse: (desk) => noVm(desk) ?? (chosen(desk)!.origin === 'found' ? undefined : 'it is under care already'),
     },
+    { key: 'e', title: 'edit', help: 'its name and notes', operation: 'vm.edit', quiet: true },
+    { key: 'E', title: 'resize', help: 'its VCPUs and memory', operation: 'vm.resize', quiet: true },
     { key: 'D', title: 'delete', operation: 'vm.delete' },
   ]
 }

@@ -112,7 +112,8 @@ function lastJobs(desk: Desk, vm: Vm): Line[] {
 function notNow(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
   const lines: Line[] = []
   for (const row of keys) {
-    if (row.operation === undefined || row.fresh || row.operation === 'vm.adopt') continue
+    if (row.operation === undefined || !desk.engine.operations.has(row.operation)) continue
+    if (row.fresh || row.operation === 'vm.adopt') continue
     const refusal = ({ key, operation }: KeyRow) =>
       operation && key === row.key
         ? refusalOf(desk, operation, [{ kind: 'vm', id: vm.uuid, name: vm.name }])

@@ -22,7 +22,23 @@ export interface RawKey {
   readonly meta: boolean
 }
 
-const TERMINAL_REPLY = /^(?:\[[0-9;?<>=]+[A-Za-z~]|O[A-Z]|\]\d+;.*)$/s
+const TERMINAL_REPLY = /^(?:\[[0-9;?<>=]+[A-Za-z~]|O[A-Z])$/
+/** Ink takes the beginning of such a reply (OSC, DCS, SOS, PM, APC; ECMA-48 5.6) for alt and a letter. */
+const REPLY_BEGINS = new Set([']', 'P', 'X', '^', '_'])
+/** What belongs to a reply comes with its beginning; a person is not that quick. */
+const REPLY_MS = 30
+
+export type KeyReader = (input: string, key: RawKey) => string[]
+
+/** Names keys, and leaves out replies that come in pieces. */
+export function createKeyReader(now: () => number = () => performance.now()): KeyReader {
+  let begun = Number.NEGATIVE_INFINITY
+  return (input, key) => {
+    if (key.meta && REPLY_BEGINS.has(input)) begun = now()
+    const rest = !key.meta && input.length > 1 && now() - begun < REPLY_MS
+    return rest ? [] : keyNames(input, key)
+  }
+}
 
 export function keyNames(input: string, key: RawKey): string[] {
   if (key.upArrow) return ['up']

@@ -138,3 +138,47 @@ describe('forms', () => {
     expect(robot.text()).toContain('*******')
   })
 })
+
+describe('forms that change something', () => {
+  test('what is there stands in the fields, and only what differs is sent', async () => {
+    await open()
+    await robot.press('3', 'j', 'e')
+    await robot.shows('Edit db02')
+    expect(robot.line('▸ Name')).toContain('db02')
+    await robot.press('enter')
+    await robot.shows('nothing is given to change')
+    await to('Description')
+    await robot.press(...'the second', 'ctrl-s')
+    await until(() => engine.started.length === 1)
+    expect(engine.started[0]).toMatchObject({ operation: 'vm.edit', params: { vm: uuidOf(2, 2), desc: 'the second' } })
+    expect(engine.started[0]!.params).not.toHaveProperty('name')
+  })
+
+  test('on the tab of disks + and D are about the disk under the cursor', async () => {
+    await open()
+    await robot.press('3', 'j', 'enter', 'tab', '+')
+    await robot.shows('Grow a disk of db02')
+    await robot.press(...'81920', 'enter')
+    await until(() => engine.started.length === 1)
+    expect(engine.started[0]).toMatchObject({
+      operation: 'disk.grow',
+      params: { vm: uuidOf(2, 2), disk: uuidOf(3, 2), size: 81920 },
+    })
+    await robot.press('D')
+    await robot.shows('disk')
+    await robot.shows('Type  db02  to allow it')
+  })
+
+  test('one form for several, each asked for itself', async () => {
+    await open()
+    await robot.press('3', '/', ...'db02|webtest', 'enter', '*', ':', ...'resize', 'enter')
+    await robot.shows('Resize')
+    await to('Memory')
+    await robot.press(...'4096', 'enter')
+    await robot.shows('Resize db02?')
+    expect(robot.line('not ')).toContain('webtest: it is not adopted')
+    await robot.press('y')
+    await until(() => engine.started.length === 1)
+    expect(engine.started[0]).toMatchObject({ operation: 'vm.resize', params: { vm: uuidOf(2, 2), memory: 4096 } })
+  })
+})

@@ -7,7 +7,7 @@ import { EVERYWHERE, formatKeys } from '../../src/screens/keys.ts'
 describe('keys', () => {
   test('docs/KEYS.md is what the keys are', async () => {
     const path = join(import.meta.dir, '../../docs/KEYS.md')
-    if (process.env.PENGX_GOLDEN === '1') await Bun.write(path, formatKeys())
+    if (process.env.PENGX_GOLDEN) await Bun.write(path, formatKeys())
     expect(await Bun.file(path).text()).toBe(formatKeys())
   })
 

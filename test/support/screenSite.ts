@@ -212,7 +212,10 @@ export function mockSite(): FakeSite {
 }
 
 /** A fake engine with the insides of jobs, plans and commands, as the screens want them. */
-export function createScreenEngine(site: Partial<FakeSite> = mockSite(), options: { readOnly?: boolean } = {}) {
+export function createScreenEngine(
+  site: Partial<FakeSite> = mockSite(),
+  options: { readOnly?: boolean; operations?: readonly string[] } = {},
+) {
   const fake = createFakeEngine(site, { now: NOW, ...options })
   const listeners = new Set<Parameters<Engine['onCommand']>[0]>()
   const looks: (string | undefined)[] = []
@@ -220,6 +223,7 @@ export function createScreenEngine(site: Partial<FakeSite> = mockSite(), options
   let planned: Partial<Preview> = {}
   const engine = {
     ...fake,
+    operations: new Map([...fake.operations].filter(([name]) => options.operations?.includes(name) ?? true)),
     /** Says what plans look like from now on. */
     plan: (preview: Partial<Preview>) => {
       planned = preview

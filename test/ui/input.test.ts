@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { scoreMatch } from '../../src/ui/fuzzy.ts'
-import { keyNames, type RawKey } from '../../src/ui/keymap.ts'
+import { createKeyReader, keyNames, type RawKey } from '../../src/ui/keymap.ts'
 import { editText, type TextInput, textInput } from '../../src/ui/textInput.ts'
 
 const none: RawKey = {
@@ -28,10 +28,19 @@ describe('keys', () => {
     expect(keyNames('한', none)).toEqual(['한'])
   })
   test('what a terminal answers by itself is nobody’s key', () => {
-    for (const reply of ['[24;80R', '[?62;22c', ']11;rgb:0000/0000/0000', 'OP', '[15~'])
-      expect(keyNames(reply, none)).toEqual([])
+    for (const reply of ['[24;80R', '[?62;22c', 'OP', '[15~']) expect(keyNames(reply, none)).toEqual([])
     expect(keyNames('[', none)).toEqual(['['])
     expect(keyNames('[[', none)).toEqual(['[', '['])
+  })
+  test('nor is a reply that comes in pieces, but a quick hand is a hand', () => {
+    let now = 1000
+    const read = createKeyReader(() => now)
+    expect(read(']', { ...none, meta: true })).toEqual([])
+    expect(read('11;rgb:0000/0000/0000\x07', none)).toEqual([])
+    now += 100
+    expect(read('11', none)).toEqual(['1', '1'])
+    expect(read(']', none)).toEqual([']'])
+    expect(read('jj', none)).toEqual(['j', 'j'])
   })
   test('names', () => {
     expect(keyNames('', { ...none, upArrow: true })).toEqual(['up'])

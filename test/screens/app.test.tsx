@@ -1,0 +1,98 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { cleanup, render } from 'ink-testing-library'
+import { App } from '../../src/screens/App.tsx'
+import { aliasesOf } from '../../src/screens/aliases.ts'
+import { createDesk, type Desk } from '../../src/screens/desk.ts'
+import { paint } from '../../src/screens/frame.ts'
+import { formatKept, parseKept } from '../../src/screens/kept.ts'
+import { emptyList } from '../../src/ui/list.ts'
+import { createScreenEngine, NOW } from '../support/screenSite.ts'
+
+let desk: Desk
+
+function mount(keys: Readonly<Record<string, readonly string[]>> = {}) {
+  const engine = createScreenEngine()
+  const look = { colour: false, ascii: false, graph: 'block' } as const
+  const options = {
+    siteName: 'seoul',
+    production: false,
+    look,
+    now: () => NOW,
+    aliases: aliasesOf(keys),
+    copy: async () => 'nowhere',
+  }
+  desk = createDesk(
+    engine,
+    options,
+    { columns: 100, rows: 30 },
+    { paint, handOver: async (work) => work(), leave: () => undefined },
+  )
+  paint(desk)
+  return { engine, ...render(<App desk={desk} lend={() => undefined} />) }
+}
+
+afterEach(() => {
+  cleanup()
+  desk.dispose()
+})
+
+const text = (frame: string | undefined) => Bun.stripANSI(frame ?? '')
+const settle = () => Bun.sleep(5)
+
+describe('the one ear for keys', () => {
+  test('hears a burst, and not what a terminal answers by itself', async () => {
+    const { stdin, lastFrame } = mount()
+    stdin.write('3jj')
+    await settle()
+    expect(text(lastFrame())).toContain('▸  mail02')
+    stdin.write('\x1b[24;80R')
+    stdin.write('\x1b]11;rgb:0000/0000/0000\x07')
+    stdin.write('/')
+    stdin.write('\x1b[?62;22c')
+    await settle()
+    expect(text(lastFrame())).toContain('VMs  10')
+  })
+
+  test('nothing is drawn when nothing visible has changed', async () => {
+    const { engine, frames, stdin } = mount()
+    stdin.write('3')
+    await settle()
+    const before = frames.length
+    engine.set({}, [{ kind: 'setting', id: 'x' }])
+    await Bun.sleep(400)
+    expect(frames.length).toBe(before)
+  })
+
+  test('keys of one’s own mean what they are told, and take nothing away', async () => {
+    const { stdin, lastFrame } = mount({ freeze: ['!', 'j'], 'vm.start': ['ctrl-s'], nonsense: ['%'] })
+    stdin.write('!')
+    await settle()
+    expect(text(lastFrame())).toContain('‖ frozen')
+    stdin.write('3')
+    stdin.write('j')
+    await settle()
+    expect(text(lastFrame())).toContain('▸  db02')
+    expect(text(lastFrame())).toContain('‖ frozen')
+  })
+})
+
+describe('what is kept', () => {
+  test('the order and the columns come back, filters and marks do not', () => {
+    const vms = {
+      ...emptyList,
+      sort: { column: 'cpu', down: true },
+      wide: true,
+      hidden: new Set(['pm']),
+      filter: 'web',
+      marks: new Set(['x']),
+    }
+    expect(parseKept(formatKept({ vms, pms: emptyList }))).toEqual({
+      vms: { ...emptyList, sort: { column: 'cpu', down: true }, wide: true, hidden: new Set(['pm']) },
+    })
+  })
+  test('what cannot be read is as if it were not there', () => {
+    expect(parseKept(undefined)).toEqual({})
+    expect(parseKept('{"lists":')).toEqual({})
+    expect(parseKept('[]')).toEqual({})
+  })
+})
