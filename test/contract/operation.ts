@@ -14,6 +14,8 @@ import { openWorld, pictureOf, type World, type WorldPlace } from '../support/wo
  */
 export interface OperationCase {
   readonly operation: string
+  /** Which of an operation's ways this is, where it has several. */
+  readonly variant?: string
   /** What its engine is made of beyond a simulated site; plain data, since a killed process gets it too. */
   readonly config?: { readonly knownHostsPath: string }
   /** Brings the world to where the operation can run, and gives its raw parameters. The same each time. */
@@ -33,7 +35,7 @@ interface Steps {
 const CRASH_CHILD = new URL('../support/crashChild.ts', import.meta.url).pathname
 
 export function operationSuite(one: OperationCase): void {
-  describe(one.operation, () => {
+  describe(one.variant === undefined ? one.operation : `${one.operation}, ${one.variant}`, () => {
     const place = newPlace()
     afterAll(() => rmSync(place.root, { recursive: true, force: true }))
 

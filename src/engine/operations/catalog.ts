@@ -1,10 +1,15 @@
 import type { AnyOperation } from '../jobs/operation.ts'
 import { vmAdopt, vmForget } from './adopt.ts'
+import { diskCreate, diskDelete, diskGrow } from './disks.ts'
+import { isoEject, isoInsert } from './iso.ts'
+import { nicCreate, nicDelete, nicUpdate } from './nics.ts'
 import { pmAdd, pmRemove, pmTrust } from './pms.ts'
 import { storlinkCreate, storlinkDelete } from './storlinks.ts'
 import { vmCreate } from './vmCreate.ts'
 import { vmDelete } from './vmDelete.ts'
+import { vmEdit } from './vmEdit.ts'
 import { vmPoweroff, vmReboot, vmReset, vmResume, vmShutdown, vmStart, vmSuspend } from './vmPower.ts'
+import { vmResize } from './vmResize.ts'
 
 /** Everything that can be done, in the order of menus. What is not here cannot be done anywhere. */
 export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOperation>(
@@ -17,6 +22,16 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       vmReset,
       vmSuspend,
       vmResume,
+      vmEdit,
+      vmResize,
+      diskCreate,
+      diskGrow,
+      diskDelete,
+      nicCreate,
+      nicUpdate,
+      nicDelete,
+      isoInsert,
+      isoEject,
       vmCreate,
       vmAdopt,
       vmForget,

@@ -48,7 +48,7 @@ export function withIso<T extends VmSpec>(spec: T, path: string): T {
   const statements = parseStatements(spec.extraConfig)
   const empty = statements.find((statement) => {
     const disk = keptDisk(statement)
-    return disk?.cdrom === true && disk.path === ''
+    return spec.iso === undefined && disk?.cdrom === true && disk.path === ''
   })
   const kept = statements.filter((statement) => statement !== empty)
   return { ...spec, extraConfig: kept.map((statement) => statement.text).join('\n'), iso: path }

@@ -33,7 +33,7 @@ export const cat: Program = async (call) => {
   let exit = 0
   for (const path of paths.length === 0 ? ['-'] : paths) {
     if (path === '-' || path === '/dev/stdin') {
-      call.out(await call.stdin())
+      for (let piece = await call.read(); piece !== undefined; piece = await call.read()) call.out(piece)
       continue
     }
     const read = readPath(call, path)

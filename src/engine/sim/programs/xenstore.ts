@@ -84,6 +84,7 @@ function putDomain(pm: PmState, domain: Domain, put: Put): void {
     put(`${home}/device/vif/${nic.devid}/backend`, backend)
     put(`${home}/device/vif/${nic.devid}/mac`, nic.mac)
     put(`${home}/device/vif/${nic.devid}/state`, 4)
+    put(`/libxl/${domid}/device/vif/${nic.devid}/backend`, backend)
     for (const at of [backend, `/libxl/${domid}/device/vif/${nic.devid}`]) {
       put(`${at}/bridge`, nic.bridge)
       put(`${at}/mac`, nic.mac)

@@ -1,7 +1,16 @@
 /** `xl` of Xen 4.17: which subcommand, which domain. Texts and exit statuses are those of a real host. */
 import type { Program } from '../program.ts'
 import { xlConsole } from './terminal.ts'
-import { blockAttach, blockDetach, blockList, networkAttach, networkDetach, networkList } from './xlDevices.ts'
+import {
+  blockAttach,
+  blockDetach,
+  blockList,
+  cdEject,
+  cdInsert,
+  networkAttach,
+  networkDetach,
+  networkList,
+} from './xlDevices.ts'
 import { configUpdate, memMax, memSet, rename, vcpuSet } from './xlEdit.ts'
 import { info } from './xlInfo.ts'
 import { domid, domname, list, uptime, vcpuList } from './xlList.ts'
@@ -24,6 +33,8 @@ const COMMANDS: Record<string, Program> = {
   'block-list': blockList,
   'block-attach': blockAttach,
   'block-detach': blockDetach,
+  'cd-insert': cdInsert,
+  'cd-eject': cdEject,
   'network-list': networkList,
   'network-attach': networkAttach,
   'network-detach': networkDetach,

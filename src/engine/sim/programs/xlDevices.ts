@@ -2,7 +2,7 @@
 import { newXenMac } from '../../../lib/ids.ts'
 import { findNode } from '../files.ts'
 import { parseDisk, parseNic, vdevNumber } from '../guestConfig.ts'
-import type { Program } from '../program.ts'
+import type { Call, Program } from '../program.ts'
 import { diskBackend } from './xlList.ts'
 import { needDomain } from './xlWords.ts'
 
@@ -77,6 +77,35 @@ export const blockDetach: Program = async (call) => {
   call.world.save()
   return 0
 }
+
+/** Only the first drive has a word here: a real xl looks for the vdev among those that are there. */
+function changeCd(call: Call, path: string): number {
+  const domain = needDomain(call, call.argv[1])
+  if (typeof domain === 'number') return domain
+  const refuse = (words: string) => {
+    call.err(`${words}\n`)
+    return 1
+  }
+  if (domain.config.type !== 'hvm')
+    return refuse(
+      `libxl: error: libxl_cdrom.c:149:libxl_cdrom_insert: Domain ${domain.domid}:cdrom-insert requires an HVM domain`,
+    )
+  const drive = domain.config.disks.find((disk) => disk.cdrom && disk.vdev === call.argv[2])
+  if (drive === undefined)
+    return refuse(`libxl: error: libxl_cdrom.c:198:libxl_cdrom_insert: Domain ${domain.domid}:Virtual device not found`)
+  if (path !== '' && findNode(call.pm, path) === undefined)
+    return refuse(
+      `libxl: error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=${drive.vdev} failed to stat: ${path}: No such file or directory`,
+    )
+  drive.path = path
+  drive.format = path === '' ? 'empty' : 'raw'
+  call.world.save()
+  return 0
+}
+
+export const cdInsert: Program = (call) => changeCd(call, call.argv[3] ?? '')
+
+export const cdEject: Program = (call) => changeCd(call, '')
 
 export const networkList: Program = (call) => {
   const domain = needDomain(call, call.argv[1])

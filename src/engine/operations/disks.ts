@@ -1,0 +1,332 @@
+import { z } from 'zod'
+import { newUuid } from '../../lib/ids.ts'
+import { type Disk, nextVdev } from '../../model/disk.ts'
+import { PengxError } from '../../model/error.ts'
+import type { Json } from '../../model/json.ts'
+import type { Level, Storlink } from '../../model/storlink.ts'
+import type { Vm } from '../../model/vm.ts'
+import type { Context, Operation, Step } from '../jobs/operation.ts'
+import { field } from '../jobs/params.ts'
+import type { View } from '../store/view.ts'
+import { takenVdevs } from '../tools/xlDrive.ts'
+import { attachStep, detachStep } from './diskSteps.ts'
+import {
+  type Change,
+  type ChangeFacts,
+  configStep,
+  gatherChange,
+  livingDomain,
+  recordStep,
+  refuseChange,
+} from './vmChange.ts'
+import { vmField, vmOperation } from './vmSubject.ts'
+
+/** A VM's disks, while it runs and while it does not: made, grown, deleted. */
+
+const sizeField = z
+  .number()
+  .int()
+  .min(1)
+  .max(1024 * 1024 * 1024)
+
+const createDiskParams = z.object({
+  vm: vmField,
+  storlink: field(z.number().int(), { title: 'Storlink', from: 'storlink' }),
+  size: field(sizeField, { title: 'Size', unit: 'MiB' }),
+  format: field(z.enum(['qcow2', 'raw']).default('qcow2'), { title: 'Format' }),
+  desc: field(z.string().default(''), { title: 'Description' }),
+})
+type CreateParams = z.infer<typeof createDiskParams>
+
+type CreateFacts = ChangeFacts & { readonly disk: Disk & Json; readonly level: Level }
+
+/** Locks of a change that also needs a storlink to stay. */
+function locksWith(vm: string, storlink: number | undefined, view: View): ReturnType<Operation['locks']> {
+  return [
+    { key: `vm:${vm}`, mode: 'exclusive' },
+    { key: `pm:${view.needVm(vm).pm}`, mode: 'shared' },
+    ...(storlink === undefined ? [] : [{ key: `storlink:${storlink}`, mode: 'shared' as const }]),
+  ]
+}
+
+function refuseStorlink(vm: Vm, id: number, view: View): string | undefined {
+  const storlink = view.getStorlink(id)
+  if (!storlink) return `storlink ${id} does not exist`
+  if (storlink.pm === vm.pm || storlink.shared) return undefined
+  const [there, here] = [storlink.pm, vm.pm].map((pm) => view.getPm(pm)?.name ?? pm)
+  return `storlink ${id} (${storlink.name}) is on ${there} alone, and the VM is on ${here}`
+}
+
+/** A name that is free in what is configured and in what runs. */
+function freeVdev(facts: ChangeFacts, running: readonly string[]): string {
+  const taken = [...takenVdevs(facts.base), ...running]
+  const vdev = nextVdev(taken)
+  if (/^xvd[a-z]$/.test(vdev)) return vdev
+  throw new PengxError('refused', `${facts.before.name} has a disk under every letter from xvda to xvdz`)
+}
+
+async function needRoom(cx: Context, vm: Vm, storlink: Storlink, size: number, sparse: boolean): Promise<void> {
+  const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(vm.pm), storlink.link)
+  const needed = sparse ? 1 : size
+  if (freeMib >= needed) return
+  throw new PengxError(
+    'noSpace',
+    `cannot make a disk of ${size} MiB on ${storlink.name} (${storlink.link} on ${cx.view.needPm(vm.pm).name}): ${freeMib} MiB free`,
+  )
+}
+
+async function gatherCreate(p: CreateParams, cx: Context): Promise<CreateFacts> {
+  const vm = cx.view.needVm(p.vm)
+  const storlink = cx.view.needStorlink(p.storlink)
+  const driver = cx.volumes(storlink.level)
+  const facts = await gatherChange(p.vm, cx)
+  await needRoom(cx, vm, storlink, p.size, driver.traits.sparse)
+  const running = facts.domid === null ? [] : (await cx.hypervisor.devices(cx.host(vm.pm), facts.domid)).disks
+  const uuid = newUuid()
+  const disk: Disk = {
+    uuid,
+    vdev: freeVdev(
+      facts,
+      running.map((one) => one.vdev),
+    ),
+    format: p.format,
+    sizeMib: p.size,
+    path: driver.locate({ storlink, uuid, format: p.format }),
+    storlink: storlink.id,
+    readOnly: false,
+    owned: true,
+    ...(driver.traits.needsQdisk ? { backend: 'qdisk' } : {}),
+    desc: p.desc,
+    createdAt: cx.clock.now(),
+  }
+  return { ...facts, disk: disk as Disk & Json, level: storlink.level }
+}
+
+function makeStep(disk: Disk, level: Level, pm: string): Step {
+  return {
+    name: `make disk ${disk.vdev}`,
+    weight: 2,
+    shows: [`make ${disk.path} (${disk.format}, ${disk.sizeMib} MiB)`],
+    async do(cx) {
+      await cx.volumes(level).create(cx.host(pm), disk.path, disk.format, disk.sizeMib!, cx.tag)
+      return null
+    },
+    undo: (cx) => cx.volumes(level).remove(cx.host(pm), disk.path, cx.tag),
+  }
+}
+
+function withDisk(disk: Disk): Change {
+  return (vm) => ({ ...vm, disks: [...vm.disks.filter((one) => one.uuid !== disk.uuid), disk] })
+}
+
+export const diskCreate = vmOperation<CreateParams, CreateFacts>({
+  name: 'disk.create',
+  title: 'add a disk to',
+  help: 'Makes an empty disk for a VM; a running guest sees it at once.',
+  danger: 'safe',
+  params: createDiskParams,
+  locks: ({ vm, storlink }, view) => locksWith(vm, storlink, view),
+  refuse({ vm, storlink }, view) {
+    const row = view.needVm(vm)
+    return refuseChange(row, view) ?? refuseStorlink(row, storlink, view)
+  },
+  gather: gatherCreate,
+  plan: (_params, facts) => [
+    makeStep(facts.disk, facts.level, facts.before.pm),
+    recordStep(facts, withDisk(facts.disk)),
+    configStep(facts, withDisk(facts.disk)),
+    ...(facts.domid === null ? [] : [attachStep(facts.before, facts.disk, facts.domid)]),
+  ],
+  result: (_params, { disk }) => ({ uuid: disk.uuid, vdev: disk.vdev }),
+})
+
+export const diskField = field(z.string().min(1), { title: 'Disk', from: 'disk', help: 'its UUID, or its name: xvdb' })
+
+/** A disk by its UUID, or by its name in the guest. */
+export function needDisk(vm: Vm, named: string): Disk {
+  const disk = vm.disks.find((one) => one.uuid === named.toLowerCase()) ?? vm.disks.find((one) => one.vdev === named)
+  if (disk) return disk
+  const there = vm.disks.map((one) => one.vdev).join(', ') || 'none'
+  throw new PengxError('notFound', `${vm.name} has no disk ${named}; it has ${there}`)
+}
+
+const deleteDiskParams = z.object({ vm: vmField, disk: diskField })
+type DeleteParams = z.infer<typeof deleteDiskParams>
+type DeleteFacts = ChangeFacts & { readonly disk: Disk & Json; readonly level: Level }
+
+function levelOf(disk: Disk, view: View): Level {
+  return disk.storlink === undefined ? 'FL' : view.needStorlink(disk.storlink).level
+}
+
+function refuseDelete({ vm, disk: named }: DeleteParams, view: View): string | undefined {
+  const row = view.needVm(vm)
+  const disk = needDisk(row, named)
+  const reason = refuseChange(row, view)
+  if (reason) return reason
+  if (row.seen.state !== 'shutdown' && (row.disks[0]?.uuid === disk.uuid || /^(xv|h|s)da$/.test(disk.vdev)))
+    return `${disk.vdev} is what it runs from: shut it down first`
+  if (row.seen.state === 'paused')
+    return `a paused guest cannot let go of ${disk.vdev}: resume it, or power it off first`
+  return disk.owned ? refuseShared(row, disk, view) : undefined
+}
+
+/** The volume of one disk is never removed under another. */
+function refuseShared(vm: Vm, disk: Disk, view: View): string | undefined {
+  for (const other of view.vms()) {
+    const same = other.disks.some((one) => one.path === disk.path && one.uuid !== disk.uuid)
+    if (same && (other.pm === vm.pm || disk.storlink !== undefined))
+      return `its volume ${disk.path} is also a disk of ${other.name}`
+  }
+  return undefined
+}
+
+function withoutDisk(disk: Disk): Change {
+  return (vm) => ({ ...vm, disks: vm.disks.filter((one) => one.uuid !== disk.uuid) })
+}
+
+function planDelete(facts: DeleteFacts): Step[] {
+  const { disk, level, before, domid } = facts
+  const { vdev, path } = disk
+  const forget = recordStep(facts, withoutDisk(disk), { name: `forget disk ${vdev}`, pivot: true })
+  const steps = [...(domid === null ? [] : [detachStep(before, disk, domid)]), configStep(facts, withoutDisk(disk))]
+  if (!disk.owned) return [...steps, forget]
+  return [
+    ...steps,
+    {
+      name: `set disk ${vdev} aside`,
+      shows: [`set aside ${path}`],
+      async do(cx) {
+        await cx.volumes(level).setAside(cx.host(before.pm), path, cx.tag)
+        return null
+      },
+      undo: (cx) => cx.volumes(level).bringBack(cx.host(before.pm), path, cx.tag),
+    },
+    forget,
+    {
+      name: `remove disk ${vdev}`,
+      shows: [`remove ${path}`],
+      async do(cx) {
+        await cx.volumes(level).removeAside(cx.host(before.pm), path, cx.tag)
+        return null
+      },
+    },
+  ]
+}
+
+export const diskDelete = vmOperation<DeleteParams, DeleteFacts>({
+  name: 'disk.delete',
+  title: 'delete a disk of',
+  help: 'Takes a disk from a VM, from a running guest too, and removes it if pengx made it.',
+  danger: 'destroys',
+  params: deleteDiskParams,
+  locks: ({ vm, disk }, view) => locksWith(vm, needDisk(view.needVm(vm), disk).storlink, view),
+  refuse: refuseDelete,
+  async gather({ vm, disk: named }, cx) {
+    const disk = needDisk(cx.view.needVm(vm), named)
+    const facts = await gatherChange(vm, cx)
+    return { ...facts, disk: disk as Disk & Json, level: levelOf(disk, cx.view) }
+  },
+  plan: (_params, facts) => planDelete(facts),
+  effects: (_params, { disk }) => {
+    const line = `${disk.vdev} ${disk.path} (${disk.sizeMib ?? '?'} MiB)`
+    return disk.owned ? { frees: [line] } : { keeps: [line] }
+  },
+})
+
+const growDiskParams = z.object({
+  vm: vmField,
+  disk: diskField,
+  size: field(sizeField, { title: 'New size', unit: 'MiB', help: 'more than it has now: no disk shrinks' }),
+})
+type GrowParams = z.infer<typeof growDiskParams>
+type GrowFacts = {
+  readonly disk: Disk & Json
+  readonly level: Level
+  readonly pm: string
+  readonly uuid: string
+  readonly domid: number | null
+  /** The kernel serves it to the guest, and tells it of a larger device by itself. */
+  readonly throughKernel: boolean
+}
+
+function growStep(facts: GrowFacts, sizeMib: number): Step {
+  const { disk, level, pm, uuid, domid } = facts
+  const online = domid !== null && !facts.throughKernel
+  return {
+    name: `grow disk ${disk.vdev}`,
+    pivot: true,
+    weight: 2,
+    shows: [online ? `QMP block_resize ${disk.vdev} to ${sizeMib} MiB` : `resize ${disk.path} to ${sizeMib} MiB`],
+    async do(cx) {
+      const host = cx.host(pm)
+      const driver = cx.volumes(level)
+      const domain = await livingDomain(cx, { uuid, pm })
+      if (!domain || facts.throughKernel) await driver.resize(host, disk.path, disk.format, sizeMib, cx.tag)
+      else {
+        await driver.widen(host, disk.path, disk.format, sizeMib, cx.tag)
+        await cx.hypervisor.resizeDisk(host, { domid: domain.domid, uuid }, disk, sizeMib, cx.tag)
+      }
+      return null
+    },
+  }
+}
+
+async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): Promise<GrowFacts> {
+  const row = cx.view.needVm(vm)
+  const disk = needDisk(row, named)
+  const host = cx.host(row.pm)
+  const level = levelOf(disk, cx.view)
+  const domain = await livingDomain(cx, row)
+  const info = await cx.volumes(level).stat(host, disk.path, disk.format)
+  if (!info) throw new PengxError('notFound', `${disk.vdev} of ${row.name}: there is no image ${disk.path}`)
+  if (info.sizeMib > size)
+    throw new PengxError('refused', `${disk.vdev} of ${row.name} has ${info.sizeMib} MiB already, and none shrinks`)
+  if (disk.storlink !== undefined) {
+    const storlink = cx.view.needStorlink(disk.storlink)
+    await needRoom(cx, row, storlink, size - info.sizeMib, cx.volumes(level).traits.sparse)
+  }
+  const live = domain && (await cx.hypervisor.devices(host, domain.domid)).disks.find((one) => one.vdev === disk.vdev)
+  if (domain && !live)
+    throw new PengxError('refused', `${disk.vdev} is written down for ${row.name}, and its domain does not have it`)
+  return {
+    disk: disk as Disk & Json,
+    level,
+    pm: row.pm,
+    uuid: vm,
+    domid: domain?.domid ?? null,
+    throughKernel: live !== undefined && live.backendType === 'phy',
+  }
+}
+
+export const diskGrow = vmOperation<GrowParams, GrowFacts>({
+  name: 'disk.grow',
+  title: 'grow a disk of',
+  help: 'Makes a disk larger; a running guest sees its new size at once.',
+  danger: 'safe',
+  params: growDiskParams,
+  locks: ({ vm, disk }, view) => locksWith(vm, needDisk(view.needVm(vm), disk).storlink, view),
+  refuse({ vm, disk: named, size }, view) {
+    const row = view.needVm(vm)
+    const disk = needDisk(row, named)
+    if (disk.sizeMib !== undefined && size <= disk.sizeMib)
+      return `${disk.vdev} has ${disk.sizeMib} MiB, ${size} is not more: no disk shrinks`
+    if (disk.readOnly) return `${disk.vdev} is read-only`
+    if (disk.storlink === undefined && disk.path.startsWith('/dev/'))
+      return `${disk.vdev} is the device ${disk.path}, which pengx did not make: make that larger by its own means`
+    return refuseChange(row, view)
+  },
+  gather: gatherGrow,
+  plan: ({ vm, size }, facts) => [
+    growStep(facts, size),
+    {
+      name: 'record',
+      async do(cx) {
+        const row = cx.view.needVm(vm)
+        const disks = row.disks.map((disk) => (disk.uuid === facts.disk.uuid ? { ...disk, sizeMib: size } : disk))
+        await cx.inventory.putVm({ ...row, disks })
+        return null
+      },
+    },
+  ],
+  result: ({ size }, { disk }) => ({ uuid: disk.uuid, size }),
+})

@@ -1,0 +1,72 @@
+import { xen } from '../../src/engine/hypervisor/xen.ts'
+import type { Vm } from '../../src/model/vm.ts'
+import { until } from './until.ts'
+import type { World } from './world.ts'
+
+/** What brings a simulated site to where an operation can run. */
+
+/** Runs an operation to its end, which must be a good one. */
+export async function act(world: World, operation: string, raw: Readonly<Record<string, unknown>>): Promise<void> {
+  const started = await world.engine.start(operation, world.engine.decode(operation, raw), 'cli')
+  const { job } = await world.engine.finished(started.id)
+  if (job.state !== 'done')
+    throw new Error(`${operation} was to prepare the site, and ended as ${job.state}: ${job.message}`)
+}
+
+export function pmNamed(world: World, name = 'xen1'): string {
+  return world.engine.view.pms().find((pm) => pm.name === name)!.uuid
+}
+
+export async function makeStorlink(world: World): Promise<number> {
+  await act(world, 'storlink.create', { name: 'data', link: '/data', type: 'LO', level: 'FL', pm: pmNamed(world) })
+  return world.engine.view.storlinks()[0]!.id
+}
+
+export const NEW_VM = {
+  name: 'fresh',
+  memory: 512,
+  vcpus: 2,
+  type: 'hvm',
+  diskSize: 1024,
+  extraDiskSize: 64,
+  bridges: 'xenbr0',
+  vncPassword: 'verysafe',
+  uuid: '11111111-2222-4333-8444-555555555555',
+}
+
+export async function makeVm(world: World): Promise<Vm> {
+  await act(world, 'vm.create', { ...NEW_VM, storlink: await makeStorlink(world) })
+  return world.engine.view.needVm(NEW_VM.uuid)
+}
+
+/** That VM, started, when its domain runs. */
+export async function startVm(world: World, made?: string): Promise<Vm> {
+  const uuid = made ?? (await makeVm(world)).uuid
+  await act(world, 'vm.start', { vm: uuid })
+  await until(async () => {
+    await world.engine.look()
+    return world.engine.view.needVm(uuid).seen.state === 'running'
+  })
+  return world.engine.view.needVm(uuid)
+}
+
+/** A running VM that was found and adopted; its guest answers. */
+export async function adoptRunning(world: World): Promise<Vm> {
+  const found = world.engine.view
+    .vms()
+    .find((vm) => vm.origin === 'found' && vm.seen.state === 'running' && !vm.name.startsWith('stubborn'))!
+  await act(world, 'vm.adopt', { what: found.uuid })
+  return world.engine.view.needVm(found.uuid)
+}
+
+/** The same with a configuration file of its owner's, which says something that pengx does not interpret. */
+export async function adoptForeign(world: World): Promise<Vm> {
+  const found = world.engine.view.vms().find((vm) => vm.origin === 'found' && vm.seen.state === 'running')!
+  const host = world.site.host(world.engine.view.needPm(found.pm).name)
+  const text = `${xen.formatConfig(found.uuid, found)}usbdevice = "tablet"\n`
+  await xen.writeConfig(host, `/etc/xen/${found.name}.cfg`, text, 'prepare.0')
+  await act(world, 'vm.adopt', { what: found.uuid })
+  const vm = world.engine.view.needVm(found.uuid)
+  if (!vm.configForeign) throw new Error(`${vm.name} was to have a file of its owner's`)
+  return vm
+}
