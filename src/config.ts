@@ -79,6 +79,7 @@ export function engineConfig(config: Config, site: SiteArgs, watch: EngineConfig
     destinations: site.destinations,
     local: !site.demo && isXenHost(),
     readOnly: site.readOnly,
+    ...(config.settings.site.self === '' ? {} : { self: config.settings.site.self }),
     knownHostsPath: config.knownHostsPath,
     ...(config.settings.ssh.config === '' ? {} : { sshConfigPath: config.settings.ssh.config }),
     watch,

@@ -10,6 +10,8 @@ export interface Settings {
     readonly name: string
     /** Marks the site in the header and raises every confirmation by one level. */
     readonly production: boolean
+    /** The PM, by name or UUID, that is meant where none is named and this machine is none. */
+    readonly self: string
   }
   readonly terminal: { readonly ascii: boolean }
   readonly ssh: {
@@ -21,7 +23,7 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = {
-  site: { name: '', production: false },
+  site: { name: '', production: false, self: '' },
   terminal: { ascii: false },
   ssh: { config: '' },
   keys: {},

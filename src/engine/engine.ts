@@ -3,6 +3,7 @@ import { PengxError } from '../model/error.ts'
 import type { By, Job } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
 import type { Pm } from '../model/pm.ts'
+import { isProvisional } from '../model/provisional.ts'
 import { furnishDemo } from './demo.ts'
 import { createFollower } from './follower.ts'
 import type { Host } from './host/host.ts'
@@ -83,6 +84,8 @@ export interface EngineConfig {
   /** This machine is a Xen host: it is a PM too. */
   readonly local: boolean
   readonly readOnly: boolean
+  /** The PM, by name or UUID, that is meant where none is named and this machine is none. */
+  readonly self?: string
   readonly knownHostsPath: string
   /** An ssh_config(5) in place of the user's own. */
   readonly sshConfigPath?: string
@@ -137,6 +140,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   }
   const runner = createRunner(parts)
   await knowPms(store, config, site?.pmNames ?? [], clock)
+  if (config.self !== undefined && view.setting('self') !== config.self)
+    await store.inventory.putSetting('self', config.self)
   const recovered = config.readOnly ? Promise.resolve() : runner.recover()
   recovered.catch(() => undefined)
   const follow = createFollower(view)
@@ -145,6 +150,14 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
   })
   if (config.watch === 'beat') beat.sync()
+  // A machine that was never reached has no identity yet, and nothing can be written down for it.
+  if (config.watch === 'never')
+    await Promise.all(
+      view
+        .pms()
+        .filter(isProvisional)
+        .map((pm) => observer.look(pm.uuid)),
+    )
   // Who looks only once would leave again before what dead processes have left is finished or unwound.
   if (config.watch === 'once') {
     await recovered.catch(() => undefined)

@@ -8,7 +8,7 @@ import { DEFAULT_SETTINGS, formatSettings, parseSettings } from '../../src/setti
 describe('the settings file', () => {
   test('is what formatSettings writes', () => {
     const settings = {
-      site: { name: '서울 "1"', production: true },
+      site: { name: '서울 "1"', production: true, self: 'xen1' },
       terminal: { ascii: true },
       ssh: { config: '/etc/ssh/lab' },
       keys: { start: ['s', 'f2'] },
@@ -38,7 +38,7 @@ describe('the settings file', () => {
     const sections = Object.keys(DEFAULT_SETTINGS).join(', ')
     expect(settings).toEqual({
       ...DEFAULT_SETTINGS,
-      site: { name: 'seoul', production: false },
+      site: { name: 'seoul', production: false, self: '' },
       keys: { start: ['s', '['] },
     })
     expect(problems).toEqual([

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
+import type { Pm } from '../../model/pm.ts'
+import { isProvisional } from '../../model/provisional.ts'
 import { LEVELS_OF, type Level, type Storlink, type StorlinkType } from '../../model/storlink.ts'
 import type { Operation } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
@@ -23,14 +25,28 @@ const createParams = z.object({
 type CreateParams = z.infer<typeof createParams>
 type CreateFacts = { readonly pm: string; readonly sizeMib: number; readonly freeMib: number }
 
-/** The PM that is meant: the one named, or the only one there is. */
+/** The PM that is meant: the one named, this machine, the one that is configured, or the only one there is. */
 export function choosePm(pm: string | undefined, view: View): string {
-  if (pm !== undefined) return view.needPm(pm).uuid
-  const [only, ...others] = view.pms()
-  if (only && others.length === 0) return only.uuid
+  const chosen = pm === undefined ? defaultPm(view) : view.needPm(pm)
+  if (isProvisional(chosen)) {
+    throw new PengxError(
+      'unreachable',
+      `PM ${chosen.name} has not answered yet${chosen.seen.problem ? `: ${chosen.seen.problem}` : ''}`,
+    )
+  }
+  return chosen.uuid
+}
+
+function defaultPm(view: View): Pm {
+  const pms = view.pms()
   const self = view.setting('self')
-  if (self !== undefined && view.getPm(self)) return self
-  throw new PengxError('invalid', only ? 'pm is missing: there is more than one' : 'there is no PM yet: add one first')
+  const meant = pms.find((pm) => pm.destination === 'local') ?? pms.find((pm) => pm.uuid === self || pm.name === self)
+  if (meant) return meant
+  if (pms.length === 1) return pms[0]!
+  throw new PengxError(
+    'invalid',
+    pms.length > 1 ? 'pm is missing: there is more than one' : 'there is no PM yet: add one first',
+  )
 }
 
 /** `/data/` and `/data` are one place. */
