@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'bun:test'
+import {
+  hostnameOf,
+  isHostname,
+  isPublicKey,
+  isUserName,
+  parseSeedAddress,
+  type Seed,
+  seedFiles,
+} from '../../../src/engine/tools/cloudInit.ts'
+
+const KEY = `ssh-ed25519 ${'A'.repeat(68)} me@desk "quoted" #1`
+
+/** The files as a YAML reader of somebody else's understands them. */
+function read(seed: Seed): Record<string, unknown> {
+  return Object.fromEntries(
+    seedFiles(seed).map(({ name, content }) => [name, Bun.YAML.parse(new TextDecoder().decode(content))]),
+  )
+}
+
+test('says who the guest is, who may log in, and where it is', () => {
+  const address = parseSeedAddress('192.0.2.10/24, 192.0.2.1, 192.0.2.53,2001:db8::53')!
+  const seed = { instanceId: 'u1', hostname: 'web01', user: 'admin', key: KEY, address, mac: '00:16:3e:00:00:01' }
+  const files = read(seed)
+  expect(files['meta-data']).toEqual({ 'instance-id': 'u1', 'local-hostname': 'web01' })
+  expect(files['user-data']).toMatchObject({
+    hostname: 'web01',
+    users: ['default', { name: 'admin', ssh_authorized_keys: [KEY], lock_passwd: true }],
+  })
+  expect(files['network-config']).toEqual({
+    version: 1,
+    config: [
+      {
+        type: 'physical',
+        name: 'eth0',
+        mac_address: '00:16:3e:00:00:01',
+        subnets: [
+          {
+            type: 'static',
+            address: '192.0.2.10/24',
+            gateway: '192.0.2.1',
+            dns_nameservers: ['192.0.2.53', '2001:db8::53'],
+          },
+        ],
+      },
+    ],
+  })
+  const [userData] = seedFiles(seed)
+  expect(new TextDecoder().decode(userData!.content)).toStartWith('#cloud-config\n')
+})
+
+test('what is not said is not written', () => {
+  expect(Object.keys(read({ instanceId: 'u1', hostname: 'h' }))).toEqual(['user-data', 'meta-data'])
+  expect(read({ instanceId: 'u1', hostname: 'h', key: KEY })['user-data']).toEqual({
+    hostname: 'h',
+    ssh_authorized_keys: [KEY],
+  })
+})
+
+describe('what is none is told from what is one', () => {
+  test.each([
+    '192.0.2.10',
+    '192.0.2.10/33',
+    '192.0.2.300/24',
+    '192.0.2.1/24,gw',
+    '2001:db8::1/129',
+    '/24',
+    '1.2.3.4/2/3',
+  ])('address %s', (text) => expect(parseSeedAddress(text)).toBeUndefined())
+  test.each(['', KEY.replace(' ', ''), '-----BEGIN OPENSSH PRIVATE KEY-----', `${KEY}\nssh-rsa x`, 'ssh-rsa short'])(
+    'key %j',
+    (text) => expect(isPublicKey(text)).toBe(false),
+  )
+  test('and what is one', () => {
+    expect(parseSeedAddress('2001:db8::1/64')).toEqual({ address: '2001:db8::1/64', dns: [] })
+    expect(parseSeedAddress('10.0.0.1/8,,10.0.0.2')).toEqual({ address: '10.0.0.1/8', dns: ['10.0.0.2'] })
+    expect(isPublicKey(KEY)).toBe(true)
+    expect(isPublicKey(`ecdsa-sha2-nistp256 ${'B'.repeat(140)}=`)).toBe(true)
+    expect([isUserName('root'), isUserName('Root'), isUserName('a b')]).toEqual([true, false, false])
+    expect([isHostname('a.example'), isHostname('a_b'), isHostname('-a')]).toEqual([true, false, false])
+    expect([hostnameOf('Web 01!', 'u'), hostnameOf('한글', '12345678-9')]).toEqual(['web-01', 'vm-12345678'])
+  })
+})
