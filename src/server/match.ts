@@ -59,9 +59,28 @@ export function findRow(rows: readonly Row[], method: string, path: string): Fou
 }
 
 /** What an id in a path has to name; a malformed one names nothing. */
-const FINDERS: Record<string, { what: string; find(view: View, text: string): string | undefined }> = {
+interface Finder {
+  readonly what: string
+  /** `ids` are those before it in the path: a disk is looked for among its VM's. */
+  find(view: View, text: string, ids: Readonly<Record<string, string>>): string | undefined
+}
+
+const FINDERS: Record<string, Finder> = {
   pm_uuid: { what: 'PM', find: (view, text) => uuidOf(text, (uuid) => view.getPm(uuid)?.uuid) },
   vm_uuid: { what: 'VM', find: (view, text) => uuidOf(text, (uuid) => view.getVm(uuid)?.uuid) },
+  disk_uuid: {
+    what: 'disk',
+    find: (view, text, { vm_uuid = '' }) =>
+      uuidOf(text, (uuid) => view.getVm(vm_uuid)?.disks.find((disk) => disk.uuid === uuid)?.uuid),
+  },
+  interface_id: {
+    what: 'interface',
+    find: (view, text, { vm_uuid = '' }) =>
+      view
+        .getVm(vm_uuid)
+        ?.nics.find((nic) => String(nic.id) === text)
+        ?.id.toString(),
+  },
   job_id: { what: 'job', find: (view, text) => uuidOf(text, (uuid) => view.getJob(uuid)?.id) },
   storlink_id: {
     what: 'storlink',
@@ -81,7 +100,7 @@ export function resolveIds(
   const ids: Record<string, string> = {}
   for (const [name, text] of Object.entries(raw)) {
     const finder = FINDERS[name]
-    const found = finder?.find(view, text)
+    const found = finder?.find(view, text, ids)
     if (found === undefined) return { missing: `there is no ${finder?.what ?? name} ${text.slice(0, 100)}` }
     ids[name] = found
   }

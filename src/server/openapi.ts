@@ -54,7 +54,8 @@ function describeRow(row: Row, operations: Engine['operations']): Schema {
 const failure = { description: 'failure', content: bothFormats({ $ref: '#/components/schemas/failure' }) }
 
 function pathParameter(name: string): Schema {
-  const schema = name === 'storlink_id' ? { type: 'integer' } : { type: 'string', format: 'uuid' }
+  const numbered = name === 'storlink_id' || name === 'interface_id'
+  const schema = numbered ? { type: 'integer' } : { type: 'string', format: 'uuid' }
   return { name, in: 'path', required: true, schema }
 }
 
@@ -63,6 +64,7 @@ function success({ work, status }: Row): Schema {
   if (work.kind === 'show') return { description: 'what was asked for', content: shownContent(work) }
   if (work.kind === 'own')
     return { description: work.help, content: { [work.produces]: { schema: { type: 'string' } } } }
+  if (work.kind === 'run' && work.made) return { description: 'what was made', content: shownContent(work.made) }
   return { description: 'done', content: bothFormats({ $ref: '#/components/schemas/success' }) }
 }
 

@@ -39,7 +39,9 @@ export async function perform(row: Row, work: Run, call: Call, body: Body): Prom
     return answerSuccess(call, 200, message, { ...headers, 'Preference-Applied': 'return=representation' })
   }
   const location = isRecord(result) ? work.location?.(result) : undefined
-  return answerSuccess(call, row.status, message, location === undefined ? headers : { ...headers, Location: location })
+  const located = location === undefined ? headers : { ...headers, Location: location }
+  if (work.made && isRecord(result)) return answerDocument(call, row.status, work.made.document(call, result), located)
+  return answerSuccess(call, row.status, message, located)
 }
 
 function answerUndone(work: Run, call: Call, raw: Record<string, unknown>, job: Job, headers: ExtraHeaders): Response {

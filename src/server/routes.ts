@@ -1,11 +1,24 @@
 import { ADDED } from './routesAdded.ts'
 import { type Call, type Row, showMany, showOne, type Work } from './row.ts'
 import { findSelf, needSelf } from './self.ts'
-import { diskShape, disksOf } from './views/disk.ts'
-import { storlinkForm, vmForm } from './views/forms.ts'
+import { diskShape, disksOf, newDiskShape } from './views/disk.ts'
+import { one } from './views/document.ts'
+import type { Form } from './views/form.ts'
+import {
+  cdromForm,
+  diskForm,
+  editForm,
+  growForm,
+  interfaceForm,
+  interfaceUpdateForm,
+  resizeForm,
+  storlinkForm,
+  vmForm,
+} from './views/forms.ts'
 import { interfaceShape, nicsOf } from './views/nic.ts'
 import { pmShape } from './views/pm.ts'
 import { pmPerf, pmPerfShape } from './views/pmperf.ts'
+import type { Shape } from './views/shape.ts'
 import { storlinkShape, storlinkShapeV2 } from './views/storlink.ts'
 import { vmDetailShape, vmShape } from './views/vm.ts'
 
@@ -23,8 +36,25 @@ const needPm = ({ view, ids }: Call) => view.needPm(ids.pm_uuid ?? '')
 const ownPm = ({ view, configuredSelf }: Call) => needSelf(view, configuredSelf)
 
 /** An operation on the VM that the path names. */
-function onVm(operation: string, more: Readonly<Record<string, unknown>> = {}): Work {
-  return { kind: 'run', operation, params: ({ ids }) => ({ vm: ids.vm_uuid, ...more }) }
+function onVm(operation: string, more: Readonly<Record<string, unknown>> = {}, takes?: Form): Work {
+  return { kind: 'run', operation, params: ({ ids }) => ({ vm: ids.vm_uuid, ...more }), ...(takes ? { takes } : {}) }
+}
+
+/** An operation on a disk or an interface of the VM that the path names. */
+function onPart(operation: string, part: 'disk' | 'nic', takes?: Form): Work {
+  const params = ({ ids }: Call) => ({ vm: ids.vm_uuid, [part]: ids[part === 'disk' ? 'disk_uuid' : 'interface_id'] })
+  return { kind: 'run', operation, params, ...(takes ? { takes } : {}) }
+}
+
+const makeDisk: Work = {
+  ...(onVm('disk.create', {}, diskForm) as Extract<Work, { kind: 'run' }>),
+  made: {
+    shape: newDiskShape as unknown as Shape<never>,
+    document(call, { uuid }) {
+      const vm = needVm(call)
+      return one(newDiskShape, disksOf(vm).find(({ disk }) => disk.uuid === uuid) ?? disksOf(vm).at(-1)!)
+    },
+  },
 }
 
 const pms: readonly Row[] = [
@@ -185,9 +215,9 @@ const vms: readonly Row[] = [
   },
   ofVm('GET', '', 'VMView.retrieve', 200, showOne(vmDetailShape, needVm)),
   ofVm('POST', 'smigrate/', 'VMView.smigrate', 201, later),
-  ofVm('POST', 'resize/', 'VMView.update', 204, later),
-  ofVm('PUT', 'update/', 'VMView.update', 204, later),
-  ofVm('PUT', 'edit/', 'VMViewV2.edit', 204, later, v2),
+  ofVm('POST', 'resize/', 'VMView.update', 204, onVm('vm.resize', {}, resizeForm)),
+  ofVm('PUT', 'update/', 'VMView.update', 204, onVm('vm.resize', {}, resizeForm)),
+  ofVm('PUT', 'edit/', 'VMViewV2.edit', 204, onVm('vm.edit', {}, editForm), v2),
 ]
 
 const control: readonly Row[] = [
@@ -219,8 +249,9 @@ function orSingular(row: Row): Row {
 }
 
 const disksAndInterfaces: readonly Row[] = [
-  ofVm('POST', 'disks/', 'DiskView.create', 201, later),
-  ofVm('DELETE', 'disks/:disk_uuid/', 'DiskView.delete', 204, later),
+  ofVm('POST', 'disks/', 'DiskView.create', 201, makeDisk),
+  ofVm('DELETE', 'disks/:disk_uuid/', 'DiskView.delete', 204, onPart('disk.delete', 'disk')),
+  ofVm('PUT', 'disks/:disk_uuid/', 'added', 204, onPart('disk.grow', 'disk', growForm)),
   ofVm(
     'GET',
     'disks/',
@@ -230,8 +261,8 @@ const disksAndInterfaces: readonly Row[] = [
   ),
   ofVm('GET', 'disks/snapshots/:snapshot_uuid/', 'DiskView.index', 200, later),
   ofVm('GET', 'disks/backups/:backup_uuid/', 'DiskView.index', 200, later),
-  orSingular(ofVm('POST', 'interfaces/', 'InterfaceView.create', 201, later, both)),
-  orSingular(ofVm('DELETE', 'interfaces/:interface_id/', 'InterfaceView.delete', 204, later)),
+  orSingular(ofVm('POST', 'interfaces/', 'InterfaceView.create', 201, onVm('nic.create', {}, interfaceForm), both)),
+  orSingular(ofVm('DELETE', 'interfaces/:interface_id/', 'InterfaceView.delete', 204, onPart('nic.delete', 'nic'))),
   orSingular(
     ofVm(
       'GET',
@@ -241,7 +272,18 @@ const disksAndInterfaces: readonly Row[] = [
       showMany('interfaces', interfaceShape, (call) => nicsOf(needVm(call))),
     ),
   ),
-  orSingular(ofVm('PUT', 'interfaces/:interface_id/update/', 'InterfaceViewV2.update', 204, later, v2)),
+  orSingular(
+    ofVm(
+      'PUT',
+      'interfaces/:interface_id/update/',
+      'InterfaceViewV2.update',
+      204,
+      onPart('nic.update', 'nic', interfaceUpdateForm),
+      v2,
+    ),
+  ),
+  ofVm('PUT', 'cdrom/', 'added', 204, onVm('iso.insert', {}, cdromForm)),
+  ofVm('DELETE', 'cdrom/', 'added', 204, onVm('iso.eject')),
 ]
 
 export const ROWS: readonly Row[] = [

@@ -44,6 +44,11 @@ export type Work =
       params(call: Call): Readonly<Record<string, unknown>>
       /** Where what was made is found, from the operation's result. */
       location?(result: Readonly<Record<string, unknown>>): string | undefined
+      /** What was made, where the answer is that and not its outcome. */
+      readonly made?: {
+        readonly shape: Shape<never>
+        document(call: Call, result: Readonly<Record<string, unknown>>): Document
+      }
     }
   | {
       readonly kind: 'own'

@@ -31,7 +31,11 @@ const sizeField = z
 
 const createDiskParams = z.object({
   vm: vmField,
-  storlink: field(z.number().int(), { title: 'Storlink', from: 'storlink' }),
+  storlink: field(z.number().int().optional(), {
+    title: 'Storlink',
+    from: 'storlink',
+    help: 'none given: that of the first disk',
+  }),
   size: field(sizeField, { title: 'Size', unit: 'MiB' }),
   format: field(z.enum(['qcow2', 'raw']).default('qcow2'), { title: 'Format' }),
   desc: field(z.string().default(''), { title: 'Description' }),
@@ -49,7 +53,13 @@ function locksWith(vm: string, storlink: number | undefined, view: View): Return
   ]
 }
 
-function refuseStorlink(vm: Vm, id: number, view: View): string | undefined {
+/** The storlink that is meant: the one named, or the first disk's. */
+function storlinkFor({ vm, storlink }: CreateParams, view: View): number | undefined {
+  return storlink ?? view.needVm(vm).disks[0]?.storlink
+}
+
+function refuseStorlink(vm: Vm, id: number | undefined, view: View): string | undefined {
+  if (id === undefined) return 'storlink is missing: its first disk lies on none'
   const storlink = view.getStorlink(id)
   if (!storlink) return `storlink ${id} does not exist`
   if (storlink.pm === vm.pm || storlink.shared) return undefined
@@ -77,7 +87,7 @@ async function needRoom(cx: Context, vm: Vm, storlink: Storlink, size: number, s
 
 async function gatherCreate(p: CreateParams, cx: Context): Promise<CreateFacts> {
   const vm = cx.view.needVm(p.vm)
-  const storlink = cx.view.needStorlink(p.storlink)
+  const storlink = cx.view.needStorlink(storlinkFor(p, cx.view)!)
   const driver = cx.volumes(storlink.level)
   const facts = await gatherChange(p.vm, cx)
   await needRoom(cx, vm, storlink, p.size, driver.traits.sparse)
@@ -125,10 +135,10 @@ export const diskCreate = vmOperation<CreateParams, CreateFacts>({
   help: 'Makes an empty disk for a VM; a running guest sees it at once.',
   danger: 'safe',
   params: createDiskParams,
-  locks: ({ vm, storlink }, view) => locksWith(vm, storlink, view),
-  refuse({ vm, storlink }, view) {
-    const row = view.needVm(vm)
-    return refuseChange(row, view) ?? refuseStorlink(row, storlink, view)
+  locks: (p, view) => locksWith(p.vm, storlinkFor(p, view), view),
+  refuse(p, view) {
+    const row = view.needVm(p.vm)
+    return refuseChange(row, view) ?? refuseStorlink(row, storlinkFor(p, view), view)
   },
   gather: gatherCreate,
   plan: (_params, facts) => [

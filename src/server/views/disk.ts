@@ -27,3 +27,9 @@ export const diskShape: Shape<PlacedDisk> = {
     { kind: 'number', name: 'storlink', get: ({ disk }) => disk.storlink },
   ],
 }
+
+/** A disk that was just made: the document gives it no order. */
+export const newDiskShape: Shape<PlacedDisk> = {
+  ...diskShape,
+  fields: diskShape.fields.filter((field) => field.name !== 'order'),
+}

@@ -42,3 +42,53 @@ export const vmForm: Form = {
     { name: 'os_arch', param: 'osArch', added: true },
   ],
 }
+
+export const resizeForm: Form = {
+  root: 'vm',
+  fields: [
+    { name: 'cpu_core', param: 'vcpus' },
+    { name: 'memory', param: 'memory' },
+    { name: 'maxmem', param: 'maxmem' },
+  ],
+}
+
+export const editForm: Form = {
+  root: 'vm',
+  fields: [
+    { name: 'name', param: 'name' },
+    { name: 'desc', param: 'desc' },
+    { name: 'os', param: 'os', added: true },
+    { name: 'os_arch', param: 'osArch', added: true },
+  ],
+}
+
+export const diskForm: Form = {
+  root: 'disk',
+  fields: [
+    { name: 'size', param: 'size', required: true },
+    { name: 'storlink', param: 'storlink', names: 'storlink' },
+    { name: 'desc', param: 'desc' },
+    { name: 'format', param: 'format', added: true },
+  ],
+}
+
+export const growForm: Form = { root: 'disk', fields: [{ name: 'size', param: 'size', required: true }] }
+
+export const interfaceForm: Form = {
+  root: 'vms',
+  fields: [
+    { name: 'interface_name', param: 'bridge', required: true },
+    { name: 'ipaddress', param: 'ip' },
+    { name: 'mac', param: 'mac', added: true },
+  ],
+}
+
+export const interfaceUpdateForm: Form = {
+  root: 'vms',
+  fields: [
+    { name: 'ipaddress', param: 'ip' },
+    { name: 'interface_name', param: 'bridge', added: true },
+  ],
+}
+
+export const cdromForm: Form = { root: 'cdrom', fields: [{ name: 'path', param: 'path', required: true }] }
