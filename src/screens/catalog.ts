@@ -1,5 +1,6 @@
 import type { Desk } from './desk.ts'
-import { jobScreen, jobsScreen } from './jobs.ts'
+import { jobScreen } from './job.ts'
+import { jobsScreen } from './jobs.ts'
 import { logScreen } from './log.ts'
 import { perfScreen } from './perf.ts'
 import { pmsScreen } from './pms.ts'

@@ -3,7 +3,7 @@ import { formatSpan, formatTime } from '../lib/age.ts'
 import { getOrMake } from '../lib/getOrMake.ts'
 import { wrapCells } from '../lib/text.ts'
 import { toPengxError } from '../model/error.ts'
-import { isOver, type Job, type StepEvent } from '../model/job.ts'
+import { type CommandRecord, isOver, type Job, type StepEvent } from '../model/job.ts'
 import { bar } from '../ui/graph.ts'
 import { type Line, line, type Span, span, spread } from '../ui/line.ts'
 import type { Tone } from '../ui/look.ts'
@@ -125,8 +125,16 @@ function meaning(job: Job, steps: JobDetail['steps'], width: number): Line[] {
   return say('X cancels: what was done is undone. After ◆ the job only goes forward and X is refused')
 }
 
-/** Every command with its output, oldest first. */
-export function commandLines(desk: Desk, job: Job, withOutput: boolean, wrap: boolean, width: number): Line[] {
+export interface LogOptions {
+  readonly withOutput: boolean
+  readonly wrap: boolean
+  readonly width: number
+  /** Those that a filter leaves. */
+  readonly shown: readonly CommandRecord[]
+}
+
+/** Commands with their output, oldest first. */
+export function commandLines(desk: Desk, job: Job, { withOutput, wrap, width, shown }: LogOptions): Line[] {
   const detail = detailOf(desk, job)?.detail
   if (detail === undefined) return []
   const lines: Line[] = []
@@ -134,7 +142,7 @@ export function commandLines(desk: Desk, job: Job, withOutput: boolean, wrap: bo
     const parts = wrap ? wrapCells(text, width - indent.length - 1) : [text]
     for (const part of parts) lines.push(line(indent, span(part, tone)))
   }
-  for (const { at, host, line: command, tookMs, exit, output } of detail.commands) {
+  for (const { at, host, line: command, tookMs, exit, output } of shown) {
     push(` ${formatTime(at)} `, `${host} $ ${command}`, 'plain')
     if (withOutput) for (const text of output.trimEnd().split('\n')) if (text !== '') push('          ', text, 'dim')
     if (exit === undefined) lines.push(line('          ', span('▶ runs', 'busy')))
@@ -147,7 +155,8 @@ export function commandLines(desk: Desk, job: Job, withOutput: boolean, wrap: bo
         ),
       )
   }
-  if (lines.length === 0) lines.push(line(span(' no command yet', 'dim')))
+  if (detail.commands.length === 0) lines.push(line(span(' no command yet', 'dim')))
+  else if (lines.length === 0) lines.push(line(span(' no command holds that   esc clears the filter', 'dim')))
   return lines
 }
 

@@ -1,20 +1,20 @@
 import { formatMoment, formatSpan } from '../lib/age.ts'
 import type { Job } from '../model/job.ts'
 import { bar } from '../ui/graph.ts'
-import { beside, fill, type Line, line, span } from '../ui/line.ts'
+import { type Line, line, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import type { Column } from '../ui/table.ts'
 import { type Desk, isAtWork } from './desk.ts'
-import { commandLines, commandText, stepLines } from './jobDetail.ts'
+import { commandText } from './jobDetail.ts'
 import { jobKeys } from './jobKeys.ts'
+import { drawDetail, pressLog } from './jobLog.ts'
 import { cursorRow, drawList, type ListDef, listTitle } from './list.ts'
 import type { KeyRow, Screen } from './screen.ts'
-import { drawScrolled, pressScroll } from './scroll.ts'
-import { count, jobSign, percent, signSpan, timeLeft } from './words.ts'
+import { jobSign, percent, signSpan, timeLeft } from './words.ts'
 
 /** Jobs: running first, then the newest; below them the steps and commands of the one under the cursor. */
 
-const BY: Record<Job['by'], string> = { terminal: 'you', http: 'http', cli: 'cli', schedule: 'timer' }
+export const BY: Record<Job['by'], string> = { terminal: 'you', http: 'http', cli: 'cli', schedule: 'timer' }
 
 function progressCell(job: Job, desk: Desk): Line {
   if (job.state === 'running' || job.state === 'undoing') {
@@ -122,7 +122,6 @@ export const jobList: ListDef<Job> = {
 }
 
 const chosen = (desk: Desk) => cursorRow(desk, jobList)
-const shownJob = (desk: Desk) => desk.view().getJob(desk.stop().id ?? '')
 
 const listKeys: readonly KeyRow[] = [
   {
@@ -150,37 +149,6 @@ function summary(desk: Desk): string {
   return text === '' ? '' : `   ${text}`
 }
 
-/** Steps at the left, commands at the right; in a narrow terminal one above the other. */
-function drawDetail(desk: Desk, job: Job, width: number, height: number): Line[] {
-  const { choices, focus } = desk.state()
-  const follow = choices.follow !== false
-  const withOutput = choices['job.bare'] !== true
-  const beside2 = width >= 100
-  const left = beside2 ? Math.max(Math.floor(width * 0.37), 40) : width
-  const right = beside2 ? width - left : width
-  const stepsHeight = beside2 ? height : Math.max(Math.floor(height / 2), 5)
-  const logHeight = beside2 ? height : height - stepsHeight
-  const name = `job.log ${job.id}`
-  const commands = commandLines(desk, job, withOutput, choices['job.wrap'] === true, right - 2)
-  if (follow && choices[name] !== 1e9) desk.store.setState({ choices: { ...desk.state().choices, [name]: 1e9 } })
-  const steps = panel(stepLines(desk, job, left - 2), left, stepsHeight, {
-    title: `Job ${job.number}  ${job.operation} ${job.subject.name}`,
-  })
-  const log = drawScrolled(desk, name, commands, right, logHeight, {
-    title: `Commands${withOutput ? ' and output' : ''}   follow ${follow ? 'on' : 'off'}`,
-    focused: focus === 'log',
-  })
-  return beside2 ? beside(steps, left, log, right) : [...steps, ...log]
-}
-
-function pressLog(desk: Desk, job: Job | undefined, key: string): boolean {
-  if (job === undefined) return false
-  const name = `job.log ${job.id}`
-  if (!pressScroll(desk, name, key)) return false
-  if (key !== 'G' && key !== 'end') desk.choose('follow', false)
-  return true
-}
-
 export const jobsScreen: Screen = {
   name: 'jobs',
   title: 'Jobs',
@@ -202,33 +170,5 @@ export const jobsScreen: Screen = {
     const focused = desk.state().focus === 'list'
     const list = panel(drawList(desk, jobList, width - 2, listHeight - 2), width, listHeight, { focused })
     return job ? [...list, ...drawDetail(desk, job, width, height - listHeight)] : list
-  },
-}
-
-export const jobScreen: Screen = {
-  name: 'job',
-  title: 'Job',
-  keys: jobKeys(shownJob),
-  heading(desk) {
-    const job = shownJob(desk)
-    if (job === undefined) return line(span(' Jobs › it is gone', 'strong'))
-    const took = job.startedAt ? `   ${formatSpan((job.finishedAt ?? desk.now()) - job.startedAt)}` : ''
-    return line(
-      span(` Jobs › ${job.number} ${job.operation} ${job.subject.name}`, 'strong'),
-      '   ',
-      signSpan(jobSign(job)),
-      span(`${took}   asked by ${BY[job.by]}   ${count(job.stepCount, 'step')}`, 'dim'),
-    )
-  },
-  subjects: () => [],
-  copies: (desk) => {
-    const job = shownJob(desk)
-    return job ? jobList.copies(job, desk) : []
-  },
-  press: (desk, key) => pressLog(desk, shownJob(desk), key),
-  draw(desk, width, height) {
-    const job = shownJob(desk)
-    if (job === undefined) return fill([[], line('  This job is not there any more. esc goes back.')], height)
-    return drawDetail(desk, job, width, height)
   },
 }

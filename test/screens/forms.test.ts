@@ -55,10 +55,11 @@ describe('forms', () => {
 
   test('what is missing or wrong is said beside its field, and the cursor goes there', async () => {
     await open()
-    await robot.press('3', 'N', 'enter')
+    await robot.press('5', 'n', 'enter')
     await robot.shows('✗ is missing')
-    expect(robot.lines().filter((line) => line.includes('✗ is missing'))).toHaveLength(3)
-    await robot.press(...'web01')
+    expect(robot.lines().filter((line) => line.includes('✗ is missing'))).toHaveLength(4)
+    expect(robot.line('▸ ')).toContain('Name')
+    await robot.press('esc', '3', 'N', ...'web01')
     await to('Storlink')
     await robot.press('right')
     await to('Memory')

@@ -91,7 +91,7 @@ const SCREENS: readonly (readonly [string, readonly string[], string])[] = [
   ['jobs', ['7'], 'xl reboot 3'],
   ['help', ['3', '?'], 'Keys on VMs'],
   ['actions', ['3', 'j', 'x'], 'Actions on'],
-  ['new-vm', ['3', 'N'], 'Create VM'],
+  ['new-storlink', ['5', 'n'], 'New storlink'],
 ]
 
 describe('frames', () => {

@@ -242,3 +242,46 @@ describe('many', () => {
     await robot.shows('VMs › vm7777')
   })
 })
+
+describe('one job', () => {
+  test('its commands can be searched, wrapped and shown bare', async () => {
+    const start = createScreenEngine()
+    const long = `qemu-img create ${'very-long-path/'.repeat(10)}end-of-it`
+    start.detail(uuidOf(4, 117), {
+      steps: [{ name: 'start it', pivot: false, undoable: true }],
+      events: [{ seq: 1, step: 0, name: 'start it', kind: 'failed', at: NOW, message: 'no such file' }],
+      commands: [
+        {
+          seq: 1,
+          host: 'xen1',
+          line: 'xl create x',
+          at: NOW,
+          tookMs: 9,
+          exit: 1,
+          output: 'libxl: error: no such file\n',
+        },
+        { seq: 2, host: 'xen1', line: long, at: NOW, tookMs: 9, exit: 0, output: 'Formatting\n' },
+      ],
+      locks: [],
+    })
+    await open({}, start)
+    await robot.press('7', '/', ...'web02', 'enter', 'enter')
+    await robot.shows('Jobs › 117 vm.start web02')
+    await robot.shows('libxl: error: no such file')
+    expect(robot.line('1 start it')).toContain('✗')
+    expect(robot.text()).not.toContain('end-of-it')
+    await robot.press('w')
+    await robot.shows('end-of-it')
+    await robot.press('m')
+    await robot.hides('Formatting')
+    await robot.press('m', '/', ...'libxl', 'enter')
+    await robot.hides('Formatting')
+    expect(robot.text()).toContain('libxl: error')
+    await robot.press('esc')
+    await robot.shows('Formatting')
+    await robot.press('k')
+    await robot.shows('follow off')
+    await robot.press('F')
+    await robot.shows('follow on')
+  })
+})

@@ -211,6 +211,12 @@ export function mockSite(): FakeSite {
   }
 }
 
+/** Only these, and without their help: what a menu shows then changes only when the menu does. */
+function fewOperations({ operations }: Engine, names: readonly string[]): Engine['operations'] {
+  const few = [...operations].filter(([name]) => names.includes(name))
+  return new Map(few.map(([name, operation]) => [name, { ...operation, help: `${operation.title}, in one sentence` }]))
+}
+
 /** A fake engine with the insides of jobs, plans and commands, as the screens want them. */
 export function createScreenEngine(
   site: Partial<FakeSite> = mockSite(),
@@ -223,7 +229,7 @@ export function createScreenEngine(
   let planned: Partial<Preview> = {}
   const engine = {
     ...fake,
-    operations: new Map([...fake.operations].filter(([name]) => options.operations?.includes(name) ?? true)),
+    operations: options.operations === undefined ? fake.operations : fewOperations(fake, options.operations),
     /** Says what plans look like from now on. */
     plan: (preview: Partial<Preview>) => {
       planned = preview
