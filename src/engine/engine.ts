@@ -133,7 +133,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
     distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
     volumes: (level) => needDriver(level),
-    look: (pm) => observer.quick(pm),
+    look: (pm, sure) => observer.quick(pm, sure),
     saw: (pm, domains) => observer.saw(pm, domains),
     endLost: async (pm, jobId) => void (await endLost(hostOf(view.needPm(pm)), jobId)),
     ...(config.intercept ? { intercept: config.intercept } : {}),

@@ -181,6 +181,18 @@ async function waitFor(reached: () => boolean): Promise<boolean> {
   return reached()
 }
 
+describe('what is remembered is not believed against what is', () => {
+  test('a VM that somebody else has just destroyed can be started', async () => {
+    await ended('vm.create', NEW)
+    const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
+    expect((await ended('vm.start', { vm: uuid })).state).toBe('done')
+    await waitFor(() => world.engine.view.needVm(uuid).seen.state === 'running')
+    world.site.faults.vanishDomain('fresh')
+    expect(world.engine.view.needVm(uuid).seen.state).toBe('running')
+    expect((await ended('vm.start', { vm: uuid })).state).toBe('done')
+  })
+})
+
 describe('one VM never runs twice', () => {
   test('a start is refused while its disk is in use by another domain', async () => {
     const found = world.engine.view.vms().find((vm) => vm.origin === 'found' && vm.seen.state === 'running')!

@@ -23,7 +23,8 @@ export interface Parts {
   trustKey(destination: string, fingerprint: string): Promise<void>
   distrustKey(destination: string, fingerprint: string): Promise<void>
   volumes(level: Level): VolumeDriver
-  look(pm: string): Promise<readonly DomainSeen[]>
+  /** `sure`: somebody asks about this moment, so what is missing is gone. */
+  look(pm: string, sure?: boolean): Promise<readonly DomainSeen[]>
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
   /** Ends commands of a job that outlived the process that had started them. */
   endLost(pm: string, jobId: string): Promise<void>

@@ -1,8 +1,8 @@
-import { PengxError } from '../../model/error.ts'
 import type { By } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import { makeContext, type Parts } from './context.ts'
 import type { AnyOperation, Preview } from './operation.ts'
+import { needAllowed } from './refusal.ts'
 
 /** The plan as it would be now: everything up to the journal, and nothing after it. */
 export async function previewOf(
@@ -13,9 +13,8 @@ export async function previewOf(
 ): Promise<Preview> {
   const { view } = parts.store
   const params: Json = operation.complete ? operation.complete(given) : given
-  const reason = operation.refuse(params, view)
+  await needAllowed(parts, operation, params)
   const subject = operation.subject(params, view)
-  if (reason !== undefined) throw new PengxError('refused', `cannot ${operation.title} ${subject.name}: ${reason}`)
   const notices: string[] = []
   const context = makeContext(parts, {
     jobId: 'preview',

@@ -5,6 +5,7 @@ import type { LockRequest } from '../store/lockRows.ts'
 import type { Parts } from './context.ts'
 import type { AnyOperation } from './operation.ts'
 import { goOnWith } from './recovery.ts'
+import { needAllowed } from './refusal.ts'
 import { splitParams } from './secrets.ts'
 import { goForward } from './steps.ts'
 import { conclude, makeWork, prepare, type Work } from './work.ts'
@@ -80,9 +81,8 @@ export function createRunner(parts: Parts): Runner {
     if (parts.readOnly) throw new PengxError('readOnly', `${operation.name} is refused: pengx was started read-only`)
     const params: Json = operation.complete ? operation.complete(given) : given
     await store.view.refresh()
-    const reason = operation.refuse(params, store.view)
+    await needAllowed(parts, operation, params)
     const subject = operation.subject(params, store.view)
-    if (reason !== undefined) throw new PengxError('refused', `cannot ${operation.title} ${subject.name}: ${reason}`)
     const locks = operation.locks(params, store.view)
     const { open, secrets } = splitParams(operation, params)
     const job = await store.jobs.create({ operation: operation.name, subject, by, params: open, locks, secrets })

@@ -3,13 +3,13 @@ import { uuidOfMachineId } from '../../lib/ids.ts'
 import { type Disk, identifyDisks } from '../../model/disk.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { FoundConfig, Pm, PmSeen, Stray } from '../../model/pm.ts'
+import { isProvisional } from '../../model/provisional.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { ConfigFile, DomainDetail, DomainSeen, Hypervisor, PmLook } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import { withSizes } from '../volumes/sizes.ts'
 import { createSampler } from './perf.ts'
-import { isProvisional } from '../../model/provisional.ts'
 import { type Known, type Meaning, reconcile } from './reconcile.ts'
 
 /**
@@ -19,8 +19,8 @@ import { type Known, type Meaning, reconcile } from './reconcile.ts'
 export interface Observer {
   /** Everything a beat needs; a PM that does not answer is written down as that. */
   look(pm: string): Promise<void>
-  /** The domains alone; fails with `unreachable` and the like. */
-  quick(pm: string): Promise<readonly DomainSeen[]>
+  /** The domains alone, `sure` where somebody asks about this moment; fails with `unreachable` and the like. */
+  quick(pm: string, sure?: boolean): Promise<readonly DomainSeen[]>
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
 }
 
@@ -85,12 +85,13 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     ticket: number,
     domains: readonly DomainSeen[],
     write: (meaning: Meaning) => Promise<void>,
+    sure = false,
   ): Promise<void> {
     const state = stateOf(pm)
     const turn = state.applying.then(async () => {
       if (ticket < state.applied) return
       state.applied = ticket
-      await write(reconcile({ pm, domains, now: clock.now() }, known, state.missingSince))
+      await write(reconcile({ pm, domains, now: clock.now(), sure }, known, state.missingSince))
     })
     state.applying = turn.catch(() => undefined)
     return turn
@@ -108,10 +109,10 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     await apply(pm, ++state.started, domains, writeMeaning)
   }
 
-  async function quick(pm: string): Promise<readonly DomainSeen[]> {
+  async function quick(pm: string, sure = false): Promise<readonly DomainSeen[]> {
     const ticket = ++stateOf(pm).started
     const domains = await hypervisor.domains(host(view.needPm(pm)))
-    await apply(pm, ticket, domains, writeMeaning)
+    await apply(pm, ticket, domains, writeMeaning, sure)
     return domains
   }
 

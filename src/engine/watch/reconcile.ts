@@ -11,6 +11,8 @@ export interface Look {
   /** Domain-0 may be among them; it is no VM. */
   readonly domains: readonly DomainSeen[]
   readonly now: number
+  /** Somebody asks about this moment: a domain that is missing counts as gone at once. */
+  readonly sure?: boolean
 }
 
 export interface Known {
@@ -37,7 +39,11 @@ export interface Meaning {
 /** A guest that reboots has no domain for about a second, so a domain counts as gone when it has been missing this long. */
 const MISSING_MS = 1500
 
-export function reconcile({ pm, domains, now }: Look, known: Known, missingSince: Map<string, number>): Meaning {
+export function reconcile(
+  { pm, domains, now, sure = false }: Look,
+  known: Known,
+  missingSince: Map<string, number>,
+): Meaning {
   const seen: { uuid: string; seen: VmSeen; bootedAt?: number }[] = []
   const appeared: DomainSeen[] = []
   const moved: Vm[] = []
@@ -64,7 +70,7 @@ export function reconcile({ pm, domains, now }: Look, known: Known, missingSince
   const gone: string[] = []
   for (const vm of known.vmsOn(pm)) {
     if (present.has(vm.uuid)) continue
-    const verdict = missing(vm, now, known.isAtWork(vm.uuid), missingSince)
+    const verdict = missing(vm, now, known.isAtWork(vm.uuid), missingSince, sure)
     if (verdict === 'gone') gone.push(vm.uuid)
     else if (verdict) seen.push({ uuid: vm.uuid, seen: verdict })
   }
@@ -107,12 +113,18 @@ function seenOf(before: VmSeen, domain: DomainSeen, drift: readonly string[], no
 }
 
 /** What a row without a domain is: shut down, gone, or (undefined) as it was, since it may only be rebooting. */
-function missing(vm: Vm, now: number, atWork: boolean, missingSince: Map<string, number>): VmSeen | 'gone' | undefined {
+function missing(
+  vm: Vm,
+  now: number,
+  atWork: boolean,
+  missingSince: Map<string, number>,
+  sure: boolean,
+): VmSeen | 'gone' | undefined {
   if (vm.seen.state === 'shutdown') return undefined
   const since = missingSince.get(vm.uuid) ?? now
   missingSince.set(vm.uuid, since)
   const surprise = hasDomain(vm.seen.state) && !atWork
-  if (surprise && now - since < MISSING_MS) return undefined
+  if (surprise && !sure && now - since < MISSING_MS) return undefined
   if (vm.origin === 'found') return atWork ? shutDown(vm, now, []) : 'gone'
   // A guest that shuts itself down is seen dying first; what was running a moment ago and is not there is worth a word.
   const drift =
