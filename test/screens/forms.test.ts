@@ -58,7 +58,7 @@ describe('forms', () => {
     await robot.press('5', 'n', 'enter')
     await robot.shows('✗ is missing')
     expect(robot.lines().filter((line) => line.includes('✗ is missing'))).toHaveLength(4)
-    expect(robot.line('▸ ')).toContain('Name')
+    expect(robot.text()).toContain('│ ▸ Name')
     await robot.press('esc', '3', 'N', ...'web01')
     await to('Storlink')
     await robot.press('right')

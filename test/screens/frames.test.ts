@@ -91,7 +91,7 @@ const SCREENS: readonly (readonly [string, readonly string[], string])[] = [
   ['jobs', ['7'], 'xl reboot 3'],
   ['help', ['3', '?'], 'Keys on VMs'],
   ['actions', ['3', 'j', 'x'], 'Actions on'],
-  ['new-storlink', ['5', 'n'], 'New storlink'],
+  ['new-storlink', ['5', 'n'], '* has to be given'],
 ]
 
 describe('frames', () => {
