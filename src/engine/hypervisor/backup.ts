@@ -31,6 +31,7 @@ export interface BackupWay {
 }
 
 const POLL_MS = 700
+const MIB = 1024 * 1024
 
 export async function backupDisks(
   host: Host,
@@ -83,7 +84,7 @@ export async function refuseBackup(
 ): Promise<string | undefined> {
   const looked = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
     const blocks = await namedBlocks(qmp)
-    return { missing: disks.find((disk) => nodeOf(blocks, disk) === undefined) }
+    return { missing: disks.find((disk) => blockOf(blocks, disk) === undefined) }
   })
   const missing = looked ? looked.missing : disks[0]
   if (missing === undefined) return undefined
@@ -94,18 +95,23 @@ async function begin(qmp: Qmp, disks: readonly BackupDisk[], way: BackupWay, doi
   const blocks = await namedBlocks(qmp)
   const actions: Json[] = []
   for (const [index, disk] of disks.entries()) {
-    const node = nodeOf(blocks, disk)
-    if (node === undefined) throw new PengxError('unsupported', `${doing}: ${disk.vdev} does not go through QEMU`)
+    const source = blockOf(blocks, disk)
+    if (source === undefined) throw new PengxError('unsupported', `${doing}: ${disk.vdev} does not go through QEMU`)
     const id = `${way.name}-${index}`
     const { path, format } = disk.target
     await qmp.execute('blockdev-add', {
       'node-name': id,
       driver: format === 'vhd' ? 'vpc' : format,
+      // A logical volume is larger than the disk in it: QEMU wants both of one size.
+      ...(format === 'raw' ? { size: source.sizeBytes } : {}),
       discard: 'unmap',
       'detect-zeroes': 'unmap',
       file: { driver: path.startsWith('/dev/') ? 'host_device' : 'file', filename: path, discard: 'unmap' },
     })
-    const data = { 'job-id': id, device: node, target: id, sync: 'full', 'auto-dismiss': false }
+    // Volumes are made in whole MiB, which an image of somebody else's need not be.
+    if (format !== 'raw' && source.sizeBytes % MIB !== 0)
+      await qmp.execute('block_resize', { 'node-name': id, size: source.sizeBytes })
+    const data = { 'job-id': id, device: source.node || source.device, target: id, sync: 'full', 'auto-dismiss': false }
     actions.push({ type: 'blockdev-backup', data: { ...data, speed: way.bytesPerSecond } })
   }
   await qmp.execute('transaction', { actions, properties: { 'completion-mode': 'grouped' } })
@@ -121,11 +127,10 @@ async function namedBlocks(qmp: Qmp): Promise<Named[]> {
   return named
 }
 
-/** The node that the guest writes through: the emulated drive for as long as it is there, since it goes when PV drivers come. */
-function nodeOf(blocks: readonly Named[], disk: { readonly vdev: string; readonly path: string }): string | undefined {
+/** What the guest writes through: the emulated drive for as long as it is there, since it goes when PV drivers come. */
+function blockOf(blocks: readonly Named[], disk: { readonly vdev: string; readonly path: string }): Named | undefined {
   const emulated = blocks.find((block) => /^(ide|sd)\d/.test(block.device) && block.file === disk.path)
-  if (emulated) return emulated.node || emulated.device
-  return blocks.find((block) => block.vdev === disk.vdev && block.file === disk.path)?.node
+  return emulated ?? blocks.find((block) => block.vdev === disk.vdev && block.file === disk.path)
 }
 
 async function ownJobs(qmp: Qmp, name: string): Promise<BlockJob[]> {

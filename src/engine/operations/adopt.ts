@@ -4,6 +4,7 @@ import { identifyDisks } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Pm } from '../../model/pm.ts'
+import { isUpkeep } from '../../model/template.ts'
 import { domainNameFor, refuseName, type Vm, type VmSpec } from '../../model/vm.ts'
 import type { Context, Operation } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
@@ -254,7 +255,11 @@ export const vmForget = vmOperation<VmParams, ForgetFacts>({
   help: 'Gives a VM out of care again: its domain, disks and configuration stay as they are.',
   danger: 'disrupts',
   params: vmParams,
-  refuse: ({ vm }, view) => (view.needVm(vm).origin === 'found' ? 'it is not adopted' : undefined),
+  refuse({ vm }, view) {
+    const row = view.needVm(vm)
+    if (isUpkeep(row)) return 'it is the upkeep of a template: template.shutdown ends it'
+    return row.origin === 'found' ? 'it is not adopted' : undefined
+  },
   gather: async ({ vm }, cx) => splitSecret(cx.view.needVm(vm)),
   plan: (_params, { vm, secrets }) => [
     {

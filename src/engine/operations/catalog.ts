@@ -5,6 +5,10 @@ import { isoEject, isoInsert } from './iso.ts'
 import { nicCreate, nicDelete, nicUpdate } from './nics.ts'
 import { pmAdd, pmRemove, pmTrust } from './pms.ts'
 import { storlinkCreate, storlinkDelete } from './storlinks.ts'
+import { templateAdd, templateAddNew } from './templateAdd.ts'
+import { templateDelete, templateUpdate } from './templateEdit.ts'
+import { templateCreate } from './templateMake.ts'
+import { templateShutdown, templateStart } from './templateUpkeep.ts'
 import { vmCreate } from './vmCreate.ts'
 import { vmDelete } from './vmDelete.ts'
 import { vmEdit } from './vmEdit.ts'
@@ -36,6 +40,13 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       vmAdopt,
       vmForget,
       vmDelete,
+      templateCreate,
+      templateAdd,
+      templateAddNew,
+      templateUpdate,
+      templateStart,
+      templateShutdown,
+      templateDelete,
       storlinkCreate,
       storlinkDelete,
       pmAdd,

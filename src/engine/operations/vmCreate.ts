@@ -1,5 +1,4 @@
-import { newUuid, newXenMac } from '../../lib/ids.ts'
-import type { Disk, DiskFormat } from '../../model/disk.ts'
+import { newUuid } from '../../lib/ids.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Nic } from '../../model/nic.ts'
@@ -8,33 +7,34 @@ import type { Level } from '../../model/storlink.ts'
 import { type Boot, domainNameFor, type Vm, type VmType } from '../../model/vm.ts'
 import { batch } from '../host/batch.ts'
 import { runBatch } from '../host/run.ts'
-import type { Context, Operation, Step } from '../jobs/operation.ts'
-import type { View } from '../store/view.ts'
-import { type CreateParams, candidatePms, createParams, refuseCreate } from './vmCreateParams.ts'
+import type { Context, Operation } from '../jobs/operation.ts'
+import { diskStep, gatherDisks, type NewDisk, type NewDisks } from './vmCreateDisks.ts'
+import { type CreateParams, candidatePms, createParams, refuseCreate, storlinkFor, typeFor } from './vmCreateParams.ts'
+import { pickNics } from './vmNics.ts'
+import { pickSeed, seedStep } from './vmSeed.ts'
 import { configPathFor } from './vmSubject.ts'
 
 /**
  * A new VM: its row first, so that its name and addresses are taken; then its disks under UUIDs picked before;
  * then its configuration. It is left shut down.
  */
-type Facts = {
+type Facts = NewDisks & {
   readonly uuid: string
   readonly pm: string
   readonly level: Level
-  readonly disks: readonly (Disk & Json)[]
   readonly nics: readonly (Nic & Json)[]
-  /** Present when the first disk is filled from it. */
-  readonly image?: { readonly path: string; readonly format: DiskFormat; readonly sizeMib: number }
+  readonly seed: NewDisk | null
+  /** What comes from the template where it is not given. */
+  readonly type: VmType
+  readonly boot: Boot & Json
+  readonly os: string
+  readonly osArch: string
   readonly createdAt: number
 }
 
-function bridgeNames(given: readonly string[]): string[] {
-  return given.map((name) => (/^\d+$/.test(name) ? `xenbr${name}` : name))
-}
-
 /** The files that the configuration names have to be there before anything is made. */
-async function needFiles(cx: Context, pm: Pm, p: CreateParams): Promise<void> {
-  const named = Object.entries({ kernel: p.kernel, ramdisk: p.ramdisk, iso: p.iso, image: p.image }).filter(
+async function needFiles(cx: Context, pm: Pm, p: CreateParams, boot: Boot): Promise<void> {
+  const named = Object.entries({ kernel: boot.kernel, ramdisk: boot.ramdisk, iso: p.iso, image: p.image }).filter(
     (entry): entry is [string, string] => entry[1] !== undefined,
   )
   if (named.length === 0) return
@@ -49,112 +49,66 @@ async function needFiles(cx: Context, pm: Pm, p: CreateParams): Promise<void> {
   })
 }
 
-function needBridges(pm: Pm, bridges: readonly string[]): void {
-  const there = pm.seen.bridges
-  for (const bridge of bridges) {
-    if (there && !there.includes(bridge)) {
-      throw new PengxError(
-        'invalid',
-        `bridges: ${bridge} is not on ${pm.name}, which has ${there.join(', ') || 'none'}`,
-      )
-    }
-  }
-}
-
-function pickNics(bridges: readonly string[], view: View): (Nic & Json)[] {
-  const taken = new Set(view.vms().flatMap((vm) => vm.nics.map((nic) => nic.mac.toLowerCase())))
-  return bridges.map((bridge, index) => {
-    let mac = newXenMac()
-    while (taken.has(mac)) mac = newXenMac()
-    taken.add(mac)
-    return { id: 0, name: `eth${index}`, mac, bridge, ip: '' }
-  })
-}
-
 async function gather(p: CreateParams, cx: Context): Promise<Facts> {
-  const storlink = cx.view.needStorlink(p.storlink)
-  const pm = candidatePms(storlink, p.pm, cx.view)[0]!
-  const bridges = bridgeNames(p.bridges)
-  needBridges(pm, bridges)
-  await needFiles(cx, pm, p)
-  const driver = cx.volumes(storlink.level)
-  const host = cx.host(pm.uuid)
-  const info = p.image === undefined ? undefined : await driver.stat(host, p.image)
-  if (p.image !== undefined && !info)
-    throw new PengxError('invalid', `image: ${p.image} on ${pm.name} is not a disk image`)
-  if (info && p.diskSize !== undefined && p.diskSize < info.sizeMib) {
-    throw new PengxError('invalid', `diskSize: ${p.diskSize} MiB is less than the image has: ${info.sizeMib} MiB`)
-  }
-  const sizes = [p.diskSize ?? info!.sizeMib, ...(p.extraDiskSize === undefined ? [] : [p.extraDiskSize])]
-  const space = await driver.inspect(host, storlink.link)
-  const needed = p.diskFormat === 'raw' ? 0 : sizes.length
-  if (space.freeMib < needed) {
-    throw new PengxError(
-      'noSpace',
-      `cannot create disks on ${storlink.name} (${storlink.link} on ${pm.name}): ${space.freeMib} MiB free`,
-    )
-  }
-  const createdAt = cx.clock.now()
-  const disks = sizes.map((sizeMib, index): Disk & Json => {
-    const uuid = newUuid()
-    const inPlace = index === 0 && p.image !== undefined && !p.copyImage
-    const format = inPlace ? info!.format : p.diskFormat
-    return {
-      uuid,
-      vdev: `xvd${String.fromCharCode(97 + index)}`,
-      format,
-      sizeMib,
-      path: inPlace ? p.image! : driver.locate({ storlink, uuid, format }),
-      ...(inPlace ? {} : { storlink: storlink.id }),
-      readOnly: false,
-      owned: !inPlace,
-      desc: '',
-      createdAt,
-    }
-  })
-  const image = info && p.copyImage ? { image: { path: p.image!, format: info.format, sizeMib: info.sizeMib } } : {}
+  const storlink = storlinkFor(p, cx.view)!
+  const pm = candidatePms(p, cx.view)[0]!
+  const template = p.template === undefined ? undefined : cx.view.needTemplate(p.template)
+  const type = typeFor(p, cx.view)
+  const boot = bootOf(p, type, template?.type === type ? template.boot : {})
+  const nics = pickNics(pm, p.bridges, cx.view)
+  await needFiles(cx, pm, p, boot)
+  const made = await gatherDisks(p, storlink, pm, cx)
   return {
+    ...made,
     uuid: p.uuid!,
     pm: pm.uuid,
     level: storlink.level,
-    disks,
-    nics: pickNics(bridges, cx.view),
-    createdAt,
-    ...image,
+    nics,
+    seed: pickSeed(p, storlink, cx) ?? null,
+    type,
+    boot: boot as Boot & Json,
+    os: p.os || template?.os || '',
+    osArch: p.osArch || template?.osArch || '',
+    createdAt: cx.clock.now(),
   }
 }
 
-function bootOf(p: CreateParams): Boot {
+/** What is given wins over what the template says. */
+function bootOf(p: CreateParams, type: VmType, before: Boot): Boot {
   const { kernel, ramdisk, cmdline, firmware } = p
-  const bootloader = p.bootloader ?? (p.type === 'pv' && kernel === undefined ? 'pygrub' : undefined)
-  const order = p.type === 'hvm' ? { order: p.iso === undefined ? 'c' : 'dc' } : {}
-  const given = { kernel, ramdisk, cmdline, firmware, bootloader }
-  return { ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)), ...order }
+  const isBare = type === 'pv' && (kernel ?? before.kernel) === undefined
+  const bootloader = p.bootloader ?? before.bootloader ?? (isBare ? 'pygrub' : undefined)
+  const order = type === 'hvm' ? { order: p.iso === undefined ? (before.order ?? 'c') : 'dc' } : {}
+  const given = Object.entries({ kernel, ramdisk, cmdline, firmware, bootloader }).filter(
+    ([, value]) => value !== undefined,
+  )
+  return { ...before, ...Object.fromEntries(given), ...order }
 }
 
 function rowOf(p: CreateParams, facts: Facts): Vm {
   const password = p.vncPassword === undefined ? {} : { password: p.vncPassword }
-  const vnc = p.vnc && p.type === 'hvm' ? { vnc: { listen: '127.0.0.1', ...password } } : {}
+  const vnc = p.vnc && facts.type === 'hvm' ? { vnc: { listen: '127.0.0.1', ...password } } : {}
   return {
     uuid: facts.uuid,
     pm: facts.pm,
     origin: 'created',
     name: p.name,
     domainName: domainNameFor(p.name, facts.uuid),
-    type: p.type as VmType,
+    type: facts.type,
     vcpuCount: p.vcpus,
     maxVcpuCount: p.maxVcpus ?? p.vcpus,
     memoryMib: p.memory,
     maxmemMib: p.maxmem ?? p.memory,
-    boot: bootOf(p),
+    boot: facts.boot,
     ...vnc,
     ...(p.iso === undefined ? {} : { iso: p.iso }),
-    disks: facts.disks,
+    disks: [...facts.disks, ...(facts.seed ? [facts.seed] : [])],
     nics: facts.nics,
     extraConfig: '',
     desc: p.desc,
-    os: p.os,
-    osArch: p.osArch,
+    os: facts.os,
+    osArch: facts.osArch,
+    ...(p.template === undefined ? {} : { template: p.template }),
     createdAt: facts.createdAt,
     configPath: configPathFor(facts.uuid),
     configForeign: false,
@@ -162,48 +116,26 @@ function rowOf(p: CreateParams, facts: Facts): Vm {
   }
 }
 
-function diskStep(disk: Disk, facts: Facts, first: boolean): Step {
-  const image = first ? facts.image : undefined
-  return {
-    name: `make disk ${disk.vdev}`,
-    weight: image ? 20 : 2,
-    shows: [
-      image
-        ? `qemu-img convert -O ${disk.format} ${image.path} ${disk.path}`
-        : `qemu-img create -f ${disk.format} ${disk.path} ${disk.sizeMib}M`,
-    ],
-    async do(cx) {
-      const driver = cx.volumes(facts.level)
-      const host = cx.host(facts.pm)
-      if (!image) {
-        await driver.create(host, disk.path, disk.format, disk.sizeMib!, cx.tag)
-        return null
-      }
-      const say = (done: number) => cx.progress(done, `${Math.floor(done * image.sizeMib)} of ${image.sizeMib} MiB`)
-      await driver.importImage(host, image, disk, cx.tag, say, cx.signal)
-      if (disk.sizeMib! > image.sizeMib) await driver.resize(host, disk.path, disk.format, disk.sizeMib!, cx.tag)
-      return null
-    },
-    undo: (cx) => cx.volumes(facts.level).remove(cx.host(facts.pm), disk.path, cx.tag),
-  }
-}
-
 export const vmCreate: Operation<CreateParams, Facts> = {
   name: 'vm.create',
   title: 'create VM',
-  help: 'Makes a VM with an empty disk or one filled from an image; it is left shut down.',
+  help: 'Makes a VM with an empty disk, or from a template or an image; it is left shut down.',
   danger: 'safe',
   subjectKind: 'vm',
   target: { param: 'name', kind: 'text' },
   params: createParams,
   complete: (p) => ({ ...p, uuid: p.uuid ?? newUuid() }),
   subject: ({ uuid, name }) => ({ kind: 'vm', id: uuid ?? name, name }),
-  locks: ({ uuid, name, storlink }, view) => [
-    { key: `vm:${uuid}`, mode: 'exclusive' },
-    { key: `name:vm:${name}`, mode: 'exclusive' },
-    { key: `storlink:${storlink}`, mode: 'shared' },
-    { key: `pm:${view.getStorlink(storlink)?.pm}`, mode: 'shared' },
-  ],
+  locks(p, view) {
+    const storlink = storlinkFor(p, view)
+    return [
+      { key: `vm:${p.uuid}`, mode: 'exclusive' },
+      { key: `name:vm:${p.name}`, mode: 'exclusive' },
+      { key: `storlink:${storlink?.id}`, mode: 'shared' },
+      { key: `pm:${storlink?.pm}`, mode: 'shared' },
+      ...(p.template === undefined ? [] : [{ key: `template:${p.template}`, mode: 'shared' as const }]),
+    ]
+  },
   refuse: refuseCreate,
   gather,
   plan(p, facts) {
@@ -217,7 +149,8 @@ export const vmCreate: Operation<CreateParams, Facts> = {
         },
         undo: (cx) => cx.inventory.dropVm(facts.uuid),
       },
-      ...made.map((disk) => diskStep(disk, facts, disk === facts.disks[0])),
+      ...made.map((disk) => diskStep(disk, facts.sources[disk.uuid], facts)),
+      ...(facts.seed ? [seedStep(p, facts.seed, facts)] : []),
       {
         name: 'write the configuration',
         shows: [`write ${configPathFor(facts.uuid)}`],

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Disk } from '../../model/disk.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level } from '../../model/storlink.ts'
+import { isUpkeep } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Step } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
@@ -37,6 +38,7 @@ function isDoomed(disk: Disk, which: Params['disks']): boolean {
 function refuse({ vm, disks }: Params, view: View): string | undefined {
   const row = view.needVm(vm)
   if (row.origin === 'found') return 'it is not adopted: pengx does not delete what it does not know; adopt it first'
+  if (isUpkeep(row)) return 'it is the upkeep of a template, and its disks are that’s: template.shutdown ends it'
   const state = refuseState(row, view, ['shutdown'], { running: 'shut it down first', paused: 'power it off first' })
   if (state) return state
   for (const disk of row.disks.filter((one) => isDoomed(one, disks))) {
@@ -48,6 +50,10 @@ function refuse({ vm, disks }: Params, view: View): string | undefined {
           one.disks.some((its) => its.path === disk.path && (one.pm === row.pm || disk.storlink !== undefined)),
       )
     if (other) return `disk ${disk.vdev} (${disk.path}) is also a disk of ${other.name}`
+    const template = view
+      .templates()
+      .find((one) => one.disks.some((its) => its.path === disk.path && one.pm === row.pm))
+    if (template) return `disk ${disk.vdev} (${disk.path}) is a disk of template ${template.name}`
     if (disk.path.startsWith('/dev/') && disk.storlink === undefined)
       return `disk ${disk.vdev} is the device ${disk.path}: pengx did not make it and does not remove devices`
   }

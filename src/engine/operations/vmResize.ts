@@ -54,13 +54,15 @@ function refuse(p: Params, view: View): string | undefined {
     return 'nothing is given to change: vcpus, memory or maxmem'
   const reason = refuseChange(vm, view)
   if (reason) return reason
+  const online = vm.seen.state === 'shutdown' ? undefined : refuseOnline(p, vm, vm)
+  if (online) return online
   const after = resized(p, vm.seen.state !== 'shutdown')(vm)
   if (after.maxmemMib < after.memoryMib)
     return `maxmem ${after.maxmemMib} MiB is less than memory ${after.memoryMib} MiB`
   const pm = view.getPm(vm.pm)
   if (pm && pm.memoryMib > 0 && p.memory !== undefined && p.memory > pm.memoryMib)
     return `memory ${p.memory} MiB is more than PM ${pm.name} has: ${pm.memoryMib} MiB`
-  return vm.seen.state === 'shutdown' ? undefined : refuseOnline(p, vm, vm)
+  return undefined
 }
 
 /** `most` is what the domain was started with, as far as that is known. */

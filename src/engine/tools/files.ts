@@ -21,6 +21,11 @@ export function readFile(path: string): Program {
   return reads('cat', path)
 }
 
+/** Bytes into the beginning of what is there, on the disk when it ends. */
+export function writeInto(path: string, bytes: Uint8Array): Program {
+  return { ...changes('dd', `of=${path}`, 'conv=notrunc,fsync', 'status=none'), stdin: bytes }
+}
+
 /** Exit 0: something is there, 1: nothing is. */
 export function fileExists(path: string): Program {
   return { ...reads('test', '-e', path), okExits: [0, 1] }
