@@ -168,9 +168,16 @@ export function parseCheck(stdout: string): CheckReport {
   }
 }
 
-/** Bytes that it takes when a guest has written all of it. */
-export function parseMeasure(stdout: string): number {
-  return (JSON.parse(stdout) as { 'fully-allocated': number })['fully-allocated']
+export interface Room {
+  /** For what is in it now. */
+  readonly requiredBytes: number
+  /** When a guest has written all of it. */
+  readonly fullBytes: number
+}
+
+export function parseMeasure(stdout: string): Room {
+  const raw = JSON.parse(stdout) as { required: number; 'fully-allocated': number }
+  return { requiredBytes: raw.required, fullBytes: raw['fully-allocated'] }
 }
 
 export interface MappedStretch {

@@ -4,15 +4,7 @@ import type { Host } from '../host/host.ts'
 import { run, runAll, runBatch } from '../host/run.ts'
 import { activateVolume, permitVolume, zeroDevice } from '../tools/lvm.ts'
 import { changes } from '../tools/program.ts'
-import {
-  createImage,
-  imageChain,
-  imageInfo,
-  measureImage,
-  parseImageInfo,
-  parseMeasure,
-  resizeImage,
-} from '../tools/qemuImg.ts'
+import { createImage, imageChain, imageInfo, measureImage, parseImageInfo, resizeImage } from '../tools/qemuImg.ts'
 import {
   asideOf,
   draftOf,
@@ -20,6 +12,7 @@ import {
   formatOf,
   isZeroed,
   makeRoom,
+  measured,
   partOf,
   removeLvs,
   renameLv,
@@ -32,16 +25,7 @@ import {
 } from './blockRoom.ts'
 import { convertWatched, readImage } from './image.ts'
 import type { Image, VolumeDriver } from './volumeDriver.ts'
-import {
-  findVolume,
-  type GroupLook,
-  groupOf,
-  inExtents,
-  lookAtGroup,
-  placeOf,
-  poolFree,
-  poolOf,
-} from './volumeGroup.ts'
+import { findVolume, groupOf, inExtents, lookAtGroup, placeOf, poolFree, poolOf } from './volumeGroup.ts'
 
 /**
  * Disks as logical volumes of an LVM volume group, thin where the group has a thin pool. A volume is
@@ -50,13 +34,6 @@ import {
  */
 
 const MIB = 1024 * 1024
-
-function measured(look: GroupLook, path: string, index = 0): number {
-  const answer = look.answers[index]
-  if (answer?.exit === 0) return parseMeasure(answer.stdout)
-  const why = answer?.stderr.trim().split('\n').at(-1) ?? ''
-  throw new PengxError('commandFailed', `cannot measure image ${path} on ${look.host.name}: ${why}`, { cause: answer })
-}
 
 /** Switches on what an image lies on, from the top down, until QEMU can open all of it. */
 async function activate(host: Host, image: Image, tag: string): Promise<void> {
@@ -101,7 +78,7 @@ export const blockVolumes: VolumeDriver = {
     const { group, name } = placeOf(path)
     const look = await lookAtGroup(host, group, name, [measureImage(format, { sizeMib })])
     if (findVolume(look, name)) return
-    const bytes = roomFor(format, measured(look, path))
+    const bytes = roomFor(format, measured(look, path).fullBytes)
     const draft = `/dev/${group}/${draftOf(name)}`
     const room = makeRoom(look, draftOf(name), format, bytes)
     const empty = isZeroed(look) ? [] : [zeroDevice(draft, 0, inExtents(look, bytes))]
@@ -114,7 +91,7 @@ export const blockVolumes: VolumeDriver = {
     const asked = measureImage('qcow2', sizeMib === undefined ? backing : { sizeMib })
     const look = await lookAtGroup(host, group, name, [asked])
     if (findVolume(look, name)) return
-    const room = makeRoom(look, draftOf(name), 'qcow2', roomFor('qcow2', measured(look, backing.path)))
+    const room = makeRoom(look, draftOf(name), 'qcow2', roomFor('qcow2', measured(look, backing.path).fullBytes))
     const size = sizeMib === undefined ? {} : { sizeMib }
     const image = createImage({ path: `/dev/${group}/${draftOf(name)}`, format: 'qcow2', backing, ...size })
     await runAll(host, tagged(tag, [...room, image, ...finish(group, name)]))
@@ -176,18 +153,20 @@ export const blockVolumes: VolumeDriver = {
 
   async importImage(host, source, target, tag, onProgress, signal) {
     const { group, name } = placeOf(target.path)
-    const asked = [measureImage(target.format, source), measureImage('raw', source)]
+    const asked = [measureImage(target.format, source), measureImage('qcow2', source)]
     const look = await lookAtGroup(host, group, name, asked)
     if (findVolume(look, name)) return
-    const bytes = roomFor(target.format, measured(look, source.path))
-    await runAll(host, tagged(tag, makeRoom(look, draftOf(name), target.format, bytes)))
+    const { fullBytes } = measured(look, source.path)
+    const data = measured(look, source.path, 1).requiredBytes
+    const bytes = roomFor(target.format, fullBytes)
+    await runAll(host, tagged(tag, makeRoom(look, draftOf(name), target.format, bytes, data)))
     const raw = target.format === 'raw'
     const zeroed = isZeroed(look)
     const draft: Image = { path: `/dev/${group}/${draftOf(name)}`, format: target.format }
     const existing = raw ? { existing: zeroed ? ('zeroed' as const) : true } : {}
     await convertWatched(host, { source, target: draft, ...existing }, tag, onProgress, signal)
-    const [filled, end] = [measured(look, source.path, 1), inExtents(look, bytes)]
-    const rest = raw && !zeroed && filled < end ? [zeroDevice(draft.path, filled, end - filled)] : []
+    const end = inExtents(look, bytes)
+    const rest = raw && !zeroed && fullBytes < end ? [zeroDevice(draft.path, fullBytes, end - fullBytes)] : []
     await runAll(host, tagged(tag, [...rest, ...finish(group, name)]))
   },
 
@@ -195,11 +174,12 @@ export const blockVolumes: VolumeDriver = {
     const { group, name } = placeOf(path)
     const { becomes } = load
     const look = await lookAtGroup(host, group, name, becomes ? [measureImage(becomes.format, becomes)] : [])
-    const whole = becomes ? roomFor(becomes.format, measured(look, path)) : 0
+    const whole = becomes ? roomFor(becomes.format, measured(look, path).fullBytes) : 0
     const bytes = inExtents(look, Math.max(load.bytes, whole))
     const part = `/dev/${group}/${partOf(name, index)}`
     const zeroed = isZeroed(look)
-    const room = makeRoom(look, partOf(name, index), becomes?.format, bytes)
+    const data = load.stretches.reduce((sum, stretch) => sum + stretch.length, 0)
+    const room = makeRoom(look, partOf(name, index), becomes?.format, bytes, data)
     await runAll(host, tagged(tag, [...room, ...(zeroed ? [] : zeroBetween(part, load, bytes))]))
     return { path: part, zeroed }
   },

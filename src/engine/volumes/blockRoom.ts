@@ -13,7 +13,7 @@ import {
   zeroDevice,
 } from '../tools/lvm.ts'
 import { changes, type Program } from '../tools/program.ts'
-import { measureImage, parseMeasure } from '../tools/qemuImg.ts'
+import { measureImage, parseMeasure, type Room } from '../tools/qemuImg.ts'
 import type { Load } from './volumeDriver.ts'
 import {
   findVolume,
@@ -51,6 +51,14 @@ export function roomFor(format: DiskFormat, measured: number): number {
   return format === 'raw' ? measured : measured + Math.ceil(measured / 1024) + 4 * MIB
 }
 
+/** What `qemu-img measure` answered along with a look. */
+export function measured(look: GroupLook, path: string, index = 0): Room {
+  const answer = look.answers[index]
+  if (answer?.exit === 0) return parseMeasure(answer.stdout)
+  const why = answer?.stderr.trim().split('\n').at(-1) ?? ''
+  throw new PengxError('commandFailed', `cannot measure image ${path} on ${look.host.name}: ${why}`, { cause: answer })
+}
+
 /** What pengx wrote down of what a volume holds; undefined for one that somebody else made. */
 export function formatOf(volume: LogicalVolume): DiskFormat | undefined {
   return (['raw', 'qcow2'] as const).find((format) => volume.tags.includes(formatTag(format)))
@@ -67,13 +75,22 @@ export function isZeroed(look: GroupLook): boolean {
   return poolOf(look)?.zeroes ?? false
 }
 
-/** What makes an empty volume of that many bytes, in place of a half-made one of an earlier attempt. */
-export function makeRoom(look: GroupLook, name: string, format: DiskFormat | undefined, bytes: number): Program[] {
+/**
+ * What makes an empty volume of that many bytes, in place of a half-made one of an earlier attempt. `data`: what will
+ * be written to it at once, for which a thin pool must have room.
+ */
+export function makeRoom(
+  look: GroupLook,
+  name: string,
+  format: DiskFormat | undefined,
+  bytes: number,
+  data = 0,
+): Program[] {
   const group = look.group.name
   const left = findVolume(look, name)
   const pool = poolOf(look)
-  if (!pool) needSpace(look, `/dev/${group}/${name}`, bytes, left?.sizeBytes)
-  else if (format === 'raw') needZeroing(look, pool)
+  needSpace(look, pool, `/dev/${group}/${name}`, pool ? data : bytes, left?.sizeBytes)
+  if (pool && format === 'raw') needZeroing(look, pool)
   const volume = { group, name, bytes: inExtents(look, bytes) }
   const kind = { ...(pool ? { pool: pool.name } : {}), ...(format ? { tag: formatTag(format) } : {}) }
   return [...(left ? [removeVolumes(group, [name])] : []), createVolume({ ...volume, ...kind })]
@@ -126,14 +143,14 @@ export async function widenLv(
   const look = await lookAtGroup(host, group, name, [measureImage(format, { sizeMib })])
   const volume = findVolume(look, name)
   if (!volume) throw new PengxError('notFound', `cannot grow ${path} on ${host.name}: it is not there`)
-  const wanted = inExtents(look, roomFor(format, parseMeasure(look.answers[0]?.stdout ?? '')))
+  const wanted = inExtents(look, roomFor(format, measured(look, path).fullBytes))
   if (format === 'raw' && wanted < volume.sizeBytes) {
     const is = volume.sizeBytes / MIB
     throw new PengxError('refused', `cannot shrink ${path} on ${host.name} from ${is} to ${sizeMib} MiB`)
   }
   const grows = wanted > volume.sizeBytes
   const thick = volume.kind !== 'thin'
-  if (thick && grows) needSpace(look, path, wanted - volume.sizeBytes)
+  if (thick && grows) needSpace(look, undefined, path, wanted - volume.sizeBytes)
   const from = unzeroedFrom(volume) ?? (thick && grows && format === 'raw' ? volume.sizeBytes : undefined)
   const mark = from === undefined ? [] : [tagVolume(group, name, `${ZERO_FROM}${from}`, 'add')]
   const grow = grows ? [extendVolume(group, name, wanted)] : []

@@ -68,15 +68,22 @@ export function inExtents(look: GroupLook, bytes: number): number {
   return Math.ceil(bytes / extentBytes) * extentBytes
 }
 
-/** Fails with `noSpace` where a thick volume does not fit; a thin one may be larger than what its pool has left. */
-export function needSpace(look: GroupLook, path: string, bytes: number, returned = 0): void {
+/** Fails with `noSpace` where that much does not fit into the group, or into its thin pool. */
+export function needSpace(
+  look: GroupLook,
+  pool: LogicalVolume | undefined,
+  path: string,
+  bytes: number,
+  returned = 0,
+): void {
   const { host, group } = look
-  const free = group.freeBytes + returned
-  if (inExtents(look, bytes) <= free) return
+  const free = pool ? poolFree(pool) : group.freeBytes + returned
+  if ((pool ? bytes : inExtents(look, bytes)) <= free) return
   const [needed, left] = [bytes, free].map((amount) => Math.ceil(amount / MIB))
+  const place = pool ? `thin pool ${group.name}/${pool.name}` : `volume group ${group.name}`
   throw new PengxError(
     'noSpace',
-    `cannot make ${path} on ${host.name}: ${left} MiB of volume group ${group.name} are free, ${needed} MiB needed`,
+    `cannot make ${path} on ${host.name}: ${left} MiB of ${place} are free, ${needed} MiB needed`,
   )
 }
 

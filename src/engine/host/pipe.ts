@@ -1,0 +1,105 @@
+import { PengxError } from '../../model/error.ts'
+import type { Command, Host, Process } from './host.ts'
+import { commandFailure } from './run.ts'
+
+/** One end of a pipe between two hosts. */
+export interface PipeEnd {
+  readonly host: Host
+  readonly command: Command
+}
+
+/**
+ * What one command says is what another is told, on the same host or another. A slow reader slows the writer down; an
+ * abort, or the end of either, ends both, and when this settles neither writes any more. Each host lets only so many
+ * commands run, so the two places are always taken in one order: two pipes in opposite directions would otherwise
+ * wait for each other.
+ */
+export async function pipe(
+  from: PipeEnd,
+  to: PipeEnd,
+  onChunk: (chunk: Uint8Array) => void,
+  signal?: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController()
+  const both = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal
+  const open = (end: PipeEnd) => end.host.open(end.command, both)
+  const [source, sink] = await openInOrder(from, to, open, stop)
+  const said = { source: new Response(source.stderr).text(), sink: new Response(sink.stderr).text() }
+  const silent = drain(sink.stdout)
+  for (const text of [said.source, said.sink, silent]) text.catch(() => undefined)
+  try {
+    await carry(source.stdout, sink.stdin, onChunk)
+  } catch (error) {
+    // Whoever takes nothing any more has said why; whoever was still talking is told to stop.
+    const ended = await Promise.race([sink.exited.catch(() => undefined), Bun.sleep(1_000)])
+    stop.abort()
+    await Promise.allSettled([source.exited, sink.exited])
+    if (signal?.aborted) throw abortedBy(signal, from)
+    if (typeof ended === 'number') await needExit(to, ended, said.sink)
+    await needExit(from, await source.exited, said.source)
+    throw error
+  }
+  const exits = await Promise.allSettled([source.exited, sink.exited])
+  if (signal?.aborted) throw abortedBy(signal, from)
+  for (const exit of exits) if (exit.status === 'rejected') throw exit.reason
+  await needExit(from, await source.exited, said.source)
+  await needExit(to, await sink.exited, said.sink)
+}
+
+async function openInOrder(
+  from: PipeEnd,
+  to: PipeEnd,
+  open: (end: PipeEnd) => Promise<Process>,
+  stop: AbortController,
+): Promise<readonly [Process, Process]> {
+  const fromFirst = from.host.name <= to.host.name
+  const first = await open(fromFirst ? from : to)
+  try {
+    const second = await open(fromFirst ? to : from)
+    return fromFirst ? [first, second] : [second, first]
+  } catch (error) {
+    stop.abort()
+    await first.exited.catch(() => undefined)
+    throw error
+  }
+}
+
+/** One chunk is on its way while the next is read. */
+async function carry(
+  source: ReadableStream<Uint8Array>,
+  sink: WritableStream<Uint8Array>,
+  onChunk: (chunk: Uint8Array) => void,
+): Promise<void> {
+  const reader = source.getReader()
+  const writer = sink.getWriter()
+  let underWay: Promise<void> = Promise.resolve()
+  try {
+    for (;;) {
+      const { value, done } = await reader.read()
+      if (done) break
+      onChunk(value)
+      await underWay
+      underWay = writer.write(value)
+      underWay.catch(() => undefined)
+    }
+    await underWay
+    await writer.close()
+  } catch (error) {
+    await Promise.allSettled([reader.cancel(), writer.abort()])
+    throw error
+  }
+}
+
+async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
+  for await (const _ of stream);
+}
+
+async function needExit({ host, command }: PipeEnd, exit: number, said: Promise<string>): Promise<void> {
+  if ((command.okExits ?? [0]).includes(exit)) return
+  throw commandFailure(host, command, { exit, stdout: '', stderr: await said.catch(() => '') })
+}
+
+function abortedBy(signal: AbortSignal, { host }: PipeEnd): PengxError {
+  if (signal.reason instanceof PengxError) return signal.reason
+  return new PengxError('cancelled', `a copy from ${host.name} was cancelled`, { cause: signal.reason })
+}

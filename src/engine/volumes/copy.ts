@@ -1,0 +1,235 @@
+import { createHash } from 'node:crypto'
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Command, Host } from '../host/host.ts'
+import { pipe } from '../host/pipe.ts'
+import { run, runAll, runBatch } from '../host/run.ts'
+import { changes, reads } from '../tools/program.ts'
+import {
+  checkImage,
+  diskFormat,
+  type ImageInfo,
+  imageChain,
+  mapBytes,
+  parseCheck,
+  parseImageChain,
+  parseMap,
+  rebaseImage,
+} from '../tools/qemuImg.ts'
+import type { Image, Load, Part, Stretch, VolumeDriver } from './volumeDriver.ts'
+
+/**
+ * Any volume to any volume on any PM. On one PM that is `qemu-img convert`. Between two the images travel as they lie,
+ * byte for byte and without their holes, through one pipe (dd, this process, dd), and are made into what was asked for
+ * where they arrive: nothing is ever written on the side that they come from, which may be full or failing, and
+ * neither side needs more than a dd, a sha256sum and a qemu-img (docs/decisions tells what else was looked at).
+ * What arrived is read back there and compared with what was sent before it gets its name.
+ */
+export interface CopySource extends Image {
+  readonly host: Host
+}
+
+export interface CopyTarget extends Image {
+  readonly host: Host
+  readonly driver: VolumeDriver
+}
+
+export interface CopyOptions {
+  readonly tag: string
+  readonly onProgress: (done: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** Nobody may write to the source meanwhile. What fails or is cancelled leaves nothing that `remove` does not take away. */
+export async function copyVolume(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<void> {
+  const { driver, host } = target
+  const { tag, onProgress, signal } = options
+  if (source.host.name === host.name)
+    return await driver.importImage(host, source, target, tag, monotonic(onProgress), signal)
+  if (await driver.stat(host, target.path, target.format)) return
+  const layers = await layersOf(source)
+  const [top] = layers
+  // One image that is already what was asked for becomes the volume itself.
+  const direct = layers.length === 1 && top?.format === target.format
+  const total = layers.reduce((sum, layer) => sum + bytesIn(layer.load.stretches), 0)
+  const say = shares(monotonic(onProgress), direct ? [4, 1] : [4, 1, 3])
+  let sent = 0
+  const parts: Part[] = []
+  for (const [index, layer] of layers.entries()) {
+    const becomes = direct ? { becomes: { format: target.format, sizeMib: layer.sizeMib } } : {}
+    const part = await driver.makePart(host, target.path, index, { ...layer.load, ...becomes }, tag)
+    parts.push(part)
+    const digests: string[] = []
+    for (const stretch of layer.load.stretches) {
+      const onBytes = (bytes: number) => {
+        sent += bytes
+        say(0, sent / total)
+      }
+      digests.push(await send({ host: source.host, path: layer.path }, { host, ...part }, stretch, onBytes, options))
+    }
+    await compare(host, part.path, layer.load.stretches, digests, options)
+    say(1, (index + 1) / layers.length)
+  }
+  if (direct) {
+    await driver.takePart(host, target, 0, tag)
+  } else {
+    await join(host, layers, parts, tag)
+    const image: Image = { path: parts[0]!.path, format: top!.format }
+    await driver.importImage(host, image, target, tag, (done) => say(2, done), signal)
+    await driver.clearParts(host, target.path, tag)
+  }
+  onProgress(1)
+}
+
+interface Layer extends Image {
+  readonly sizeMib: number
+  readonly load: Load
+}
+
+/** The source and all it lies on, top first, and where their bytes are. */
+async function layersOf(source: CopySource): Promise<Layer[]> {
+  const { host } = source
+  const chain = await run(host, imageChain(source.path, source.format))
+  const images = parseImageChain(chain.stdout)
+  return await Promise.all(
+    images.map(async (image, index): Promise<Layer> => {
+      const path = index === 0 ? source.path : (images[index - 1]?.backingPath ?? '')
+      const format = diskFormat(image.format)
+      if (!format) throw new PengxError('unsupported', `${path} on ${host.name} is a ${image.format} image`)
+      return { path, format, sizeMib: image.sizeMib, load: await loadOf(host, { path, format }, image) }
+    }),
+  )
+}
+
+async function loadOf(host: Host, image: Image, { corrupt }: ImageInfo): Promise<Load> {
+  if (corrupt)
+    throw new PengxError('refused', `${image.path} on ${host.name} is damaged: qemu-img check it before it is copied`)
+  // A device does not end where its image ends, nor does it know its holes.
+  const asks = image.format === 'qcow2' && image.path.startsWith('/dev/')
+  const [mapped, checked] = await runBatch(
+    host,
+    batch([mapBytes(image.path), ...(asks ? [checkImage(image.path, image.format)] : [])]),
+  )
+  if (mapped?.exit !== 0) {
+    const why = mapped?.stderr.trim().split('\n').at(-1) ?? ''
+    throw new PengxError('commandFailed', `cannot read ${image.path} on ${host.name}: ${why}`, { cause: mapped })
+  }
+  const map = parseMap(mapped.stdout)
+  const end = map.reduce((last, one) => Math.max(last, one.start + one.length), 0)
+  const bytes = asks && checked ? Math.min(end, parseCheck(checked.stdout).endBytes ?? end) : end
+  const data = map.filter((one) => one.data && one.start < bytes)
+  const within = data.map(({ start, length }) => ({ start, length: Math.min(length, bytes - start) }))
+  return { bytes, stretches: joinNear(within) }
+}
+
+const NEAR_BYTES = 1024 * 1024
+/** Each stretch costs a command at either end. */
+const MOST_STRETCHES = 64
+
+/** Stretches with small holes between them become one; of the holes that are left the largest stay. */
+export function joinNear(stretches: readonly Stretch[]): Stretch[] {
+  const gaps = stretches.slice(1).map((next, index) => {
+    const last = stretches[index]!
+    return next.start - (last.start + last.length)
+  })
+  const least = [...gaps].sort((a, b) => b - a)[MOST_STRETCHES - 2] ?? 0
+  const joined: Stretch[] = []
+  for (const [index, stretch] of stretches.entries()) {
+    const last = joined.at(-1)
+    const gap = index === 0 ? 0 : gaps[index - 1]!
+    if (last && (gap < NEAR_BYTES || gap < least || joined.length >= MOST_STRETCHES))
+      joined[joined.length - 1] = { start: last.start, length: stretch.start + stretch.length - last.start }
+    else joined.push(stretch)
+  }
+  return joined
+}
+
+function bytesIn(stretches: readonly Stretch[]): number {
+  return stretches.reduce((sum, stretch) => sum + stretch.length, 0)
+}
+
+/** Carries one stretch over and gives the digest of what was carried. */
+async function send(
+  from: { readonly host: Host; readonly path: string },
+  to: Part & { readonly host: Host },
+  { start, length }: Stretch,
+  onBytes: (bytes: number) => void,
+  { tag, signal }: CopyOptions,
+): Promise<string> {
+  const counts = [`skip=${start}`, `count=${length}`, 'iflag=skip_bytes,count_bytes,fullblock']
+  const reader: Command = { ...reads('dd', `if=${from.path}`, 'bs=1M', ...counts, 'status=none'), tag }
+  const place = [`seek=${start}`, 'iflag=fullblock', 'oflag=seek_bytes', `conv=notrunc${to.zeroed ? ',sparse' : ''}`]
+  const writer: Command = { ...changes('dd', `of=${to.path}`, 'bs=1M', ...place, 'status=none'), tag }
+  const digest = createHash('sha256')
+  let carried = 0
+  await pipe(
+    { host: from.host, command: reader },
+    { host: to.host, command: writer },
+    (chunk) => {
+      digest.update(chunk)
+      carried += chunk.byteLength
+      onBytes(chunk.byteLength)
+    },
+    signal,
+  )
+  if (carried !== length) {
+    const what = `${carried} of ${length} bytes from ${start} on`
+    throw new PengxError('commandFailed', `${from.path} on ${from.host.name} gave ${what}: somebody changes it`)
+  }
+  return digest.digest('hex')
+}
+
+/** `$0` of the script, by which the simulated site knows it. */
+const DIGEST_SCRIPT =
+  'dd if="$1" bs=1M skip="$2" count="$3" iflag=skip_bytes,count_bytes,fullblock status=none | sha256sum'
+
+function digestOf(path: string, { start, length }: Stretch): Command {
+  return reads('sh', '-c', DIGEST_SCRIPT, 'pengx-digest', path, String(start), String(length))
+}
+
+/** Reads back what arrived. */
+async function compare(
+  host: Host,
+  path: string,
+  stretches: readonly Stretch[],
+  digests: readonly string[],
+  { tag, signal }: CopyOptions,
+): Promise<void> {
+  if (stretches.length === 0) return
+  const parts = [changes('sync', path), ...stretches.map((stretch) => digestOf(path, stretch))]
+  const outputs = await runAll(host, { ...batch(parts, { stopOnFailure: true }), tag }, signal)
+  digests.forEach((digest, index) => {
+    const found = outputs[index + 1]?.stdout.split(' ')[0]
+    if (found === digest) return
+    const where = `from byte ${stretches[index]!.start} on`
+    const text = `what arrived in ${path} on ${host.name} is not what was sent (${where}): ${found} and not ${digest}`
+    throw new PengxError('commandFailed', text)
+  })
+}
+
+/** Each image is told where what it lies on lies now. */
+async function join(host: Host, layers: readonly Layer[], parts: readonly Part[], tag: string): Promise<void> {
+  const links = parts
+    .slice(0, -1)
+    .map((part, index) => rebaseImage(part.path, { path: parts[index + 1]!.path, format: layers[index + 1]!.format }))
+  if (links.length > 0) await runAll(host, { ...batch(links, { stopOnFailure: true }), tag })
+}
+
+/** What the phases say of themselves, each by its weight, as one. */
+function shares(onProgress: (done: number) => void, weights: readonly number[]): (phase: number, done: number) => void {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  const done = weights.map(() => 0)
+  return (phase, share) => {
+    done[phase] = share
+    onProgress(weights.reduce((sum, weight, index) => sum + weight * done[index]!, 0) / total)
+  }
+}
+
+function monotonic(onProgress: (done: number) => void): (done: number) => void {
+  let most = 0
+  return (done) => {
+    if (done < most) return
+    most = done
+    onProgress(done)
+  }
+}
