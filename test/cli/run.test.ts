@@ -193,7 +193,7 @@ describe('pengx run', () => {
     for (const name of engine.operations.keys()) expect(out).toContain(`\n${name} `)
     const help = await run(['vm.create', '--help'])
     expect(help.exit).toBe(0)
-    expect(help.out).toStartWith('usage: pengx run vm.create NAME --storlink STORLINK --memory MiB')
+    expect(help.out).toStartWith('usage: pengx run vm.create NAME --memory MiB')
     expect(help.out).toContain('--vnc-password -|@FILE')
     expect((await run(['vm.stat', 'web01'])).exit).toMatchObject({
       code: 'invalid',
