@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { formatApiTable } from '../../src/server/apiTable.ts'
 import { ROWS } from '../../src/server/routes.ts'
 import type { Row } from '../../src/server/row.ts'
-import { DB, JOB, LOST, PM_A, serveSite, WEB } from './site.ts'
+import { DB, diskOf, JOB, LOST, PM_A, serveSite, WEB } from './site.ts'
 
 /**
  * What every row is asked and answers, kept under test/golden/api, a file a row. PENGX_GOLDEN=1 writes them anew;
@@ -19,6 +19,8 @@ interface Exchange {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** Posted first, and not shown. */
+  readonly after?: string
 }
 
 const NEW_VM = `<vm>
@@ -45,6 +47,26 @@ const NEW_STORLINK = `<storlink>
   <level>FL</level>
   <shared>True</shared>
 </storlink>`
+
+const NEW_SIZE = `<vm>
+  <cpu_core>2</cpu_core>
+  <memory>1024</memory>
+  <maxmem>2048</maxmem>
+</vm>`
+
+const NEW_DISK = `<disk>
+  <size>1024</size>
+  <storlink>1</storlink>
+  <desc>logs</desc>
+</disk>`
+
+const NEW_NIC = `<vms>
+  <interface_name>xenbr0</interface_name>
+</vms>`
+
+const NEW_ADDRESS = `<vms>
+  <ipaddress>192.168.0.1</ipaddress>
+</vms>`
 
 const ASYNC = { Prefer: 'respond-async' }
 const WITH_BODY = { Prefer: 'return=representation' }
@@ -114,6 +136,59 @@ const EXCHANGES: Readonly<Record<string, readonly Exchange[]>> = {
   'POST /vms/:vm_uuid/shutdown/': controls('shutdown', WEB, DB),
   'POST /vms/:vm_uuid/start/': controls('start', DB, WEB),
   'POST /vms/:vm_uuid/suspend/': controls('suspend', WEB, DB),
+  'POST /vms/:vm_uuid/resize/': [
+    { title: 'the document’s example', path: `/vms/${WEB}/resize/`, body: NEW_SIZE },
+    { title: 'more than it was started with', path: `/vms/${WEB}/resize/`, body: '<vm><memory>4096</memory></vm>' },
+  ],
+  'PUT /vms/:vm_uuid/update/': [
+    { title: 'shut down', path: `/vms/${DB}/update/`, body: NEW_SIZE, headers: WITH_BODY },
+    { title: 'nothing given', path: `/vms/${DB}/update/`, body: '<vm><cpu_core></cpu_core></vm>' },
+    { title: 'no number', path: `/vms/${DB}/update/`, body: '<vm><cpu_core>two</cpu_core></vm>' },
+  ],
+  'PUT /vms/:vm_uuid/edit/': [
+    { title: 'renamed', path: `/v2/vms/${WEB}/edit/`, body: '<vm><name>shop01</name><desc>the shop</desc></vm>' },
+    { title: 'name taken', path: `/vms/${DB}/edit/`, body: '<vm><name>web01</name></vm>' },
+    { title: 'its PM is down', path: `/vms/${LOST}/edit/`, body: '<vm><name>found</name></vm>' },
+  ],
+  'POST /vms/:vm_uuid/disks/': [
+    { title: 'the document’s example', path: `/vms/${WEB}/disks/`, body: NEW_DISK },
+    { title: 'as JSON', path: `/vms/${DB}/disks/?format=json`, body: '<disk><size>64</size></disk>' },
+    { title: 'no size', path: `/vms/${WEB}/disks/`, body: '<disk><storlink>1</storlink></disk>' },
+    { title: 'another PM’s storlink', path: `/vms/${WEB}/disks/`, body: NEW_DISK.replace('>1<', '>2<') },
+  ],
+  'DELETE /vms/:vm_uuid/disks/:disk_uuid/': [
+    { title: 'what it runs from', path: `/vms/${WEB}/disks/${diskOf(WEB)}/` },
+    { title: 'gone', path: `/vms/${DB}/disks/${diskOf(DB)}/` },
+    { title: 'another VM’s', path: `/vms/${DB}/disks/${diskOf(WEB)}/` },
+  ],
+  'PUT /vms/:vm_uuid/disks/:disk_uuid/': [
+    { title: 'grown', path: `/vms/${WEB}/disks/${diskOf(WEB)}/`, body: '<disk><size>20480</size></disk>' },
+    { title: 'less', path: `/vms/${WEB}/disks/${diskOf(WEB)}/`, body: '<disk><size>512</size></disk>' },
+  ],
+  'POST /vms/:vm_uuid/interfaces/': [
+    { title: 'the document’s example', path: `/vms/${WEB}/interfaces/`, body: NEW_NIC },
+    {
+      title: 'the document’s example of v2',
+      path: `/v2/vms/${DB}/interfaces/`,
+      body: NEW_NIC.replace('</vms>', '  <ipaddress>192.168.0.1</ipaddress>\n</vms>'),
+    },
+    { title: 'no such bridge', path: `/vms/${WEB}/interfaces/`, body: NEW_NIC.replace('xenbr0', 'xenbr9') },
+    { title: 'no bridge', path: `/vms/${WEB}/interfaces/`, body: '<vms></vms>' },
+  ],
+  'DELETE /vms/:vm_uuid/interfaces/:interface_id/': [
+    { title: 'running', path: `/vms/${WEB}/interface/7/` },
+    { title: 'gone', path: `/vms/${WEB}/interface/7/`, after: `/vms/${WEB}/shutdown/` },
+    { title: 'none', path: `/vms/${WEB}/interfaces/8/` },
+  ],
+  'PUT /vms/:vm_uuid/interfaces/:interface_id/update/': [
+    { title: 'the document’s example', path: `/v2/vms/${WEB}/interface/7/update/`, body: NEW_ADDRESS },
+    { title: 'no address', path: `/vms/${WEB}/interfaces/7/update/`, body: NEW_ADDRESS.replace('.1<', '.256<') },
+  ],
+  'PUT /vms/:vm_uuid/cdrom/': [
+    { title: 'inserted', path: `/vms/${DB}/cdrom/`, body: '<cdrom><path>/data/iso/debian-12.iso</path></cdrom>' },
+    { title: 'no path', path: `/vms/${DB}/cdrom/`, body: '<cdrom><path>debian-12.iso</path></cdrom>' },
+  ],
+  'DELETE /vms/:vm_uuid/cdrom/': [{ title: 'empty', path: `/vms/${DB}/cdrom/` }],
   'GET /vms/:vm_uuid/disks/': [{ title: 'all', path: `/vms/${WEB}/disks/` }],
   'GET /vms/:vm_uuid/interfaces/': [
     { title: 'one', path: `/vms/${WEB}/interface/` },
@@ -147,7 +222,8 @@ async function tell(row: Row): Promise<string> {
   // A VM that can be resumed is paused, and one that can be deleted has no running twin.
   if (row.path.endsWith('/resume/')) await served.ask('POST', `/vms/${WEB}/suspend/`)
   const parts: string[] = []
-  for (const { title, path, headers = {}, body } of EXCHANGES[nameOf(row)] ?? []) {
+  for (const { title, path, headers = {}, body, after } of EXCHANGES[nameOf(row)] ?? []) {
+    if (after !== undefined) await served.ask('POST', after)
     const response = await served.ask(row.method, path, { headers, ...(body === undefined ? {} : { body }) })
     const asked = [`${row.method} ${path}`, ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`)]
     const answered = SHOWN_HEADERS.filter((name) => response.headers.has(name)).map(

@@ -12,7 +12,11 @@ export const WEB = '0b000000-0000-4000-8000-000000000001'
 export const DB = '0b000000-0000-4000-8000-000000000002'
 export const LOST = '0b000000-0000-4000-8000-000000000003'
 export const JOB = '0c000000-0000-4000-8000-000000000001'
+export const MADE_DISK = '0d000000-0000-4000-8000-0000000000ff'
 export const MADE = '0b000000-0000-4000-8000-0000000000ff'
+
+/** The one disk that each VM has at first. */
+export const diskOf = (vm: string): string => vm.replace('0b', '0d')
 
 const AT = Date.UTC(2026, 10, 20, 8, 30, 0)
 
@@ -56,7 +60,7 @@ function vm(uuid: string, name: string, more: Partial<Vm> = {}): Vm {
     vnc: { listen: '127.0.0.1', password: 'sEcreT12' },
     disks: [
       {
-        uuid: uuid.replace('0b', '0d'),
+        uuid: diskOf(uuid),
         vdev: 'xvda',
         format: 'qcow2',
         sizeMib: 10_240,
@@ -129,6 +133,14 @@ export function createSite(): FakeEngine {
         acknowledged: false,
       },
     ],
+  })
+  engine.onRun('disk.create', async (params) => {
+    const { vm: owner, size, format, desc } = params as { vm: string; size: number; format: 'qcow2'; desc: string }
+    const made = { uuid: MADE_DISK, vdev: 'xvdb', format, sizeMib: size, desc, path: `/data/${MADE_DISK}.qcow2` }
+    const disk = { ...made, storlink: 1, readOnly: false, owned: true, createdAt: AT }
+    const vms = engine.site.vms.map((each) => (each.uuid === owner ? { ...each, disks: [...each.disks, disk] } : each))
+    engine.set({ vms }, [{ kind: 'vm', id: owner }])
+    return { result: { uuid: MADE_DISK, vdev: 'xvdb' } }
   })
   engine.onRun('vm.create', async () => ({ result: { uuid: MADE, name: 'new01' } }))
   return engine

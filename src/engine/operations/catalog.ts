@@ -1,6 +1,7 @@
 import type { AnyOperation } from '../jobs/operation.ts'
 import { vmAdopt, vmForget } from './adopt.ts'
-import { diskCreate, diskDelete, diskGrow } from './disks.ts'
+import { diskGrow } from './diskGrow.ts'
+import { diskCreate, diskDelete } from './disks.ts'
 import { isoEject, isoInsert } from './iso.ts'
 import { nicCreate, nicDelete, nicUpdate } from './nics.ts'
 import { pmAdd, pmRemove, pmTrust } from './pms.ts'

@@ -3,31 +3,18 @@ import { newUuid } from '../../lib/ids.ts'
 import { type Disk, nextVdev } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
-import type { Level, Storlink } from '../../model/storlink.ts'
+import type { Level } from '../../model/storlink.ts'
 import type { Vm } from '../../model/vm.ts'
-import type { Context, Operation, Step } from '../jobs/operation.ts'
+import type { Context, Step } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
 import { takenVdevs } from '../tools/xlDrive.ts'
 import { attachStep, detachStep } from './diskSteps.ts'
-import {
-  type Change,
-  type ChangeFacts,
-  configStep,
-  gatherChange,
-  livingDomain,
-  recordStep,
-  refuseChange,
-} from './vmChange.ts'
+import { diskField, levelOf, locksWith, needDisk, needRoom, refuseDisks, sizeField } from './diskSubject.ts'
+import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from './vmChange.ts'
 import { vmField, vmOperation } from './vmSubject.ts'
 
-/** A VM's disks, while it runs and while it does not: made, grown, deleted. */
-
-const sizeField = z
-  .number()
-  .int()
-  .min(1)
-  .max(1024 * 1024 * 1024)
+/** A VM's disks, while it runs and while it does not: made and deleted. */
 
 const createDiskParams = z.object({
   vm: vmField,
@@ -43,15 +30,6 @@ const createDiskParams = z.object({
 type CreateParams = z.infer<typeof createDiskParams>
 
 type CreateFacts = ChangeFacts & { readonly disk: Disk & Json; readonly level: Level }
-
-/** Locks of a change that also needs a storlink to stay. */
-function locksWith(vm: string, storlink: number | undefined, view: View): ReturnType<Operation['locks']> {
-  return [
-    { key: `vm:${vm}`, mode: 'exclusive' },
-    { key: `pm:${view.needVm(vm).pm}`, mode: 'shared' },
-    ...(storlink === undefined ? [] : [{ key: `storlink:${storlink}`, mode: 'shared' as const }]),
-  ]
-}
 
 /** The storlink that is meant: the one named, or the first disk's. */
 function storlinkFor({ vm, storlink }: CreateParams, view: View): number | undefined {
@@ -73,16 +51,6 @@ function freeVdev(facts: ChangeFacts, running: readonly string[]): string {
   const vdev = nextVdev(taken)
   if (/^xvd[a-z]$/.test(vdev)) return vdev
   throw new PengxError('refused', `${facts.before.name} has a disk under every letter from xvda to xvdz`)
-}
-
-async function needRoom(cx: Context, vm: Vm, storlink: Storlink, size: number, sparse: boolean): Promise<void> {
-  const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(vm.pm), storlink.link)
-  const needed = sparse ? 1 : size
-  if (freeMib >= needed) return
-  throw new PengxError(
-    'noSpace',
-    `cannot make a disk of ${size} MiB on ${storlink.name} (${storlink.link} on ${cx.view.needPm(vm.pm).name}): ${freeMib} MiB free`,
-  )
 }
 
 async function gatherCreate(p: CreateParams, cx: Context): Promise<CreateFacts> {
@@ -138,7 +106,7 @@ export const diskCreate = vmOperation<CreateParams, CreateFacts>({
   locks: (p, view) => locksWith(p.vm, storlinkFor(p, view), view),
   refuse(p, view) {
     const row = view.needVm(p.vm)
-    return refuseChange(row, view) ?? refuseStorlink(row, storlinkFor(p, view), view)
+    return refuseDisks(row, view) ?? refuseStorlink(row, storlinkFor(p, view), view)
   },
   gather: gatherCreate,
   plan: (_params, facts) => [
@@ -150,28 +118,14 @@ export const diskCreate = vmOperation<CreateParams, CreateFacts>({
   result: (_params, { disk }) => ({ uuid: disk.uuid, vdev: disk.vdev }),
 })
 
-export const diskField = field(z.string().min(1), { title: 'Disk', from: 'disk', help: 'its UUID, or its name: xvdb' })
-
-/** A disk by its UUID, or by its name in the guest. */
-export function needDisk(vm: Vm, named: string): Disk {
-  const disk = vm.disks.find((one) => one.uuid === named.toLowerCase()) ?? vm.disks.find((one) => one.vdev === named)
-  if (disk) return disk
-  const there = vm.disks.map((one) => one.vdev).join(', ') || 'none'
-  throw new PengxError('notFound', `${vm.name} has no disk ${named}; it has ${there}`)
-}
-
 const deleteDiskParams = z.object({ vm: vmField, disk: diskField })
 type DeleteParams = z.infer<typeof deleteDiskParams>
 type DeleteFacts = ChangeFacts & { readonly disk: Disk & Json; readonly level: Level }
 
-function levelOf(disk: Disk, view: View): Level {
-  return disk.storlink === undefined ? 'FL' : view.needStorlink(disk.storlink).level
-}
-
 function refuseDelete({ vm, disk: named }: DeleteParams, view: View): string | undefined {
   const row = view.needVm(vm)
   const disk = needDisk(row, named)
-  const reason = refuseChange(row, view)
+  const reason = refuseDisks(row, view)
   if (reason) return reason
   if (row.seen.state !== 'shutdown' && (row.disks[0]?.uuid === disk.uuid || /^(xv|h|s)da$/.test(disk.vdev)))
     return `${disk.vdev} is what it runs from: shut it down first`
@@ -187,7 +141,8 @@ function refuseShared(vm: Vm, disk: Disk, view: View): string | undefined {
     if (same && (other.pm === vm.pm || disk.storlink !== undefined))
       return `its volume ${disk.path} is also a disk of ${other.name}`
   }
-  return undefined
+  const template = view.templates().find((one) => one.disks.some((its) => its.path === disk.path && one.pm === vm.pm))
+  return template && `its volume ${disk.path} is a disk of template ${template.name}`
 }
 
 function withoutDisk(disk: Disk): Change {
@@ -241,102 +196,4 @@ export const diskDelete = vmOperation<DeleteParams, DeleteFacts>({
     const line = `${disk.vdev} ${disk.path} (${disk.sizeMib ?? '?'} MiB)`
     return disk.owned ? { frees: [line] } : { keeps: [line] }
   },
-})
-
-const growDiskParams = z.object({
-  vm: vmField,
-  disk: diskField,
-  size: field(sizeField, { title: 'New size', unit: 'MiB', help: 'more than it has now: no disk shrinks' }),
-})
-type GrowParams = z.infer<typeof growDiskParams>
-type GrowFacts = {
-  readonly disk: Disk & Json
-  readonly level: Level
-  readonly pm: string
-  readonly uuid: string
-  readonly domid: number | null
-  /** The kernel serves it to the guest, and tells it of a larger device by itself. */
-  readonly throughKernel: boolean
-}
-
-function growStep(facts: GrowFacts, sizeMib: number): Step {
-  const { disk, level, pm, uuid, domid } = facts
-  const online = domid !== null && !facts.throughKernel
-  return {
-    name: `grow disk ${disk.vdev}`,
-    pivot: true,
-    weight: 2,
-    shows: [online ? `QMP block_resize ${disk.vdev} to ${sizeMib} MiB` : `resize ${disk.path} to ${sizeMib} MiB`],
-    async do(cx) {
-      const host = cx.host(pm)
-      const driver = cx.volumes(level)
-      const domain = await livingDomain(cx, { uuid, pm })
-      if (!domain || facts.throughKernel) await driver.resize(host, disk.path, disk.format, sizeMib, cx.tag)
-      else {
-        await driver.widen(host, disk.path, disk.format, sizeMib, cx.tag)
-        await cx.hypervisor.resizeDisk(host, { domid: domain.domid, uuid }, disk, sizeMib, cx.tag)
-      }
-      return null
-    },
-  }
-}
-
-async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): Promise<GrowFacts> {
-  const row = cx.view.needVm(vm)
-  const disk = needDisk(row, named)
-  const host = cx.host(row.pm)
-  const level = levelOf(disk, cx.view)
-  const domain = await livingDomain(cx, row)
-  const info = await cx.volumes(level).stat(host, disk.path, disk.format)
-  if (!info) throw new PengxError('notFound', `${disk.vdev} of ${row.name}: there is no image ${disk.path}`)
-  if (info.sizeMib > size)
-    throw new PengxError('refused', `${disk.vdev} of ${row.name} has ${info.sizeMib} MiB already, and none shrinks`)
-  if (disk.storlink !== undefined) {
-    const storlink = cx.view.needStorlink(disk.storlink)
-    await needRoom(cx, row, storlink, size - info.sizeMib, cx.volumes(level).traits.sparse)
-  }
-  const live = domain && (await cx.hypervisor.devices(host, domain.domid)).disks.find((one) => one.vdev === disk.vdev)
-  if (domain && !live)
-    throw new PengxError('refused', `${disk.vdev} is written down for ${row.name}, and its domain does not have it`)
-  return {
-    disk: disk as Disk & Json,
-    level,
-    pm: row.pm,
-    uuid: vm,
-    domid: domain?.domid ?? null,
-    throughKernel: live !== undefined && live.backendType === 'phy',
-  }
-}
-
-export const diskGrow = vmOperation<GrowParams, GrowFacts>({
-  name: 'disk.grow',
-  title: 'grow a disk of',
-  help: 'Makes a disk larger; a running guest sees its new size at once.',
-  danger: 'safe',
-  params: growDiskParams,
-  locks: ({ vm, disk }, view) => locksWith(vm, needDisk(view.needVm(vm), disk).storlink, view),
-  refuse({ vm, disk: named, size }, view) {
-    const row = view.needVm(vm)
-    const disk = needDisk(row, named)
-    if (disk.sizeMib !== undefined && size <= disk.sizeMib)
-      return `${disk.vdev} has ${disk.sizeMib} MiB, ${size} is not more: no disk shrinks`
-    if (disk.readOnly) return `${disk.vdev} is read-only`
-    if (disk.storlink === undefined && disk.path.startsWith('/dev/'))
-      return `${disk.vdev} is the device ${disk.path}, which pengx did not make: make that larger by its own means`
-    return refuseChange(row, view)
-  },
-  gather: gatherGrow,
-  plan: ({ vm, size }, facts) => [
-    growStep(facts, size),
-    {
-      name: 'record',
-      async do(cx) {
-        const row = cx.view.needVm(vm)
-        const disks = row.disks.map((disk) => (disk.uuid === facts.disk.uuid ? { ...disk, sizeMib: size } : disk))
-        await cx.inventory.putVm({ ...row, disks })
-        return null
-      },
-    },
-  ],
-  result: ({ size }, { disk }) => ({ uuid: disk.uuid, size }),
 })

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { newXenMac } from '../../lib/ids.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import { type Nic, refuseMac } from '../../model/nic.ts'
@@ -9,6 +8,7 @@ import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
 import { formatNic } from '../tools/xlNic.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from './vmChange.ts'
+import { pickNics } from './vmNics.ts'
 import { findDomain, vmField, vmOperation } from './vmSubject.ts'
 
 /**
@@ -43,13 +43,6 @@ function refuseBridge(vm: Vm, given: string, view: View): string | undefined {
 /** Whose interface has that address already, on any PM: domains that were only found count too. */
 function ownerOfMac(mac: string, view: View): Vm | undefined {
   return view.vms().find((vm) => vm.nics.some((nic) => nic.mac.toLowerCase() === mac))
-}
-
-function freeMac(view: View): string {
-  for (;;) {
-    const mac = newXenMac()
-    if (!ownerOfMac(mac, view)) return mac
-  }
 }
 
 const createNicParams = z.object({
@@ -118,14 +111,9 @@ export const nicCreate = vmOperation<CreateParams, CreateFacts>({
   refuse: refuseCreate,
   async gather({ vm, bridge, ip, mac }, cx) {
     const facts = await gatherChange(vm, cx)
-    const nic: Nic & Json = {
-      id: 0,
-      name: freeName(facts.base),
-      mac: mac?.toLowerCase() ?? freeMac(cx.view),
-      bridge: bridgeName(bridge),
-      ip: ip ?? '',
-    }
-    return { ...facts, nic }
+    const picked: Nic = pickNics(cx.view.needPm(facts.before.pm), [bridge], cx.view)[0]!
+    const nic: Nic = { ...picked, name: freeName(facts.base), ip: ip ?? '', mac: mac?.toLowerCase() ?? picked.mac }
+    return { ...facts, nic: nic as Nic & Json }
   },
   plan: (_params, facts) => [
     recordStep(facts, withNic(facts.nic)),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { PengxError } from '../../model/error.ts'
 import type { Vm } from '../../model/vm.ts'
+import type { DomainSeen } from '../hypervisor/hypervisor.ts'
 import type { Context, Step } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
@@ -98,31 +99,54 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
   return { ...facts, live: { vcpus: vcpuCount, memory: memoryMib, name: vm.name } }
 }
 
-/** How long a guest's balloon may take before that is worth a word. */
-const BALLOON_MS = 10_000
+/** How long a guest may take to do what Xen asks of it before that is worth a word. */
+const GUEST_MS = 10_000
 /** What Xen counts for itself, or not: screens, tables. */
 const ABOUT_MIB = 16
 
-async function setMemory(cx: Context, facts: Facts, mib: number): Promise<void> {
-  const { uuid, pm } = facts.before
-  const find = () => findDomain(cx, { uuid, pm })
+/** Acts on the domain, if there is one, and gives its guest time to follow. */
+async function give(
+  cx: Context,
+  facts: Facts,
+  act: (domid: number) => Promise<void>,
+  /** What is missing yet, as a sentence. */
+  missing: (domain: DomainSeen) => string | undefined,
+): Promise<void> {
+  const find = () => findDomain(cx, facts.before)
   const domain = await find()
   if (!domain || domain.state === 'dying') return
-  await cx.hypervisor.setMemory(cx.host(pm), domain.domid, mib, cx.tag)
-  const until = cx.clock.now() + BALLOON_MS
+  await act(domain.domid)
+  const until = cx.clock.now() + GUEST_MS
   for (;;) {
-    const now = (await find())?.memoryMib ?? mib
-    if (Math.abs(now - mib) <= ABOUT_MIB) return
+    const now = await find()
+    const words = now && missing(now)
+    if (words === undefined) return
     if (domain.state === 'paused' || cx.clock.now() >= until)
-      return cx.notice(`${facts.before.name} is to have ${mib} MiB, and has ${now} so far: its guest decides when`)
+      return cx.notice(`${words} so far: its guest decides when`)
     await cx.clock.sleep(500, cx.signal)
   }
 }
 
-async function setVcpus(cx: Context, facts: Facts, count: number): Promise<void> {
-  const { uuid, pm } = facts.before
-  const domain = await findDomain(cx, { uuid, pm })
-  if (domain && domain.state !== 'dying') await cx.hypervisor.setVcpus(cx.host(pm), domain.domid, count, cx.tag)
+function setMemory(cx: Context, facts: Facts, mib: number): Promise<void> {
+  return give(
+    cx,
+    facts,
+    (domid) => cx.hypervisor.setMemory(cx.host(facts.before.pm), domid, mib, cx.tag),
+    ({ memoryMib }) =>
+      Math.abs(memoryMib - mib) <= ABOUT_MIB
+        ? undefined
+        : `${facts.before.name} is to have ${mib} MiB, and has ${memoryMib}`,
+  )
+}
+
+function setVcpus(cx: Context, facts: Facts, count: number): Promise<void> {
+  return give(
+    cx,
+    facts,
+    (domid) => cx.hypervisor.setVcpus(cx.host(facts.before.pm), domid, count, cx.tag),
+    ({ vcpuCount }) =>
+      vcpuCount === count ? undefined : `${facts.before.name} is to have ${count} VCPUs, and has ${vcpuCount}`,
+  )
 }
 
 function liveSteps(p: Params, facts: Facts): Step[] {
