@@ -11,6 +11,8 @@ export interface Config {
   readonly storePath: string
   readonly tokenPath: string
   readonly logPath: string
+  /** How lists of the terminal interface are sorted and what they show. */
+  readonly keptPath: string
   readonly knownHostsPath: string
   readonly settingsPath: string
   readonly settings: Settings
@@ -40,6 +42,7 @@ export function readConfig(site: Pick<SiteArgs, 'demo' | 'dbPath'>, around: Surr
     storePath,
     tokenPath: join(beside, 'token'),
     logPath: site.demo ? join(tmpdir(), `pengx-demo-${around.uid}.log`) : join(beside, 'pengx.log'),
+    keptPath: join(beside, 'terminal.json'),
     knownHostsPath: join(around.home, '.ssh/known_hosts'),
     settingsPath,
     ...readSettings(settingsPath),

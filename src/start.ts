@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Action, Invocation, SiteArgs } from './args.ts'
 import { parseCommandLine } from './args.ts'
 import { exitOfCode } from './cli/exit.ts'
@@ -93,10 +93,32 @@ async function showScreens(opening: Promise<Engine>, site: SiteArgs, config: Con
     siteName: settings.site.name || (site.demo ? 'demo' : ''),
     production: settings.site.production,
     ascii: site.ascii || settings.terminal.ascii,
+    keys: settings.keys,
+    ...(site.demo ? {} : { kept: keptIn(config.keptPath) }),
     signal: leaving.signal,
     onMounted: ending.onCrash,
   })
   return 0
+}
+
+/** How lists are sorted and what they show, from one time to the next; losing it costs nobody anything. */
+function keptIn(path: string): { read(): string | undefined; write(text: string): void } {
+  return {
+    read() {
+      try {
+        return readFileSync(path, 'utf8')
+      } catch {
+        return undefined
+      }
+    },
+    write(text) {
+      try {
+        writeFileSync(path, text, { mode: 0o600 })
+      } catch {
+        // A read-only place keeps nothing.
+      }
+    },
+  }
 }
 
 type Serve = Extract<Action, { kind: 'serve' }>

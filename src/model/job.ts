@@ -71,8 +71,3 @@ export interface CommandRecord {
 export function isOver(state: JobState): boolean {
   return state === 'done' || state === 'undone' || state === 'cancelled' || state === 'kept'
 }
-
-/** Neither over nor at work: it waits for a person. */
-export function needsPerson(state: JobState): boolean {
-  return state === 'stuck'
-}
