@@ -4,6 +4,7 @@ import { type OperationCase, operationSuite } from '../contract/operation.ts'
 import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../support/acts.ts'
 import type { World } from '../support/world.ts'
 import { DEVICE_CASES } from './deviceCases.ts'
+import { KEY_CASES } from './keyCases.ts'
 import { TEMPLATE_CASES } from './templateCases.ts'
 
 /** How each operation of the catalog is brought to where it can run on the simulated site, and how one sees that it did. */
@@ -97,6 +98,7 @@ const CASES: readonly OperationCase[] = [
   },
   ...DEVICE_CASES,
   ...TEMPLATE_CASES,
+  ...KEY_CASES,
 ]
 
 /** Needs a machine that shows a key: test/engine/trust.test.ts runs it against a real sshd. */

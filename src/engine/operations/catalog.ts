@@ -4,6 +4,7 @@ import { diskGrow } from './diskGrow.ts'
 import { diskCreate, diskDelete } from './disks.ts'
 import { isoEject, isoInsert } from './iso.ts'
 import { nicCreate, nicDelete, nicUpdate } from './nics.ts'
+import { pmSpreadKeys } from './pmKeys.ts'
 import { pmAdd, pmRemove, pmTrust } from './pms.ts'
 import { storlinkCreate, storlinkDelete } from './storlinks.ts'
 import { templateAdd, templateAddNew } from './templateAdd.ts'
@@ -52,6 +53,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       storlinkDelete,
       pmAdd,
       pmTrust,
+      pmSpreadKeys,
       pmRemove,
     ] as readonly AnyOperation[]
   ).map((operation) => [operation.name, operation]),

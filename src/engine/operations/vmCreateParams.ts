@@ -7,7 +7,8 @@ import { type Template, templateMib } from '../../model/template.ts'
 import { refuseName, type VmType } from '../../model/vm.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
-import { isHostname, isPublicKey, isUserName, parseSeedAddress } from '../tools/cloudInit.ts'
+import { isHostname, isUserName, parseSeedAddress } from '../tools/cloudInit.ts'
+import { isPublicKey } from '../tools/sshKeys.ts'
 
 /** What a new VM can be asked to be, and what of it cannot be, before anybody looks at a PM. */
 export const createParams = z.object({

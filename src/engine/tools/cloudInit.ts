@@ -37,11 +37,6 @@ export function parseSeedAddress(text: string): SeedAddress | undefined {
   return { address, ...(gateway ? { gateway } : {}), dns }
 }
 
-/** One public key, and no private one. */
-export function isPublicKey(text: string): boolean {
-  return /^(ssh-[a-z0-9-]+|ecdsa-sha2-[a-z0-9-]+|sk-[a-z0-9@.-]+) [A-Za-z0-9+/]{40,}={0,3}( [^\r\n]*)?$/.test(text)
-}
-
 export function isUserName(text: string): boolean {
   return /^[a-z_][a-z0-9_-]{0,31}$/.test(text)
 }

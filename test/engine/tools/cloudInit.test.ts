@@ -2,12 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import {
   hostnameOf,
   isHostname,
-  isPublicKey,
   isUserName,
   parseSeedAddress,
   type Seed,
   seedFiles,
 } from '../../../src/engine/tools/cloudInit.ts'
+import { isPublicKey } from '../../../src/engine/tools/sshKeys.ts'
 
 const KEY = `ssh-ed25519 ${'A'.repeat(68)} me@desk "quoted" #1`
 

@@ -2,6 +2,7 @@
 import type { Call, Program } from '../program.ts'
 import { cp, dd, install, ln, mv } from './copyFiles.ts'
 import { df, find } from './findFiles.ts'
+import { base64, printenv, sshKeygen } from './keys.ts'
 import { lvchange, lvcreate, lvm, lvremove, lvrename, lvresize } from './lvm.ts'
 import { lvs, pvs, vgs } from './lvmReport.ts'
 import { bridge, ip } from './network.ts'
@@ -67,6 +68,9 @@ const PROGRAMS: Record<string, Program> = {
   ':': quiet,
   false: no,
   hostname,
+  printenv,
+  base64,
+  'ssh-keygen': sshKeygen,
   uname,
   date,
   sleep,
