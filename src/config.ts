@@ -85,8 +85,14 @@ export function engineConfig(config: Config, site: SiteArgs, watch: EngineConfig
     ...(config.settings.site.self === '' ? {} : { self: config.settings.site.self }),
     knownHostsPath: config.knownHostsPath,
     ...(config.settings.ssh.config === '' ? {} : { sshConfigPath: config.settings.ssh.config }),
+    ...isoDirectories(config.settings.iso.directories),
     watch,
   }
+}
+
+function isoDirectories(paths: string): Pick<EngineConfig, 'isoDirectories'> {
+  const given = paths.split(':').filter((path) => path.startsWith('/'))
+  return given.length === 0 ? {} : { isoDirectories: given }
 }
 
 /** A directory that somebody names is theirs to make: a mistyped path is an error and not a new site. */

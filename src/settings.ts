@@ -18,6 +18,10 @@ export interface Settings {
     /** An ssh_config(5) in place of ~/.ssh/config. */
     readonly config: string
   }
+  readonly iso: {
+    /** Where CD images lie on PMs, beside storlinks: paths with colons between. */
+    readonly directories: string
+  }
   /** Keys of one's own: an action's name and the keys that mean it. */
   readonly keys: Readonly<Record<string, readonly string[]>>
 }
@@ -26,6 +30,7 @@ export const DEFAULT_SETTINGS: Settings = {
   site: { name: '', production: false, self: '' },
   terminal: { ascii: false },
   ssh: { config: '' },
+  iso: { directories: '' },
   keys: {},
 }
 

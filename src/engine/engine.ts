@@ -92,6 +92,8 @@ export interface EngineConfig {
   /** How often PMs are looked at: on a beat, once at the start, or never. */
   readonly watch: 'beat' | 'once' | 'never'
   readonly clock?: Clock
+  /** Where CD images lie on PMs, beside the usual places and storlinks. */
+  readonly isoDirectories?: readonly string[]
   /** Tests stand here: called around every step and every undo of a job. */
   readonly intercept?: Parts['intercept']
   /** Tests look at and disturb a simulated site of their own making. */
@@ -118,7 +120,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     },
   })
   const hostOf = (pm: Pm) => hosts.get(pm.name, pm.destination)
-  const observer = createObserver({ store, hypervisor: xen, clock, host: hostOf })
+  const { isoDirectories = [] } = config
+  const observer = createObserver({ store, hypervisor: xen, clock, host: hostOf, isoDirectories })
   const beat = createBeat(view, observer, clock)
   const parts: Parts = {
     store,

@@ -41,6 +41,13 @@ export interface PmSeen {
   readonly strays?: readonly Stray[]
   /** Configuration files found there that no VM row stands for. */
   readonly configs?: readonly FoundConfig[]
+  /** CD images found there, by path. */
+  readonly isos?: readonly IsoImage[]
+}
+
+export interface IsoImage {
+  readonly path: string
+  readonly sizeMib: number
 }
 
 export interface PmInterface {

@@ -14,10 +14,8 @@ export const OS_NAMES = [
   'WINDOWS',
   'OTHER',
 ] as const
-export type OsName = (typeof OS_NAMES)[number]
 
 export const OS_ARCHES = ['X86', 'X64'] as const
-export type OsArch = (typeof OS_ARCHES)[number]
 
 /** A volume that VMs are filled from, or lie on. */
 export interface TemplateDisk {

@@ -1,6 +1,7 @@
 import type { Field } from '../engine/jobs/params.ts'
 import type { View } from '../engine/store/view.ts'
 import { formatMib } from '../lib/bytes.ts'
+import type { IsoImage, Pm } from '../model/pm.ts'
 import { templateMib } from '../model/template.ts'
 
 export interface Choice {
@@ -39,6 +40,8 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
         value: String(nic.id),
         label: `${nic.name} on ${nic.bridge}`,
       }))
+    case 'iso':
+      return isos(view, values).map(({ path, sizeMib }) => ({ value: path, label: `${path}, ${formatMib(sizeMib)}` }))
     case 'bridge':
       return bridges(view, values).map((name) => ({ value: name, label: name }))
     case 'found':
@@ -47,12 +50,21 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
   return []
 }
 
-/** Bridges of the PM that the form means, else of all. */
-function bridges(view: View, values: Readonly<Record<string, string>>): string[] {
+/** The PM that the form means, else all. */
+function pmsMeant(view: View, values: Readonly<Record<string, string>>): Pm[] {
   const storlink = values.storlink ? view.getStorlink(Number(values.storlink)) : undefined
-  const uuid = values.pm || (storlink?.shared ? undefined : storlink?.pm)
-  const pms = view.pms().filter((pm) => uuid === undefined || pm.uuid === uuid)
-  return [...new Set(pms.flatMap((pm) => pm.seen.bridges ?? []))].sort()
+  const uuid = values.pm || view.getVm(values.vm ?? '')?.pm || (storlink?.shared ? undefined : storlink?.pm)
+  return view.pms().filter((pm) => uuid === undefined || pm.uuid === uuid)
+}
+
+function bridges(view: View, values: Readonly<Record<string, string>>): string[] {
+  return [...new Set(pmsMeant(view, values).flatMap((pm) => pm.seen.bridges ?? []))].sort()
+}
+
+/** CD images; one path may lie on several PMs. */
+function isos(view: View, values: Readonly<Record<string, string>>): IsoImage[] {
+  const found = new Map(pmsMeant(view, values).flatMap((pm) => (pm.seen.isos ?? []).map((iso) => [iso.path, iso])))
+  return [...found.values()]
 }
 
 /** Domains and configuration files that nobody has taken under care yet. */

@@ -11,6 +11,7 @@ describe('the settings file', () => {
       site: { name: '서울 "1"', production: true, self: 'xen1' },
       terminal: { ascii: true },
       ssh: { config: '/etc/ssh/lab' },
+      iso: { directories: '/srv/iso:/mnt' },
       keys: { start: ['s', 'f2'] },
     }
     expect(parseSettings(formatSettings(settings))).toEqual({ settings, problems: [] })

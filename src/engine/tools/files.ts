@@ -41,6 +41,20 @@ export function listNames(directory: string): Program {
   return reads('ls', '-1', directory)
 }
 
+/** CD images in directories and in those right below; a directory that is not there has none. */
+export function findIsos(directories: readonly string[]): Program {
+  const terms = ['-maxdepth', '2', '-type', 'f', '-iname', '*.iso', '-printf', '%s %p\\n']
+  return { ...reads('find', ...directories, ...terms), okExits: [0, 1] }
+}
+
+/** One `SIZE PATH` a line, in bytes; a path may hold blanks. */
+export function parseSizedPaths(stdout: string): { readonly path: string; readonly bytes: number }[] {
+  return stdout.split('\n').flatMap((line) => {
+    const [, bytes, path] = /^(\d+) (\/.*)$/.exec(line) ?? []
+    return path === undefined ? [] : [{ path, bytes: Number(bytes) }]
+  })
+}
+
 export function lastLines(path: string, count: number): Program {
   return reads('tail', '-n', String(count), path)
 }

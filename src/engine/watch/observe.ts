@@ -2,13 +2,14 @@ import type { Clock } from '../../lib/clock.ts'
 import { uuidOfMachineId } from '../../lib/ids.ts'
 import { type Disk, identifyDisks } from '../../model/disk.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
-import type { FoundConfig, Pm, PmSeen, Stray } from '../../model/pm.ts'
+import type { Pm, PmSeen, Stray } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
-import type { ConfigFile, DomainDetail, DomainSeen, Hypervisor, PmLook } from '../hypervisor/hypervisor.ts'
+import type { DomainDetail, DomainSeen, Hypervisor, PmLook } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import { withSizes } from '../volumes/sizes.ts'
+import { type FilesSeen, lookForFiles, unclaimed } from './files.ts'
 import { createSampler } from './perf.ts'
 import { type Known, type Meaning, reconcile } from './reconcile.ts'
 
@@ -29,9 +30,11 @@ export interface ObserverParts {
   readonly hypervisor: Hypervisor
   readonly clock: Clock
   host(pm: Pm): Host
+  /** Where CD images are looked for too. */
+  readonly isoDirectories?: readonly string[]
 }
 
-/** Configuration files and disk counters change or cost more than the rest, so they are looked at every Nth time. */
+/** Configuration files, CD images and disk counters change or cost more than the rest, so they are looked at every Nth time. */
 const CONFIGS_EVERY = 30
 const DISKS_EVERY = 5
 
@@ -42,11 +45,11 @@ interface PmState {
   readonly missingSince: Map<string, number>
   /** Domids whose details are known: a domain never changes under its domid. */
   readonly detailed: Set<number>
-  configs: readonly ConfigFile[]
+  files: FilesSeen
   applying: Promise<void>
 }
 
-export function createObserver({ store, hypervisor, clock, host }: ObserverParts): Observer {
+export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverParts): Observer {
   const { view, inventory } = store
   const states = new Map<string, PmState>()
   const sampler = createSampler()
@@ -60,7 +63,7 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
         applied: 0,
         missingSince: new Map(),
         detailed: new Set(),
-        configs: [],
+        files: { configs: [], isos: [] },
         applying: Promise.resolve(),
       }
       states.set(pm, state)
@@ -176,20 +179,8 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
     if (seen.length > 0) await inventory.recordSeen({ vms: seen })
   }
 
-  /** Files that no row stands for: neither its own file nor one of its name. */
-  function unclaimed(pm: string, configs: readonly ConfigFile[]): FoundConfig[] {
-    const rows = view.vmsOn(pm)
-    const claimed = (file: ConfigFile) =>
-      rows.some(
-        (vm) =>
-          vm.configPath === file.path || vm.uuid === file.uuid || (vm.name === file.name && file.uuid === undefined),
-      )
-    return configs
-      .filter((file) => !claimed(file))
-      .map(({ path, name, uuid }) => ({ path, name, ...(uuid === undefined ? {} : { uuid }) }))
-  }
-
-  function pmSeenOf(row: Pm, look: PmLook, strays: readonly Stray[], configs: readonly FoundConfig[]): PmSeen {
+  function pmSeenOf(row: Pm, look: PmLook, strays: readonly Stray[]): PmSeen {
+    const { configs, isos } = stateOf(row.uuid).files
     const now = clock.now()
     const dom0 = look.domains.find((domain) => domain.domid === 0)
     const { xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges } = look
@@ -205,7 +196,8 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
       ...(dom0 ? { dom0MemoryMib: dom0.memoryMib, dom0VcpuCount: dom0.vcpuCount } : {}),
       ...{ xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges },
       strays,
-      configs,
+      configs: unclaimed(view.vmsOn(row.uuid), configs),
+      isos,
     }
   }
 
@@ -229,13 +221,13 @@ export function createObserver({ store, hypervisor, clock, host }: ObserverParts
       fresh.flatMap((detail) => identifyDisks(detail.uuid, detail.spec.disks, clock.now())),
     )
     if (state.looks % CONFIGS_EVERY === 0)
-      state.configs = await hypervisor.configFiles(host(row)).catch(() => state.configs)
+      state.files = await lookForFiles({ view, hypervisor, isoDirectories }, host(row), row.uuid, state.files)
     const { cpuCount, totalMib: memoryMib } = look
     await apply(row.uuid, ticket, look.domains, async (meaning) => {
       await writeMeaning(meaning)
       await writeDetails(row.uuid, meaning, details, disks)
       // Which files no row stands for can be told when every domain has its row.
-      const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays, unclaimed(row.uuid, state.configs))
+      const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays)
       await inventory.recordSeen({ pms: [{ uuid: row.uuid, seen, cpuCount, memoryMib }] })
     })
     for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)

@@ -56,7 +56,11 @@ test('every format can be made, converted, compared and checked', () => {
     expect(parseProgress(stdout)).toBe(1)
     expect(ask(compareImages({ path: at('a.raw'), format: 'raw' }, copy)).exit).toBe(0)
   }
-  expect(parseCheck(ask(checkImage(at('copy.qcow2'), 'qcow2')).stdout)).toMatchObject({ errors: 0, corruptions: 0, leaks: 0 })
+  expect(parseCheck(ask(checkImage(at('copy.qcow2'), 'qcow2')).stdout)).toMatchObject({
+    errors: 0,
+    corruptions: 0,
+    leaks: 0,
+  })
 })
 
 test('into a volume that is there, and a difference is an answer', () => {

@@ -6,7 +6,8 @@ import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { createSimSite } from '../../../src/engine/sim/site.ts'
 import { fileVolumes } from '../../../src/engine/volumes/file.ts'
 import type { Storlink } from '../../../src/model/storlink.ts'
-import { ask, volumeSuite } from '../../contract/volumeDriver.ts'
+import { volumeSuite } from '../../contract/volumeDriver.ts'
+import { ask } from '../../contract/volumeSite.ts'
 
 function storlinkAt(link: string): Storlink {
   const rest = { desc: '', sizeMib: 0, freeMib: 0, createdAt: 0, shared: false }

@@ -17,17 +17,22 @@ import type { Call, Program } from '../program.ts'
 import { attempt, parse, writeInto } from './fileWords.ts'
 import { readPath } from './readFiles.ts'
 
-/** dd(1) with `if=`, `of=` and nothing of counts: whole files, standard input, standard output. */
+/**
+ * dd(1) with `if=`, `of=`, and `skip=` and `count=` in bytes. What is written begins the file: an image here is its
+ * header, which is one piece.
+ */
 export const dd: Program = async (call) => {
   const words = new Map(call.argv.slice(1).map((word) => [word.split('=')[0], word.slice(word.indexOf('=') + 1)]))
   const from = words.get('if')
   const to = words.get('of')
+  const skip = Number(words.get('skip') ?? 0)
+  const count = Number(words.get('count') ?? Number.POSITIVE_INFINITY)
   const read = from === undefined ? { text: await call.stdin() } : readPath(call, from)
   if ('problem' in read) {
     call.err(`dd: failed to open '${from}': ${read.problem}\n`)
     return 1
   }
-  if (to === undefined) call.out(read.text)
+  if (to === undefined) call.out(read.text.slice(skip, skip + count))
   else {
     const node = findNode(call.pm, to)
     const known = node?.kind === 'file' || node?.kind === 'block'

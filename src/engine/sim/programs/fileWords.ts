@@ -12,8 +12,9 @@ export function writeInto(call: Call, path: string, text: string, append = false
     const made = openForWrite(call.pm, path, call.now())
     if (made.kind === 'file') {
       charge(call.pm, path, allocated)
-      Object.assign(made, { size, allocated })
+      made.size = size ?? (image.format === 'raw' ? image.virtualSize : allocated)
     }
+    made.allocated = allocated
     made.text = undefined
     made.image = image
   } else {

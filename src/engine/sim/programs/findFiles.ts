@@ -72,7 +72,9 @@ export const find: Program = (call) => {
   const maxDepth = Number(value('-maxdepth') ?? 99)
   const minDepth = Number(value('-mindepth') ?? 0)
   const type = value('-type')
-  const patterns = terms.flatMap((term, at) => (term === '-name' ? [glob(terms[at + 1]!)] : []))
+  const patterns = terms.flatMap((term, at) =>
+    /^-i?name$/.test(term) ? [new RegExp(glob(terms[at + 1]!), term === '-iname' ? 'i' : '')] : [],
+  )
   const format = value('-printf')
   const end = terms.includes('-print0') ? '\0' : '\n'
   const visit = (path: string, root: string, node: FsNode, depth: number) => {

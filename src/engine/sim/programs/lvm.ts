@@ -119,6 +119,10 @@ export const lvcreate: Program = (call) => {
   const asked = values.get('virtualsize') ?? values.get('size')
   const size = thinOrigin ? origin?.volume?.sizeBytes : asked === undefined ? undefined : sizeOf(asked)
   if (size === undefined) return fail(call, 'Please specify either size or extents.')
+  if (thin && values.has('zero')) {
+    call.err("  --zero is supported only with thin pool creation.\n  Run `lvcreate --help' for more information.\n")
+    return 3
+  }
   if (thin && !thinOrigin && !group.volumes.some((one) => one.name === pool && one.segType === 'thin-pool'))
     return fail(call, `Thin pool ${group.name}/${pool} not found.`)
   const sizeBytes = roundUp(group, size)
@@ -151,23 +155,33 @@ export const lvcreate: Program = (call) => {
   return 0
 }
 
+/** Those that are there go, whatever is said of the others. */
 export const lvremove: Program = (call) => {
-  const { words } = lvmWords(call.argv)
+  const { values, words } = lvmWords(call.argv)
+  let exit = 0
   for (const word of words) {
     const found = needVolume(call, word)
-    if (found === 5) return 5
+    if (found === 5) {
+      exit = 5
+      continue
+    }
     const { group, volume } = found
-    if (writerOf(call.pm, `/dev/${group.name}/${volume.name}`))
-      return fail(call, `Logical volume ${group.name}/${volume.name} in use.`)
+    if (writerOf(call.pm, `/dev/${group.name}/${volume.name}`)) {
+      exit = fail(call, `Logical volume ${group.name}/${volume.name} in use.`)
+      continue
+    }
     deactivate(call, group, volume)
     group.volumes = group.volumes.filter((one) => one !== volume)
-    call.world.save()
-    call.out(`  Logical volume "${volume.name}" successfully removed.\n`)
+    if (!values.has('quiet')) call.out(`  Logical volume "${volume.name}" successfully removed.\n`)
   }
-  return 0
+  call.world.save()
+  return exit
 }
 
-export const lvresize: Program = (call) => {
+export const lvresize: Program = (call) => resize(call, 'either way')
+export const lvextend: Program = (call) => resize(call, 'larger')
+
+function resize(call: Call, way: 'larger' | 'either way'): number {
   const { values, words } = lvmWords(call.argv)
   const found = needVolume(call, words[0] ?? '')
   if (found === 5) return 5
@@ -177,9 +191,15 @@ export const lvresize: Program = (call) => {
   if (given === undefined) return fail(call, 'Please specify either size or extents (not both).')
   const old = volume.sizeBytes
   const size = roundUp(group, text.startsWith('+') ? old + given : text.startsWith('-') ? old - given : given)
-  if (size === old) return fail(call, 'No size change.')
+  const extents = (bytes: number) => Math.floor(bytes / group.extentBytes)
+  if (size === old)
+    return fail(call, `New size (${extents(size)} extents) matches existing size (${extents(old)} extents).`)
+  if (way === 'larger' && size < old)
+    return fail(
+      call,
+      `New size given (${extents(size)} extents) not larger than existing size (${extents(old)} extents)`,
+    )
   if (volume.segType !== 'thin' && size - old > groupFreeBytes(group)) {
-    const extents = (bytes: number) => Math.floor(bytes / group.extentBytes)
     return fail(
       call,
       `Insufficient free space: ${extents(size - old)} extents needed, but only ${extents(groupFreeBytes(group))} available`,
@@ -187,8 +207,12 @@ export const lvresize: Program = (call) => {
   }
   volume.sizeBytes = size
   const node = findNode(call.pm, `/dev/${group.name}/${volume.name}`)
-  if (node?.kind === 'block') node.size = size
+  if (node?.kind === 'block') {
+    node.size = size
+    if (node.image?.format === 'raw') node.image.virtualSize = size
+  }
   call.world.save()
+  if (values.has('quiet')) return 0
   const mib = (bytes: number) => `${(bytes / 1048576).toFixed(2)} MiB (${bytes / group.extentBytes} extents)`
   call.out(`  Size of logical volume ${group.name}/${volume.name} changed from ${mib(old)} to ${mib(size)}.\n`)
   call.out(`  Logical volume ${group.name}/${volume.name} successfully resized.\n`)
@@ -200,6 +224,9 @@ export const lvrename: Program = (call) => {
   const [first = '', second = '', third] = words
   const from = third === undefined ? first : `${first}/${second}`
   const to = (third ?? second).split('/').at(-1)!
+  const asked = findVolume(call.pm, from)
+  if (asked.group && !asked.volume)
+    return fail(call, `Existing logical volume "${asked.name ?? ''}" not found in volume group "${asked.group.name}"`)
   const found = needVolume(call, from)
   if (found === 5) return 5
   const { group, volume } = found
@@ -237,11 +264,30 @@ export const lvchange: Program = (call) => {
     const skip = values.get('setactivationskip')
     if (skip !== undefined) volume.skipActivation = skip === 'y' ? true : undefined
     const permission = values.get('permission')
+    if (permission === 'r' && volume.readOnly)
+      return fail(call, `Logical volume "${group.name}/${volume.name}" is already read only.`)
+    if (permission === 'rw' && !volume.readOnly)
+      return fail(call, `Logical volume "${group.name}/${volume.name}" is already writable.`)
     if (permission !== undefined) volume.readOnly = permission === 'r' ? true : undefined
     const [added, dropped] = [values.get('addtag'), values.get('deltag')]
     if (added !== undefined && !volume.tags.includes(added)) volume.tags.push(added)
     if (dropped !== undefined) volume.tags = volume.tags.filter((tag) => tag !== dropped)
   }
+  call.world.save()
+  return 0
+}
+
+/** Zeroes a device from a place on; what an image has there is its header, at the very beginning. */
+export const blkdiscard: Program = (call) => {
+  const path = call.argv.at(-1) ?? ''
+  const node = findNode(call.pm, path)
+  if (node?.kind !== 'block') {
+    call.err(`blkdiscard: ${node ? `${path}: not a block device` : `cannot open ${path}: No such file or directory`}\n`)
+    return 1
+  }
+  const at = call.argv.indexOf('-o')
+  if (at < 0 || Number(call.argv[at + 1]) === 0)
+    Object.assign(node, { image: undefined, text: undefined, allocated: 0 })
   call.world.save()
   return 0
 }

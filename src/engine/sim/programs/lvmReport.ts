@@ -51,8 +51,18 @@ function groupRow(group: VolumeGroup): Row {
   }
 }
 
+/** `-S`: `lv_name=~REGEX` and `segtype=WORD`, either of which is enough. */
+function isSelected(selection: string | undefined, volume: LogicalVolume): boolean {
+  if (selection === undefined) return true
+  return selection.split('||').some((one) => {
+    const [, field, how, value = ''] = /^(\w+)(=~|=)(.*)$/.exec(one.trim()) ?? []
+    const is = field === 'lv_name' ? volume.name : field === 'segtype' ? volume.segType : ''
+    return how === '=~' ? new RegExp(value).test(is) : is === value
+  })
+}
+
 export const lvs: Program = (call) => {
-  const { words } = lvmWords(call.argv)
+  const { values, words } = lvmWords(call.argv)
   const rows: Row[] = []
   for (const word of words.length === 0 ? call.pm.groups.map((group) => group.name) : words) {
     const { group, volume, name } = findVolume(call.pm, word)
@@ -63,7 +73,8 @@ export const lvs: Program = (call) => {
     }
     if (name !== undefined && volume === undefined)
       return fail(call, `Failed to find logical volume "${group.name}/${name}"`)
-    for (const one of volume ? [volume] : group.volumes) rows.push(volumeRow(call, group, one))
+    const meant = (volume ? [volume] : group.volumes).filter((one) => isSelected(values.get('select'), one))
+    for (const one of meant) rows.push(volumeRow(call, group, one))
   }
   const fields = 'lv_name vg_name lv_attr lv_size pool_lv origin data_percent metadata_percent'.split(' ')
   const more = 'move_pv mirror_log copy_percent convert_lv'.split(' ')
@@ -83,7 +94,7 @@ function volumeRow(call: Call, group: VolumeGroup, volume: LogicalVolume): Row {
     volume.active ? 'a' : '-',
     open ? 'o' : '-',
     type === '-' || type === 's' ? '-' : 't',
-    type === 't' ? 'z' : '-',
+    type === 't' || type === 'V' ? 'z' : '-',
     '-',
     volume.skipActivation ? 'k' : '-',
   ]

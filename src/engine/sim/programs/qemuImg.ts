@@ -4,7 +4,7 @@ import type { Call, Program } from '../program.ts'
 import type { ImageHeader } from '../state.ts'
 import { bytesOf } from './fileWords.ts'
 import { chainAllocated, METADATA, type Options, openImage, openOrSay, writeImage } from './qemuImages.ts'
-import { check, compare, info, measure } from './qemuImgInfo.ts'
+import { check, compare, info, map, measure } from './qemuImgInfo.ts'
 
 /** How fast a conversion goes, at pace 1. */
 const MS_PER_GIB = 150
@@ -47,6 +47,7 @@ const COMMANDS: Record<string, (call: Call, given: Options) => number | Promise<
   resize,
   rebase,
   compare,
+  map,
   measure,
 }
 

@@ -3,6 +3,7 @@ import { splitPath } from '../files.ts'
 import type { Call } from '../program.ts'
 import { bytesOf } from './fileWords.ts'
 import { chainAllocated, type Image, type Options, openOrSay, writerOf } from './qemuImages.ts'
+import { readPath } from './readFiles.ts'
 
 export function info(call: Call, given: Options): number {
   const path = given.words[0] ?? ''
@@ -119,6 +120,20 @@ export function compare(call: Call, given: Options): number {
   if (!first || !second) return 2
   if (first.header.virtualSize !== second.header.virtualSize) call.out('Warning: Image size mismatch!\n')
   call.out('Images are identical.\n')
+  return 0
+}
+
+/** Of the file itself, whatever is in it: its header, and a hole. */
+export function map(call: Call, given: Options): number {
+  const path = given.words[0] ?? ''
+  const image = openOrSay(call, path, 'raw', given.flags.has('-U'))
+  if (image === undefined) return 1
+  const { node } = image
+  const read = readPath(call, image.path)
+  const data = 'text' in read && (node.image || node.text) ? Math.min(read.text.length, node.size) : 0
+  const stretch = (start: number, end: number, zero: boolean) =>
+    start < end ? [{ start, length: end - start, depth: 0, present: true, zero, data: !zero, offset: start }] : []
+  call.out(`${JSON.stringify([...stretch(0, data, false), ...stretch(data, node.size, true)])}\n`)
   return 0
 }
 

@@ -19,7 +19,8 @@ export function readPath(call: Call, path: string): { text: string } | { problem
     if (node.kind === 'link') return { problem: LOST }
     if (node.image || node.text === undefined) {
       const { image, size, allocated } = node
-      return { text: `${IMAGE_MARK}${JSON.stringify({ image, size, allocated })}\n` }
+      // What a device is as large as is not among its bytes.
+      return { text: `${IMAGE_MARK}${JSON.stringify(image ? { image, allocated } : { size, allocated })}\n` }
     }
     return { text: node.text }
   } catch (error) {

@@ -1,13 +1,14 @@
 /** Which programs a simulated PM has. */
+import { createHash } from 'node:crypto'
 import type { Call, Program } from '../program.ts'
 import { cp, dd, install, ln, mv } from './copyFiles.ts'
 import { df, find } from './findFiles.ts'
 import { base64, printenv, sshKeygen } from './keys.ts'
-import { lvchange, lvcreate, lvm, lvremove, lvrename, lvresize } from './lvm.ts'
+import { blkdiscard, lvchange, lvcreate, lvextend, lvm, lvremove, lvrename, lvresize } from './lvm.ts'
 import { lvs, pvs, vgs } from './lvmReport.ts'
 import { bridge, ip } from './network.ts'
 import { qemuImg } from './qemuImg.ts'
-import { cat, head, readlink, tail } from './readFiles.ts'
+import { cat, head, readlink, readPath, tail } from './readFiles.ts'
 import { ls, stat, test } from './statFiles.ts'
 import { date, echo, hostname, kill, no, printf, quiet, sleep, uname, wrapper } from './system.ts'
 import { loginShell } from './terminal.ts'
@@ -18,8 +19,19 @@ import { xl } from './xl.ts'
 
 const shell: Program = (call) => {
   if (call.pty) return loginShell(call)
+  if (call.argv[3] === 'pengx-digest') return digest(call)
   call.err('sh: scripts are not simulated\n')
   return 2
+}
+
+/** The one script that is known here: the digest of a stretch of a file (volumes/copy.ts). */
+const digest: Program = (call) => {
+  const [path = '', skip, count] = call.argv.slice(4)
+  const read = readPath(call, path)
+  if ('problem' in read) call.err(`dd: failed to open '${path}': ${read.problem}\n`)
+  const text = 'text' in read ? read.text.slice(Number(skip), Number(skip) + Number(count)) : ''
+  call.out(`${createHash('sha256').update(text).digest('hex')}  -\n`)
+  return 0
 }
 
 /** A program of that name is there. */
@@ -87,10 +99,11 @@ const PROGRAMS: Record<string, Program> = {
   lvcreate,
   lvremove,
   lvresize,
-  lvextend: lvresize,
+  lvextend,
   lvreduce: lvresize,
   lvrename,
   lvchange,
+  blkdiscard,
   ip,
   bridge,
   nice: wrapper('n', 0),

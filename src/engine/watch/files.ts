@@ -1,0 +1,62 @@
+import type { FoundConfig, IsoImage } from '../../model/pm.ts'
+import type { Vm } from '../../model/vm.ts'
+import type { Host } from '../host/host.ts'
+import { run } from '../host/run.ts'
+import type { ConfigFile, Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { View } from '../store/view.ts'
+import { findIsos, parseSizedPaths } from '../tools/files.ts'
+
+/** Files on a PM that are worth knowing: configurations that somebody wrote, and CD images. */
+export interface FilesSeen {
+  readonly configs: readonly ConfigFile[]
+  /** By path. */
+  readonly isos: readonly IsoImage[]
+}
+
+export interface FileParts {
+  readonly view: View
+  readonly hypervisor: Hypervisor
+  readonly isoDirectories: readonly string[]
+}
+
+/** What cannot be looked at now stays as it was last. */
+export async function lookForFiles(parts: FileParts, host: Host, pm: string, last: FilesSeen): Promise<FilesSeen> {
+  const links = parts.view
+    .storlinks()
+    .filter((storlink) => storlink.level === 'FL' && (storlink.pm === pm || storlink.shared))
+    .map((storlink) => storlink.link)
+  const [configs, isos] = await Promise.all([
+    parts.hypervisor.configFiles(host).catch(() => last.configs),
+    findImages(host, [...links, ...parts.isoDirectories]).catch(() => last.isos),
+  ])
+  return { configs, isos }
+}
+
+/** Where CD images are looked for on every PM, beside its storlinks of files and what the settings name. */
+const USUAL = ['/var/lib/xen/iso', '/var/lib/xen/images']
+/** More than anybody picks from a list. */
+const MOST = 500
+const TIMEOUT_MS = 30_000
+const MIB = 1024 * 1024
+
+async function findImages(host: Host, directories: readonly string[]): Promise<IsoImage[]> {
+  const places = [...new Set([...USUAL, ...directories])]
+  const { stdout } = await run(host, { ...findIsos(places), timeoutMs: TIMEOUT_MS })
+  const found = new Map(parseSizedPaths(stdout).map(({ path, bytes }) => [path, Math.ceil(bytes / MIB)]))
+  return [...found]
+    .map(([path, sizeMib]) => ({ path, sizeMib }))
+    .sort((one, other) => (one.path < other.path ? -1 : 1))
+    .slice(0, MOST)
+}
+
+/** Configurations that no row stands for: neither its own file nor one of its name. */
+export function unclaimed(rows: readonly Vm[], configs: readonly ConfigFile[]): FoundConfig[] {
+  const claimed = (file: ConfigFile) =>
+    rows.some(
+      (vm) =>
+        vm.configPath === file.path || vm.uuid === file.uuid || (vm.name === file.name && file.uuid === undefined),
+    )
+  return configs
+    .filter((file) => !claimed(file))
+    .map(({ path, name, uuid }) => ({ path, name, ...(uuid === undefined ? {} : { uuid }) }))
+}

@@ -1,0 +1,156 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { xen } from '../../src/engine/hypervisor/xen.ts'
+import { act, adoptForeign, adoptRunning, makeVm, NEW_VM, startVm } from '../support/acts.ts'
+import { until } from '../support/until.ts'
+import { openWorld, type World } from '../support/world.ts'
+
+/** What of a VM is not changed, and why; what a change takes with it. */
+
+let world: World
+beforeEach(async () => {
+  world = await openWorld({ isoDirectories: ['/data'] })
+})
+afterEach(() => world.close())
+
+async function refusal(operation: string, raw: Readonly<Record<string, unknown>>): Promise<string> {
+  const started = world.engine.start(operation, world.engine.decode(operation, raw), 'cli')
+  return await started.then(
+    () => 'nothing was refused',
+    (error: Error) => error.message,
+  )
+}
+
+describe('a VM that runs', () => {
+  test('keeps what it runs from, and its interfaces', async () => {
+    const { uuid: vm } = await startVm(world)
+    expect(await refusal('disk.delete', { vm, disk: 'xvda' })).toMatch(/xvda is what it runs from: shut it down first/)
+    expect(await refusal('nic.delete', { vm, nic: 'eth0' })).toMatch(/taking eth0 away of a running VM ruins/)
+    expect(await refusal('nic.update', { vm, nic: 'eth0', bridge: '1' })).toMatch(/on another bridge of a running VM/)
+    await act(world, 'vm.suspend', { vm })
+    expect(await refusal('disk.delete', { vm, disk: 'xvdb' })).toMatch(/a paused guest cannot let go of xvdb/)
+  })
+
+  test('gets no more than it was started with', async () => {
+    const { uuid: vm } = await startVm(world)
+    expect(await refusal('vm.resize', { vm, memory: 1024 })).toMatch(/started with at most 512 MiB, and 1024 are asked/)
+    expect(await refusal('vm.resize', { vm, vcpus: 4 })).toMatch(/started with at most 2 VCPUs, and 4 are asked/)
+    expect(await refusal('vm.resize', { vm, maxmem: 1024 })).toMatch(/maximum of 512 MiB changes only while/)
+    expect(await refusal('iso.insert', { vm, path: '/data/iso/debian-12.iso' })).toMatch(/without a CD drive/)
+  })
+})
+
+describe('a VM that is shut down', () => {
+  test('keeps its sizes in order', async () => {
+    const { uuid: vm } = await makeVm(world)
+    expect(await refusal('vm.resize', { vm })).toMatch(/nothing is given to change/)
+    expect(await refusal('vm.resize', { vm, memory: 512, maxmem: 256 })).toMatch(
+      /maxmem 256 MiB is less than memory 512/,
+    )
+    expect(await refusal('vm.resize', { vm, memory: 9_000_000 })).toMatch(/is more than PM xen1 has/)
+    expect(await refusal('disk.grow', { vm, disk: 'xvda', size: 1024 })).toMatch(/1024 is not more: no disk shrinks/)
+    expect(await refusal('disk.grow', { vm, disk: 'xvdz', size: 1 })).toMatch(
+      /fresh has no disk xvdz; it has xvda, xvdb/,
+    )
+    await act(world, 'vm.resize', { vm, memory: 256 })
+    expect(world.engine.view.needVm(vm)).toMatchObject({ memoryMib: 256, maxmemMib: 256 })
+    await act(world, 'vm.resize', { vm, maxmem: 768, vcpus: 1 })
+    await act(world, 'vm.resize', { vm, memory: 512 })
+    const { memoryMib, maxmemMib, vcpuCount, maxVcpuCount } = world.engine.view.needVm(vm)
+    expect([memoryMib, maxmemMib, vcpuCount, maxVcpuCount]).toEqual([512, 768, 1, 2])
+  })
+
+  test('keeps its name and addresses its own', async () => {
+    const { uuid: vm } = await makeVm(world)
+    const other = await adoptRunning(world)
+    const create = (more: object) => refusal('nic.create', { vm, bridge: 'xenbr0', ...more })
+    expect(await refusal('vm.edit', { vm, name: other.name })).toMatch(`the name ${other.name} is taken by VM`)
+    expect(await refusal('vm.edit', { vm, name: 'a/b' })).toMatch(/a name has no "\/"/)
+    expect(await refusal('vm.edit', { vm })).toMatch(/nothing is given to change/)
+    expect(await create({ mac: other.nics[0]!.mac.toUpperCase() })).toMatch(`is that of ${other.name} already`)
+    expect(await create({ mac: '01:00:5e:00:00:01' })).toMatch(/is an address of a group/)
+    expect(await create({ mac: 'eth0' })).toMatch(/is not a MAC address/)
+    expect(await create({ bridge: 'xenbr7' })).toMatch(/bridge xenbr7 is not on xen1, which has xenbr0, xenbr1/)
+    for (let count = 1; count < 8; count++) await act(world, 'nic.create', { vm, bridge: 'xenbr0' })
+    expect(await create({})).toMatch(/it has 8 interfaces: an HVM guest has at most 8/)
+    const macs = world.engine.view.needVm(vm).nics.map((nic) => nic.mac)
+    expect(new Set(macs).size).toBe(8)
+  })
+})
+
+test('a VM that is not adopted is not changed', async () => {
+  const found = world.engine.view.vms().find((vm) => vm.origin === 'found')!
+  const { uuid: vm } = found
+  const all: [string, object][] = [
+    ['disk.create', { storlink: 1, size: 1 }],
+    ['disk.grow', { disk: found.disks[0]!.vdev, size: 10_000_000 }],
+    ['nic.create', { bridge: 'xenbr0' }],
+    ['vm.resize', { vcpus: 1 }],
+    ['vm.edit', { desc: 'x' }],
+  ]
+  for (const [operation, more] of all) expect(await refusal(operation, { vm, ...more })).toMatch(/adopt it first/)
+})
+
+test('a storlink that the VM’s PM does not see takes none of its disks', async () => {
+  const { uuid: vm } = await makeVm(world)
+  const pm = world.engine.view.pms().find((one) => one.name === 'xen2')!.uuid
+  await act(world, 'storlink.create', { name: 'far', link: '/data', type: 'LO', level: 'FL', pm })
+  const { id } = world.engine.view.storlinks().at(-1)!
+  expect(await refusal('disk.create', { vm, storlink: id, size: 1 })).toMatch(
+    /storlink \d+ \(far\) is on xen2 alone, and the VM is on xen1/,
+  )
+})
+
+test('the first change of an adopted VM takes along what its owner has written since', async () => {
+  const vm = await adoptForeign(world)
+  const pm = world.engine.view.needPm(vm.pm).name
+  const path = `/etc/xen/${vm.name}.cfg`
+  const { text } = await xen.readConfig(world.site.host(pm), path)
+  await xen.writeConfig(world.site.host(pm), path, `${text}vcpus = 1\nlocaltime = 1\n`, 'prepare.0')
+  await act(world, 'nic.update', { vm: vm.uuid, nic: 'eth0', ip: '192.0.2.1' })
+  const changed = world.engine.view.needVm(vm.uuid)
+  expect(changed).toMatchObject({
+    vcpuCount: 1,
+    configForeign: false,
+    extraConfig: expect.stringContaining('localtime = 1'),
+  })
+  expect(changed.nics.map((nic) => nic.id)).toEqual(vm.nics.map((nic) => nic.id))
+  expect(changed.disks.map((disk) => disk.uuid)).toEqual(vm.disks.map((disk) => disk.uuid))
+})
+
+test('a guest that has rebooted is found under its new number', async () => {
+  let rebooted = false
+  await world.close()
+  world = await openWorld({
+    intercept: async ({ operation, name, phase }) => {
+      if (operation !== 'disk.create' || name !== 'attach xvdd' || phase !== 'before' || rebooted) return
+      rebooted = true
+      const own = async () => (await xen.domains(host)).filter((one) => one.uuid === NEW_VM.uuid)
+      const host = world.site.host('xen1')
+      const [before] = await own()
+      await xen.reboot(host, before!.domid, 'test.0')
+      await until(async () => {
+        const [now, ...more] = await own()
+        return more.length === 0 && now?.state === 'running' && now.domid !== before!.domid
+      })
+    },
+  })
+  const { uuid: vm } = await startVm(world)
+  await act(world, 'disk.create', { vm, size: 8 })
+  expect(rebooted).toBe(true)
+  const { disks } = world.site.domainsOn('xen1').find((one) => one.uuid === vm)!
+  expect(disks.filter((line) => line.startsWith('xvdd'))).toHaveLength(1)
+})
+
+test('CD images on a PM are known, and only an HVM guest takes them', async () => {
+  const { isos } = world.engine.view.pms()[0]!.seen
+  expect(isos).toContainEqual({ path: '/data/iso/debian-12.iso', sizeMib: 700 })
+  const pvh = await adoptRunning(world)
+  expect(await refusal('iso.insert', { vm: pvh.uuid, path: '/data/iso/debian-12.iso' })).toMatch(
+    /a PVH guest has no CD/,
+  )
+  const { uuid: vm } = await makeVm(world)
+  expect(await refusal('iso.eject', { vm })).toMatch(/there is nothing in its CD drive/)
+  expect(await refusal('iso.insert', { vm, path: '/data/iso/none.iso' })).toMatch(
+    /path: there is no file \/data\/iso\/none.iso/,
+  )
+})
