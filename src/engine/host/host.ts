@@ -18,6 +18,8 @@ export interface Command {
   readonly pty?: { readonly columns: number; readonly rows: number }
   /** Weighs on the host (builds a domain, copies a disk): only a few of these run there at once. */
   readonly heavy?: true
+  /** Says more than memory holds (a disk's bytes): it is read no faster than what it says is taken. */
+  readonly bulk?: true
   /** Set by `batch()`: what the shell script in argv runs, in order. */
   readonly parts?: readonly Command[]
   /** With `parts`: the first that fails ends the batch. */

@@ -1,11 +1,13 @@
+import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
-import { homedir } from 'node:os'
+import { constants, homedir } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { PengxError } from '../../model/error.ts'
 import { boundedExit, cancelledCommand, missingProgram, shortCommand } from './bounded.ts'
 import type { Command, Host, Process } from './host.ts'
 import { END_GRACE_MS, stillThere } from './lost.ts'
+import { webSink, webSource } from './streams.ts'
 import { localEnvironment, tagOf, wrapLocal } from './wrapping.ts'
 
 /** This machine. The only place that starts a program here. */
@@ -16,7 +18,7 @@ export function openLocalHost(name: string): Host {
     if (signal?.aborted) throw cancelledCommand(name, command, signal.reason)
     const environment = localEnvironment(command)
     if (!Bun.which(command.argv[0], { PATH: environment.PATH ?? '' })) throw missingProgram(name, command)
-    const started = command.pty ? startInTerminal(name, command) : startPiped(name, command)
+    const started = await startIn(name, command)
     const end = () => {
       const ending = endGroup(name, command, started.pid, started.exit)
       endings.add(ending)
@@ -35,6 +37,11 @@ export function openLocalHost(name: string): Host {
       await Promise.allSettled(endings)
     },
   }
+}
+
+function startIn(name: string, command: Command): Started | Promise<Started> {
+  if (command.pty) return startInTerminal(name, command)
+  return command.bulk ? startBulk(name, command) : startPiped(name, command)
 }
 
 interface Started {
@@ -67,6 +74,24 @@ function startPiped(name: string, command: Command): Started {
     abort: async () => void (await child.stdin.end()),
   })
   return { pid: child.pid, exit: child.exited, process: { stdin, stdout: child.stdout, stderr: child.stderr } }
+}
+
+/** Bun.spawn reads all that a process says at once, whoever takes it; node's way waits. */
+async function startBulk(name: string, command: Command): Promise<Started> {
+  const [program = '', ...words] = argvHere(command)
+  const child = spawn(program, words, { ...spawnOptions(command), stdio: 'pipe' })
+  const exit = new Promise<number>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('exit', (status, signal) => resolve(status ?? 128 + (signal ? constants.signals[signal] : 0)))
+  })
+  exit.catch(() => undefined)
+  const { pid } = child
+  if (pid === undefined) {
+    const cause = await exit.catch((error: Error) => error)
+    throw new PengxError('commandFailed', `cannot start ${command.argv[0]} on ${name}: ${cause}`, { cause })
+  }
+  const [stdout, stderr] = [webSource(child.stdout).stream, webSource(child.stderr).stream]
+  return { pid, exit, process: { stdin: webSink(child.stdin, exit), stdout, stderr } }
 }
 
 function startInTerminal(name: string, command: Command): Started {

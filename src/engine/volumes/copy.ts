@@ -157,7 +157,7 @@ async function send(
   { tag, signal }: CopyOptions,
 ): Promise<string> {
   const counts = [`skip=${start}`, `count=${length}`, 'iflag=skip_bytes,count_bytes,fullblock']
-  const reader: Command = { ...reads('dd', `if=${from.path}`, 'bs=1M', ...counts, 'status=none'), tag }
+  const reader: Command = { ...reads('dd', `if=${from.path}`, 'bs=1M', ...counts, 'status=none'), tag, bulk: true }
   const place = [`seek=${start}`, 'iflag=fullblock', 'oflag=seek_bytes', `conv=notrunc${to.zeroed ? ',sparse' : ''}`]
   const writer: Command = { ...changes('dd', `of=${to.path}`, 'bs=1M', ...place, 'status=none'), tag }
   const digest = createHash('sha256')

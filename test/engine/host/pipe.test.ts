@@ -4,7 +4,7 @@ import { limitHost } from '../../../src/engine/host/limited.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { pipe } from '../../../src/engine/host/pipe.ts'
 
-const says = (script: string): Command => ({ argv: ['sh', '-c', script], effect: 'read' })
+const says = (script: string): Command => ({ argv: ['sh', '-c', script], effect: 'read', bulk: true })
 const takes = (script: string): Command => ({ argv: ['sh', '-c', script], effect: 'change' })
 const [here, there] = [openLocalHost('here'), openLocalHost('there')]
 
