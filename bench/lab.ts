@@ -27,7 +27,7 @@ export async function measureLab(): Promise<Figure[]> {
   const time = async (command: string) => {
     const said = await sh(
       host,
-      `a=$(date +%s%N); ${command} >/dev/null 2>&1 || exit 9; b=$(date +%s%N); echo $((b - a)); ${stop}`,
+      `a=$(date +%s%N); ${command} >/dev/null || exit 9; b=$(date +%s%N); echo $((b - a)); ${stop}`,
     )
     return Number(said.trim()) / 1e6
   }

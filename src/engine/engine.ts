@@ -52,7 +52,7 @@ export interface Engine {
   keep(jobId: string): Promise<void>
   acknowledge(jobId: string): Promise<void>
   jobDetail(jobId: string): Promise<JobDetail>
-  /** Looks now, at one PM or at all, and resolves when the view has it. */
+  /** Looks now, at one PM or at all, and resolves when the view has it: a VM without a domain at this moment is shut down. */
   look(pm?: string): Promise<void>
   /** A terminal's way to a guest's console or a PM's shell: the host and the command to open with a pty. */
   terminal(
@@ -164,14 +164,14 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   // Who looks only once would leave again before what dead processes have left is finished or unwound.
   if (config.watch === 'once') {
     await recovered.catch(() => undefined)
-    await lookAtAll()
+    await lookAtAll(false)
     if (!config.readOnly) await reviveStuck(view, runner)
   }
   if (config.demo) await furnishDemo(store, observer, xen, hostOf)
   const late = config.watch === 'beat' ? setTimeout(() => void store.perf.load().catch(() => undefined), 50) : undefined
 
-  async function lookAtAll(): Promise<void> {
-    await Promise.all(view.pms().map((pm) => observer.look(pm.uuid)))
+  async function lookAtAll(sure: boolean): Promise<void> {
+    await Promise.all(view.pms().map((pm) => observer.look(pm.uuid, sure)))
   }
 
   function need(name: string): AnyOperation {
@@ -206,7 +206,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     keep: (jobId) => runner.keep(jobId),
     acknowledge: async (jobId) => void (await store.jobs.update(jobId, { acknowledged: true })),
     jobDetail: (jobId) => store.jobs.detail(jobId),
-    look: (pm) => (pm === undefined ? lookAtAll() : observer.look(pm)),
+    look: (pm) => (pm === undefined ? lookAtAll(true) : observer.look(pm, true)),
     terminal: async (what) => terminalTo(what, view, xen, hostOf),
     onCommand(listener) {
       commandListeners.add(listener)

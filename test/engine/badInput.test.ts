@@ -3,6 +3,7 @@ import { run } from '../../src/engine/host/run.ts'
 import type { Fault } from '../../src/engine/sim/faults.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Job } from '../../src/model/job.ts'
+import { adoptRunning } from '../support/acts.ts'
 import { openWorld, pictureOf, type World } from '../support/world.ts'
 
 /** Whatever is wrong, the message names what, where and what would help, and nothing is left behind. */
@@ -190,6 +191,13 @@ describe('what is remembered is not believed against what is', () => {
     world.site.faults.vanishDomain('fresh')
     expect(world.engine.view.needVm(uuid).seen.state).toBe('running')
     expect((await ended('vm.start', { vm: uuid })).state).toBe('done')
+  })
+
+  test('who asks for a look is told of this moment, and not that a guest may be rebooting', async () => {
+    const { uuid, name } = await adoptRunning(world)
+    world.site.faults.vanishDomain(name)
+    await world.engine.look()
+    expect(world.engine.view.needVm(uuid).seen.state).toBe('shutdown')
   })
 })
 

@@ -18,9 +18,9 @@ import { type Known, type Meaning, reconcile } from './reconcile.ts'
  * while a beat is under way); what an older look has to say of the domains is then dropped.
  */
 export interface Observer {
-  /** Everything a beat needs; a PM that does not answer is written down as that. */
-  look(pm: string): Promise<void>
-  /** The domains alone, `sure` where somebody asks about this moment; fails with `unreachable` and the like. */
+  /** Everything a beat needs; a PM that does not answer is written down as that. `sure`: somebody asks about this moment. */
+  look(pm: string, sure?: boolean): Promise<void>
+  /** The domains alone; fails with `unreachable` and the like. */
   quick(pm: string, sure?: boolean): Promise<readonly DomainSeen[]>
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
 }
@@ -201,7 +201,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     }
   }
 
-  async function lookAt(row: Pm): Promise<void> {
+  async function lookAt(row: Pm, sure: boolean): Promise<void> {
     const state = stateOf(row.uuid)
     const ticket = ++state.started
     const look = await hypervisor.look(host(row))
@@ -223,13 +223,14 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     if (state.looks % CONFIGS_EVERY === 0)
       state.files = await lookForFiles({ view, hypervisor, isoDirectories }, host(row), row.uuid, state.files)
     const { cpuCount, totalMib: memoryMib } = look
-    await apply(row.uuid, ticket, look.domains, async (meaning) => {
+    const write = async (meaning: Meaning) => {
       await writeMeaning(meaning)
       await writeDetails(row.uuid, meaning, details, disks)
       // Which files no row stands for can be told when every domain has its row.
       const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays)
       await inventory.recordSeen({ pms: [{ uuid: row.uuid, seen, cpuCount, memoryMib }] })
-    })
+    }
+    await apply(row.uuid, ticket, look.domains, write, sure)
     for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)
     if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
   }
@@ -275,11 +276,11 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   const observer: Observer = {
     quick,
     saw,
-    async look(pm) {
+    async look(pm, sure = false) {
       const row = view.getPm(pm)
       if (!row) return
       try {
-        await lookAt(row)
+        await lookAt(row, sure)
       } catch (error) {
         const latest = view.getPm(pm)
         if (latest) await writeDown(latest, toPengxError(error).message)
