@@ -65,6 +65,11 @@ export interface Step {
   do(cx: Context): Promise<Json | undefined>
   /** Runs for every step that STARTED, so it must succeed when its `do` never happened or half happened. */
   undo?(cx: Context, output: Json | undefined): Promise<void>
+  /**
+   * For a pivot whose effect nothing can take back: whether it is there, found by looking. Asked when the step failed or
+   * pengx died in it; true: the job goes on as if it had succeeded. What cannot be told (it throws) leaves the job stuck.
+   */
+  happened?(cx: Context): Promise<boolean>
 }
 
 /** What a person is told before: the operation's own plan. */
@@ -78,6 +83,8 @@ export interface Preview {
     readonly shows: readonly string[]
     readonly pivot: boolean
     readonly undoable: boolean
+    /** Whether it happened is found by looking, so a failure after its effect takes nothing back. */
+    readonly decided?: true
   }[]
   readonly frees: readonly string[]
   readonly keeps: readonly string[]

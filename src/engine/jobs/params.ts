@@ -16,6 +16,8 @@ export interface FieldMeta {
   readonly secret?: true
   /** Rarely wanted: a form folds it away. */
   readonly advanced?: true
+  /** A form does not fold it away once one of these fields has a value. */
+  readonly unfoldedBy?: readonly string[]
 }
 
 export type FieldKind = 'text' | 'number' | 'flag' | 'choice' | 'list'

@@ -39,6 +39,7 @@ export async function previewOf(
       shows: step.shows ?? [],
       pivot: step.pivot === true,
       undoable: step.undo !== undefined,
+      ...(step.happened === undefined ? {} : { decided: true as const }),
     })),
     frees: effects.frees ?? [],
     keeps: effects.keeps ?? [],

@@ -3,7 +3,7 @@ import type { Json } from '../../model/json.ts'
 import type { StoredJob } from '../store/jobRows.ts'
 import type { Parts } from './context.ts'
 import { joinFacts, joinParams } from './secrets.ts'
-import { type Course, goBack, goForward, isPastPivot, type Outcome } from './steps.ts'
+import { type Course, decidePivot, goBack, goForward, isPastPivot, type Outcome } from './steps.ts'
 import { conclude, makeWork, touchedBy, type Work } from './work.ts'
 
 /**
@@ -64,6 +64,8 @@ async function finishOrUnwind(parts: Parts, stored: StoredJob, work: Work, cours
       events.some((event) => event.step === index && event.kind === 'succeeded'),
     )
     const undoing = events.some((event) => event.kind === 'undoStarted')
+    const decision = undoing || isPastPivot(course) ? false : await decidePivot(parts, course)
+    if (decision instanceof PengxError) return { kind: 'stuck', error: decision }
     if (isPastPivot(course) || (allDone && !undoing)) {
       await parts.store.jobs.update(stored.job.id, { state: 'running' })
       return await goForward(parts, course)

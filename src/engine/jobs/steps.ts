@@ -40,7 +40,11 @@ export async function goForward(parts: Parts, course: Course): Promise<Outcome> 
       const share = (done: number) => (before + weight * done) / total
       const failure = await doStep(parts, course, index, share)
       if (failure && isPastPivot(course)) return { kind: 'stuck', error: failure }
-      if (failure) return await goBack(parts, course, failure)
+      if (failure) {
+        const decision = await decidePivot(parts, course)
+        if (decision instanceof PengxError) return { kind: 'stuck', error: undecided(failure, decision) }
+        if (!decision) return await goBack(parts, course, failure)
+      }
     }
     before += weight
   }
@@ -83,6 +87,34 @@ async function doStep(
       await journal(parts, course, { step: index, name: step.name, kind: 'failed', message: error.message, output })
     return error
   }
+}
+
+/**
+ * Whether a pivot that has started is found to have happened: then it counts as succeeded, and the job only goes forward.
+ * The error, where nobody can tell.
+ */
+export async function decidePivot(parts: Parts, course: Course): Promise<boolean | PengxError> {
+  const { job, steps, events, moving } = course
+  const index = steps.findIndex((step) => step.pivot)
+  const pivot = steps[index]
+  const own = events.filter((event) => event.step === index)
+  if (!pivot?.happened || !own.some((event) => event.kind === 'started')) return false
+  if (own.some((event) => event.kind === 'undoStarted') || didNothing(own)) return false
+  const calm = { ...moving, signal: new AbortController().signal }
+  try {
+    const context = { ...makeContext(parts, calm), tag: `${job.id}.${index}` }
+    if (!(await pivot.happened(context))) return false
+    await journal(parts, course, { step: index, name: pivot.name, kind: 'succeeded', output: null })
+    return true
+  } catch (thrown) {
+    return toPengxError(thrown)
+  }
+}
+
+function undecided(failure: PengxError, why: PengxError): PengxError {
+  return new PengxError(why.code, `${failure.message}; and whether it happened cannot be told: ${why.message}`, {
+    cause: why,
+  })
 }
 
 function cancelledError(signal: AbortSignal, cause?: unknown): PengxError {
