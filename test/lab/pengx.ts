@@ -16,12 +16,14 @@ export interface Pengx {
   argv(...words: string[]): { readonly argv: string[]; readonly env: Record<string, string | undefined> }
 }
 
-/** In dom0: copied there once, with a store of its own for each suite. */
+/** In dom0: copied there once, beside one that may still run, with a store of its own for each suite. */
 export async function pengxInside(host: LabHost, store: string): Promise<Pengx> {
   const there = '/root/pengx'
-  const size = Bun.file(EXECUTABLE).size
-  const have = await run(host, ['stat', '-c', '%s', there])
-  if (Number(have.stdout) !== size) await copyTo(host, EXECUTABLE, there)
+  const digest = new Bun.CryptoHasher('sha256').update(await Bun.file(EXECUTABLE).arrayBuffer()).digest('hex')
+  if ((await run(host, ['cat', `${there}.sha256`])).stdout !== digest) {
+    await copyTo(host, EXECUTABLE, `${there}.new`)
+    await sh(host, `mv ${there}.new ${there} && printf %s ${digest} >${there}.sha256`)
+  }
   await run(host, ['mkdir', '-p', store])
   const command = (words: string[]) => ['env', `XDG_STATE_HOME=${store}`, there, ...words]
   return {
