@@ -40,6 +40,7 @@ export const createParams = z.object({
     title: 'Overlay',
     help: 'the disks lie on the template’s and hold only what differs: made at once, on the same storlink alone',
     advanced: true,
+    unfoldedBy: ['template'],
   }),
   image: field(z.string().optional(), { title: 'Image', help: 'an image file on the PM to fill the first disk from' }),
   copyImage: field(z.boolean().default(true), {
@@ -83,16 +84,19 @@ export const createParams = z.object({
     title: 'First user',
     help: 'cloud-init makes it at the first boot, and it may use sudo',
     advanced: true,
+    unfoldedBy: ['template', 'image'],
   }),
   seedKey: field(z.string().refine(isPublicKey, 'is not one public SSH key').optional(), {
     title: 'SSH key',
     help: 'a public key that may log in as the first user, else as the image’s own (cloud-init)',
     advanced: true,
+    unfoldedBy: ['template', 'image'],
   }),
   seedHostname: field(z.string().refine(isHostname, 'is not a host name').optional(), {
     title: 'Host name',
     help: 'for cloud-init; none given: the VM’s name',
     advanced: true,
+    unfoldedBy: ['template', 'image'],
   }),
   seedAddress: field(
     z
@@ -103,6 +107,7 @@ export const createParams = z.object({
       title: 'IP address',
       help: 'ADDRESS/PREFIX[,GATEWAY[,DNS…]] of the first interface (cloud-init)',
       advanced: true,
+      unfoldedBy: ['template', 'image'],
     },
   ),
   uuid: field(z.string().refine(isUuid, 'is not a UUID').optional(), {
