@@ -49,6 +49,13 @@ function needsForm(operation: AnyOperation, raw: Raw): boolean {
   )
 }
 
+/** What is refused depends on what the form says: something is missing without it, or it changes what is there. */
+function isSettledByForm(desk: Desk, operation: AnyOperation, subject: Subject, raw: Raw): boolean {
+  if (openFields(operation, raw).length > 0) return true
+  const present = presentValues(desk, subject, raw)
+  return describeParams(operation.params).some(({ name }) => !(name in raw) && name in present)
+}
+
 export function offerOf(desk: Desk, operation: AnyOperation, subject: Subject, extra: Raw = {}): Offer {
   // What a form was opened with names the first of many; each is asked for itself.
   const raw = { ...extra, ...rawFor(operation, subject) }
@@ -80,7 +87,8 @@ export function refusalOf(desk: Desk, name: string, subjects: readonly Subject[]
   for (const subject of subjects.slice(0, 500)) {
     const raw = rawFor(operation, subject)
     if (raw === undefined) return `${operation.title} is not for a ${subject.kind}`
-    if (needsForm(operation, { ...extra, ...raw })) return readOnlyReason(desk)
+    if (needsForm(operation, { ...extra, ...raw }) && isSettledByForm(desk, operation, subject, { ...extra, ...raw }))
+      return readOnlyReason(desk)
     const { refusal } = offerOf(desk, operation, subject, extra)
     if (refusal === undefined) return undefined
     reason ??= refusal
@@ -107,8 +115,8 @@ export function ask(desk: Desk, name: string, subjects: readonly Subject[], extr
   if (first === undefined) return askFresh(desk, name, extra)
   if (needsForm(operation, { ...first, ...extra })) {
     const refusal = refusalOf(desk, name, subjects, extra)
-    if (refusal !== undefined) return desk.say(`${operation.title}: ${refusal}`)
-    const present = subjects.length === 1 ? presentValues(desk, subjects[0]!) : {}
+    if (refusal !== undefined) return desk.say(`${operation.title} ${subjects[0]!.name}: ${refusal}`)
+    const present = subjects.length === 1 ? presentValues(desk, subjects[0]!, { ...first, ...extra }) : {}
     return openForm(
       desk,
       operation,
@@ -120,10 +128,25 @@ export function ask(desk: Desk, name: string, subjects: readonly Subject[], extr
   proceed(desk, operation, subjects, extra)
 }
 
-/** What a VM is now, for a form that changes it: only what differs is sent. */
-function presentValues(desk: Desk, { kind, id }: Subject): Raw {
-  const vm = kind === 'vm' ? desk.engine.view.getVm(id) : undefined
+/** What a thing is now, for a form that changes it: only what differs is sent. */
+function presentValues(desk: Desk, { kind, id }: Subject, raw: Raw): Raw {
+  const { view } = desk.engine
+  const template = kind === 'template' ? view.getTemplate(id) : undefined
+  if (template !== undefined) {
+    const { name, os, osArch, desc } = template
+    return { name, os, osArch, desc }
+  }
+  const storlink = kind === 'storlink' ? view.getStorlink(Number(id)) : undefined
+  if (storlink !== undefined) {
+    const { name, desc, link, type, level, shared } = storlink
+    return { name, desc, link, type, level, shared }
+  }
+  const vm = kind === 'vm' ? view.getVm(id) : undefined
   if (vm === undefined) return {}
+  if ('nic' in raw) {
+    const { ip, bridge } = vm.nics.find((nic) => String(nic.id) === raw.nic) ?? { ip: '', bridge: '' }
+    return { ip, bridge }
+  }
   const { name, desc, os, osArch, vcpuCount, memoryMib, maxmemMib } = vm
   return { name, desc, os, osArch, vcpus: vcpuCount, memory: memoryMib, maxmem: maxmemMib }
 }
@@ -166,7 +189,7 @@ function proceedWith(desk: Desk, operation: AnyOperation, offers: readonly Offer
   const willing = offers.filter((offer) => offer.refusal === undefined)
   if (willing.length === 0) {
     const more = offers.length > 1 ? ` (and ${offers.length - 1} more)` : ''
-    return desk.say(`${operation.title}: ${offers[0]!.refusal}${more}`)
+    return desk.say(`${operation.title} ${offers[0]!.subject.name}: ${offers[0]!.refusal}${more}`)
   }
   const level = questionLevel(operation.danger, desk.options.production)
   const start = () => startAll(desk, operation, offers)

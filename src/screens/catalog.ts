@@ -6,6 +6,8 @@ import { perfScreen } from './perf.ts'
 import { pmsScreen } from './pms.ts'
 import type { Screen } from './screen.ts'
 import { storageScreen } from './storage.ts'
+import { templateScreen } from './template.ts'
+import { templatesScreen } from './templates.ts'
 import { vmScreen } from './vm.ts'
 import { vmsScreen } from './vms.ts'
 
@@ -15,6 +17,8 @@ export const screens: readonly Screen[] = [
   perfScreen,
   vmsScreen,
   vmScreen,
+  templatesScreen,
+  templateScreen,
   storageScreen,
   jobsScreen,
   jobScreen,

@@ -34,7 +34,10 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
         label: `${template.name} on ${view.getPm(template.pm)?.name ?? '?'}, ${formatMib(templateMib(template))}`,
       }))
     case 'disk':
-      return (view.getVm(values.vm ?? '')?.disks ?? []).map((disk) => ({ value: disk.uuid, label: disk.vdev }))
+      return (view.getVm(values.vm ?? '')?.disks ?? []).map((disk) => ({
+        value: disk.uuid,
+        label: disk.sizeMib === undefined ? disk.vdev : `${disk.vdev}, ${formatMib(disk.sizeMib)}`,
+      }))
     case 'nic':
       return (view.getVm(values.vm ?? '')?.nics ?? []).map((nic) => ({
         value: String(nic.id),
@@ -53,7 +56,9 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
 /** The PM that the form means, else all. */
 function pmsMeant(view: View, values: Readonly<Record<string, string>>): Pm[] {
   const storlink = values.storlink ? view.getStorlink(Number(values.storlink)) : undefined
-  const uuid = values.pm || view.getVm(values.vm ?? '')?.pm || (storlink?.shared ? undefined : storlink?.pm)
+  const template = storlink ? undefined : view.getTemplate(values.template ?? '')
+  const uuid =
+    values.pm || view.getVm(values.vm ?? '')?.pm || template?.pm || (storlink?.shared ? undefined : storlink?.pm)
   return view.pms().filter((pm) => uuid === undefined || pm.uuid === uuid)
 }
 

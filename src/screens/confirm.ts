@@ -10,7 +10,7 @@ import type { Offer } from './actions.ts'
 import type { Desk } from './desk.ts'
 import { drawPlan } from './plan.ts'
 import type { Overlay } from './state.ts'
-import { count, signSpan, vmSign } from './words.ts'
+import { count, kindWord, signSpan, vmSign } from './words.ts'
 
 /**
  * The question before something that disrupts or destroys. It stays on what was chosen when the key was pressed,
@@ -209,10 +209,7 @@ function subjectLines(desk: Desk, willing: readonly Offer[], refused: readonly O
 }
 
 function subjectLine(desk: Desk, subject: Offer['subject']): Line {
-  const label = span(
-    (subject.kind === 'vm' || subject.kind === 'pm' ? subject.kind.toUpperCase() : subject.kind).padEnd(10),
-    'dim',
-  )
+  const label = span(kindWord(subject.kind).padEnd(10), 'dim')
   const vm = subject.kind === 'vm' ? desk.engine.view.getVm(subject.id) : undefined
   if (vm === undefined) return line(label, span(subject.name, 'strong'))
   const pm = desk.engine.view.getPm(vm.pm)
@@ -222,7 +219,7 @@ function subjectLine(desk: Desk, subject: Offer['subject']): Line {
 function nameAll(willing: readonly Offer[]): string {
   return willing.length === 1
     ? willing[0]!.subject.name
-    : count(willing.length, willing[0]?.subject.kind === 'pm' ? 'PM' : 'VM')
+    : count(willing.length, kindWord(willing[0]?.subject.kind ?? 'vm'))
 }
 
 function button(text: string, focused: boolean): Span {

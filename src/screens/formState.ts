@@ -25,12 +25,17 @@ export interface FormState {
   readonly previews?: readonly Preview[]
 }
 
+export function isFolded(field: Field, values: Readonly<Record<string, string>>): boolean {
+  return field.advanced === true && !field.unfoldedBy?.some((name) => (values[name] ?? '').trim() !== '')
+}
+
 /** Rows of the form from top to bottom: fields by index, and the fold between plain and advanced ones. */
 export function formRows(state: FormState): readonly (number | 'fold')[] {
   const plain: number[] = []
   const advanced: number[] = []
+  const values = valuesOf(state)
   state.fields.forEach(({ field }, index) => {
-    ;(field.advanced ? advanced : plain).push(index)
+    ;(isFolded(field, values) ? advanced : plain).push(index)
   })
   if (advanced.length === 0) return plain
   return state.unfolded ? [...plain, 'fold', ...advanced] : [...plain, 'fold']

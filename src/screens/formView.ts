@@ -1,3 +1,5 @@
+import type { AnyOperation } from '../engine/jobs/operation.ts'
+import { describeParams } from '../engine/jobs/params.ts'
 import { padCells, wrapCells } from '../lib/text.ts'
 import { type Line, line, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
@@ -5,7 +7,7 @@ import { drawInput } from '../ui/textInput.ts'
 import { choicesOf } from './choices.ts'
 import { capital } from './confirm.ts'
 import type { Desk } from './desk.ts'
-import { type Filled, type FormState, formRows, listed, valuesOf } from './formState.ts'
+import { type Filled, type FormState, formRows, isFolded, listed, valuesOf } from './formState.ts'
 import { drawPlan } from './plan.ts'
 
 const TITLE = 22
@@ -19,12 +21,13 @@ export function drawForm(
   const boxWidth = Math.min(width - 2, 96)
   const inner = boxWidth - 4
   const rows = formRows(state)
+  const given = givenRows(desk, state)
   const drawn = rows.map((row, index) => drawRow(desk, state, row, index === state.row, inner))
   const foot = footer(state, rows[state.row]!, inner)
   const plan = state.previews === undefined ? [] : [[], ...drawPlan(state.previews, true, inner)]
   const room = Math.max(height - 2 - foot.length, 3)
-  const cursorEnd = drawn.slice(0, state.row + 1).reduce((sum, lines) => sum + lines.length, 0)
-  const all = [...drawn.flat(), ...plan]
+  const cursorEnd = drawn.slice(0, state.row + 1).reduce((sum, lines) => sum + lines.length, given.length)
+  const all = [...given, ...drawn.flat(), ...plan]
   const from = Math.min(Math.max(cursorEnd - room + 1, 0), Math.max(all.length - room, 0))
   const begin = plan.length > 0 ? Math.max(all.length - room, 0) : from
   const body = [...all.slice(begin, begin + room), ...foot].map((content) => [{ text: ' ' }, ...content])
@@ -36,18 +39,37 @@ export function drawForm(
   }
 }
 
-function headingOf(desk: Desk, state: FormState): string {
-  const given = state.given[state.operation.target.param]
-  const vm = typeof given === 'string' ? desk.engine.view.getVm(given) : undefined
-  const pm = typeof given === 'string' ? desk.engine.view.getPm(given) : undefined
-  const name = vm?.name ?? pm?.name ?? (given === undefined ? '' : String(given))
-  return capital(`${state.operation.title}${name === '' ? '' : ` ${name}`}`)
+function headingOf(desk: Desk, { operation, given }: FormState): string {
+  const { param, kind } = operation.target
+  const id = param in given ? String(given[param]) : undefined
+  const name = id === undefined ? undefined : (nameOf(desk, kind, id) ?? id)
+  return capital(name === undefined ? operation.title : `${operation.title} ${name}`)
+}
+
+function nameOf({ engine: { view } }: Desk, kind: AnyOperation['target']['kind'], id: string): string | undefined {
+  if (kind === 'pm') return view.getPm(id)?.name
+  if (kind === 'template') return view.getTemplate(id)?.name
+  if (kind === 'storlink') return view.getStorlink(Number(id))?.name
+  // What is taken under care is named by a text, and may be a VM that was found.
+  return view.getVm(id)?.name
+}
+
+/** What is settled before: which disk, which template. */
+function givenRows(desk: Desk, state: FormState): Line[] {
+  const values = valuesOf(state)
+  return describeParams(state.operation.params).flatMap((field): Line[] => {
+    if (!(field.name in state.given) || field.name === state.operation.target.param) return []
+    const value = values[field.name]!
+    const label = choicesOf(field, desk.view(), values).find((choice) => choice.value === value)?.label ?? value
+    return [line('  ', padCells(field.title, TITLE - 1), '  ', span(label, 'strong'))]
+  })
 }
 
 function drawRow(desk: Desk, state: FormState, row: number | 'fold', focused: boolean, width: number): Line[] {
   const cursor = span(focused ? '▸ ' : '  ', 'accent')
   if (row === 'fold') {
-    const hidden = state.fields.filter(({ field }) => field.advanced).length
+    const values = valuesOf(state)
+    const hidden = state.fields.filter(({ field }) => isFolded(field, values)).length
     const text = state.unfolded ? '- advanced' : `+ advanced (${hidden} more)`
     return [line(cursor, { ...span(text, 'dim'), ...(focused ? { inverse: true as const } : {}) })]
   }

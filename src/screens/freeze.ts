@@ -5,6 +5,7 @@ export function frozenView(view: View, at: number): View {
   const pms = view.pms()
   const vms = view.vms()
   const storlinks = view.storlinks()
+  const templates = view.templates()
   const jobs = view.jobs()
   const pmBy = new Map(pms.map((pm) => [pm.uuid, pm]))
   const vmBy = new Map(vms.map((vm) => [vm.uuid, vm]))
@@ -17,10 +18,12 @@ export function frozenView(view: View, at: number): View {
     pms: () => pms,
     vms: () => vms,
     storlinks: () => storlinks,
+    templates: () => templates,
     jobs: () => jobs,
     getPm: (uuid) => pmBy.get(uuid),
     getVm: (uuid) => vmBy.get(uuid),
     getStorlink: (id) => storlinks.find((storlink) => storlink.id === id),
+    getTemplate: (uuid) => templates.find((template) => template.uuid === uuid),
     getJob: (id) => jobBy.get(id),
     vmsOn: (pm) => vmsOn.get(pm) ?? [],
     jobOn: (kind, id) =>

@@ -152,6 +152,7 @@ function summary(desk: Desk): string {
 export const jobsScreen: Screen = {
   name: 'jobs',
   title: 'Jobs',
+  also: 'tasks',
   digit: '7',
   list: () => jobList,
   keys: listKeys,

@@ -96,6 +96,7 @@ const SCROLLS = new Set(['j', 'k', 'up', 'down', 'g', 'home', 'ctrl-u', 'ctrl-d'
 export const logScreen: Screen = {
   name: 'log',
   title: 'Log',
+  also: 'events commands',
   digit: '8',
   list: () => logList,
   keys,

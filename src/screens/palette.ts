@@ -6,7 +6,7 @@ import type { Desk } from './desk.ts'
 import { isThere, keyRefusal, MOVING, runKey } from './keyRows.ts'
 import { type Item, openPicker } from './picker.ts'
 import type { KeyRow } from './screen.ts'
-import { count, pmStatus, vmStatus } from './words.ts'
+import { count, kindWord, pmStatus, vmStatus } from './words.ts'
 
 const MOST = 60
 
@@ -44,7 +44,7 @@ function placeItems(desk: Desk): Item[] {
     .map((screen) => ({
       key: screen.digit!,
       label: screen.title,
-      note: 'a place',
+      note: screen.also === undefined ? 'a place' : `a place: ${screen.also.replaceAll(' ', ', ')}`,
       run: () => desk.jump({ screen: screen.name }),
     }))
 }
@@ -76,18 +76,15 @@ function thingItems(desk: Desk, typed: string): { item: Item; score: number }[] 
       },
     })
   }
-  for (const storlink of view.storlinks()) {
-    const score = scoreMatch(typed, storlink.name)
-    if (score === undefined) continue
-    const label = storlink.name
-    found.push({
-      score,
-      item: {
-        label,
-        note: `storlink ${storlink.id}`,
-        run: () => desk.jump({ screen: 'storage', id: String(storlink.id) }),
-      },
-    })
+  for (const { uuid, name } of view.templates()) {
+    const score = scoreMatch(typed, name)
+    const run = () => desk.go({ screen: 'template', id: uuid })
+    if (score !== undefined) found.push({ score, item: { label: name, note: 'template', run } })
+  }
+  for (const { id, name } of view.storlinks()) {
+    const score = scoreMatch(typed, name)
+    const run = () => desk.jump({ screen: 'storage', id: String(id) })
+    if (score !== undefined) found.push({ score, item: { label: name, note: `storlink ${id}`, run } })
   }
   return found.sort((a, b) => b.score - a.score).slice(0, MOST)
 }
@@ -101,7 +98,7 @@ function keyOf(desk: Desk, operation: string): string | undefined {
 function actionItems(desk: Desk, subjects: readonly Subject[]): Item[] {
   const first = subjects[0]
   if (first === undefined) return []
-  const on = subjects.length === 1 ? first.name : count(subjects.length, first.kind.toUpperCase())
+  const on = subjects.length === 1 ? first.name : count(subjects.length, kindWord(first.kind))
   return operationsOn(desk, first).map((operation) => {
     const reason = refusalOf(desk, operation.name, subjects)
     return {

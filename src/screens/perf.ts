@@ -129,6 +129,7 @@ const keys: readonly KeyRow[] = [
 export const perfScreen: Screen = {
   name: 'perf',
   title: 'Perf',
+  also: 'graphs top',
   digit: '2',
   list: () => perfList,
   keys,

@@ -96,6 +96,7 @@ function draw(desk: Desk, width: number, height: number): Line[] {
 export const pmsScreen: Screen = {
   name: 'pms',
   title: 'PMs',
+  also: 'hosts machines',
   digit: '1',
   list: () => pmList,
   keys,

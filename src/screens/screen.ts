@@ -31,6 +31,8 @@ export interface KeyRow {
 export interface Screen {
   readonly name: ScreenName
   readonly title: string
+  /** Other words by which it is looked for. */
+  readonly also?: string
   /** Where it stands in the place bar. */
   readonly digit?: string
   /** The list that has the keys; a screen with tabs has one for each. */

@@ -2,6 +2,7 @@ import { formatMib } from '../lib/bytes.ts'
 import { getOrMake } from '../lib/getOrMake.ts'
 import { naturalKey } from '../lib/text.ts'
 import type { Storlink } from '../model/storlink.ts'
+import { isUpkeep } from '../model/template.ts'
 import { bar } from '../ui/graph.ts'
 import { beside, type Line, line, span } from '../ui/line.ts'
 import { facts, panel } from '../ui/panel.ts'
@@ -18,22 +19,32 @@ const pmName = (storlink: Storlink, desk: Desk) => desk.view().getPm(storlink.pm
 const usedShare = (storlink: Storlink) => (storlink.sizeMib > 0 ? 1 - storlink.freeMib / storlink.sizeMib : undefined)
 
 interface OnIt {
-  readonly vm: string
+  /** The VM or template that it is of. */
+  readonly of: string
   readonly vdev: string
   readonly sizeMib: number | undefined
   readonly path: string
 }
 
-const disksBy = new WeakMap<object, Map<number, OnIt[]>>()
+const disksBy = new WeakMap<object, Map<object, Map<number, OnIt[]>>>()
 
-/** Disks by storlink, gathered once for each state of the list of VMs. */
+/** Disks by storlink, gathered once for each state of the lists of VMs and templates. */
 function disksOn(desk: Desk, id: number): readonly OnIt[] {
   const vms = desk.view().vms()
-  const byId = getOrMake(disksBy, vms, () => {
+  const templates = desk.view().templates()
+  const byTemplates = getOrMake(disksBy, vms, () => new Map<object, Map<number, OnIt[]>>())
+  const byId = getOrMake(byTemplates, templates, () => {
     const gathered = new Map<number, OnIt[]>()
     for (const vm of vms) {
+      // While a template is looked after, its disks are its VM's too.
+      if (isUpkeep(vm)) continue
       for (const { storlink, vdev, sizeMib, path } of vm.disks) {
-        if (storlink !== undefined) getOrMake(gathered, storlink, () => []).push({ vm: vm.name, vdev, sizeMib, path })
+        if (storlink !== undefined) getOrMake(gathered, storlink, () => []).push({ of: vm.name, vdev, sizeMib, path })
+      }
+    }
+    for (const { name, disks } of templates) {
+      for (const { storlink, sizeMib, path } of disks) {
+        getOrMake(gathered, storlink, () => []).push({ of: `template ${name}`, vdev: '', sizeMib, path })
       }
     }
     return gathered
@@ -191,8 +202,8 @@ function paneLines(desk: Desk, storlink: Storlink): Line[] {
     storlink.desc ? ['note', storlink.desc] : undefined,
   ])
   lines.push([], line(span(` ${count(disks.length, 'disk')} on it`, 'strong')))
-  for (const { vm, vdev, sizeMib } of disks.slice(0, 200)) {
-    lines.push(line(`  ${vdev.padEnd(5)} ${(sizeMib === undefined ? '?' : formatMib(sizeMib)).padEnd(9)} ${vm}`))
+  for (const { of, vdev, sizeMib } of disks.slice(0, 200)) {
+    lines.push(line(`  ${vdev.padEnd(5)} ${(sizeMib === undefined ? '?' : formatMib(sizeMib)).padEnd(9)} ${of}`))
   }
   return lines
 }
@@ -200,6 +211,7 @@ function paneLines(desk: Desk, storlink: Storlink): Line[] {
 export const storageScreen: Screen = {
   name: 'storage',
   title: 'Storage',
+  also: 'storlinks disks',
   digit: '5',
   list: () => storlinkList,
   keys,

@@ -229,6 +229,7 @@ export const vmList: ListDef<Vm> = {
     mac: (vm) => vm.nics.map(({ mac }) => mac).join(' '),
     bridge: (vm) => vm.nics.map(({ bridge }) => bridge).join(' '),
     desc: (vm) => vm.desc,
+    template: (vm, desk) => (vm.template === undefined ? '' : (desk.view().getTemplate(vm.template)?.name ?? '')),
   },
   liveFilters: ['status'],
   copies: (vm, desk) => [

@@ -1,14 +1,14 @@
-import { formatAge, formatDate, formatSpan } from '../lib/age.ts'
+import { formatAge, formatDate } from '../lib/age.ts'
 import { formatMib } from '../lib/bytes.ts'
 import { wrapCells } from '../lib/text.ts'
 import { hasDomain, type Vm } from '../model/vm.ts'
 import { type Line, line, span } from '../ui/line.ts'
 import { facts } from '../ui/panel.ts'
-import { refusalOf } from './actions.ts'
 import type { Desk } from './desk.ts'
 import type { KeyRow } from './screen.ts'
+import { lastJobs, notNow } from './subjectLines.ts'
 import { vncText } from './vmList.ts'
-import { jobSign, jobStatus, percent, signSpan, vmSign } from './words.ts'
+import { jobSign, jobStatus, signSpan, vmSign } from './words.ts'
 
 /** One VM in a pane: what it is, what lies under it, what happened to it, and what cannot be done now and why. */
 export function vmPane(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
@@ -28,7 +28,7 @@ export function vmPane(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: numbe
   lines.push(heading('Interfaces'))
   for (const nic of vm.nics) lines.push(line(`  ${nic.name.padEnd(5)} ${nic.bridge.padEnd(9)} ${nic.ip || nic.mac}`))
   if (vm.nics.length === 0) lines.push(line(span('  none', 'dim')))
-  lines.push(...lastJobs(desk, vm), ...notNow(desk, vm, keys, width))
+  lines.push(...lastJobs(desk, vm.uuid), ...notNow(desk, { kind: 'vm', id: vm.uuid, name: vm.name }, keys, width))
   return lines
 }
 
@@ -55,6 +55,7 @@ export function vmFacts(desk: Desk, vm: Vm): Line[] {
     [
       ['uuid', vm.uuid],
       vm.os ? ['os', [vm.os, vm.osArch].filter(Boolean).join(', ')] : undefined,
+      vm.template === undefined ? undefined : ['from', fromText(desk, vm)],
       ['PM', desk.view().getPm(vm.pm)?.name ?? '?'],
       ['type', `${vm.type.toUpperCase()}${boot ? `, ${boot}` : ''}`],
       ['vcpus', vm.vcpuCount === vm.maxVcpuCount ? String(vm.vcpuCount) : `${vm.vcpuCount} (max ${vm.maxVcpuCount})`],
@@ -74,6 +75,12 @@ export function vmFacts(desk: Desk, vm: Vm): Line[] {
   )
 }
 
+function fromText(desk: Desk, { uuid, template, disks }: Vm): string {
+  const name = desk.view().getTemplate(template ?? '')?.name ?? 'a template that is gone'
+  if (template === uuid) return `${name}, for upkeep`
+  return disks.some(({ base }) => base !== undefined) ? `${name}, as overlay` : name
+}
+
 export function driftLines(vm: Vm, width: number): Line[] {
   if (vm.seen.drift.length === 0) return []
   const lines: Line[] = [[], line(span(' Differs from what is written down', 'warn'))]
@@ -83,47 +90,4 @@ export function driftLines(vm: Vm, width: number): Line[] {
     })
   }
   return lines
-}
-
-function lastJobs(desk: Desk, vm: Vm): Line[] {
-  const jobs: Line[] = []
-  for (const job of desk.view().jobs()) {
-    if (job.subject.id !== vm.uuid) continue
-    const sign = jobSign(job)
-    const title = desk.engine.operations.get(job.operation)?.title ?? job.operation
-    const took =
-      job.startedAt && job.finishedAt
-        ? ` ${formatSpan(job.finishedAt - job.startedAt)}`
-        : job.state === 'running'
-          ? ` ${percent(job.progress)}`
-          : ''
-    jobs.push(
-      line(
-        `  ${String(job.number).padStart(4)} ${title.padEnd(12)} `,
-        span(`${sign.glyph} ${sign.word}`, sign.tone),
-        took,
-      ),
-    )
-    if (jobs.length === 3) break
-  }
-  return jobs.length === 0 ? [] : [[], heading('Last jobs'), ...jobs]
-}
-
-function notNow(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
-  const lines: Line[] = []
-  for (const row of keys) {
-    if (row.operation === undefined || !desk.engine.operations.has(row.operation)) continue
-    if (row.fresh || row.operation === 'vm.adopt') continue
-    const refusal = ({ key, operation }: KeyRow) =>
-      operation && key === row.key
-        ? refusalOf(desk, operation, [{ kind: 'vm', id: vm.uuid, name: vm.name }])
-        : undefined
-    const reason = refusal(row)
-    const other = keys.some((twin) => twin !== row && twin.key === row.key && refusal(twin) === undefined)
-    if (reason === undefined || other) continue
-    const [first = '', ...rest] = wrapCells(reason, width - 17)
-    lines.push(line('  ', span(row.key, 'accent'), ` ${row.title.padEnd(10)} `, span(first, 'dim')))
-    for (const part of rest) lines.push(line(span(`               ${part}`, 'dim')))
-  }
-  return lines.length === 0 ? [] : [[], heading('Not now'), ...lines]
 }

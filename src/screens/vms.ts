@@ -28,6 +28,7 @@ export const PANE_FROM = 120
 export const vmsScreen: Screen = {
   name: 'vms',
   title: 'VMs',
+  also: 'guests domains',
   digit: '3',
   list: () => vmList,
   keys,

@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { formatAge } from '../lib/age.ts'
-import type { Job, JobState } from '../model/job.ts'
+import type { Job, JobState, Subject } from '../model/job.ts'
 import type { Pm } from '../model/pm.ts'
 import type { Vm, VmState } from '../model/vm.ts'
 import { type Span, span } from '../ui/line.ts'
@@ -99,6 +99,11 @@ export function destinationText(destination: string): string {
   if (!match) return destination
   const [, way, user, address] = match
   return `${address} (${user ? `${way}, ${user}` : way})`
+}
+
+/** What a thing is called in a sentence. */
+export function kindWord(kind: Subject['kind']): string {
+  return kind === 'vm' || kind === 'pm' ? kind.toUpperCase() : kind
 }
 
 /** `1 VM`, `3 VMs` */

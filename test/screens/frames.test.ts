@@ -22,6 +22,13 @@ const SHOWN = [
   'vm.adopt',
   'vm.forget',
   'vm.delete',
+  'template.create',
+  'template.add',
+  'template.addNew',
+  'template.update',
+  'template.start',
+  'template.shutdown',
+  'template.delete',
   'storlink.create',
   'storlink.delete',
   'pm.add',
@@ -87,11 +94,14 @@ const SCREENS: readonly (readonly [string, readonly string[], string])[] = [
     '2 marked',
   ],
   ['vm', ['3', 'j', 'j', 'j', 'enter'], 'Overview'],
+  ['templates', ['4'], 'debian12'],
+  ['template', ['4', 'enter'], 'Templates › debian12'],
   ['storage', ['5'], 'vg-fast'],
   ['jobs', ['7'], 'xl reboot 3'],
   ['help', ['3', '?'], 'Keys on VMs'],
   ['actions', ['3', 'j', 'x'], 'Actions on'],
   ['new-storlink', ['5', 'n'], '* has to be given'],
+  ['new-from-template', ['4', 'c'], '* has to be given'],
 ]
 
 describe('frames', () => {
@@ -110,7 +120,9 @@ describe('frames', () => {
     }
   }
 
-  for (const [name, keys, wanted] of SCREENS.filter(([name]) => ['pms', 'perf', 'vms', 'jobs'].includes(name))) {
+  for (const [name, keys, wanted] of SCREENS.filter(([name]) =>
+    ['pms', 'perf', 'vms', 'templates', 'jobs'].includes(name),
+  )) {
     test(`${name} in ASCII`, async () => {
       const robot = await show(keys, { ascii: true })
       await robot.shows(wanted)

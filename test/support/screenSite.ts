@@ -6,6 +6,7 @@ import type { Job } from '../../src/model/job.ts'
 import type { PerfSample } from '../../src/model/perf.ts'
 import type { Pm } from '../../src/model/pm.ts'
 import type { Storlink } from '../../src/model/storlink.ts'
+import type { Template } from '../../src/model/template.ts'
 import { domainNameFor, type Vm, type VmState } from '../../src/model/vm.ts'
 import { createFakeEngine, type FakeSite } from './fakeEngine.ts'
 
@@ -121,6 +122,33 @@ export function storlinkOf(id: number, name: string, pm: number, change: Partial
   }
 }
 
+export function templateOf(number: number, name: string, change: Partial<Template> = {}): Template {
+  const uuid = uuidOf(6, number)
+  return {
+    uuid: uuidOf(5, number),
+    name,
+    pm: uuidOf(1, 1),
+    os: 'DEBIAN',
+    osArch: 'X64',
+    desc: '',
+    type: 'hvm',
+    boot: { order: 'c' },
+    disks: [
+      {
+        uuid,
+        format: 'qcow2',
+        sizeMib: 10 * 1024,
+        path: `/data/${uuid}.qcow2`,
+        storlink: 1,
+        desc: '',
+        createdAt: NOW - 40 * DAY,
+      },
+    ],
+    createdAt: NOW - 40 * DAY,
+    ...change,
+  }
+}
+
 export function jobOf(number: number, operation: string, subject: Vm, change: Partial<Job> = {}): Job {
   return {
     id: uuidOf(4, number),
@@ -185,7 +213,10 @@ export function mockSite(): FakeSite {
   return {
     pms: [pmOf(1), pmOf(2, { readOnly: true }), pmOf(3, { seen: { ...pmOf(3).seen, freeMib: 11.5 * 1024 } }), down],
     vms,
-    templates: [],
+    templates: [
+      templateOf(1, 'debian12', { bootedAt: NOW - 3 * DAY, desc: 'with our keys' }),
+      templateOf(2, 'win-서버', { os: 'WINDOWS' }),
+    ],
     storlinks: [storlinkOf(1, 'data', 1), storlinkOf(4, 'vg-fast', 3, { freeMib: 61 * 1024, shared: true })],
     jobs: [
       jobOf(119, 'vm.reboot', web01, {
