@@ -5,6 +5,7 @@ import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../sup
 import type { World } from '../support/world.ts'
 import { DEVICE_CASES } from './deviceCases.ts'
 import { KEY_CASES } from './keyCases.ts'
+import { STORLINK_CASES } from './storlinkCases.ts'
 import { TEMPLATE_CASES } from './templateCases.ts'
 
 /** How each operation of the catalog is brought to where it can run on the simulated site, and how one sees that it did. */
@@ -77,16 +78,6 @@ const CASES: readonly OperationCase[] = [
     },
   },
   {
-    operation: 'storlink.create',
-    prepare: async (world) => ({ name: 'data', link: '/data', type: 'LO', level: 'FL', pm: pmNamed(world) }),
-    check: (world) => expect(world.engine.view.storlinks()).toMatchObject([{ name: 'data', link: '/data' }]),
-  },
-  {
-    operation: 'storlink.delete',
-    prepare: async (world) => ({ storlink: await makeStorlink(world) }),
-    check: (world) => expect(world.engine.view.storlinks()).toEqual([]),
-  },
-  {
     operation: 'pm.add',
     prepare: async () => ({ destination: 'sim:xen3' }),
     check: (world) => expect(world.engine.view.pms().map((pm) => pm.name)).toEqual(['xen1', 'xen2', 'xen3']),
@@ -99,6 +90,7 @@ const CASES: readonly OperationCase[] = [
   ...DEVICE_CASES,
   ...TEMPLATE_CASES,
   ...KEY_CASES,
+  ...STORLINK_CASES,
 ]
 
 /** Needs a machine that shows a key: test/engine/trust.test.ts runs it against a real sshd. */

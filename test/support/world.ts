@@ -51,7 +51,7 @@ export async function pictureOf({ engine, site }: World): Promise<Json> {
   const { view } = engine
   const rows = view.vms().map((vm) => rowOf(vm))
   const pms = view.pms().map(({ uuid, name, destination, readOnly }) => ({ uuid, name, destination, readOnly }))
-  const storlinks = view.storlinks().map(({ id, pm, name, link }) => ({ id, pm, name, link }))
+  const storlinks = view.storlinks().map(({ createdAt: _made, sizeMib: _size, freeMib: _free, ...rest }) => rest)
   const templates = view.templates()
   const machines = site.pmNames.map((name) => {
     // A directory that was made on the way may stay: it is empty, and the next one needs it.

@@ -7,6 +7,7 @@ import { nicCreate, nicDelete, nicUpdate } from './nics.ts'
 import { pmSpreadKeys } from './pmKeys.ts'
 import { pmAdd, pmRemove, pmTrust } from './pms.ts'
 import { storlinkCreate, storlinkDelete } from './storlinks.ts'
+import { storlinkUpdate } from './storlinkUpdate.ts'
 import { templateAdd, templateAddNew } from './templateAdd.ts'
 import { templateDelete, templateUpdate } from './templateEdit.ts'
 import { templateCreate } from './templateMake.ts'
@@ -50,6 +51,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       templateShutdown,
       templateDelete,
       storlinkCreate,
+      storlinkUpdate,
       storlinkDelete,
       pmAdd,
       pmTrust,

@@ -31,6 +31,11 @@ export function fileExists(path: string): Program {
   return { ...reads('test', '-e', path), okExits: [0, 1] }
 }
 
+/** Where a path leads to when every symbolic link in it is followed; exit 1: nowhere. */
+export function resolveLink(path: string): Program {
+  return { ...reads('readlink', '-f', path), okExits: [0, 1] }
+}
+
 /** A file that is not there is removed. */
 export function removeFile(path: string): Program {
   return changes('rm', '-f', path)
