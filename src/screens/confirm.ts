@@ -7,6 +7,7 @@ import { type Line, line, type Span, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { drawInput, editText, textInput } from '../ui/textInput.ts'
 import type { Offer } from './actions.ts'
+import { choicesOf } from './choices.ts'
 import type { Desk } from './desk.ts'
 import { drawPlan } from './plan.ts'
 import type { Overlay } from './state.ts'
@@ -115,7 +116,7 @@ export function openConfirm(
       const boxWidth = Math.min(width - 4, 84)
       const inner = boxWidth - 4
       const question = `${capital(operation.title)} ${nameAll(willing)}${level === 2 && operation.danger === 'destroys' ? ' for good' : ''}?`
-      const head = subjectLines(desk, willing, refused, inner)
+      const head = [...subjectLines(desk, willing, refused, inner), ...partLines(desk, operation, willing[0])]
       for (const [index, field] of options.entries()) {
         const value = String(optionValue(willing[0] ?? offers[0]!, field))
         const pieces: Span[] = [span(field.name.padEnd(10), 'dim'), button(`‹ ${value} ›`, focus === index + 1)]
@@ -214,6 +215,18 @@ function subjectLine(desk: Desk, subject: Offer['subject']): Line {
   if (vm === undefined) return line(label, span(subject.name, 'strong'))
   const pm = desk.engine.view.getPm(vm.pm)
   return line(label, span(vm.name, 'strong'), ` on ${pm?.name ?? '?'}, `, signSpan(vmSign(vm)))
+}
+
+/** Which of its parts is meant: a disk, an interface. */
+function partLines(desk: Desk, operation: AnyOperation, offer: Offer | undefined): Line[] {
+  const values: Readonly<Record<string, string>> = Object.fromEntries(
+    Object.entries(offer?.raw ?? {}).map(([name, value]) => [name, String(value)]),
+  )
+  return describeParams(operation.params).flatMap((field): Line[] => {
+    if (field.from !== 'disk' && field.from !== 'nic') return []
+    const label = choicesOf(field, desk.engine.view, values).find(({ value }) => value === values[field.name])?.label
+    return label === undefined ? [] : [line(span(field.title.toLowerCase().padEnd(10), 'dim'), span(label, 'strong'))]
+  })
 }
 
 function nameAll(willing: readonly Offer[]): string {

@@ -1,11 +1,10 @@
 import type { AnyOperation } from '../engine/jobs/operation.ts'
 import { toPengxError } from '../model/error.ts'
-import { typedBy } from '../ui/keymap.ts'
-import { editText, textInput } from '../ui/textInput.ts'
 import type { Raw } from './actions.ts'
 import { choicesOf } from './choices.ts'
 import type { Desk } from './desk.ts'
-import { emptyForm, type Filled, type FormState, formRows, listed, valuesOf } from './formState.ts'
+import { pressField } from './formField.ts'
+import { emptyForm, type FormState, formRows, listed, valuesOf } from './formState.ts'
 import { drawForm } from './formView.ts'
 import type { Overlay } from './state.ts'
 
@@ -74,48 +73,6 @@ function pressForm(desk: Desk, state: FormState, key: string): FormState {
     previews: undefined,
     fields: state.fields.with(row, { ...next, error: undefined }),
   }
-}
-
-function pressField(
-  filled: Filled,
-  choices: readonly { value: string; label: string }[],
-  key: string,
-): Filled | undefined {
-  const { field } = filled
-  if (field.kind === 'list' && choices.length > 0) return pressSet(filled, choices, key)
-  if (choices.length === 0) {
-    const input = editText(filled.input, key)
-    return input && { ...filled, input }
-  }
-  const options = field.required ? choices : [{ value: '', label: '' }, ...choices]
-  const at = Math.max(
-    options.findIndex(({ value }) => value === filled.input.text),
-    -1,
-  )
-  const pick = (index: number): Filled => ({
-    ...filled,
-    input: textInput(options[(index + options.length) % options.length]!.value),
-  })
-  if (key === 'right' || key === 'space') return pick(at + 1)
-  if (key === 'left') return pick(at <= 0 ? options.length - 1 : at - 1)
-  if (key === 'backspace' || key === 'delete') return field.required ? undefined : pick(0)
-  const typed = typedBy(key)?.toLowerCase()
-  if (typed === undefined) return undefined
-  const after = [...options.keys()].map((index) => (at + 1 + index + options.length) % options.length)
-  const found = after.find((index) => options[index]!.label.toLowerCase().startsWith(typed))
-  return found === undefined ? undefined : pick(found)
-}
-
-/** A list of known things: arrows choose one, the space bar takes it in or out. */
-function pressSet(filled: Filled, choices: readonly { value: string }[], key: string): Filled | undefined {
-  const at = Math.min(filled.at, choices.length - 1)
-  if (key === 'right') return { ...filled, at: (at + 1) % choices.length }
-  if (key === 'left') return { ...filled, at: (at + choices.length - 1) % choices.length }
-  if (key !== 'space') return undefined
-  const taken = new Set(listed(filled.input.text))
-  const value = choices[at]!.value
-  if (!taken.delete(value)) taken.add(value)
-  return { ...filled, input: textInput([...taken].join(', ')) }
 }
 
 /** Raw values where everything is in order, else the form with its errors and the cursor on the first of them. */

@@ -11,6 +11,8 @@ export interface Filled {
   readonly was?: string
   /** For a list with known choices: the one under the cursor. */
   readonly at: number
+  /** For one of many choices: the letters that were typed to find it. */
+  readonly sought?: string
   readonly error?: string
 }
 

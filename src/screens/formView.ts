@@ -7,6 +7,7 @@ import { drawInput } from '../ui/textInput.ts'
 import { choicesOf } from './choices.ts'
 import { capital } from './confirm.ts'
 import type { Desk } from './desk.ts'
+import { isOther } from './formField.ts'
 import { type Filled, type FormState, formRows, isFolded, listed, valuesOf } from './formState.ts'
 import { drawPlan } from './plan.ts'
 
@@ -106,7 +107,7 @@ function drawValue(desk: Desk, state: FormState, filled: Filled, focused: boolea
       return [here ? { text, inverse: true as const } : { text }, { text: '  ' }]
     })
   }
-  if (choices.length > 0) {
+  if (choices.length > 0 && !isOther(filled, choices)) {
     const label = choices.find(({ value }) => value === input.text)?.label ?? input.text
     const shown = label === '' ? '–' : label
     return focused ? line({ text: `‹ ${shown} ›`, inverse: true }) : line(shown)
@@ -147,7 +148,9 @@ function helpOf({ field }: Filled): string {
       : field.kind === 'list'
         ? 'several, with commas'
         : field.kind === 'flag' || field.kind === 'choice' || field.from
-          ? '← → chooses'
+          ? field.from === 'iso'
+            ? '← → chooses, or type a path'
+            : '← → or letters of its name choose'
           : ''
   return [field.help, how].filter(Boolean).join('; ')
 }

@@ -53,6 +53,13 @@ const keys: readonly KeyRow[] = [
     refuse: noPm,
     act: (desk) => openTerminal(desk, { shell: chosen(desk)!.uuid }, `shell on ${chosen(desk)!.name}`),
   },
+  {
+    key: 'K',
+    title: 'spread keys',
+    help: 'each PM’s public key into each PM’s authorized_keys',
+    operation: 'pm.spreadKeys',
+    fresh: true,
+  },
   { key: 'a', title: 'acknowledge', help: 'what needs attention here was seen', act: acknowledgeHere },
   { key: 'N', title: 'add a PM', operation: 'pm.add', fresh: true },
   {

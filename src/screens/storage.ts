@@ -187,6 +187,7 @@ const chosen = (desk: Desk) => cursorRow(desk, storlinkList)
 
 const keys: readonly KeyRow[] = [
   { key: 'n', title: 'new', operation: 'storlink.create', fresh: true },
+  { key: 'e', title: 'edit', operation: 'storlink.update' },
   { key: 'D', title: 'delete', operation: 'storlink.delete' },
 ]
 

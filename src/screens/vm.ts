@@ -1,3 +1,4 @@
+import type { Vm } from '../model/vm.ts'
 import { fill, type Line, line, type Span, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import type { Desk } from './desk.ts'
@@ -46,6 +47,8 @@ const tabKeys: readonly KeyRow[] = [
   { key: 'n', title: 'new disk', operation: 'disk.create', when: on('disks') },
   { key: '+', title: 'grow', operation: 'disk.grow', when: on('disks'), refuse: noDisk, raw: chosenDisk },
   { key: 'D', title: 'delete disk', operation: 'disk.delete', when: on('disks'), refuse: noDisk, raw: chosenDisk },
+  { key: 'i', title: 'insert a CD', operation: 'iso.insert', when: on('disks') },
+  { key: 'I', title: 'eject it', operation: 'iso.eject', when: on('disks') },
   { key: 'n', title: 'new interface', operation: 'nic.create', when: on('interfaces') },
   { key: 'e', title: 'edit interface', operation: 'nic.update', when: on('interfaces'), refuse: noNic, raw: chosenNic },
   {
@@ -72,6 +75,10 @@ const keys: readonly KeyRow[] = [
     row.key === 'e' || row.key === 'D' ? { ...row, when: (desk: Desk) => !isList(desk) } : row,
   ),
 ]
+
+function driveNote({ type, iso }: Vm): string | undefined {
+  return type === 'hvm' ? `CD drive: ${iso ?? 'empty'}` : undefined
+}
 
 export const vmScreen: Screen = {
   name: 'vm',
@@ -119,7 +126,9 @@ export const vmScreen: Screen = {
     const list = LISTS[tab]
     const room = height - 1
     const body = list
-      ? panel(drawList(desk, list, width - 2, room - 2), width, room)
+      ? panel(drawList(desk, list, width - 2, room - 2), width, room, {
+          note: tab === 'disks' ? driveNote(vm) : undefined,
+        })
       : drawScrolled(
           desk,
           'vm.text',
