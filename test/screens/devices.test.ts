@@ -141,7 +141,7 @@ describe('interfaces', () => {
     await open(shutDown)
     await robot.press('tab', 'tab', 'j', 'D')
     await robot.shows('Delete an interface of web01?')
-    expect(robot.line('│ interface  ')).toContain('eth1 on xenbr1')
+    expect(robot.text()).toContain('interface eth1 on xenbr1')
     await robot.press('y')
     expect(await done()).toMatchObject({ operation: 'nic.delete', params: { vm: web.uuid, nic: '31' } })
   })
