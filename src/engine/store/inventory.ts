@@ -43,6 +43,7 @@ export interface Inventory {
   recordSeen(seen: {
     pms?: readonly { uuid: string; seen: PmSeen; cpuCount?: number; memoryMib?: number }[]
     vms?: readonly { uuid: string; seen: VmSeen; bootedAt?: number }[]
+    storlinks?: readonly { id: number; sizeMib: number; freeMib: number }[]
   }): Promise<void>
   putSetting(key: string, value: string): Promise<void>
 }

@@ -14,6 +14,7 @@ const RESTLESS_SAVED_MS = 60_000
 type Seen = Parameters<Inventory['recordSeen']>[0]
 type PmEntry = NonNullable<Seen['pms']>[number]
 type VmEntry = NonNullable<Seen['vms']>[number]
+type StorlinkEntry = NonNullable<Seen['storlinks']>[number]
 
 export interface SeenParts {
   readonly view: LiveView
@@ -73,7 +74,21 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inv
     memory.putVm({ ...vm, seen: entry.seen, bootedAt }, rev)
   }
 
-  return async ({ pms = [], vms = [] }) => {
+  async function writeStorlink(sql: Sql, { id, ...space }: StorlinkEntry, rev: number): Promise<boolean> {
+    const { numUpdatedRows } = await sql
+      .updateTable('storlinks')
+      .set({ ...space, rev })
+      .where('id', '=', id)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  function applyStorlink({ id, ...space }: StorlinkEntry, rev = memory.revOf('storlink', String(id))): void {
+    const storlink = view.getStorlink(id)
+    if (storlink) memory.putStorlink({ ...storlink, ...space }, rev)
+  }
+
+  return async ({ pms = [], vms = [], storlinks = [] }) => {
     const newPms: PmEntry[] = []
     for (const entry of pms) {
       const pm = view.getPm(entry.uuid)
@@ -86,7 +101,11 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inv
       if (!vm) return false
       return !Bun.deepEquals(vm.seen, entry.seen) || ('bootedAt' in entry && entry.bootedAt !== vm.bootedAt)
     })
-    if (newPms.length + newVms.length === 0) return
+    const newStorlinks = storlinks.filter(({ id, sizeMib, freeMib }) => {
+      const storlink = view.getStorlink(id)
+      return storlink !== undefined && (storlink.sizeMib !== sizeMib || storlink.freeMib !== freeMib)
+    })
+    if (newPms.length + newVms.length + newStorlinks.length === 0) return
     await write('relaxed', async ({ sql, revision, upToDate, afterCommit }) => {
       const rev = upToDate ? revision : undefined
       // Somebody may have dropped it in the meantime: then the view must not get it back.
@@ -99,6 +118,9 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inv
       }
       for (const entry of newVms) {
         if (await writeVm(sql, entry, revision)) afterCommit(() => applyVm(entry, rev))
+      }
+      for (const entry of newStorlinks) {
+        if (await writeStorlink(sql, entry, revision)) afterCommit(() => applyStorlink(entry, rev))
       }
     })
   }

@@ -52,7 +52,7 @@ export function findVolume(look: GroupLook, name: string): LogicalVolume | undef
 }
 
 /** The thin pool that new volumes are made in: the emptiest; undefined where the group has none. */
-export function poolOf(look: GroupLook): LogicalVolume | undefined {
+export function poolOf(look: Pick<GroupLook, 'volumes'>): LogicalVolume | undefined {
   const pools = look.volumes.filter((volume) => volume.kind === 'thinPool')
   return pools.sort((a, b) => poolFree(b) - poolFree(a) || (a.name < b.name ? -1 : 1))[0]
 }
@@ -60,6 +60,16 @@ export function poolOf(look: GroupLook): LogicalVolume | undefined {
 /** Bytes of a pool that nobody has written to. */
 export function poolFree(pool: LogicalVolume): number {
   return pool.sizeBytes * (1 - (pool.dataPercent ?? 0) / 100)
+}
+
+/** How much new volumes find: the thin pool's where they are made in one. */
+export function spaceOf(look: Pick<GroupLook, 'group' | 'volumes'>): {
+  readonly sizeMib: number
+  readonly freeMib: number
+} {
+  const pool = poolOf(look)
+  const { sizeBytes, freeBytes } = pool ? { ...pool, freeBytes: poolFree(pool) } : look.group
+  return { sizeMib: Math.floor(sizeBytes / MIB), freeMib: Math.floor(freeBytes / MIB) }
 }
 
 /** Bytes as the group hands them out: whole extents. */

@@ -12,6 +12,7 @@ import { withSizes } from '../volumes/sizes.ts'
 import { type FilesSeen, lookForFiles, unclaimed } from './files.ts'
 import { createSampler } from './perf.ts'
 import { type Known, type Meaning, reconcile } from './reconcile.ts'
+import { createSpaceLook } from './spaces.ts'
 
 /**
  * Looks at PMs and corrects the store: what is written down is what was seen. Looks may overtake each other (a job looks
@@ -53,6 +54,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   const { view, inventory } = store
   const states = new Map<string, PmState>()
   const sampler = createSampler()
+  const lookAtSpaces = createSpaceLook(view, clock)
 
   function stateOf(pm: string): PmState {
     let state = states.get(pm)
@@ -220,6 +222,8 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       host(row),
       fresh.flatMap((detail) => identifyDisks(detail.uuid, detail.spec.disks, clock.now())),
     )
+    // Waited for last: a file system that hangs must not keep the domains from being told.
+    const storlinks = lookAtSpaces(host(row), row.uuid)
     if (state.looks % CONFIGS_EVERY === 0)
       state.files = await lookForFiles({ view, hypervisor, isoDirectories }, host(row), row.uuid, state.files)
     const { cpuCount, totalMib: memoryMib } = look
@@ -232,6 +236,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     }
     await apply(row.uuid, ticket, look.domains, write, sure)
     for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)
+    await inventory.recordSeen({ storlinks: await storlinks })
     if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
   }
 

@@ -1,7 +1,7 @@
 import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import type { PmSeen } from '../../../src/model/pm.ts'
-import { aPm, aVm, handClock, newPlace, type Place } from './samples.ts'
+import { aPm, aStorlink, aVm, handClock, newPlace, type Place } from './samples.ts'
 
 /** How many transactions have written something that others read. */
 function revisionOn({ path }: Place): number {
@@ -107,4 +107,25 @@ test('what another has changed is not hidden by what was seen here after it', as
   await here.view.refresh()
   expect(here.view.needVm(vm.uuid)).toEqual({ ...vm, desc: 'changed there', seen })
   expect(here.view.needPm(pm.uuid)).toEqual({ ...pm, readOnly: true, seen: { ...pm.seen, reach: 'up' } })
+})
+
+test('how full a storlink is overwrites nothing else of it, and one that was dropped stays so', async () => {
+  await using place = newPlace()
+  const here = await place.open()
+  const pm = aPm()
+  await here.inventory.putPm(pm)
+  const id = await here.inventory.putStorlink(aStorlink(pm.uuid, { sizeMib: 100, freeMib: 50 }))
+  const there = await place.open()
+  const row = there.view.needStorlink(id)
+  await there.inventory.putStorlink({ ...row, name: 'renamed there' })
+  await here.inventory.recordSeen({ storlinks: [{ id, sizeMib: 200, freeMib: 150 }] })
+  await here.view.refresh()
+  expect(here.view.needStorlink(id)).toEqual({ ...row, name: 'renamed there', sizeMib: 200, freeMib: 150 })
+  const before = revisionOn(place)
+  await here.inventory.recordSeen({ storlinks: [{ id, sizeMib: 200, freeMib: 150 }] })
+  expect(revisionOn(place)).toBe(before)
+  await there.inventory.dropStorlink(id)
+  await here.inventory.recordSeen({ storlinks: [{ id, sizeMib: 1, freeMib: 1 }] })
+  await here.view.refresh()
+  expect(here.view.storlinks()).toEqual([])
 })
