@@ -77,14 +77,22 @@ export async function needDomain(cx: Context, vm: Vm): Promise<DomainSeen> {
   throw new PengxError('refused', `${vm.name} has no domain on ${cx.view.needPm(vm.pm).name}: it is shut down`)
 }
 
-/** Fails where somebody else runs on a disk of this VM, or its domain exists: one VM never runs twice. */
+/** Fails where somebody else runs on a disk of this VM or has its name, or its domain exists: one VM never runs twice. */
 export async function needNoDomain(cx: Context, vm: Vm): Promise<void> {
   const pmName = cx.view.needPm(vm.pm).name
-  const domain = await findDomain(cx, vm)
+  const domains = await cx.look(vm.pm)
+  const domain = domains.find((one) => one.uuid === vm.uuid)
   if (domain) {
     throw new PengxError(
       'refused',
       `${vm.name} already has a domain on ${pmName}: domid ${domain.domid}, ${WORDS[domain.state]}`,
+    )
+  }
+  const namesake = domains.find((one) => one.name === vm.domainName)
+  if (namesake) {
+    throw new PengxError(
+      'refused',
+      `another domain (${namesake.domid}, UUID ${namesake.uuid}) has the name ${vm.domainName} on ${pmName}: rename one of them`,
     )
   }
   for (const pm of cx.view.pms()) {
