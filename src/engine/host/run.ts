@@ -30,14 +30,15 @@ export async function runAll(host: Host, command: Command, signal?: AbortSignal)
   return outputs
 }
 
-/** Runs a command to its end, and hands on what it says while it works (qemu-img's progress). */
+/** Runs a command to its end, and hands on what it says while it works (qemu-img's progress; xl speaks on stderr). */
 export async function runWatched(
   host: Host,
   command: Command,
   onText: (text: string) => void,
   signal?: AbortSignal,
+  from: 'stdout' | 'stderr' = 'stdout',
 ): Promise<Output> {
-  const output = await collect(host, command, signal, onText)
+  const output = await collect(host, command, signal, { [from]: onText })
   if (!(command.okExits ?? [0]).includes(output.exit)) throw commandFailure(host, command, output)
   return output
 }
@@ -46,13 +47,13 @@ async function collect(
   host: Host,
   command: Command,
   signal?: AbortSignal,
-  onText?: (text: string) => void,
+  on: { readonly stdout?: (text: string) => void; readonly stderr?: (text: string) => void } = {},
 ): Promise<Output> {
   const process = await host.open(command, signal)
   const feed = writeAll(process.stdin, command.stdin ?? '')
   const [stdout, stderr, exit] = await Promise.all([
-    onText ? listen(process.stdout, onText) : new Response(process.stdout).text(),
-    new Response(process.stderr).text(),
+    on.stdout ? listen(process.stdout, on.stdout) : new Response(process.stdout).text(),
+    on.stderr ? listen(process.stderr, on.stderr) : new Response(process.stderr).text(),
     process.exited,
     feed,
   ])

@@ -1,11 +1,14 @@
+import type { Clock } from '../../lib/clock.ts'
 import type { Disk } from '../../model/disk.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { PmInterface } from '../../model/pm.ts'
 import type { VmSpec, VmState } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
+import type { XenInfo } from '../tools/xl.ts'
 import type { Devices } from '../tools/xlDevices.ts'
 import type { BackupDisk, BackupWay } from './backup.ts'
 import type { Patience } from './devices.ts'
+import type { Migration, MigrationWay } from './migrate.ts'
 
 /** One domain as a look sees it. */
 export interface DomainSeen {
@@ -155,6 +158,26 @@ export interface Hypervisor {
   rename(host: Host, domid: number, name: string, tag: string): Promise<void>
   /** What the domain is built from when its guest reboots by itself. */
   updateConfig(host: Host, domid: number, path: string, tag: string): Promise<void>
+
+  /** What the hypervisor can do: versions, processors, memory. */
+  abilities(host: Host, signal?: AbortSignal): Promise<XenInfo>
+  /**
+   * Sends a running guest to another PM, where it is paused in the end. Where it is after a failure, or an end of which
+   * nobody knows, is for the caller to find out by looking at both.
+   */
+  migrate(host: Host, migration: Migration, way: MigrationWay): Promise<void>
+  /** Whether something still sends a guest from there by that configuration. */
+  isMigrating(host: Host, configPath: string): Promise<boolean>
+  /** Suspended for a migration or a save. */
+  isSuspended(domain: DomainSeen): boolean
+  /** Lets a suspended guest go on where it is; one that is not suspended is left alone. */
+  resumeSuspended(host: Host, domid: number, tag: string): Promise<void>
+  /** The images that a domain's QEMU writes to; undefined where it has none. */
+  openImages(host: Host, domid: number): Promise<readonly string[] | undefined>
+  /** Waits until what had the disks of a domain that is gone has closed them. */
+  waitForQemu(host: Host, domid: number, patience: { readonly clock: Clock; readonly timeoutMs: number }): Promise<void>
+  /** Makes the QEMU of a paused domain read its images anew; nothing where it has none. */
+  rereadImages(host: Host, domid: number, paths: readonly string[]): Promise<void>
   /** The configuration text for a VM: xl.cfg(5), one key a line. */
   formatConfig(uuid: string, spec: VmSpec): string
   /** The command that attaches a terminal to the guest's console; ctrl-] leaves it. */

@@ -22,8 +22,10 @@ import { diskCounters } from './counters.ts'
 import { create } from './create.ts'
 import { details } from './details.ts'
 import { attachDisk, attachNic, detachDisk, detachNic, devices, ejectCd, insertCd } from './devices.ts'
+import { openImages, rereadImages, waitForQemu } from './handOver.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import { domains, look } from './look.ts'
+import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
 import { resizeDisk } from './resizeDisk.ts'
 
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
@@ -48,6 +50,14 @@ export const xen: Hypervisor = {
   detachNic,
   insertCd,
   ejectCd,
+  abilities,
+  migrate,
+  isMigrating,
+  isSuspended,
+  resumeSuspended,
+  openImages,
+  waitForQemu,
+  rereadImages,
 
   async writeConfig(host, path, text, tag) {
     await runAll(host, { ...batch(writeFileAtomically(path, text), { stopOnFailure: true }), tag })

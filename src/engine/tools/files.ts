@@ -21,6 +21,11 @@ export function readFile(path: string): Program {
   return reads('cat', path)
 }
 
+/** Opens a file, which makes a network file system ask its server how it is now; the byte itself does not matter. */
+export function firstByte(path: string): Program {
+  return reads('head', '-c', '1', path)
+}
+
 /** Bytes into the beginning of what is there, on the disk when it ends. */
 export function writeInto(path: string, bytes: Uint8Array): Program {
   return { ...changes('dd', `of=${path}`, 'conv=notrunc,fsync', 'status=none'), stdin: bytes }

@@ -1,4 +1,5 @@
 import type { VmState } from '../../model/vm.ts'
+import { parseCpuFeatures } from './cpuFeatures.ts'
 import { changes, type Program, reads } from './program.ts'
 
 /** xl(1): the command lines pengx gives it, and the tables it prints. */
@@ -10,11 +11,6 @@ export const hostInfo: Program = reads('xl', 'info')
 /** What domains were built from, as JSON; without a domid, of all. */
 export function listConfigurations(domid?: number): Program {
   return domid === undefined ? reads('xl', 'list', '-l') : reads('xl', 'list', '-l', String(domid))
-}
-
-/** Exit 0 and the domid where a domain has the name, 255 (1 in some versions) where none has. */
-export function domainNamed(name: string): Program {
-  return reads('xl', 'domid', name)
 }
 
 /** The UUID goes beside the file as one more line of configuration. */
@@ -126,6 +122,10 @@ export interface XenInfo {
   readonly totalMib: number
   readonly freeMib: number
   readonly freeCpuCount: number
+  /** What guests it can have and how their memory can be followed: `pv`, `hvm`, `hap`, `shadow`; empty before Xen 4.12. */
+  readonly virtCaps: readonly string[]
+  /** What its processors can do for guests. */
+  readonly cpuFeatures: readonly string[]
 }
 
 /** `xl info`, with or without `-n`; undefined where it is not that (no hypervisor underneath). */
@@ -153,5 +153,7 @@ export function parseInfo(stdout: string): XenInfo | undefined {
     totalMib,
     freeMib: number('free_memory', 0),
     freeCpuCount: number('free_cpus', 0),
+    virtCaps: (values.get('virt_caps') ?? '').split(/\s+/).filter((word) => word !== ''),
+    cpuFeatures: parseCpuFeatures(values.get('hw_caps') ?? ''),
   }
 }

@@ -26,6 +26,7 @@ export interface Explained {
     | 'device'
     | 'deviceThere'
     | 'limit'
+    | 'migration'
 }
 
 interface Rule {

@@ -83,6 +83,13 @@ test('info, with and without the topology', () => {
     totalMib: 4095,
     freeMib: 2454,
     freeCpuCount: 0,
+    virtCaps: ['pv', 'hvm', 'hap', 'shadow', 'gnttab-v1', 'gnttab-v2'],
+    cpuFeatures: [
+      ...['cx8', 'cmov', 'mmx', 'fxsr', 'sse', 'sse2', 'sse3', 'pclmulqdq', 'ssse3'],
+      ...['fma', 'cx16', 'sse4_1', 'sse4_2', 'movbe', 'popcnt', 'aes', 'xsave', 'avx'],
+      ...['f16c', 'rdrand', 'syscall', 'nx', 'mmxext', 'page1gb', 'lm', 'lahf_lm', 'abm'],
+      ...['sse4a', 'xsaveopt', 'xgetbv1', 'fsgsbase', 'bmi1', 'avx2', 'bmi2', 'adx', 'clflushopt'],
+    ],
   }
   expect(parseInfo(transcript('xl-4.17-info').stdout)).toEqual(info)
   expect(parseInfo(transcript('xl-4.17-info-n').stdout)).toEqual(info)

@@ -1,0 +1,136 @@
+import type { Clock } from '../../lib/clock.ts'
+import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
+import type { Command, Host } from '../host/host.ts'
+import { endLost } from '../host/lost.ts'
+import { run, runAll, runWatched } from '../host/run.ts'
+import { wrapLocal } from '../host/wrapping.ts'
+import { removeFile, writeFileAtomically } from '../tools/files.ts'
+import { ANY_EXIT } from '../tools/program.ts'
+import { hostInfo, parseInfo, type XenInfo } from '../tools/xl.ts'
+import { secretsOf } from '../tools/xlError.ts'
+import {
+  checkpointDomain,
+  explainMigration,
+  MEMORY_FROM,
+  MEMORY_TO,
+  migrateDomain,
+  migrationAtWork,
+  parsePhase,
+  resumeDomain,
+} from '../tools/xlMigrate.ts'
+import type { DomainSeen } from './hypervisor.ts'
+import { domains } from './look.ts'
+import { xlFailure } from './xlFailure.ts'
+
+/**
+ * A running guest on its way to another PM. xl is never killed: it would leave the guest suspended. What is ended, by a
+ * cancel or by whoever goes on after a crash, is the ssh that carries the migration, which alone has the tag: xl then
+ * lets the guest go on by itself. Whatever xl says in the end, where the guest is must be looked for on both sides.
+ */
+export interface Migration {
+  readonly domid: number
+  readonly name: string
+  /** What the domain is built from over there, and where it is written down for as long as that takes. */
+  readonly config: { readonly path: string; readonly text: string }
+  /** How this PM logs in to the other one. */
+  readonly ssh: readonly [string, ...string[]]
+  readonly address: string
+}
+
+export interface MigrationWay {
+  /** The other PM, as pengx reaches it. */
+  readonly target: Host
+  readonly uuid: string
+  readonly memoryMib: number
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly tag: string
+  onProgress(done: number, text: string): void
+}
+
+const SHORT_MS = 60_000
+const POLL_MS = 1_500
+
+export async function abilities(host: Host, signal?: AbortSignal): Promise<XenInfo> {
+  const output = await run(host, { ...hostInfo, okExits: ANY_EXIT, timeoutMs: SHORT_MS }, signal)
+  const info = parseInfo(output.stdout)
+  if (info === undefined) throw xlFailure(`cannot ask the hypervisor of ${host.name}`, output)
+  return info
+}
+
+/** Ends when xl ends; fails with what xl gives as the reason. The domain over there is paused. */
+export async function migrate(host: Host, migration: Migration, way: MigrationWay): Promise<void> {
+  const { domid, name, config, ssh, address } = migration
+  const { tag, signal } = way
+  const carrier = wrapLocal({ argv: ssh, effect: 'change', tag })
+  const program = migrateDomain({ domid, configPath: config.path, ssh: carrier, address })
+  const command: Command = { ...program, okExits: ANY_EXIT, heavy: true }
+  await runAll(host, { ...batch(writeFileAtomically(config.path, config.text), { stopOnFailure: true }), tag }, signal)
+  const cancel = () => void endLost(host, tag).catch(() => undefined)
+  signal.addEventListener('abort', cancel, { once: true })
+  const over = new AbortController()
+  let said = ''
+  const watched = followMemory(way, () => said, over.signal)
+  try {
+    const hear = (text: string) => {
+      said += text
+      const phase = parsePhase(said)
+      if (phase) way.onProgress(phase.done, phase.text)
+    }
+    const output = await runWatched(host, command, hear, undefined, 'stderr')
+    if (output.exit === 0) return
+    const why = explainMigration(output.stderr)
+    const doing = `cannot migrate ${name} from ${host.name} to ${way.target.name}`
+    const explained =
+      why === undefined ? undefined : ({ kind: 'migration', code: 'commandFailed', message: why } as const)
+    throw xlFailure(doing, output, secretsOf(config.text), explained)
+  } finally {
+    signal.removeEventListener('abort', cancel)
+    over.abort()
+    await watched
+    await run(host, { ...removeFile(config.path), tag }).catch(() => undefined)
+  }
+}
+
+/** xl hides its own progress here; how much memory the domain over there has been given by now tells it. */
+async function followMemory(way: MigrationWay, said: () => string, over: AbortSignal): Promise<void> {
+  const { target, uuid, memoryMib, clock } = way
+  for (;;) {
+    await clock.sleep(POLL_MS, over).catch(() => undefined)
+    if (over.aborted) return
+    const phase = parsePhase(said())
+    if (phase?.done !== MEMORY_FROM) continue
+    const incoming = (await domains(target, over).catch(() => [])).find((domain) => domain.uuid === uuid)
+    if (!incoming || over.aborted || parsePhase(said())?.done !== MEMORY_FROM) continue
+    const share = Math.min(1, incoming.memoryMib / Math.max(1, memoryMib))
+    const words = share < 1 ? `${incoming.memoryMib} of ${memoryMib} MiB` : 'what was written meanwhile is sent again'
+    way.onProgress(MEMORY_FROM + (MEMORY_TO - MEMORY_FROM) * share, words)
+  }
+}
+
+/** Whether an xl is still sending a guest by that configuration. */
+export async function isMigrating(host: Host, configPath: string): Promise<boolean> {
+  return (await run(host, { ...migrationAtWork(configPath), timeoutMs: SHORT_MS })).exit === 0
+}
+
+/** Suspended for a migration or a save: in memory, and not going on by itself. */
+export function isSuspended(domain: DomainSeen): boolean {
+  return domain.rawState[3] === 's' && domain.rawState[4] === 's' && domain.rawState[5] !== 'd'
+}
+
+/** Lets a guest go on where it was, whose xl is gone. */
+export async function resumeSuspended(host: Host, domid: number, tag: string): Promise<void> {
+  const still = async () => (await domains(host)).find((domain) => domain.domid === domid && isSuspended(domain))
+  let last = ''
+  for (const program of [resumeDomain(domid), checkpointDomain(domid)]) {
+    if (!(await still())) return
+    last = (await run(host, { ...program, tag, okExits: ANY_EXIT, heavy: true })).stderr
+  }
+  if (!(await still())) return
+  throw new PengxError(
+    'commandFailed',
+    `domain ${domid} on ${host.name} is suspended and does not go on: \`xl save -c ${domid} FILE\` there resumes it, \`xl destroy ${domid}\` gives it up`,
+    { cause: last },
+  )
+}
