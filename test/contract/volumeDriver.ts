@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Image } from '../../src/engine/volumes/volumeDriver.ts'
 import { newUuid } from '../../src/lib/ids.ts'
 import { volumeFilling } from './volumeFilling.ts'
+import { volumeLayers } from './volumeLayers.ts'
 import { ask, createBench, holds, TAG, type VolumeBench, type VolumeKind, write } from './volumeSite.ts'
 
 /** What every driver does alike. */
@@ -12,6 +13,7 @@ export function volumeSuite(kind: VolumeKind): void {
     afterAll(() => bench.site.close())
     volumeLife(bench)
     volumeFilling(bench)
+    volumeLayers(bench)
   })
 }
 

@@ -20,6 +20,8 @@ export interface VolumeSite {
   readonly wrong: readonly (readonly [link: string, says: RegExp])[]
   /** Leaves so much free, until what it gives is called. */
   fill(freeMib: number): Promise<() => Promise<void>>
+  /** Where bytes are not real: an image holds so many MiB of them. */
+  pretend?(path: string, mib: number): void
   /** Puts something there that is called almost like the volume, until what it gives is called. */
   putBeside(path: string): Promise<() => Promise<unknown>>
   /** Switches a volume off as a boot of the PM leaves it. */

@@ -85,6 +85,19 @@ export function rebaseImage(path: string, backing: { readonly path: string; read
   return changes('qemu-img', 'rebase', '-u', '-f', 'qcow2', ...base, path)
 }
 
+/**
+ * Puts an image on another backing (or none) and copies into it what it would otherwise lose, so that it reads as before.
+ * Fails where another has the image open. `-t writethrough`: else qemu-img 7.2 writes the new header before the tables
+ * that tell where what was copied lies, and an end in between (or a write that fails, with exit 0) loses all of it.
+ */
+export function pullImage(
+  path: string,
+  backing: { readonly path: string; readonly format: DiskFormat } | undefined,
+): Program {
+  const base = backing ? ['-b', backing.path, '-F', qemuFormat(backing.format)] : ['-b', '']
+  return changes('qemu-img', 'rebase', '-p', '-t', 'writethrough', '-f', 'qcow2', ...base, path)
+}
+
 /** Copies what the guest would read; with `existing` into a volume that is there already, which may be known to be empty. */
 export function convertImage(copy: {
   readonly source: { readonly path: string; readonly format: DiskFormat }
@@ -106,13 +119,16 @@ export function resizeImage(path: string, format: DiskFormat, sizeMib: number): 
   return changes('qemu-img', 'resize', '-q', '-f', qemuFormat(format), path, `${sizeMib}M`)
 }
 
-/** 1: they differ, which is an answer. */
+/**
+ * 0: a guest would read the same from both (where one is longer, zeros), 1: they differ, which is an answer. `-U`: one that
+ * a running guest writes to may be the other's backing.
+ */
 export function compareImages(
   one: { readonly path: string; readonly format: DiskFormat },
   other: { readonly path: string; readonly format: DiskFormat },
 ): Program {
   const formats = ['-f', qemuFormat(one.format), '-F', qemuFormat(other.format)]
-  return { ...reads('qemu-img', 'compare', '-q', ...formats, one.path, other.path), okExits: [0, 1] }
+  return { ...reads('qemu-img', 'compare', '-p', '-U', ...formats, one.path, other.path), okExits: [0, 1] }
 }
 
 const MIB = 1024 * 1024

@@ -13,18 +13,21 @@ import {
   isZeroed,
   makeRoom,
   measured,
+  needRoomToPull,
   partOf,
   removeLvs,
   renameLv,
   roomFor,
   tagged,
+  takenOf,
   unzeroedFrom,
   widenLv,
   zeroBetween,
   zeroFrom,
 } from './blockRoom.ts'
 import { convertWatched, readImage } from './image.ts'
-import type { Image, VolumeDriver } from './volumeDriver.ts'
+import { compareVolumes, readChain, rebaseVolume } from './layers.ts'
+import type { ChainImage, Image, VolumeDriver } from './volumeDriver.ts'
 import { findVolume, groupOf, inExtents, lookAtGroup, placeOf, poolFree, poolOf } from './volumeGroup.ts'
 
 /**
@@ -147,8 +150,7 @@ export const blockVolumes: VolumeDriver = {
       throw new PengxError('refused', `logical volume ${path} on ${host.name} is not active: ${hint}`)
     }
     const info = await readImage(host, path, formatOf(volume) ?? format)
-    const used = volume.kind === 'thin' ? (volume.sizeBytes * (volume.dataPercent ?? 0)) / 100 : volume.sizeBytes
-    return info && { ...info, usedMib: Math.ceil(used / MIB) }
+    return info && { ...info, usedMib: Math.ceil(takenOf(volume) / MIB) }
   },
 
   async importImage(host, source, target, tag, onProgress, signal) {
@@ -169,6 +171,18 @@ export const blockVolumes: VolumeDriver = {
     const rest = raw && !zeroed && fullBytes < end ? [zeroDevice(draft.path, fullBytes, end - fullBytes)] : []
     await runAll(host, tagged(tag, [...rest, ...finish(group, name)]))
   },
+
+  chain: readChain,
+
+  async rebase(host, path, backing, tag, onProgress, signal) {
+    const makeRoom = async (chain: readonly ChainImage[]) => {
+      await widenLv(host, path, 'qcow2', chain[0]!.sizeMib, tag)
+      await needRoomToPull(host, chain, backing)
+    }
+    await rebaseVolume(host, path, backing, { tag, onProgress, signal, makeRoom })
+  },
+
+  compare: compareVolumes,
 
   async makePart(host, path, index, load, tag) {
     const { group, name } = placeOf(path)

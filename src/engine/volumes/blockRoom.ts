@@ -14,7 +14,7 @@ import {
 } from '../tools/lvm.ts'
 import { changes, type Program } from '../tools/program.ts'
 import { measureImage, parseMeasure, type Room } from '../tools/qemuImg.ts'
-import type { Load } from './volumeDriver.ts'
+import type { ChainImage, Image, Load } from './volumeDriver.ts'
 import {
   findVolume,
   type GroupLook,
@@ -157,6 +157,34 @@ export async function widenLv(
   const zero = from === undefined ? [] : zeroFrom(path, from, Math.max(wanted, volume.sizeBytes))
   const parts = [...mark, ...grow, ...zero]
   if (parts.length > 0) await runAll(host, tagged(tag, parts))
+}
+
+/** Fails with `noSpace` where what a thin volume pulls from those between it and `backing` may not fit into its pool. */
+export async function needRoomToPull(
+  host: Host,
+  chain: readonly ChainImage[],
+  backing: Image | undefined,
+): Promise<void> {
+  const [top, ...below] = chain
+  const { group, name } = placeOf(top!.path)
+  const look = await lookAtGroup(host, group, 'pengx-', [measureImage('qcow2', top!)])
+  const volume = findVolume(look, name)
+  const pool = volume?.pool === undefined ? undefined : findVolume(look, volume.pool)
+  if (!volume || !pool) return
+  const end = below.findIndex((image) => image.path === backing?.path)
+  const between = end < 0 ? below : below.slice(0, end)
+  const taken = (image: ChainImage) => {
+    const lv = look.volumes.find((one) => `/dev/${group}/${one.name}` === image.path)
+    return lv ? takenOf(lv) : image.usedMib * MIB
+  }
+  const whole = measured(look, top!.path).requiredBytes - takenOf(volume)
+  const most = between.reduce((sum, image) => sum + taken(image), 0)
+  needSpace(look, pool, top!.path, Math.max(0, Math.min(whole, most)))
+}
+
+/** Of its group or pool. */
+export function takenOf(volume: LogicalVolume): number {
+  return volume.kind === 'thin' ? (volume.sizeBytes * (volume.dataPercent ?? 0)) / 100 : volume.sizeBytes
 }
 
 /** Zeroes to the end, and takes the mark away that said so. */

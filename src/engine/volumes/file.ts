@@ -7,6 +7,7 @@ import { changes, type Program, reads } from '../tools/program.ts'
 import { createImage, resizeImage } from '../tools/qemuImg.ts'
 import { freeSpace, parseFreeSpace } from '../tools/system.ts'
 import { convertWatched, readImage } from './image.ts'
+import { compareVolumes, readChain, rebaseVolume } from './layers.ts'
 import type { VolumeDriver } from './volumeDriver.ts'
 
 /**
@@ -143,6 +144,11 @@ export const fileVolumes: VolumeDriver = {
     const parts = [changes('sync', draft.path), move(draft.path, target.path), removeFile(draft.path)]
     await runAll(host, tagged(tag, parts))
   },
+
+  chain: readChain,
+  rebase: (host, path, backing, tag, onProgress, signal) =>
+    rebaseVolume(host, path, backing, { tag, onProgress, signal }),
+  compare: compareVolumes,
 
   async makePart(host, path, index, load, tag) {
     const part = partOf(path, index)

@@ -1,7 +1,7 @@
 import type { DiskFormat } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
-import type { Command, Host } from '../host/host.ts'
-import { run, runWatched } from '../host/run.ts'
+import type { Command, Host, Output } from '../host/host.ts'
+import { commandFailure, run, runWatched } from '../host/run.ts'
 import { convertImage, diskFormat, imageInfo, parseImageInfo, parseProgress } from '../tools/qemuImg.ts'
 import type { Image, VolumeInfo } from './volumeDriver.ts'
 
@@ -37,13 +37,18 @@ export async function convertWatched(
   signal?: AbortSignal,
 ): Promise<void> {
   const command: Command = { ...convertImage(copy), tag, heavy: true }
-  await runWatched(
-    host,
-    command,
-    (text) => {
-      const done = parseProgress(text)
-      if (done !== undefined) onProgress(done)
-    },
-    signal,
-  )
+  needFlushed(host, command, await runWatched(host, command, said(onProgress), signal))
+}
+
+/** For runWatched: how far `-p` says it is. */
+export function said(onProgress?: (done: number) => void): (text: string) => void {
+  return (text) => {
+    const done = parseProgress(text)
+    if (done !== undefined) onProgress?.(done)
+  }
+}
+
+/** qemu-img exits with 0 where the last of an image's tables could not be written (no space, a bad disk), and only says so. */
+export function needFlushed(host: Host, command: Command, output: Output): void {
+  if (/Failed to flush/.test(output.stderr)) throw commandFailure(host, command, output)
 }

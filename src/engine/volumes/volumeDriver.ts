@@ -23,6 +23,17 @@ export interface VolumeInfo {
   readonly backing?: string
 }
 
+/** An image of a chain, as its header tells. */
+export interface ChainImage extends Image {
+  readonly sizeMib: number
+  /** What it takes of its file system; 0 on a device, which takes all of itself. */
+  readonly usedMib: number
+  /** What it lies on: the path of the next one; absent for the base. */
+  readonly backing?: string
+  /** QEMU has found it damaged and opens it no more for writing. */
+  readonly corrupt: boolean
+}
+
 /** Facts about a level; the engine branches on these, never on the driver's name. */
 export interface VolumeTraits {
   readonly formats: readonly DiskFormat[]
@@ -106,6 +117,26 @@ export interface VolumeDriver {
     onProgress: (done: number) => void,
     signal?: AbortSignal,
   ): Promise<void>
+  /**
+   * The images that a volume's bytes come from, itself first and its base last, as their headers tell; the volume may be
+   * in use. `notFound` where one of them is not there or sleeps (`activate`).
+   */
+  chain(host: Host, image: Image): Promise<ChainImage[]>
+  /**
+   * Puts a qcow2 volume that nobody has open on another image of its chain, or on none: what it reads from those between
+   * is copied into it first, so that it reads as before, and from then on those may go. They are not touched. What was
+   * cut short reads as before too, and is done by doing it again. The volume must be writable (`setWritable`).
+   */
+  rebase(
+    host: Host,
+    path: string,
+    backing: Image | undefined,
+    tag: string,
+    onProgress?: (done: number) => void,
+    signal?: AbortSignal,
+  ): Promise<void>
+  /** Whether a guest would read the same from both; where one is longer the rest must be zeros. */
+  compare(host: Host, a: Image, b: Image, onProgress?: (done: number) => void, signal?: AbortSignal): Promise<boolean>
   /** Room beside a volume for an image's bytes that come from elsewhere (copy.ts); `remove` takes it away too. */
   makePart(host: Host, path: string, index: number, load: Load, tag: string): Promise<Part>
   /** The part becomes the volume. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Host } from '../../../src/engine/host/host.ts'
+import { findNode } from '../../../src/engine/sim/files.ts'
 import { createSimSite } from '../../../src/engine/sim/site.ts'
 import { blockVolumes } from '../../../src/engine/volumes/block.ts'
 import type { Storlink } from '../../../src/model/storlink.ts'
@@ -30,7 +31,7 @@ for (const thin of [true, false]) {
     bytes: false,
     thick: !thin,
     async open(): Promise<VolumeSite> {
-      const { group, host } = openSim(thin)
+      const { sim, group, host } = openSim(thin)
       await ask(host, 'mkdir', '-p', '/var/tmp/scratch')
       return {
         host,
@@ -52,6 +53,12 @@ for (const thin of [true, false]) {
             group.sizeBytes = sizeBytes
             if (thin) pool!.dataPercent = undefined
           }
+        },
+        pretend(path, mib) {
+          const node = findNode(sim.pm('xen1'), path)
+          const volume = group.volumes.find((one) => path.endsWith(`/${one.name}`))!
+          if (node?.kind === 'block') node.allocated = mib * 1048576
+          if (thin) volume.dataPercent = (mib * 1048576 * 100) / volume.sizeBytes
         },
         async putBeside(path) {
           const name = `${path.split('/').at(-1)}x`

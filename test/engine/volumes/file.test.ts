@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
+import { findNode, setAllocated } from '../../../src/engine/sim/files.ts'
 import { createSimSite } from '../../../src/engine/sim/site.ts'
 import { fileVolumes } from '../../../src/engine/volumes/file.ts'
 import type { Storlink } from '../../../src/model/storlink.ts'
@@ -81,6 +82,10 @@ volumeSuite({
         const { usedBytes } = mount
         sim.faults.fillDisk('xen1', '/data', freeMib * 1048576)
         return async () => void Object.assign(mount, { usedBytes })
+      },
+      pretend(path, mib) {
+        const node = findNode(sim.pm('xen1'), path)
+        if (node?.kind === 'file') setAllocated(sim.pm('xen1'), path, node, mib * 1048576)
       },
       async putBeside(path) {
         await ask(host, 'touch', `${path}x`)

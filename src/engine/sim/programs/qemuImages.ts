@@ -41,22 +41,28 @@ export function openImage(pm: PmState, path: string, format?: string): Image | s
   return { path: clean, node, header }
 }
 
-export function openOrSay(call: Call, path: string, format?: string, shared = true): Image | undefined {
+/** The lock that it asks for: none (`-U`), so that nobody writes, or so that it may write itself. */
+export type ImageLock = 'none' | 'read' | 'write'
+
+export function openOrSay(call: Call, path: string, format?: string, lock: ImageLock = 'none'): Image | undefined {
   const image = openImage(call.pm, path, format)
   if (typeof image === 'string') {
-    const text = image.startsWith('Image is not')
-      ? `Could not open '${path}': ${image}`
-      : `Could not open '${path}': ${image}`
-    call.err(`qemu-img: ${text}\n`)
+    call.err(`qemu-img: Could not open '${path}': ${image}\n`)
     return undefined
   }
-  if (!shared && writerOf(call.pm, image.path)) {
+  if (lock !== 'none' && writerOf(call.pm, image.path)) {
+    const which = lock === 'write' ? '"write"' : 'shared "write"'
     call.err(
-      `qemu-img: Could not open '${path}': Failed to get shared "write" lock\nIs another process using the image [${path}]?\n`,
+      `qemu-img: Could not open '${path}': Failed to get ${which} lock\nIs another process using the image [${path}]?\n`,
     )
     return undefined
   }
   return image
+}
+
+/** Of what only reads. */
+export function readLock(given: Options): ImageLock {
+  return given.flags.has('-U') || given.flags.has('--force-share') ? 'none' : 'read'
 }
 
 /** A running guest's QEMU has it open for writing. */
@@ -96,17 +102,22 @@ export function writeImage(call: Call, path: string, header: ImageHeader, alloca
   }
 }
 
-/** What the images of a chain hold together. */
-export function chainAllocated(pm: PmState, image: Image): number {
-  let sum = image.node.allocated
+/** The images below one, from the top down, as far as they can be opened; what is said of the one that cannot. */
+export function imagesBelow(pm: PmState, image: Image): { readonly below: Image[]; readonly problem?: string } {
+  const below: Image[] = []
   let at = image
   for (let depth = 0; at.header.backing !== undefined && depth < 100; depth++) {
     const { backing } = at.header
     const path = backing.startsWith('/') ? backing : `/${splitPath(at.path).slice(0, -1).join('/')}/${backing}`
-    const below = openImage(pm, path, at.header.backingFormat)
-    if (typeof below === 'string') break
-    sum += below.node.allocated
-    at = below
+    const next = openImage(pm, path, at.header.backingFormat)
+    if (typeof next === 'string') return { below, problem: next }
+    below.push(next)
+    at = next
   }
-  return sum
+  return { below }
+}
+
+/** What the images of a chain hold together. */
+export function chainAllocated(pm: PmState, image: Image): number {
+  return imagesBelow(pm, image).below.reduce((sum, one) => sum + one.node.allocated, image.node.allocated)
 }

@@ -3,8 +3,9 @@ import { allocatedFor, findNode, setAllocated, splitPath } from '../files.ts'
 import type { Call, Program } from '../program.ts'
 import type { ImageHeader } from '../state.ts'
 import { bytesOf } from './fileWords.ts'
-import { chainAllocated, METADATA, type Options, openImage, openOrSay, writeImage } from './qemuImages.ts'
-import { check, compare, info, map, measure } from './qemuImgInfo.ts'
+import { chainAllocated, METADATA, type Options, openImage, openOrSay, readLock, writeImage } from './qemuImages.ts'
+import { check, info, map, measure } from './qemuImgInfo.ts'
+import { compare, rebase } from './qemuImgLayers.ts'
 
 /** How fast a conversion goes, at pace 1. */
 const MS_PER_GIB = 150
@@ -116,12 +117,7 @@ function describe(format: string, size: number, backing?: string, backingFormat?
 
 async function convert(call: Call, given: Options): Promise<number> {
   const [from = '', to = ''] = given.words
-  const source = openOrSay(
-    call,
-    from,
-    given.values.get('-f'),
-    given.flags.has('-U') || given.flags.has('--force-share'),
-  )
+  const source = openOrSay(call, from, given.values.get('-f'), readLock(given))
   if (source === undefined) return 1
   const format = given.values.get('-O') ?? 'raw'
   const compressed = given.flags.has('-c')
@@ -161,7 +157,7 @@ async function convert(call: Call, given: Options): Promise<number> {
 
 function resize(call: Call, given: Options): number {
   const [path = '', text = ''] = given.words
-  const image = openOrSay(call, path, given.values.get('-f'))
+  const image = openOrSay(call, path, given.values.get('-f'), 'write')
   if (image === undefined) return 1
   const size = bytesOf(text.replace(/^[+-]/, ''))
   if (size === undefined) {
@@ -185,17 +181,5 @@ function resize(call: Call, given: Options): number {
   image.node.text = undefined
   call.world.save()
   if (!given.flags.has('-q')) call.out('Image resized.\n')
-  return 0
-}
-
-function rebase(call: Call, given: Options): number {
-  const image = openOrSay(call, given.words[0] ?? '', given.values.get('-f'))
-  if (image === undefined) return 1
-  const backing = given.values.get('-b') ?? ''
-  const backingFormat = given.values.get('-F')
-  if (backing !== '' && !given.flags.has('-u') && openOrSay(call, backing, backingFormat) === undefined) return 1
-  const { backing: _old, backingFormat: _format, ...header } = image.header
-  image.node.image = backing === '' ? header : { ...header, backing, ...(backingFormat ? { backingFormat } : {}) }
-  call.world.save()
   return 0
 }

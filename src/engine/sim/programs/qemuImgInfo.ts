@@ -2,23 +2,29 @@
 import { splitPath } from '../files.ts'
 import type { Call } from '../program.ts'
 import { bytesOf } from './fileWords.ts'
-import { chainAllocated, type Image, type Options, openOrSay, writerOf } from './qemuImages.ts'
+import { chainAllocated, type Image, type Options, openOrSay, readLock, writerOf } from './qemuImages.ts'
 import { readPath } from './readFiles.ts'
 
 export function info(call: Call, given: Options): number {
   const path = given.words[0] ?? ''
-  const shared = given.flags.has('-U') || given.flags.has('--force-share')
-  const first = openOrSay(call, path, given.values.get('-f'), shared)
+  const lock = readLock(given)
+  const first = openOrSay(call, path, given.values.get('-f'), lock)
   if (first === undefined) return 1
   const chain: Record<string, unknown>[] = []
+  const names = new Set<string>()
   let at: Image | undefined = first
   let name = path
   while (at !== undefined) {
+    if (names.has(name)) {
+      call.err(`qemu-img: Backing file '${name}' creates an infinite loop.\n`)
+      return 1
+    }
+    names.add(name)
     chain.push(infoOf(call, at, name))
     const backing: string | undefined = at.header.backing
     if (backing === undefined || !given.flags.has('--backing-chain')) break
     name = backing.startsWith('/') ? backing : `/${splitPath(at.path).slice(0, -1).join('/')}/${backing}`
-    at = openOrSay(call, name, at.header.backingFormat, shared)
+    at = openOrSay(call, name, at.header.backingFormat, lock)
     if (at === undefined) return 1
   }
   if (given.values.get('--output') === 'json') {
@@ -94,7 +100,7 @@ function human(bytes: number): string {
 
 export function check(call: Call, given: Options): number {
   const path = given.words[0] ?? ''
-  const image = openOrSay(call, path, given.values.get('-f'), given.flags.has('-U'))
+  const image = openOrSay(call, path, given.values.get('-f'), readLock(given))
   if (image === undefined) return 1
   if (image.header.format === 'raw') {
     call.err('qemu-img: This image format does not support checks\n')
@@ -114,19 +120,10 @@ export function check(call: Call, given: Options): number {
   return 0
 }
 
-export function compare(call: Call, given: Options): number {
-  const images = given.words.slice(0, 2).map((path) => openOrSay(call, path, given.values.get('-f'), true))
-  const [first, second] = images
-  if (!first || !second) return 2
-  if (first.header.virtualSize !== second.header.virtualSize) call.out('Warning: Image size mismatch!\n')
-  call.out('Images are identical.\n')
-  return 0
-}
-
 /** Of the file itself, whatever is in it: its header, and a hole. */
 export function map(call: Call, given: Options): number {
   const path = given.words[0] ?? ''
-  const image = openOrSay(call, path, 'raw', given.flags.has('-U'))
+  const image = openOrSay(call, path, 'raw', readLock(given))
   if (image === undefined) return 1
   const { node } = image
   const read = readPath(call, image.path)
@@ -139,7 +136,7 @@ export function map(call: Call, given: Options): number {
 
 export function measure(call: Call, given: Options): number {
   const path = given.words[0]
-  const image = path === undefined ? undefined : openOrSay(call, path, given.values.get('-f'), true)
+  const image = path === undefined ? undefined : openOrSay(call, path, given.values.get('-f'))
   if (path !== undefined && image === undefined) return 1
   const size = image?.header.virtualSize ?? bytesOf(given.values.get('--size') ?? '') ?? 0
   const raw = (given.values.get('-O') ?? 'raw') === 'raw'

@@ -1,0 +1,66 @@
+import { PengxError } from '../../model/error.ts'
+import type { Command, Host } from '../host/host.ts'
+import { run, runWatched } from '../host/run.ts'
+import { changes } from '../tools/program.ts'
+import { compareImages, diskFormat, imageChain, parseImageChain, pullImage } from '../tools/qemuImg.ts'
+import { needFlushed, said } from './image.ts'
+import type { ChainImage, Image } from './volumeDriver.ts'
+
+/** Images that lie on one another, wherever they are: what their headers tell, and merging one into those above it. */
+
+/** An image and all it lies on, itself first, as their headers tell: one round trip. */
+export async function readChain(host: Host, image: Image): Promise<ChainImage[]> {
+  const output = await run(host, { ...imageChain(image.path, image.format), okExits: [0, 1] })
+  if (output.exit !== 0) {
+    const why = output.stderr.trim().split('\n').at(-1) ?? ''
+    const code = /No such file or directory/.test(why) ? 'notFound' : 'commandFailed'
+    throw new PengxError(code, `cannot read what ${image.path} on ${host.name} lies on: ${why}`, { cause: output })
+  }
+  const infos = parseImageChain(output.stdout)
+  return infos.map((info, index): ChainImage => {
+    const path = index === 0 ? image.path : (infos[index - 1]!.backingPath ?? '')
+    const format = diskFormat(info.format)
+    if (!format) throw new PengxError('unsupported', `${path} on ${host.name} is a ${info.format} image`)
+    const { sizeMib, usedMib, corrupt, backingPath } = info
+    return { path, format, sizeMib, usedMib, corrupt, ...(backingPath === undefined ? {} : { backing: backingPath }) }
+  })
+}
+
+interface Pull {
+  readonly tag: string
+  readonly onProgress?: (done: number) => void
+  readonly signal?: AbortSignal
+  /** What the place has to do before more is written to the volume. */
+  readonly makeRoom?: (chain: readonly ChainImage[]) => Promise<void>
+}
+
+/** Lays a volume on `backing` with what it reads from those above that copied into it; safe on its disk when this is done. */
+export async function rebaseVolume(host: Host, path: string, backing: Image | undefined, pull: Pull): Promise<void> {
+  const { tag, onProgress, signal, makeRoom } = pull
+  const chain = await readChain(host, { path, format: 'qcow2' })
+  if (chain[0]!.backing !== backing?.path) {
+    if (backing && !chain.some((image) => image.path === backing.path)) await needApart(host, path, backing)
+    await makeRoom?.(chain)
+    const command: Command = { ...pullImage(path, backing), tag, heavy: true }
+    needFlushed(host, command, await runWatched(host, command, said(onProgress), signal))
+  }
+  await run(host, { ...changes('sync', path), tag })
+}
+
+async function needApart(host: Host, path: string, backing: Image): Promise<void> {
+  const below = await readChain(host, backing)
+  if (!below.some((image) => image.path === path)) return
+  const text = `cannot lay ${path} on ${backing.path} on ${host.name}: that lies on ${path} itself`
+  throw new PengxError('refused', text)
+}
+
+export async function compareVolumes(
+  host: Host,
+  a: Image,
+  b: Image,
+  onProgress?: (done: number) => void,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const output = await runWatched(host, { ...compareImages(a, b), heavy: true }, said(onProgress), signal)
+  return output.exit === 0
+}
