@@ -1,4 +1,5 @@
 import type { DiskFormat } from './disk.ts'
+import { volumesOf } from './layer.ts'
 import type { Boot, Vm, VmType } from './vm.ts'
 
 /** What the document calls the operating systems that a template may hold. */
@@ -58,10 +59,10 @@ export function madeFrom(template: Pick<Template, 'uuid'>, vms: readonly Vm[]): 
   return vms.filter((vm) => vm.template === template.uuid && vm.uuid !== template.uuid)
 }
 
-/** VMs with a disk that lies on one of its: what is written there is read by them. */
+/** VMs with a disk, or a snapshot of one, that lies on one of its: what is written there is read by them. */
 export function lyingOn(template: Pick<Template, 'disks'>, vms: readonly Vm[]): readonly Vm[] {
   const bases = new Set(template.disks.map((disk) => disk.uuid))
-  return vms.filter((vm) => vm.disks.some((disk) => disk.base !== undefined && bases.has(disk.base)))
+  return vms.filter((vm) => volumesOf(vm).some(({ base }) => base !== undefined && bases.has(base)))
 }
 
 /** Sum of its disks, in MiB. */

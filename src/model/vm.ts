@@ -1,4 +1,5 @@
 import type { Disk } from './disk.ts'
+import type { Layer } from './layer.ts'
 import type { Nic } from './nic.ts'
 
 /** How a guest meets Xen (xl.cfg(5), `type`). */
@@ -63,6 +64,10 @@ export interface Vm extends VmSpec {
   readonly osArch: string
   /** The template that it was made from; its own UUID while that template is booted for upkeep. */
   readonly template?: string
+  /** The frozen layer that its disks lie on; absent: on none. */
+  readonly layer?: string
+  /** Its frozen layers, by number; absent: none. */
+  readonly layers?: readonly Layer[]
   readonly createdAt: number
   readonly bootedAt?: number
   /** The configuration file on its PM that a start uses; absent for a found domain that has none. */

@@ -1,7 +1,9 @@
+import type { Layer } from '../../model/layer.ts'
 import type { Database, Sql } from './database.ts'
 import { fromHeldJobRow, heldJobColumns } from './jobDecoding.ts'
+import { fromLayerRow } from './layerRows.ts'
 import { JOBS_HELD, type Memory } from './liveView.ts'
-import type { DiskRow, NicRow } from './schema.ts'
+import type { LayerRow, LayerVolumeRow } from './schema.ts'
 import { fromPmRow, fromStorlinkRow } from './siteRows.ts'
 import { fromTemplateRow } from './templateRows.ts'
 import { fromVmRow } from './vmRows.ts'
@@ -120,24 +122,50 @@ async function readVms(sql: Sql, memory: Memory, since: number): Promise<void> {
   // Everything at the opening: then it is cheaper without asking which VM is among them.
   let diskQuery = sql.selectFrom('disks').selectAll()
   let nicQuery = sql.selectFrom('nics').selectAll()
+  let layerQuery = sql.selectFrom('layers').selectAll()
+  let volumeQuery = sql.selectFrom('layerVolumes').selectAll()
   if (since > 0) {
     diskQuery = diskQuery.where('vm', 'in', changed)
     nicQuery = nicQuery.where('vm', 'in', changed)
+    layerQuery = layerQuery.where('vm', 'in', changed)
+    volumeQuery = volumeQuery.where('layer', 'in', sql.selectFrom('layers').select('uuid').where('vm', 'in', changed))
   }
-  const disks = groupByVm(await diskQuery.orderBy('position').execute())
-  const nics = groupByVm(await nicQuery.orderBy('position').execute())
+  const disks = groupBy(await diskQuery.orderBy('position').execute(), (row) => row.vm)
+  const nics = groupBy(await nicQuery.orderBy('position').execute(), (row) => row.vm)
+  const layers = readLayers(
+    await layerQuery.orderBy('number').execute(),
+    await volumeQuery.orderBy('position').execute(),
+  )
   for (const row of rows) {
     if (memory.revOf('vm', row.uuid) >= row.rev) continue
-    memory.putVm(fromVmRow(row, disks.get(row.uuid) ?? [], nics.get(row.uuid) ?? []), row.rev)
+    const parts = {
+      disks: disks.get(row.uuid) ?? [],
+      nics: nics.get(row.uuid) ?? [],
+      layers: layers.get(row.uuid) ?? [],
+    }
+    memory.putVm(fromVmRow(row, parts), row.rev)
   }
 }
 
-function groupByVm<T extends DiskRow | NicRow>(rows: readonly T[]): Map<string, T[]> {
+/** By VM. */
+function readLayers(rows: readonly LayerRow[], volumes: readonly LayerVolumeRow[]): Map<string, Layer[]> {
+  const volumesOf = groupBy(volumes, (row) => row.layer)
+  const layersOf = new Map<string, Layer[]>()
+  for (const [vm, own] of groupBy(rows, (row) => row.vm)) {
+    layersOf.set(
+      vm,
+      own.map((row) => fromLayerRow(row, volumesOf.get(row.uuid) ?? [])),
+    )
+  }
+  return layersOf
+}
+
+function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
   for (const row of rows) {
-    const group = groups.get(row.vm)
+    const group = groups.get(keyOf(row))
     if (group) group.push(row)
-    else groups.set(row.vm, [row])
+    else groups.set(keyOf(row), [row])
   }
   return groups
 }

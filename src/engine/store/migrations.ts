@@ -130,6 +130,28 @@ export const MIGRATIONS: readonly string[] = [
   alter table disks add column base text references templateDisks;
   create index disksByBase on disks (base) where base is not null;
   `,
+  // A parent's number is the smaller one, so no layer can lie on itself, however many are between.
+  `
+  create table layers (uuid text primary key, vm text not null references vms on delete cascade,
+    number integer not null check (number > 0), parent text, parentNumber integer, name text, note text not null,
+    type text not null check (type in ('LIVE', 'OFFLINE')), createdAt integer not null,
+    unique (vm, number), unique (uuid, vm, number), check ((parent is null) = (parentNumber is null)),
+    check (parentNumber < number),
+    foreign key (parent, vm, parentNumber) references layers (uuid, vm, number) deferrable initially deferred) strict;
+
+  create table layerVolumes (uuid text primary key, layer text not null references layers on delete cascade,
+    position integer not null, disk text not null, vdev text not null,
+    format text not null check (format in ('qcow2', 'raw', 'vhd')), sizeMib integer, path text not null,
+    storlink integer references storlinks, base text references templateDisks,
+    owned integer not null check (owned in (0, 1)), unique (layer, disk), unique (layer, vdev)) strict;
+  create index layerVolumesByStorlink on layerVolumes (storlink);
+  create index layerVolumesByBase on layerVolumes (base) where base is not null;
+
+  create index layersByParent on layers (parent, vm, parentNumber) where parent is not null;
+
+  alter table vms add column layer text references layers deferrable initially deferred;
+  create index vmsByLayer on vms (layer) where layer is not null;
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

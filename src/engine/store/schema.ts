@@ -14,6 +14,8 @@ export interface Tables {
   vms: VmRow
   disks: DiskRow
   nics: NicRow
+  layers: LayerRow
+  layerVolumes: LayerVolumeRow
   templates: TemplateRow
   templateDisks: TemplateDiskRow
   controllers: ControllerRow
@@ -95,6 +97,7 @@ export interface VmRow {
   os: string
   osArch: string
   template: string | null
+  layer: string | null
   createdAt: number
   bootedAt: number | null
   configPath: string | null
@@ -134,6 +137,33 @@ export interface NicRow {
   ip: string
   model: string | null
   extra: string | null
+}
+
+/** Frozen ones alone. `parentNumber` repeats the parent's, for the constraint that it is smaller. */
+export interface LayerRow {
+  uuid: string
+  vm: string
+  number: number
+  parent: string | null
+  parentNumber: number | null
+  name: string | null
+  note: string
+  type: string
+  createdAt: number
+}
+
+export interface LayerVolumeRow {
+  uuid: string
+  layer: string
+  position: number
+  disk: string
+  vdev: string
+  format: string
+  sizeMib: number | null
+  path: string
+  storlink: number | null
+  base: string | null
+  owned: number
 }
 
 export interface TemplateRow {

@@ -1,4 +1,5 @@
 import { PengxError } from '../../model/error.ts'
+import { volumesOf } from '../../model/layer.ts'
 import type { Vm } from '../../model/vm.ts'
 import { chunks } from './counters.ts'
 import type { Sql } from './database.ts'
@@ -124,7 +125,7 @@ async function checkPms(sql: Sql, vms: readonly Vm[]): Promise<void> {
 async function checkStorlinks(sql: Sql, vms: readonly Vm[]): Promise<void> {
   const wanted = new Map<number, Vm>()
   for (const vm of vms) {
-    for (const disk of vm.disks) if (disk.storlink !== undefined) wanted.set(disk.storlink, vm)
+    for (const { storlink } of volumesOf(vm)) if (storlink !== undefined) wanted.set(storlink, vm)
   }
   for (const some of chunks([...wanted.keys()])) {
     const rows = await sql.selectFrom('storlinks').select('id').where('id', 'in', some).execute()

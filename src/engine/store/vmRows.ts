@@ -1,4 +1,5 @@
 import type { Disk, DiskFormat } from '../../model/disk.ts'
+import type { Layer } from '../../model/layer.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { Boot, Vm, VmOrigin, VmSeen, VmType, Vnc } from '../../model/vm.ts'
 import type { DiskRow, NicRow, VmRow } from './schema.ts'
@@ -25,6 +26,7 @@ export function toVmRow(vm: Vm, rev: number): VmRow {
     os: vm.os,
     osArch: vm.osArch,
     template: vm.template ?? null,
+    layer: vm.layer ?? null,
     createdAt: vm.createdAt,
     bootedAt: vm.bootedAt === undefined ? null : Math.round(vm.bootedAt),
     configPath: vm.configPath ?? null,
@@ -70,7 +72,13 @@ export function toNicRows(vm: Vm): NicRow[] {
   }))
 }
 
-export function fromVmRow(row: VmRow, disks: readonly DiskRow[], nics: readonly NicRow[]): Vm {
+export interface VmParts {
+  readonly disks: readonly DiskRow[]
+  readonly nics: readonly NicRow[]
+  readonly layers: readonly Layer[]
+}
+
+export function fromVmRow(row: VmRow, { disks, nics, layers }: VmParts): Vm {
   return {
     uuid: row.uuid,
     pm: row.pm,
@@ -92,6 +100,8 @@ export function fromVmRow(row: VmRow, disks: readonly DiskRow[], nics: readonly 
     os: row.os,
     osArch: row.osArch,
     template: row.template ?? undefined,
+    layer: row.layer ?? undefined,
+    layers: layers.length === 0 ? undefined : layers,
     createdAt: row.createdAt,
     bootedAt: row.bootedAt ?? undefined,
     configPath: row.configPath ?? undefined,

@@ -2,19 +2,24 @@ import type { Nic } from '../../model/nic.ts'
 import type { Vm } from '../../model/vm.ts'
 import { chunks, countUp } from './counters.ts'
 import type { Sql } from './database.ts'
+import { toLayerRows, toLayerVolumeRows } from './layerRows.ts'
 import { toDiskRows, toNicRows, toVmRow } from './vmRows.ts'
 
-/** Inserts or replaces VMs with their disks and NICs; returns them as they are now, every NIC with its id. */
+/** Inserts or replaces VMs with their disks, NICs and layers; returns them as they are now, every NIC with its id. */
 export async function writeVms(sql: Sql, vms: readonly Vm[], rev: number): Promise<readonly Vm[]> {
   const uuids = vms.map((vm) => vm.uuid)
   const numbered = await numberNics(sql, vms)
   for (const some of chunks(uuids)) {
     await sql.deleteFrom('disks').where('vm', 'in', some).execute()
     await sql.deleteFrom('nics').where('vm', 'in', some).execute()
+    await sql.deleteFrom('layers').where('vm', 'in', some).execute()
   }
   for (const rows of chunks(numbered.map((vm) => toVmRow(vm, rev)))) await upsertVms(sql, rows)
   for (const rows of chunks(numbered.flatMap(toDiskRows))) await sql.insertInto('disks').values(rows).execute()
   for (const rows of chunks(numbered.flatMap(toNicRows))) await sql.insertInto('nics').values(rows).execute()
+  for (const rows of chunks(numbered.flatMap(toLayerRows))) await sql.insertInto('layers').values(rows).execute()
+  for (const rows of chunks(numbered.flatMap(toLayerVolumeRows)))
+    await sql.insertInto('layerVolumes').values(rows).execute()
   return numbered
 }
 
