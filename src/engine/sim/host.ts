@@ -10,6 +10,7 @@ import { remove, settle } from './guests.ts'
 import { EMPTY_INPUT, type Io, LOST, start } from './process.ts'
 import type { Call, SimWorld } from './program.ts'
 import { hasProgram, runProgram } from './programs/table.ts'
+import { carrierTag } from './programs/xlMigrate.ts'
 import { findDomain } from './programs/xlWords.ts'
 import { connectQmp } from './qmp.ts'
 import type { PmState } from './state.ts'
@@ -104,8 +105,9 @@ export function createSimHost({ world, pm, faults }: SimHostParts): Host {
         if (command.parts === undefined || command.pty) return await perform(command, io)
         return await performParts(command, command.parts, io)
       })
-      if (command.tag !== undefined) {
-        const entry = { pid: nextPid++, tag: command.tag, command, kill: started.kill }
+      const tag = command.tag ?? carrierTag(command.argv)
+      if (tag !== undefined) {
+        const entry = { pid: nextPid++, tag, command, kill: started.kill }
         running.add(entry)
         void started.process.exited.catch(() => undefined).then(() => running.delete(entry))
       }
@@ -133,7 +135,7 @@ function createCall(world: SimWorld, pm: PmState, command: Command, io: Io): Cal
     err: io.err,
     signal: io.signal,
     now: () => world.clock.now(),
-    run: (argv) => runProgram({ ...call, argv }),
+    run: (argv, there) => runProgram({ ...call, argv, ...(there ? { pm: there } : {}) }),
     async pass(ms) {
       const until = world.clock.now() + ms * world.pace
       while (world.clock.now() < until) await world.clock.sleep(until - world.clock.now(), io.signal)

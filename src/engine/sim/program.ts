@@ -26,8 +26,8 @@ export interface Call {
   /** Aborted when the program is ended from outside. */
   readonly signal: AbortSignal
   now(): number
-  /** Runs another program with the same input and output (`timeout`, `nice`, a shell's words). */
-  run(argv: readonly string[]): Promise<number>
+  /** Runs another program with the same input and output (`timeout`, `nice`, a shell's words), here or there (`ssh`). */
+  run(argv: readonly string[], there?: PmState): Promise<number>
   /** Lets simulated time pass (times the site's pace), then brings the guests up to date. */
   pass(ms: number): Promise<void>
 }

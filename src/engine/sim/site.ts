@@ -13,6 +13,7 @@ import { createSimHost } from './host.ts'
 import { type DomainPicture, pictureDomains, pictureFiles } from './picture.ts'
 import { populate } from './populate.ts'
 import type { SimWorld } from './program.ts'
+import { joinShares, makeShare, withoutShared } from './shares.ts'
 import type { Domain, PmState, SiteState } from './state.ts'
 
 export interface SimSiteOptions {
@@ -42,6 +43,8 @@ export interface SimFaults {
   ignoreShutdown(name: string, ignores?: boolean): void
   /** A PM does not answer for so long; 0: it answers again. */
   unreachable(pm: string, ms: number): void
+  /** Pulls the wire between two PMs, or plugs it: pengx itself has other ways to both. */
+  cutWire(one: string, other: string, plugged?: boolean): void
   /** Fills the mount under a path to so many free bytes. */
   fillDisk(pm: string, path: string, freeBytes?: number): void
 }
@@ -61,6 +64,8 @@ export interface SimSite {
   domainsOn(pmName: string): DomainPicture[]
   /** Its files, directories and links by path: what an undo has to leave as it was. */
   filesOn(pmName: string): Record<string, string>
+  /** Gives machines a directory in common, under the same path. */
+  share(path: string, pmNames: readonly string[]): void
   /** Writes the state down after a test has changed it by hand. */
   save(): void
   close(): void
@@ -120,6 +125,10 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
     domain: (name) => findDomain(name)?.domain,
     domainsOn: (name) => pictureDomains(needPm(name)),
     filesOn: (name) => pictureFiles(needPm(name)),
+    share: (path, pmNames) => {
+      makeShare(state, path, pmNames, clock.now())
+      world.save()
+    },
     save: world.save,
     close: world.save,
     faults: {
@@ -139,6 +148,16 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
         needPm(name).unreachableUntil = ms === 0 ? undefined : clock.now() + ms
         world.save()
       },
+      cutWire: (one, other, plugged = false) => {
+        for (const [name, far] of [
+          [one, other],
+          [other, one],
+        ] as const) {
+          const pm = needPm(name)
+          pm.cutFrom = [...(pm.cutFrom ?? []).filter((cut) => cut !== far), ...(plugged ? [] : [far])]
+        }
+        world.save()
+      },
       fillDisk: (name, path, free = 0) => {
         const mount = mountOf(needPm(name), path)
         mount.usedBytes += freeBytes(mount) - free
@@ -151,7 +170,9 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
 function readState(path: string | undefined): SiteState | undefined {
   if (path === undefined) return undefined
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
+    const state: SiteState = JSON.parse(readFileSync(path, 'utf8'))
+    joinShares(state)
+    return state
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new PengxError('internal', `cannot read the simulated site's state ${path}`, { cause: error })
@@ -160,6 +181,6 @@ function readState(path: string | undefined): SiteState | undefined {
 
 /** Whole or not at all: a process that is killed while writing leaves the state before. */
 function writeState(path: string, state: SiteState): void {
-  writeFileSync(`${path}.new`, JSON.stringify(state))
+  writeFileSync(`${path}.new`, JSON.stringify(state, state.shares ? withoutShared : undefined))
   renameSync(`${path}.new`, path)
 }

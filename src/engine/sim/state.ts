@@ -106,6 +106,8 @@ export interface Domain {
   blockJobs?: SimBlockJob[]
   /** QEMU was told to stop its block devices (QMP `stop`). */
   qemuStopped?: true
+  /** QEMU has let go of its images for another to take them (QMP `xen-save-devices-state`). */
+  imagesGiven?: true
   counters: Counters
   /** Counts since then; absent while it is paused or shut down. */
   countsSince?: number
@@ -149,6 +151,8 @@ export interface ImageHeader {
 export interface DirNode extends NodeBase {
   kind: 'dir'
   children: Record<string, FsNode>
+  /** Here a shared directory is mounted: the children are those of all machines that have it. */
+  share?: string
 }
 export interface FileNode extends NodeBase {
   kind: 'file'
@@ -233,10 +237,16 @@ export interface PmState {
   xenstore: Record<string, string>
   /** Nobody answers there until then. */
   unreachableUntil?: number
+  /** Machines to which it has no line. */
+  cutFrom?: string[]
+  /** Its Xen was built without shadow paging, as Debian's of today. */
+  noShadow?: true
 }
 
 export interface SiteState {
   version: 1
   seed: number
   pms: PmState[]
+  /** Directories that several machines have mounted. */
+  shares?: { path: string; pms: string[]; mount: Mount; children: Record<string, FsNode> }[]
 }

@@ -9,6 +9,7 @@ import { lvs, pvs, vgs } from './lvmReport.ts'
 import { bridge, ip } from './network.ts'
 import { qemuImg } from './qemuImg.ts'
 import { cat, head, readlink, readPath, tail } from './readFiles.ts'
+import { ssh } from './ssh.ts'
 import { ls, stat, test } from './statFiles.ts'
 import { date, echo, hostname, kill, no, printf, quiet, sleep, uname, wrapper } from './system.ts'
 import { loginShell } from './terminal.ts'
@@ -82,6 +83,7 @@ const PROGRAMS: Record<string, Program> = {
   hostname,
   printenv,
   base64,
+  ssh,
   'ssh-keygen': sshKeygen,
   uname,
   date,

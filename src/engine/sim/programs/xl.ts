@@ -14,6 +14,7 @@ import {
 import { configUpdate, memMax, memSet, rename, vcpuSet } from './xlEdit.ts'
 import { info } from './xlInfo.ts'
 import { domid, domname, list, uptime, vcpuList } from './xlList.ts'
+import { migrate } from './xlMigrate.ts'
 import { create, destroy, pause, reboot, shutdown, unpause } from './xlPower.ts'
 import { restore, save } from './xlSave.ts'
 
@@ -45,6 +46,7 @@ const COMMANDS: Record<string, Program> = {
   rename,
   save,
   restore,
+  migrate,
   console: xlConsole,
   dmesg: () => 0,
 }

@@ -38,7 +38,7 @@ export const info: Program = (call) => {
       threads_per_core: pm.threadsPerCore,
       cpu_mhz: '2596.147',
       hw_caps: '178bf3fd:f6d83203:24500800:00000077:00000005:008801a9:00000000:00000000',
-      virt_caps: 'pv hvm hap shadow gnttab-v1 gnttab-v2',
+      virt_caps: `pv hvm hap${pm.noShadow ? '' : ' shadow'} gnttab-v1 gnttab-v2`,
       total_memory: pm.memoryMib,
       free_memory: free,
       sharing_freed_memory: 0,

@@ -1,8 +1,8 @@
 /** `xl save` and `xl restore`: the guest in a file, and back under a new domid. */
 import { findNode, fsError, isFsError, locate, setAllocated, writeText } from '../files.ts'
-import { beginBuild, countersOf, refuseBuild, remove, stopCounting, TIMES } from '../guests.ts'
+import { beginBuild, countersOf, refuseBuild, remove, startCounting, stopCounting, TIMES } from '../guests.ts'
 import type { Program } from '../program.ts'
-import type { GuestConfig } from '../state.ts'
+import type { Domain, GuestConfig } from '../state.ts'
 import { loadConfig } from './xlPower.ts'
 import { needDomain, splitOptions } from './xlWords.ts'
 
@@ -43,12 +43,24 @@ export const save: Program = async (call) => {
     )
   }
   call.err('xc: progress: End of stream: 0/0    0%\n')
-  if (options.includes('c')) return 0
+  if (options.includes('c')) {
+    // what a checkpoint ends with wakes a guest that something else had suspended
+    if (domain.phase === 'shutdown' && domain.shutdownReason === 2) goOn(domain, call.now())
+    call.world.save()
+    return 0
+  }
   stopCounting(domain, call.now())
   if (options.includes('p')) domain.paused = true
   else remove(call.pm, domain)
   call.world.save()
   return 0
+}
+
+/** A suspended guest goes on. */
+export function goOn(domain: Domain, at: number): void {
+  domain.phase = 'up'
+  domain.shutdownReason = undefined
+  if (!domain.paused) startCounting(domain, at)
 }
 
 export const restore: Program = async (call) => {
