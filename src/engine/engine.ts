@@ -77,8 +77,8 @@ export interface HostKeyQuestion {
 export interface EngineConfig {
   /** The store's file, or `memory` for a site that is forgotten at the end. */
   readonly store: { readonly path: string } | 'memory'
-  /** A simulated site in place of real machines. */
-  readonly demo?: { readonly vmCount?: number; readonly statePath?: string }
+  /** A simulated site in place of real machines; `behind`: whoever opens it does not wait until it is furnished. */
+  readonly demo?: { readonly vmCount?: number; readonly statePath?: string; readonly behind?: boolean }
   /** PMs named on the command line: `[user@]host[:port]`; added to those known. */
   readonly destinations: readonly string[]
   /** This machine is a Xen host: it is a PM too. */
@@ -149,12 +149,17 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   recovered.catch(() => undefined)
   const follow = createFollower(view)
   const unwatch = view.onChange((changes) => {
-    if (config.watch === 'beat') beat.sync()
+    beat.sync()
     if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
   })
-  if (config.watch === 'beat') beat.sync()
-  // A machine that was never reached has no identity yet, and nothing can be written down for it.
-  if (config.watch === 'never')
+  const leaving = new AbortController()
+  const furnished = config.demo
+    ? furnishDemo({ store, observer, hypervisor: xen, host: hostOf }, leaving.signal)
+    : Promise.resolve()
+  if (config.watch === 'beat') furnished.then(beat.start, beat.start)
+  if (!config.demo?.behind) await furnished
+  // A machine that was never reached has no identity yet, and nothing can be written down for it; who only reads waits not.
+  if (config.watch === 'never' && !config.readOnly)
     await Promise.all(
       view
         .pms()
@@ -167,7 +172,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     await lookAtAll(false)
     if (!config.readOnly) await reviveStuck(view, runner)
   }
-  if (config.demo) await furnishDemo(store, observer, xen, hostOf)
+  // What lies beside what was adopted is told by the next look.
+  if (config.demo && config.watch === 'never') await lookAtAll()
   const late = config.watch === 'beat' ? setTimeout(() => void store.perf.load().catch(() => undefined), 50) : undefined
 
   async function lookAtAll(sure: boolean): Promise<void> {
@@ -217,6 +223,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     },
     async close() {
       clearTimeout(late)
+      leaving.abort()
       unwatch()
       beat.stop()
       runner.close()
