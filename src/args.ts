@@ -8,12 +8,14 @@ import { PengxError } from './model/error.ts'
  * left as they are, because only the operation knows which of its parameters take a value.
  */
 export const LISTS = ['pms', 'vms', 'perf', 'jobs', 'storlinks', 'templates'] as const
-export type ListName = (typeof LISTS)[number]
+/** Lists of what one VM has. */
+export const VM_LISTS = ['disks', 'nics'] as const
+export type ListName = (typeof LISTS)[number] | (typeof VM_LISTS)[number]
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type ShellName = (typeof SHELLS)[number]
 
-const COMMANDS = [...LISTS, 'run', 'token', 'config', 'completion', 'help'] as const
+const COMMANDS = [...LISTS, ...VM_LISTS, 'run', 'token', 'config', 'completion', 'help'] as const
 
 /** Which site is meant and how it is opened. */
 export interface SiteArgs {
@@ -27,7 +29,7 @@ export interface SiteArgs {
 export type Action =
   | { readonly kind: 'version' | 'help' | 'terminal' | 'config' }
   | { readonly kind: 'serve'; readonly listen: string; readonly auth: boolean; readonly tokenFile?: string }
-  | { readonly kind: 'list'; readonly list: ListName; readonly json: boolean }
+  | { readonly kind: 'list'; readonly list: ListName; readonly json: boolean; readonly of?: string }
   | { readonly kind: 'token'; readonly tokenFile?: string }
   | { readonly kind: 'completion'; readonly shell: ShellName }
   /** What the shell's completion asks: the words typed so far, the last one unfinished. */
@@ -91,7 +93,9 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
 function completing(words: readonly string[]): Invocation {
   const db = words[words.indexOf('--db') + 1]
   const dbPath = words.includes('--db') && db ? { dbPath: db } : {}
-  return { action: { kind: 'complete', words }, site: { ...dbPath, destinations: [], readOnly: true, ascii: false } }
+  const demo = words.slice(0, -1).some((word) => /^--demo(=\d+)?$/.test(word)) ? { demo: {} } : {}
+  const site = { ...dbPath, ...demo, destinations: [], readOnly: true, ascii: false }
+  return { action: { kind: 'complete', words }, site }
 }
 
 /** The index of the first word that is a command; destinations may stand before it. */
@@ -191,12 +195,18 @@ function bare(positionals: readonly string[]): { name: undefined; destinations: 
 
 function splitCommand(positionals: readonly string[]): { name: string; destinations: readonly string[] } {
   const at = positionals.findIndex(isCommand)
-  const after = positionals.slice(at + 1).filter(isDestination)
+  // The VM that is named may look like a host.
+  const named = isVmList(positionals[at]!) ? 1 : 0
+  const after = positionals.slice(at + 1 + named).filter(isDestination)
   return { name: positionals[at]!, destinations: [...positionals.slice(0, at), ...after] }
 }
 
 function isCommand(word: string): boolean {
   return (COMMANDS as readonly string[]).includes(word)
+}
+
+function isVmList(word: string): boolean {
+  return (VM_LISTS as readonly string[]).includes(word)
 }
 
 function isDestination(word: string): boolean {
@@ -242,14 +252,20 @@ function actionOf(name: string | undefined, positionals: readonly string[], valu
   if (name === undefined) return { kind: 'terminal' }
   const after = positionals.slice(positionals.indexOf(name) + 1)
   if (name === 'completion') return { kind: 'completion', shell: readShell(after) }
+  const of = isVmList(name) ? after.shift() : undefined
+  if (isVmList(name) && of === undefined) throw usage(`${name} needs a VM: pengx ${name} VM`)
   const odd = after.find((word) => !isDestination(word))
-  if (odd !== undefined) throw usage(`${name} takes no further word but hosts written user@host, got "${odd}"`)
+  if (odd !== undefined)
+    throw usage(
+      `${name} takes no ${of === undefined ? 'further' : 'second'} word but hosts written user@host, got "${odd}"`,
+    )
   if (name === 'config') return { kind: 'config' }
   if (name === 'token') {
     const file = values['token-file']
     return { kind: 'token', ...(file === undefined ? {} : { tokenFile: file }) }
   }
-  return { kind: 'list', list: name as ListName, json: values.json ?? false }
+  const json = values.json ?? false
+  return { kind: 'list', list: name as ListName, json, ...(of === undefined ? {} : { of }) }
 }
 
 function readShell(after: readonly string[]): ShellName {
@@ -268,7 +284,12 @@ function checkPlaces(values: Values, action: Action): void {
   }
 }
 
-const PLACE_NAMES: Record<string, string> = { serve: '--serve', token: 'token', list: LISTS.join(', '), run: 'run' }
+const PLACE_NAMES: Record<string, string> = {
+  serve: '--serve',
+  token: 'token',
+  list: [...LISTS, ...VM_LISTS].join(', '),
+  run: 'run',
+}
 
 function usage(message: string): PengxError {
   return new PengxError('invalid', message)

@@ -54,21 +54,22 @@ async function carryOut(
   }
   const open: Open = async (watch) => {
     const { createEngine } = await import('./engine/engine.ts')
-    const engine = await createEngine(engineConfig(config, site, watch))
+    // A line that is being typed makes no store, and no directory for one.
+    const isNowhere = action.kind === 'complete' && !site.demo && !existsSync(config.storePath)
+    const engine = await createEngine(isNowhere ? nowhere(config) : engineConfig(config, site, watch))
     ending.onEnd(() => engine.close())
     return engine
   }
   switch (action.kind) {
     case 'list': {
       const { printList } = await import('./cli/list.ts')
-      return printList(await open('never'), action.list, action.json, processIo)
+      return printList(await open('never'), action, processIo)
     }
     case 'run': {
       const { runOperation } = await import('./cli/run.ts')
       return runOperation(await open('never'), action, processIo)
     }
     case 'complete': {
-      if (!existsSync(config.storePath)) return 0
       const { completions } = await import('./cli/completion.ts')
       await processIo.out(completions(await open('never'), action.words))
       return 0
@@ -81,6 +82,10 @@ async function carryOut(
     default:
       throw new PengxError('internal', `nobody carries out "${action.kind}"`)
   }
+}
+
+function nowhere({ knownHostsPath }: Config): EngineConfig {
+  return { store: 'memory', destinations: [], local: false, readOnly: true, knownHostsPath, watch: 'never' }
 }
 
 /** The screens load while the store opens: the first frame waits for both. */

@@ -1,7 +1,9 @@
-import { LISTS, type ShellName } from '../args.ts'
+import { LISTS, SHELLS, type ShellName, VM_LISTS } from '../args.ts'
 import type { Engine } from '../engine/engine.ts'
-import { describeParams } from '../engine/jobs/params.ts'
+import { describeParams, type Field } from '../engine/jobs/params.ts'
 import { kebab } from './flags.ts'
+
+type View = Engine['view']
 
 /**
  * Completion asks pengx itself (`pengx complete WORDS…`, what is typed last), so operations, their parameters and the
@@ -9,24 +11,60 @@ import { kebab } from './flags.ts'
  * anything, so none goes through a shell's own expansion (`compgen -W` would run what stands in `$()`).
  */
 const SCRIPTS: Record<ShellName, string> = {
+  // readline takes a word apart at = : @ and leaves its quotes and backslashes in; both are mended here
   bash: `_pengx() {
-  local word
+  local rest=\${COMP_LINE:0:COMP_POINT} words=() quote='' part i last breaks cut word
+  for ((i = 0; i <= COMP_CWORD; i++)); do
+    part=\${COMP_WORDS[i]}
+    if [[ $i == 0 || $rest == [[:space:]]* ]]; then
+      rest=\${rest#"\${rest%%[![:space:]]*}"}
+      words+=('')
+    fi
+    [[ $i == "$COMP_CWORD" ]] && part=$rest
+    words[\${#words[@]}-1]+=$part
+    rest=\${rest#"$part"}
+  done
+  for i in "\${!words[@]}"; do
+    word=\${words[i]}
+    quote=''
+    if [[ $word == [\\"\\']* ]]; then
+      quote=\${word:0:1}
+      word=\${word:1}
+      word=\${word%"$quote"}
+    fi
+    words[i]=\${word//\\\\/}
+  done
+  last=\${words[\${#words[@]}-1]}
+  breaks=\${COMP_WORDBREAKS//[^=:@]/}
+  cut=''
+  [[ -z $quote && -n $breaks ]] && cut=\${last%"\${last##*[$breaks]}"}
   COMPREPLY=()
   while IFS= read -r word; do
-    [[ $word == "\${COMP_WORDS[COMP_CWORD]}"* ]] && COMPREPLY+=("$(printf %q "$word")")
-  done < <(pengx complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    word=\${word#"$cut"}
+    case $quote in
+      '') printf -v word %q "$word" ;;
+      '"') word=\${word//\\\\/\\\\\\\\} word=\${word//\\"/\\\\\\"} word=\${word//\\$/\\\\$} word=\${word//\\\`/\\\\\\\`} ;;
+      *) word=\${word//\\'/\\'\\\\\\'\\'} ;;
+    esac
+    COMPREPLY+=("$word")
+  done < <(pengx complete "\${words[@]:1}" 2>/dev/null)
 }
 complete -F _pengx pengx
 `,
   zsh: `#compdef pengx
 _pengx() {
-  local -a words_here
-  words_here=("\${(@f)$(pengx complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
-  compadd -a words_here
+  local -a found
+  found=("\${(@f)$(pengx complete "\${(@Q)words[2,CURRENT-1]}" "\${(Q)PREFIX}" 2>/dev/null)}")
+  found=("\${(@)found:#}")
+  compadd -a found
 }
-compdef _pengx pengx
+if [[ $funcstack[1] == _pengx ]]; then _pengx "$@"; else compdef _pengx pengx; fi
 `,
-  fish: `complete -c pengx -f -a '(pengx complete (commandline -opc)[2..] (commandline -ct) 2>/dev/null)'
+  fish: `function __pengx_complete
+  set -l words (commandline -opc)
+  pengx complete $words[2..-1] (commandline -ct | string unescape) 2>/dev/null
+end
+complete -c pengx -f -a '(__pengx_complete)'
 `,
 }
 
@@ -35,31 +73,94 @@ export function completionScript(shell: ShellName): string {
 }
 
 const FLAGS = ['--demo', '--serve', '--db', '--read-only', '--ascii', '--help', '--version']
+const COMMANDS = [...LISTS, ...VM_LISTS, 'run', 'token', 'config', 'completion', 'help']
 
-/** What may stand where the last of these words is being typed, one a line. */
+/** What may stand where the last of these words is being typed, one a line; a name that holds a line end is left out. */
 export function completions(engine: Engine, words: readonly string[]): string {
-  return [...candidates(engine, words.slice(0, -1), words.at(-1) ?? '')].map((word) => `${word}\n`).join('')
+  const typed = words.at(-1) ?? ''
+  const found = candidates(engine, withoutSites(words.slice(0, -1)), typed)
+  return [...new Set(found)]
+    .filter((word) => word.startsWith(typed) && !/[\r\n]/.test(word))
+    .map((word) => `${word}\n`)
+    .join('')
 }
 
-function candidates(engine: Engine, before: readonly string[], typed: string): readonly string[] {
-  const at = before.indexOf('run')
-  if (at < 0) return typed.startsWith('-') ? FLAGS : [...LISTS, 'run', 'token', 'config', 'completion']
-  const operation = engine.operations.get(before[at + 1] ?? '')
-  if (operation === undefined) return [...engine.operations.keys()]
+/** Without what stands before a command: hosts, and flags that name a site. */
+function withoutSites(words: readonly string[]): readonly string[] {
+  const at = words.findIndex((word, index) => COMMANDS.includes(word) && words[index - 1] !== '--db')
+  return at < 0 ? [] : words.slice(at)
+}
+
+function candidates(engine: Engine, [command, ...before]: readonly string[], typed: string): readonly string[] {
+  if (command === undefined) return typed.startsWith('-') ? FLAGS : COMMANDS
+  if (command === 'run') return runCandidates(engine, before, typed)
+  if (command === 'completion') return before.length === 0 ? SHELLS : []
+  if (typed.startsWith('-')) return isList(command) ? ['--json'] : command === 'token' ? ['--token-file'] : []
+  return isVmList(command) && before.every((word) => word.startsWith('-')) ? vmNames(engine.view) : []
+}
+
+const isVmList = (word: string) => VM_LISTS.some((list) => list === word)
+const isList = (word: string) => isVmList(word) || LISTS.some((list) => list === word)
+
+function runCandidates(engine: Engine, before: readonly string[], typed: string): readonly string[] {
+  const operation = engine.operations.get(before.find((word) => !word.startsWith('-')) ?? '')
+  if (operation === undefined) return typed.startsWith('-') ? ['--help'] : [...engine.operations.keys()]
   const fields = describeParams(operation.params)
-  if (typed.startsWith('-'))
-    return [...fields.map((field) => `--${kebab(field.name)}`), '--yes', '--json', '--plan', '--help']
-  const flag = fields.find((field) => `--${kebab(field.name)}` === before.at(-1))
-  if (flag?.choices) return flag.choices
-  return names(engine, flag?.from ?? (flag ? 'text' : operation.target.kind))
+  const { target } = operation
+  const after = before.slice(before.indexOf(operation.name) + 1)
+  const flagOf = (word: string | undefined) =>
+    fields.find((field) => word === `--${kebab(field.name)}` || word === `--${field.name}`)
+  const takesValue = (word: string | undefined) => (flagOf(word)?.kind ?? 'flag') !== 'flag'
+  const isTarget = (word: string, index: number) => !word.startsWith('-') && !takesValue(after[index - 1])
+  const given = after.find(isTarget)
+  const last = after.at(-1)
+  if (takesValue(last)) return values(engine.view, flagOf(last)!, given)
+  const [, flag, text] = /^(--[^=]+)=(.*)$/s.exec(typed) ?? []
+  if (text !== undefined && takesValue(flag)) {
+    return values(engine.view, flagOf(flag)!, given).map((value) => `${flag}=${value}`)
+  }
+  if (typed.startsWith('-')) {
+    const own = fields.filter((field) => field.name !== target.param).map((field) => `--${kebab(field.name)}`)
+    return [...own.filter((word) => !after.includes(word)), '--yes', '--json', '--plan', '--help']
+  }
+  const field = fields.find(({ name }) => name === target.param)
+  return given !== undefined || field === undefined ? [] : values(engine.view, field, undefined)
 }
 
-function names(engine: Engine, kind: string): readonly string[] {
-  const { view } = engine
-  if (kind === 'vm') return view.vms().map((vm) => vm.name)
-  if (kind === 'pm') return view.pms().map((pm) => pm.name)
-  if (kind === 'storlink') return view.storlinks().map((link) => String(link.id))
-  if (kind === 'template') return view.templates().map((template) => template.name)
-  if (kind === 'bridge') return [...new Set(view.pms().flatMap((pm) => pm.seen.bridges ?? []))]
+/** What a parameter can be: its own choices, or things of the site by their names; `of` is the VM that is meant. */
+function values(view: View, field: Field, of: string | undefined): readonly string[] {
+  if (field.choices) return field.choices
+  const vm = view.vms().find(({ uuid, name }) => name === of || uuid === of)
+  switch (field.from) {
+    case 'vm':
+      return vmNames(view)
+    case 'pm':
+      return view.pms().map(({ name }) => name)
+    case 'storlink':
+      return view.storlinks().map(({ name }) => name)
+    case 'template':
+      return view.templates().map(({ name }) => name)
+    case 'bridge':
+      return view.pms().flatMap(({ seen }) => seen.bridges ?? [])
+    case 'iso':
+      return view.pms().flatMap(({ seen }) => (seen.isos ?? []).map(({ path }) => path))
+    case 'disk':
+      return (vm?.disks ?? []).map(({ vdev }) => vdev)
+    case 'nic':
+      return (vm?.nics ?? []).map(({ name }) => name)
+    case 'found':
+      return foundNames(view)
+  }
   return []
+}
+
+function vmNames(view: View): readonly string[] {
+  return view.vms().map(({ name }) => name)
+}
+
+/** Domains and configuration files that nobody has taken under care. */
+function foundNames(view: View): readonly string[] {
+  const vms = view.vms().filter(({ origin }) => origin === 'found')
+  const configs = view.pms().flatMap(({ seen }) => seen.configs ?? [])
+  return [...vms.map(({ name }) => name), ...configs.map(({ path }) => path)]
 }

@@ -5,21 +5,21 @@ import { type Column, formatTable } from './table.ts'
 
 /**
  * What `pengx vms` and its siblings print: a table for people, or plain objects for scripts. The names of the
- * objects' fields are a contract; no secret is among them.
+ * objects' fields are a contract; no secret is among them. `of` is the VM that is meant, where one has to be.
  */
 export interface Listing {
-  table(engine: Engine): string
-  objects(engine: Engine): readonly object[]
+  table(engine: Engine, of?: string): string
+  objects(engine: Engine, of?: string): readonly object[]
 }
 
 export function listing<Row>(
-  rows: (engine: Engine) => readonly Row[],
+  rows: (engine: Engine, of: string) => readonly Row[],
   columns: (engine: Engine) => readonly Column<Row>[],
   object: (row: Row, engine: Engine) => object,
 ): Listing {
   return {
-    table: (engine) => formatTable(columns(engine), rows(engine)),
-    objects: (engine) => rows(engine).map((row) => object(row, engine)),
+    table: (engine, of = '') => formatTable(columns(engine), rows(engine, of)),
+    objects: (engine, of = '') => rows(engine, of).map((row) => object(row, engine)),
   }
 }
 

@@ -6,6 +6,7 @@ import type { Job } from '../model/job.ts'
 import type { PerfSample } from '../model/perf.ts'
 import type { Pm } from '../model/pm.ts'
 import type { Vm } from '../model/vm.ts'
+import { disks, nics } from './deviceLists.ts'
 import { byName, iso, listing, pmName } from './listing.ts'
 import { storlinks, templates } from './storageLists.ts'
 
@@ -185,4 +186,4 @@ const jobs = listing<Job>(
   jobObject,
 )
 
-export const LISTINGS = { pms, vms, perf, jobs, storlinks, templates } as const
+export const LISTINGS = { pms, vms, perf, jobs, storlinks, templates, disks, nics } as const

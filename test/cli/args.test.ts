@@ -38,6 +38,16 @@ describe('a command line', () => {
     expect(parse('--demo vms').action).toEqual({ kind: 'list', list: 'vms', json: false })
   })
 
+  test('lists what one VM has, whatever its name looks like', () => {
+    expect(parse('disks web01 --json').action).toEqual({ kind: 'list', list: 'disks', json: true, of: 'web01' })
+    expect(parse('root@xen1 nics odd@name root@xen2')).toMatchObject({
+      action: { kind: 'list', list: 'nics', of: 'odd@name' },
+      site: { destinations: ['root@xen1', 'root@xen2'] },
+    })
+    expect(refusal('disks')).toContain('disks needs a VM')
+    expect(refusal('nics web01 web02')).toContain('web02')
+  })
+
   test('serves where it is told', () => {
     expect(parse('--serve').action).toMatchObject({ listen: '127.0.0.1:8000', auth: true })
     expect(parse('--serve --listen unix:/run/x --no-auth --token-file /t').action).toEqual({

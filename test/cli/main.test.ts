@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -65,6 +65,23 @@ describe('done: 0', () => {
       memoryMib: expect.any(Number),
     })
     expect(out).not.toContain('password')
+  })
+
+  test('the disks and interfaces of one VM', async () => {
+    const disks = await pengx('--demo', 'disks', 'db01')
+    expect(disks).toMatchObject({ err: '', exit: 0 })
+    expect(disks.out).toMatch(/^DISK +SIZE +FORMAT +MODE +STORLINK/)
+    expect(disks.out).toMatch(/\nxvda +\S+ GiB +/)
+    const nics = JSON.parse((await pengx('--demo', 'nics', 'db01', '--json')).out) as object[]
+    expect(nics[0]).toMatchObject({ name: 'eth0', mac: expect.stringMatching(/^00:16:3e:/), bridge: 'xenbr0' })
+    expect((await pengx('--demo', 'disks', 'db0')).exit).toBe(3)
+  })
+
+  test('completion makes no store', async () => {
+    const db = join(home, 'never', 'site.db')
+    expect((await pengx('complete', '--db', db, 'run', 'storlink.c')).out).toBe('storlink.create\n')
+    expect((await pengx('complete', '--demo', 'nics', 'mail')).out).toBe('mail01\nmail02\nmail03\n')
+    expect(existsSync(join(home, 'never'))).toBe(false)
   })
 
   test('perf has rates', async () => {

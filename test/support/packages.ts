@@ -19,6 +19,8 @@ const NEEDS: readonly Need[] = [
   { program: 'ssh-keygen', package: 'openssh-client', sign: /support\/sshd|ssh-keygen/ },
   { program: 'ssh-agent', package: 'openssh-client', sign: /ssh-agent/ },
   { program: 'curl', package: 'curl', sign: /'curl'/ },
+  { program: 'zsh', package: 'zsh', sign: /openShell\('zsh'\)/ },
+  { program: 'fish', package: 'fish', sign: /openShell\('fish'\)/ },
   { program: 'tmux', package: 'tmux', sign: /'tmux'/ },
 ]
 

@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'bun:test'
+import { completions } from '../../src/cli/completion.ts'
+import { shellCompletion } from '../contract/shellCompletion.ts'
+import { createFakeEngine } from '../support/fakeEngine.ts'
+import { mockSite } from '../support/screenSite.ts'
+import { openShell } from '../support/shell.ts'
+
+const engine = createFakeEngine(mockSite())
+const complete = (...words: string[]) => completions(engine, words).split('\n').slice(0, -1)
+
+describe('what may come next', () => {
+  test('commands, before and after hosts and flags', () => {
+    expect(complete('')).toContain('templates')
+    expect(complete('root@xen1', '--db', 'run', 'st')).toEqual(['storlinks'])
+    expect(complete('--re')).toEqual(['--read-only'])
+    expect(complete('completion', '')).toEqual(['bash', 'zsh', 'fish'])
+    expect(complete('vms', '--')).toEqual(['--json'])
+    expect(complete('vms', '')).toEqual([])
+  })
+
+  test('operations, then what they act on by its name', () => {
+    expect(complete('run', 'vm.s')).toEqual(['vm.start', 'vm.shutdown', 'vm.suspend'])
+    expect(complete('run', 'vm.start', 'web0')).toEqual(['web01', 'web02', 'web03', 'web04', 'web05'])
+    expect(complete('run', 'pm.remove', '')).toEqual(['xen1', 'xen2', 'xen3', 'xen4'])
+    expect(complete('run', 'storlink.delete', 'v')).toEqual(['vg-fast'])
+    expect(complete('run', 'template.delete', '')).toEqual(['debian12', 'win-서버'])
+    expect(complete('run', 'vm.adopt', '')).toEqual(['webtest'])
+    expect(complete('run', 'vm.start', 'web01', '')).toEqual([])
+    expect(complete('disks', 'mail')).toEqual(['mail02'])
+    expect(complete('nics', '--json', 'db0')).toEqual(['db01', 'db02'])
+    expect(complete('disks', 'db01', '')).toEqual([])
+  })
+
+  test('parameters once, and what they can be', () => {
+    expect(complete('run', 'vm.create', 'x', '--dis')).toEqual(['--disk-size', '--disk-format'])
+    expect(complete('run', 'vm.create', 'x', '--disk-size', '5', '--dis')).toEqual(['--disk-format'])
+    expect(complete('run', 'vm.create', 'x', '--disk-size', '')).toEqual([])
+    expect(complete('run', 'vm.create', 'x', '--template', 'd')).toEqual(['debian12'])
+    expect(complete('run', 'vm.create', 'x', '--storlink', '')).toEqual(['data', 'vg-fast'])
+    expect(complete('run', 'vm.create', 'x', '--bridges', '')).toEqual(['xenbr0', 'xenbr1'])
+    expect(complete('run', 'vm.create', '--type', 'pv')).toEqual(['pvh', 'pv'])
+    expect(complete('run', 'vm.create', '--type=pv')).toEqual(['--type=pvh', '--type=pv'])
+    expect(complete('run', 'vm.create', '--overlay', 'n')).toEqual([])
+    expect(complete('run', 'disk.grow', 'db01', '--disk', '')).toEqual(['xvda'])
+    expect(complete('run', 'nic.update', '--vm', 'db01', '--nic', '')).toEqual([])
+    expect(complete('run', 'nic.update', 'db01', '--nic', '')).toEqual(['eth0'])
+  })
+})
+
+shellCompletion('bash', () => openShell('bash'))
+
+describe('bash', () => {
+  test('takes words apart that stand in quotes', async () => {
+    const shell = await openShell('bash')
+    await shell.completes('pengx run vm.start "web 0', '"web 01" ')
+    await shell.completes('pengx run vm.start \\$', '\\$\\(touch\\ ')
+    await shell.close()
+  })
+})
