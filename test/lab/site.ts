@@ -110,7 +110,8 @@ async function bootSite(site: Site): Promise<void> {
 /** A site that was made earlier, running or not. */
 export function openSite(dir: string): Site | undefined {
   if (!existsSync(join(dir, 'machines.json'))) return undefined
-  const read = (name: string) => JSON.parse(readFileSync(join(dir, name), 'utf8'))
+  // Who was killed while making or removing it may have left only one of them.
+  const read = (name: string) => (existsSync(join(dir, name)) ? JSON.parse(readFileSync(join(dir, name), 'utf8')) : [])
   return { dir, hosts: read('hosts.json'), machines: read('machines.json') }
 }
 
