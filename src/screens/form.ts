@@ -83,10 +83,14 @@ function submit(desk: Desk, state: FormState): { readonly state: FormState; read
   if (missing.length > 0) {
     return { state: withErrors(state, new Map(missing.map(({ field }) => [field.name, 'is missing']))) }
   }
+  const emptied = state.fields.filter(({ field, input, was }) => was && !field.clearable && input.text.trim() === '')
+  if (emptied.length > 0) {
+    return { state: withErrors(state, new Map(emptied.map(({ field }) => [field.name, 'cannot be taken away']))) }
+  }
   const raw: Record<string, Raw[string]> = { ...state.given }
   for (const { field, input, was } of state.fields) {
     if (field.kind === 'list') raw[field.name] = listed(input.text)
-    else if (input.text.trim() !== '' && input.text !== was) raw[field.name] = input.text
+    else if (input.text !== (was ?? '') && (input.text.trim() !== '' || was)) raw[field.name] = input.text
   }
   try {
     const params = desk.engine.decode(state.operation.name, raw)

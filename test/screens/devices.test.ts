@@ -126,8 +126,14 @@ describe('interfaces', () => {
     await robot.shows('Change an interface of web01')
     expect(robot.line('│   Interface ')).toContain('eth0 on xenbr0')
     expect(robot.line('▸ IP address')).toContain('192.168.0.33')
-    await robot.press('ctrl-u', ...'192.168.0.99', 'enter')
+    await robot.press('ctrl-u', ...'192.168.0.9x', 'enter')
+    await robot.shows('✗ is not an ip address')
+    await robot.press('backspace', '9', 'enter')
     expect((await done()).params).toEqual({ vm: web.uuid, nic: '3', ip: '192.168.0.99' })
+    engine.set({ jobs: [] })
+    await robot.press('e', 'ctrl-u', 'enter')
+    await until(() => engine.started.length === 2)
+    expect(engine.started[1]!.params).toEqual({ vm: web.uuid, nic: '3', ip: '' })
   })
 
   test('it is not taken from a guest that runs', async () => {

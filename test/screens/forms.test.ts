@@ -155,6 +155,21 @@ describe('forms that change something', () => {
     expect(engine.started[0]!.params).not.toHaveProperty('name')
   })
 
+  test('an emptied description is taken away, and a name cannot be', async () => {
+    await open()
+    engine.set({ vms: engine.site.vms.map((vm) => ({ ...vm, desc: 'old words' })) })
+    await robot.press('3', 'j', 'e')
+    await to('Description')
+    expect(robot.line('▸ Description')).toContain('old words')
+    await robot.press('ctrl-u')
+    await to('Name')
+    await robot.press('ctrl-u', 'enter')
+    await robot.shows('✗ cannot be taken away')
+    await robot.press(...'db02', 'enter')
+    await until(() => engine.started.length === 1)
+    expect(engine.started[0]!.params).toEqual({ vm: uuidOf(2, 2), desc: '' })
+  })
+
   test('on the tab of disks + and D are about the disk under the cursor', async () => {
     await open()
     await robot.press('3', 'j', 'enter', 'tab', '+')

@@ -18,6 +18,8 @@ export interface FieldMeta {
   readonly advanced?: true
   /** A form does not fold it away once one of these fields has a value. */
   readonly unfoldedBy?: readonly string[]
+  /** An empty text is a value of its own: what is written there is taken away. Elsewhere it is not given. */
+  readonly clearable?: true
 }
 
 export type FieldKind = 'text' | 'number' | 'flag' | 'choice' | 'list'
@@ -79,14 +81,14 @@ export function describeParams(schema: z.ZodType): Field[] {
 
 /**
  * Raw values (strings from a form, flags or XML; anything from JSON) as an operation's parameters. A value is typed
- * by its field and never guessed; text is trimmed, an empty one is not given; what is not a field is ignored.
+ * by its field and never guessed; text is trimmed, an empty one is not given where it is not `clearable`; what is not a field is ignored.
  */
 export function decodeParams(schema: z.ZodType, raw: Readonly<Record<string, unknown>>): Json {
   const typed: Record<string, unknown> = {}
   for (const field of describeParams(schema)) {
     const value = raw[field.name]
     const given = typeof value === 'string' ? value.trim() : value
-    if (given === undefined || given === null || given === '') continue
+    if (given === undefined || given === null || (given === '' && !field.clearable)) continue
     typed[field.name] = decodeField(field, given)
   }
   const result = schema.safeParse(typed)

@@ -180,7 +180,17 @@ export const nicDelete = vmOperation<DeleteParams, NicFacts>({
 const updateNicParams = z.object({
   vm: vmField,
   nic: nicField,
-  ip: field(ipField.optional(), { title: 'IP address', help: 'kept and shown; pengx does not configure the guest' }),
+  ip: field(
+    z
+      .string()
+      .refine((text) => text === '' || isAddress(text), 'is not an IP address')
+      .optional(),
+    {
+      title: 'IP address',
+      help: 'kept and shown; pengx does not configure the guest',
+      clearable: true,
+    },
+  ),
   bridge: field(bridgeField.optional(), { title: 'Bridge', from: 'bridge', help: 'of a VM that is shut down' }),
 })
 type UpdateParams = z.infer<typeof updateNicParams>

@@ -24,7 +24,7 @@ const updateParams = z.object({
   type: field(z.enum(TYPES).optional(), FIELDS.type),
   level: field(z.enum(LEVELS).optional(), FIELDS.level),
   shared: field(z.boolean().optional(), FIELDS.shared),
-  desc: field(z.string().optional(), { title: 'Description' }),
+  desc: field(z.string().optional(), { title: 'Description', clearable: true }),
 })
 type UpdateParams = z.infer<typeof updateParams>
 type UpdateFacts = {

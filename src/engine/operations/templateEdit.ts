@@ -20,7 +20,7 @@ const updateParams = z.object({
   name: field(z.string().optional(), { title: 'Name' }),
   os: field(z.enum(OS_NAMES).optional(), { title: 'OS' }),
   osArch: field(z.enum(OS_ARCHES).optional(), { title: 'OS architecture' }),
-  desc: field(z.string().optional(), { title: 'Description' }),
+  desc: field(z.string().optional(), { title: 'Description', clearable: true }),
 })
 type UpdateParams = z.infer<typeof updateParams>
 

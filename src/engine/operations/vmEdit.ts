@@ -14,9 +14,9 @@ import { findDomain, vmField, vmOperation } from './vmSubject.ts'
 const params = z.object({
   vm: vmField,
   name: field(z.string().optional(), { title: 'Name' }),
-  desc: field(z.string().optional(), { title: 'Description' }),
-  os: field(z.string().optional(), { title: 'OS', advanced: true }),
-  osArch: field(z.string().optional(), { title: 'OS architecture', advanced: true }),
+  desc: field(z.string().optional(), { title: 'Description', clearable: true }),
+  os: field(z.string().optional(), { title: 'OS', clearable: true, advanced: true }),
+  osArch: field(z.string().optional(), { title: 'OS architecture', clearable: true, advanced: true }),
 })
 type Params = z.infer<typeof params>
 type Notes = { readonly desc: string; readonly os: string; readonly osArch: string }
