@@ -43,24 +43,29 @@ export async function runOperation(engine: Engine, action: RunAction, io: Io): P
 
 /**
  * What a command line knows of the site may be old, since nothing watched it meanwhile. So a name that is not found
- * and a refusal are believed only after a look; what goes well at once costs no look at all.
+ * and a refusal are believed only after a look, of all PMs or of those that it is about; what goes well at once costs
+ * no look at all.
  */
 async function decodeFresh(engine: Engine, operation: AnyOperation, raw: Record<string, unknown>): Promise<Json> {
-  const decode = () => {
-    const params = engine.decode(operation.name, nameTargets(engine, operation, raw))
-    const reason = engine.refuse(operation.name, params)
-    if (reason === undefined) return params
-    const { name } = operation.subject(params, engine.view)
-    throw new PengxError('refused', `cannot ${operation.title} ${name}: ${reason}`)
-  }
+  const decode = () => engine.decode(operation.name, nameTargets(engine, operation, raw))
+  const reasonNow = (params: Json) => engine.refuse(operation.name, params)
+  let params: Json
+  let concerned: readonly string[] | undefined
   try {
-    return decode()
+    params = decode()
+    if (reasonNow(params) === undefined) return params
+    concerned = operation.touches(params, engine.view)
   } catch (error) {
     const { code } = toPengxError(error)
     if (code !== 'notFound' && code !== 'refused' && code !== 'conflict') throw error
   }
-  await engine.look()
-  return decode()
+  if (concerned === undefined || concerned.length === 0) await engine.look()
+  else await Promise.all(concerned.map((pm) => engine.look(pm)))
+  params = decode()
+  const reason = reasonNow(params)
+  if (reason === undefined) return params
+  const { name } = operation.subject(params, engine.view)
+  throw new PengxError('refused', `cannot ${operation.title} ${name}: ${reason}`)
 }
 
 async function readRaw(

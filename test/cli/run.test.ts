@@ -4,9 +4,11 @@ import { runOperation } from '../../src/cli/run.ts'
 import { PengxError } from '../../src/model/error.ts'
 import { emptyPmSeen, type Pm } from '../../src/model/pm.ts'
 import type { Vm, VmState } from '../../src/model/vm.ts'
+import { adoptRunning } from '../support/acts.ts'
 import { createFakeEngine } from '../support/fakeEngine.ts'
 import { fakeIo } from '../support/fakeIo.ts'
 import { until } from '../support/until.ts'
+import { openWorld } from '../support/world.ts'
 
 const at = Date.UTC(2026, 10, 23)
 
@@ -123,6 +125,27 @@ describe('pengx run', () => {
     expect((exit as PengxError).message).toStartWith('cannot start db01: ')
   })
 
+  test('a guest that was destroyed by hand a moment ago is started', async () => {
+    const world = await openWorld()
+    try {
+      const { name } = await adoptRunning(world)
+      world.site.faults.vanishDomain(name)
+      const { io, printed } = fakeIo()
+      expect(await runOperation(world.engine, action('vm.start', name), io)).toBe(0)
+      expect(printed.out).toStartWith(`vm.start ${name}: done in `)
+    } finally {
+      await world.close()
+    }
+  })
+
+  test('only machines that it is about are looked at', async () => {
+    const engine = site()
+    const looks: (string | undefined)[] = []
+    engine.look = async (pm) => void looks.push(pm)
+    expect((await run(['vm.start', 'db01'], { engine })).exit).toMatchObject({ code: 'refused' })
+    expect(looks).toEqual([xen1.uuid])
+  })
+
   test('what fails gives its reason and its status', async () => {
     const engine = site()
     engine.onRun('vm.start', async () => ({
@@ -208,6 +231,17 @@ describe('pengx run', () => {
       message: 'timeout: "soon" is not a number',
     })
     expect((await run(['vm.start', 'web01', '--vm', 'db01'])).exit).toMatchObject({ code: 'invalid' })
+  })
+
+  test('an empty text takes a description away, and says nothing of what has to have one', async () => {
+    expect((await run(['vm.edit', 'web01', '--desc', ''])).engine.started[0]?.params).toEqual({
+      vm: web.uuid,
+      desc: '',
+    })
+    expect((await run(['vm.edit', 'web01', '--desc='])).engine.started[0]?.params).toEqual({ vm: web.uuid, desc: '' })
+    expect((await run(['vm.edit', 'web01', '--name', ''])).exit).toMatchObject({
+      message: expect.stringContaining('nothing is given to change'),
+    })
   })
 
   test('read-only refuses before it asks', async () => {
