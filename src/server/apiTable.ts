@@ -1,4 +1,5 @@
 import type { Row } from './row.ts'
+import { saidName } from './views/form.ts'
 
 /** `docs/API.md`: the rows as a table, so that the page cannot say anything else than the server does. */
 export function formatApiTable(rows: readonly Row[]): string {
@@ -44,13 +45,14 @@ function formatBodies(rows: readonly Row[]): string {
   const parts: string[] = []
   for (const { method, path, work } of rows) {
     if (work.kind !== 'run' || !work.takes) continue
-    const lines = work.takes.fields.map(({ name, required, added, list }) => {
+    const lines = work.takes.fields.map((field) => {
+      const { required, added, list } = field
       const notes = [
         typeof required === 'function' ? 'required in most cases' : required ? 'required' : '',
         list ? '`list-item` elements' : '',
         added ? 'not in the document' : '',
       ].filter((note) => note !== '')
-      return `- \`${name}\`${notes.length === 0 ? '' : `: ${notes.join(', ')}`}`
+      return `- \`${saidName(field)}\`${notes.length === 0 ? '' : `: ${notes.join(', ')}`}`
     })
     parts.push(`## The body of ${method} ${path}\n\n${lines.join('\n')}\n`)
   }

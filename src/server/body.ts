@@ -9,6 +9,8 @@ export interface Body {
   /** One value, trimmed; an empty one is not given. */
   text(name: string): string | undefined
   list(name: string): readonly string[] | undefined
+  /** Values that stand together under a name; nothing is given in one that is not there. */
+  part(name: string): Body
 }
 
 export const MAX_BODY_BYTES = 1024 * 1024
@@ -18,7 +20,7 @@ export type BodyResult =
   | { readonly ok: true; readonly body: Body }
   | { readonly ok: false; readonly status: 400 | 413 | 415; readonly problem: string }
 
-const EMPTY: Body = { text: () => undefined, list: () => undefined }
+const EMPTY: Body = { text: () => undefined, list: () => undefined, part: () => EMPTY }
 
 /** Reads and parses a body, however it is sent; nothing beyond the limit is kept. */
 export async function readBody(request: Request): Promise<BodyResult> {
@@ -102,6 +104,11 @@ function xmlBody(root: XmlElement): Body {
       const items = element.children.filter((child) => child.name === 'list-item')
       return items.map((item) => textOf(item, name)).filter((text) => text !== '')
     },
+    part(name) {
+      const element = find(name)
+      if (element && element.text.trim() !== '') throw new PengxError('invalid', `${name}: elements are expected in it`)
+      return element ? xmlBody(element) : EMPTY
+    },
   }
 }
 
@@ -140,6 +147,12 @@ function jsonBody(given: Record<string, unknown>): Body {
       if (value === undefined || value === null) return undefined
       if (!Array.isArray(value)) throw new PengxError('invalid', `${name}: an array is expected`)
       return value.map((item) => textOf(item ?? '', name)).filter((text) => text !== '')
+    },
+    part(name) {
+      const value = Object.hasOwn(given, name) ? given[name] : undefined
+      if (value === undefined || value === null || value === '') return EMPTY
+      if (!isRecord(value)) throw new PengxError('invalid', `${name}: an object is expected`)
+      return jsonBody(value)
     },
   }
 }

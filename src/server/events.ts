@@ -12,7 +12,7 @@ export interface Events {
 }
 
 const KEEP_ALIVE_MS = 15_000
-const KINDS = new Set(['pm', 'vm', 'storlink', 'job'])
+const KINDS = new Set(['pm', 'vm', 'storlink', 'template', 'job'])
 
 export function createEvents(engine: Engine): Events {
   const closers = new Set<() => void>()
@@ -70,5 +70,6 @@ function isThere(view: Engine['view'], kind: string, id: string): boolean {
   if (kind === 'vm') return view.getVm(id) !== undefined
   if (kind === 'pm') return view.getPm(id) !== undefined
   if (kind === 'storlink') return view.getStorlink(Number(id)) !== undefined
+  if (kind === 'template') return view.getTemplate(id) !== undefined
   return view.getJob(id) !== undefined
 }

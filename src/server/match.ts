@@ -68,6 +68,10 @@ interface Finder {
 const FINDERS: Record<string, Finder> = {
   pm_uuid: { what: 'PM', find: (view, text) => uuidOf(text, (uuid) => view.getPm(uuid)?.uuid) },
   vm_uuid: { what: 'VM', find: (view, text) => uuidOf(text, (uuid) => view.getVm(uuid)?.uuid) },
+  gvm_uuid: {
+    what: 'template',
+    find: (view, text) => uuidOf(text, (uuid) => view.getTemplate(uuid)?.uuid),
+  },
   disk_uuid: {
     what: 'disk',
     find: (view, text, { vm_uuid = '' }) =>

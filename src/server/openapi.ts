@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.ts'
 import type { Row } from './row.ts'
-import type { Form } from './views/form.ts'
+import type { Form, FormField } from './views/form.ts'
 import { failureShape, successShape } from './views/outcome.ts'
 import type { Shape, ShapeField } from './views/shape.ts'
 
@@ -45,7 +45,7 @@ function describeRow(row: Row, operations: Engine['operations']): Schema {
     ...(row.open ? { security: [] } : {}),
     ...(names.length === 0 ? {} : { parameters: names.map(pathParameter) }),
     ...(takes && operation
-      ? { requestBody: { required: true, content: bothFormats(bodySchema(takes, operation.params)) } }
+      ? { requestBody: { required: isBodyNeeded(takes), content: bothFormats(bodySchema(takes, operation.params)) } }
       : {}),
     responses: { [String(row.status)]: success(row), default: failure },
   }
@@ -68,8 +68,10 @@ function success({ work, status }: Row): Schema {
   return { description: 'done', content: bothFormats({ $ref: '#/components/schemas/success' }) }
 }
 
-function shownContent({ root, shape }: { root?: string; shape: Shape<never> }): Schema {
-  const element = elementSchema(shape as Shape<unknown>)
+/** Where v2 shows more, that is what is described: v1 leaves some of it out. */
+function shownContent(work: { root?: string; shape: Shape<never>; shapeV2?: Shape<never> }): Schema {
+  const { root, shape } = work
+  const element = elementSchema((work.shapeV2 ?? shape) as Shape<unknown>)
   if (root === undefined)
     return { 'application/xml': { schema: element }, 'application/json': { schema: rooted(shape) } }
   const items = { type: 'array', items: element, xml: { name: root, wrapped: true } }
@@ -110,19 +112,38 @@ function fieldSchema<T>(field: ShapeField<T>): Schema {
   }
 }
 
-function bodySchema(form: Form, params: z.ZodType): Schema {
-  const known = z.toJSONSchema(params, { target: 'openapi-3.0', io: 'input' }).properties ?? {}
-  const properties: Record<string, unknown> = {}
-  for (const field of form.fields) {
-    const schema = field.param === undefined ? { type: 'string' } : known[field.param]
-    properties[field.name] = withoutFormMeta(schema as Schema)
-  }
-  const required = form.fields.filter((field) => field.required === true).map((field) => field.name)
-  return { type: 'object', xml: { name: form.root }, properties, required }
+function isBodyNeeded(form: Form): boolean {
+  return form.fields.some((field) => field.required === true)
 }
 
-/** What a form on a screen needs of a field is no part of the interface. */
+function bodySchema(form: Form, params: z.ZodType): Schema {
+  const known = z.toJSONSchema(params, { target: 'openapi-3.0', io: 'input' }).properties ?? {}
+  return { ...fieldsSchema(form.fields, known), xml: { name: form.root } }
+}
+
+/** Fields that stand together, those in an element of their own under its name. */
+function fieldsSchema(fields: readonly FormField[], known: Schema, within?: string): Schema {
+  const properties: Record<string, unknown> = {}
+  const required: string[] = []
+  for (const field of fields) {
+    const isHere = field.within === within
+    const name = isHere ? field.name : field.within
+    if (name === undefined || name in properties) continue
+    properties[name] = isHere ? withoutFormMeta(known[field.param] as Schema) : fieldsSchema(fields, known, name)
+    if (field.required === true) required.push(name)
+  }
+  return { type: 'object', properties, ...(required.length === 0 ? {} : { required }) }
+}
+
+const SCHEMA_WORDS = ['type', 'enum', 'items', 'default', 'minimum', 'maximum', 'minLength', 'maxLength'] as const
+
+/** What a form on a screen needs of a field is no part of the interface, nor are the bounds of all whole numbers. */
 function withoutFormMeta(schema: Schema): Schema {
-  const { title: _title, help: _help, from: _from, secret: _secret, advanced: _advanced, unit, ...rest } = schema
-  return unit === undefined ? rest : { ...rest, description: [rest.description, unit].filter(Boolean).join(', ') }
+  const said = SCHEMA_WORDS.filter((word) => schema[word] !== undefined && !isBoundless(schema[word]))
+  const description = [schema.description, schema.unit].filter(Boolean).join(', ')
+  return { ...Object.fromEntries(said.map((word) => [word, schema[word]])), ...(description ? { description } : {}) }
+}
+
+function isBoundless(value: unknown): boolean {
+  return typeof value === 'number' && Math.abs(value) === Number.MAX_SAFE_INTEGER
 }

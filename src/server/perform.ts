@@ -59,7 +59,7 @@ function asAnswered(work: Run, call: Call, raw: Record<string, unknown>, error: 
   if (said.code === 'notFound' && 'ids' in resolveIds(call.ids, call.view)) {
     return new PengxError('invalid', said.message, { cause: error })
   }
-  if (said.code === 'refused' && isPmDown(call, raw)) {
+  if (said.code === 'refused' && (isPmDown(call, raw) || SAYS_DOWN.test(said.message))) {
     return new PengxError('unreachable', said.message, { cause: error })
   }
   return said
@@ -69,9 +69,15 @@ function asAnswered(work: Run, call: Call, raw: Record<string, unknown>, error: 
 function isPmDown({ view }: Call, raw: Record<string, unknown>): boolean {
   const storlink = view.getStorlink(Number(raw.storlink))
   const pm =
-    view.getVm(String(raw.vm))?.pm ?? view.getPm(String(raw.pm))?.uuid ?? (storlink?.shared ? undefined : storlink?.pm)
+    view.getVm(String(raw.vm))?.pm ??
+    view.getPm(String(raw.pm))?.uuid ??
+    (storlink?.shared ? undefined : storlink?.pm) ??
+    view.getTemplate(String(raw.template))?.pm
   return pm !== undefined && view.getPm(pm)?.seen.reach === 'down'
 }
+
+/** Of several PMs that it needs, a refusal may name another. */
+const SAYS_DOWN = /\bcannot be reached\b/
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

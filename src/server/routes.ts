@@ -1,8 +1,8 @@
 import { ADDED } from './routesAdded.ts'
-import { type Call, type Row, showMany, showOne, type Work } from './row.ts'
+import { TEMPLATES } from './routesTemplates.ts'
+import { type Call, made, type Row, showMany, showOne, type Work } from './row.ts'
 import { findSelf, needSelf } from './self.ts'
 import { diskShape, disksOf, newDiskShape } from './views/disk.ts'
-import { one } from './views/document.ts'
 import type { Form } from './views/form.ts'
 import {
   cdromForm,
@@ -11,14 +11,15 @@ import {
   growForm,
   interfaceForm,
   interfaceUpdateForm,
+  keysForm,
   resizeForm,
   storlinkForm,
+  storlinkUpdateForm,
   vmForm,
 } from './views/forms.ts'
 import { interfaceShape, nicsOf } from './views/nic.ts'
 import { pmShape } from './views/pm.ts'
 import { pmPerf, pmPerfShape } from './views/pmperf.ts'
-import type { Shape } from './views/shape.ts'
 import { storlinkShape, storlinkShapeV2 } from './views/storlink.ts'
 import { vmDetailShape, vmShape } from './views/vm.ts'
 
@@ -47,14 +48,14 @@ function onPart(operation: string, part: 'disk' | 'nic', takes?: Form): Work {
 }
 
 const makeDisk: Work = {
-  ...(onVm('disk.create', {}, diskForm) as Extract<Work, { kind: 'run' }>),
-  made: {
-    shape: newDiskShape as unknown as Shape<never>,
-    document(call, { uuid }) {
-      const vm = needVm(call)
-      return one(newDiskShape, disksOf(vm).find(({ disk }) => disk.uuid === uuid) ?? disksOf(vm).at(-1)!)
-    },
-  },
+  kind: 'run',
+  operation: 'disk.create',
+  takes: diskForm,
+  params: ({ ids }) => ({ vm: ids.vm_uuid }),
+  made: made(newDiskShape, (call, { uuid }) => {
+    const disks = disksOf(needVm(call))
+    return disks.find(({ disk }) => disk.uuid === uuid) ?? disks.at(-1)!
+  }),
 }
 
 const pms: readonly Row[] = [
@@ -84,7 +85,8 @@ const pms: readonly Row[] = [
   },
   ...(['POST', 'PUT'] as const).map((method): Row => {
     const path = '/pms/update-authorized-keys/'
-    return { method, path, section: 'PMView.update_authorized_keys', versions: v1, status: 201, work: later }
+    const work: Work = { kind: 'run', operation: 'pm.spreadKeys', takes: keysForm, params: () => ({}) }
+    return { method, path, section: 'PMView.update_authorized_keys', versions: v1, status: 201, work }
   }),
   {
     method: 'GET',
@@ -142,7 +144,12 @@ const storlinks: readonly Row[] = [
     section: 'StorlinkView.update',
     versions: v1,
     status: 204,
-    work: later,
+    work: {
+      kind: 'run',
+      operation: 'storlink.update',
+      takes: storlinkUpdateForm,
+      params: ({ ids }) => ({ storlink: ids.storlink_id }),
+    },
   },
   {
     method: 'GET',
@@ -152,28 +159,6 @@ const storlinks: readonly Row[] = [
     status: 200,
     work: showMany('storlinks', storlinkShapeV2, ({ view }) => view.storlinks()),
   },
-]
-
-/** A row that comes later; `/templates/` also answers in the singular. */
-function template(
-  method: Row['method'],
-  rest: string,
-  section: string,
-  versions: Row['versions'],
-  status: number,
-): Row {
-  return { method, path: `/templates/${rest}`, also: [`/template/${rest}`], section, versions, status, work: later }
-}
-
-const templates: readonly Row[] = [
-  template('POST', 'add/', 'GVMView.add', v1, 201),
-  template('POST', 'create/vms/:vm_uuid/', 'GVMView.create', v1, 201),
-  template('DELETE', ':gvm_uuid/', 'GVMView.delete', v1, 204),
-  template('GET', ':gvm_uuid/disks/', 'GVMView.disk_index', v1, 200),
-  template('GET', '', 'GVMView.index', both, 200),
-  template('PUT', ':gvm_uuid/', 'GVMView.update', v1, 204),
-  template('POST', 'add_new/', 'GVMViewV2.add_with_new_image', v2, 201),
-  template('GET', ':gvm_uuid/', 'GVMViewV2.retrieve', v2, 200),
 ]
 
 /** A row about one VM. */
@@ -289,7 +274,7 @@ const disksAndInterfaces: readonly Row[] = [
 export const ROWS: readonly Row[] = [
   ...pms,
   ...storlinks,
-  ...templates,
+  ...TEMPLATES,
   ...vms,
   ...control,
   ...snapshotsAndBackups,

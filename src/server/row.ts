@@ -34,6 +34,8 @@ export type Work =
       /** The root of a list. */
       readonly root?: string
       readonly shape: Shape<never>
+      /** What v2 shows in its place: all of it, and more. */
+      readonly shapeV2?: Shape<never>
       document(call: Call): Document
     }
   | {
@@ -85,5 +87,31 @@ export function showMany<T>(root: string, shape: Shape<T>, items: (call: Call) =
     root,
     shape: shape as unknown as Shape<never>,
     document: (call) => many(root, shape, items(call), pure === 'pure'),
+  }
+}
+
+/** A list whose elements hold more in v2. */
+export function showManyByVersion<T>(
+  root: string,
+  shapes: Readonly<Record<Version, Shape<T>>>,
+  items: (call: Call) => readonly T[],
+): Work {
+  return {
+    kind: 'show',
+    root,
+    shape: shapes.v1 as unknown as Shape<never>,
+    shapeV2: shapes.v2 as unknown as Shape<never>,
+    document: (call) => many(root, shapes[call.version], items(call)),
+  }
+}
+
+/** What a change has made, as its answer. */
+export function made<T>(
+  shape: Shape<T>,
+  find: (call: Call, result: Readonly<Record<string, unknown>>) => T,
+): NonNullable<Extract<Work, { kind: 'run' }>['made']> {
+  return {
+    shape: shape as unknown as Shape<never>,
+    document: (call, result) => one(shape, find(call, result)),
   }
 }

@@ -70,7 +70,7 @@ describe('/openapi.json', () => {
         'application/xml': {
           schema: {
             xml: { name: 'vm' },
-            required: ['name', 'storlink', 'memory'],
+            required: ['name', 'memory'],
             properties: {
               cpu_core: { type: 'integer', minimum: 1, default: 1 },
               disk_format: { type: 'string', enum: ['qcow2', 'raw'], default: 'qcow2' },
@@ -81,6 +81,35 @@ describe('/openapi.json', () => {
         },
       },
     })
+  })
+
+  test('describes what stands in an element of its own as that', async () => {
+    const { paths } = await read()
+    const { content } = paths['/templates/add_new/']!.post!.requestBody as {
+      content: Record<string, { schema: object }>
+    }
+    expect(content['application/json']!.schema).toEqual({
+      type: 'object',
+      xml: { name: 'template' },
+      properties: expect.objectContaining({
+        os_arch: { type: 'string', enum: ['X86', 'X64'], default: 'X64', description: 'OS architecture' },
+        disk: {
+          type: 'object',
+          properties: {
+            storlink: { type: 'integer', description: 'Storlink' },
+            size: { type: 'integer', minimum: 1, description: 'Size, MiB' },
+            format: { type: 'string', enum: ['qcow2', 'raw'], default: 'qcow2', description: 'Format' },
+          },
+          required: ['storlink', 'size'],
+        },
+      }),
+      required: ['name', 'disk'],
+    })
+  })
+
+  test('says nothing of what only a form on a screen needs', async () => {
+    const text = await (await served.ask('GET', '/openapi.json')).text()
+    for (const word of ['advanced', 'unfoldedBy', 'secret', 'from']) expect(text).not.toContain(`"${word}":`)
   })
 
   test('what is shown is what is described', async () => {

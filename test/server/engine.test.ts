@@ -124,7 +124,7 @@ test('a storlink is made on the server’s own PM, and deleted', async () => {
   expect(taken.text).toContain('is already storlink')
   const xen2 = engine.view.pms().find((pm) => pm.name === 'xen2')!
   expect((await ask('GET', '/pms/')).text).toContain(`<pm id="${xen2.uuid}">`)
-  const made = await ask('POST', '/storlinks/create/', body('/data'))
+  const made = await ask('POST', '/storlinks/create/', body('/srv'))
   expect([made.status, made.text.includes('success')]).toEqual([201, true])
   const storlink = engine.view.storlinks().find((each) => each.name === 'api')!
   expect(storlink.pm).toBe(xen2.uuid)

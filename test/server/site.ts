@@ -3,8 +3,9 @@ import type { Storlink } from '../../src/model/storlink.ts'
 import type { Vm } from '../../src/model/vm.ts'
 import { type Server, type ServerOptions, startServer } from '../../src/server/serve.ts'
 import { createFakeEngine, type FakeEngine } from '../support/fakeEngine.ts'
+import { runTemplates, templatesOf, USED } from './siteTemplates.ts'
 
-/** A small site with fixed ids and times: two PMs, three VMs, two storlinks. */
+/** A small site with fixed ids and times: two PMs, three VMs, three storlinks, two templates. */
 
 export const PM_A = '0a000000-0000-4000-8000-000000000001'
 export const PM_B = '0a000000-0000-4000-8000-000000000002'
@@ -87,13 +88,13 @@ function vm(uuid: string, name: string, more: Partial<Vm> = {}): Vm {
   }
 }
 
-function storlink(id: number, pmUuid: string, name: string): Storlink {
+function storlink(id: number, pmUuid: string, name: string, link = '/data'): Storlink {
   const sizes = { sizeMib: 102_400, freeMib: 51_200 }
   return {
     id,
     pm: pmUuid,
     name,
-    link: '/data',
+    link,
     type: 'LO',
     level: 'FL',
     shared: false,
@@ -110,9 +111,10 @@ export function createSite(): FakeEngine {
     vms: [
       vm(DB, 'db <&> "1"', { domainName: `vm-${DB}`, seen: { state: 'shutdown', since: AT, drift: [] }, nics: [] }),
       vm(LOST, 'lost', { pm: PM_B, seen: { state: 'unknown', since: AT, drift: [] } }),
-      vm(WEB, 'web01'),
+      vm(WEB, 'web01', { template: USED }),
     ],
-    storlinks: [storlink(1, PM_A, 'store1'), storlink(2, PM_B, 'store2')],
+    storlinks: [storlink(1, PM_A, 'store1'), storlink(2, PM_B, 'store2'), storlink(3, PM_A, 'store3', '/data3')],
+    templates: templatesOf(PM_A, AT),
     samples: { [PM_A]: [{ at: AT, cpuPercent: 12.4, rxBytes: 1_500, txBytes: 700 }] },
     settings: { self: PM_A },
     jobs: [
@@ -142,6 +144,7 @@ export function createSite(): FakeEngine {
     engine.set({ vms }, [{ kind: 'vm', id: owner }])
     return { result: { uuid: MADE_DISK, vdev: 'xvdb' } }
   })
+  runTemplates(engine)
   engine.onRun('vm.create', async () => ({ result: { uuid: MADE, name: 'new01' } }))
   return engine
 }

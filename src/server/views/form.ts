@@ -12,8 +12,10 @@ export interface Form {
 
 export interface FormField {
   readonly name: string
-  /** Absent: nothing of this version reads it, but what it names has to be there. */
-  readonly param?: string
+  /** The element that it stands in; absent: the root itself. */
+  readonly within?: string
+  /** The parameter of the operation that it gives. */
+  readonly param: string
   readonly list?: true
   readonly required?: true | ((body: Body) => boolean)
   /** Not in the document. */
@@ -27,17 +29,23 @@ export interface FormField {
 const IS_THERE: Record<NonNullable<FormField['names']>, (text: string, view: View) => boolean> = {
   storlink: (text, view) => /^\d{1,9}$/.test(text) && view.getStorlink(Number(text)) !== undefined,
   pm: (text, view) => isUuid(text) && view.getPm(text.toLowerCase()) !== undefined,
-  template: () => false,
+  template: (text, view) => isUuid(text) && view.getTemplate(text.toLowerCase()) !== undefined,
+}
+
+/** What a caller knows a field as: `disk.size` is the size in the disk. */
+export function saidName({ within, name }: FormField): string {
+  return within === undefined ? name : `${within}.${name}`
 }
 
 /** Raw parameters from a body: what is not given is left out, what names nothing is refused by the field's name. */
 export function readForm(form: Form, body: Body, view: View): Record<string, unknown> {
   const raw: Record<string, unknown> = {}
   for (const field of form.fields) {
-    const value = field.list ? body.list(field.name) : readText(field, body, view)
+    const place = field.within === undefined ? body : body.part(field.within)
+    const value = field.list ? place.list(field.name) : readText(field, place, view)
     const isRequired = typeof field.required === 'function' ? field.required(body) : field.required === true
-    if (value === undefined && isRequired) throw new PengxError('invalid', `${field.name} is missing`)
-    if (value !== undefined && field.param !== undefined) raw[field.param] = value
+    if (value === undefined && isRequired) throw new PengxError('invalid', `${saidName(field)} is missing`)
+    if (value !== undefined) raw[field.param] = value
   }
   return raw
 }
@@ -46,19 +54,21 @@ function readText(field: FormField, body: Body, view: View): string | undefined 
   const given = body.text(field.name)
   if (given === undefined) return undefined
   if (field.names !== undefined && !IS_THERE[field.names](given, view)) {
-    throw new PengxError('invalid', `${field.name}: there is no ${field.names} ${given.slice(0, 100)}`)
+    throw new PengxError('invalid', `${saidName(field)}: there is no ${field.names} ${given.slice(0, 100)}`)
   }
-  const text = field.names === 'pm' ? given.toLowerCase() : given
+  const text = field.names === 'pm' || field.names === 'template' ? given.toLowerCase() : given
   return field.read ? field.read(text) : text
 }
 
 /** An engine's complaint about a parameter, in the name that the caller knows it by. */
 export function inCallersWords(form: Form | undefined, error: PengxError): PengxError {
-  for (const { name, param } of form?.fields ?? []) {
-    if (param === undefined || param === name) continue
-    if (error.message.startsWith(`${param}:`) || error.message.startsWith(`${param} is `)) {
-      return new PengxError(error.code, name + error.message.slice(param.length), { cause: error })
-    }
+  let { message } = error
+  for (const field of form?.fields ?? []) {
+    const { param } = field
+    if (param === saidName(field)) continue
+    // A name of two words stands in no sentence by chance; one of one word is the parameter only where it is complained of.
+    const spoken = /[A-Z]/.test(param) ? `\\b${param}\\b` : `(?<=^|: )${param}(?=:| is )`
+    message = message.replace(new RegExp(spoken, 'g'), saidName(field))
   }
-  return error
+  return message === error.message ? error : new PengxError(error.code, message, { cause: error })
 }

@@ -1,6 +1,18 @@
-import type { Form } from './form.ts'
+import type { Body } from '../body.ts'
+import type { Form, FormField } from './form.ts'
 
 /** The bodies that the document describes, in its names; what is `added` is not in it. */
+
+/** How a guest is booted. */
+export const bootFields: readonly FormField[] = [
+  { name: 'type', param: 'type', added: true },
+  { name: 'kernel', param: 'kernel', added: true },
+  { name: 'ramdisk', param: 'ramdisk', added: true },
+  { name: 'cmdline', param: 'cmdline', added: true },
+  { name: 'bootloader', param: 'bootloader', added: true },
+  { name: 'firmware', param: 'firmware', added: true },
+]
+
 export const storlinkForm: Form = {
   root: 'storlink',
   fields: [
@@ -15,31 +27,42 @@ export const storlinkForm: Form = {
   ],
 }
 
+/** In a PUT nothing is required: what is not given stays. */
+export const storlinkUpdateForm: Form = {
+  root: 'storlink',
+  fields: storlinkForm.fields.filter((field) => field.name !== 'pm').map(({ required: _required, ...field }) => field),
+}
+
+const isGiven = (name: string) => (body: Body) => body.text(name) !== undefined
+const isFromTemplate = isGiven('template')
+const isFromImage = isGiven('image')
+
 export const vmForm: Form = {
   root: 'vm',
   fields: [
     { name: 'name', param: 'name', required: true },
-    { name: 'template', names: 'template' },
-    { name: 'storlink', param: 'storlink', required: true, names: 'storlink' },
+    { name: 'template', param: 'template', names: 'template' },
+    { name: 'storlink', param: 'storlink', required: (body) => !isFromTemplate(body), names: 'storlink' },
     { name: 'cpu_core', param: 'vcpus' },
     { name: 'memory', param: 'memory', required: true },
     { name: 'maxmem', param: 'maxmem' },
-    { name: 'os_disk_size', param: 'diskSize', required: (body) => body.text('image') === undefined },
+    { name: 'os_disk_size', param: 'diskSize', required: (body) => !isFromTemplate(body) && !isFromImage(body) },
     { name: 'extra_disk_size', param: 'extraDiskSize' },
     { name: 'disk_format', param: 'diskFormat' },
     { name: 'network', param: 'bridges', list: true },
     { name: 'desc', param: 'desc' },
     { name: 'pm', param: 'pm', names: 'pm', added: true },
-    { name: 'type', param: 'type', added: true },
+    { name: 'overlay', param: 'overlay', added: true },
     { name: 'image', param: 'image', added: true },
     { name: 'iso', param: 'iso', added: true },
-    { name: 'kernel', param: 'kernel', added: true },
-    { name: 'ramdisk', param: 'ramdisk', added: true },
-    { name: 'cmdline', param: 'cmdline', added: true },
-    { name: 'bootloader', param: 'bootloader', added: true },
-    { name: 'firmware', param: 'firmware', added: true },
+    { name: 'vnc_password', param: 'vncPassword', added: true },
+    ...bootFields,
     { name: 'os', param: 'os', added: true },
     { name: 'os_arch', param: 'osArch', added: true },
+    { name: 'seed_user', param: 'seedUser', added: true },
+    { name: 'seed_key', param: 'seedKey', added: true },
+    { name: 'seed_hostname', param: 'seedHostname', added: true },
+    { name: 'seed_address', param: 'seedAddress', added: true },
   ],
 }
 
@@ -92,3 +115,6 @@ export const interfaceUpdateForm: Form = {
 }
 
 export const cdromForm: Form = { root: 'cdrom', fields: [{ name: 'path', param: 'path', required: true }] }
+
+/** The document has no body there. */
+export const keysForm: Form = { root: 'pms', fields: [{ name: 'create', param: 'create', added: true }] }

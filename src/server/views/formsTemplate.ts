@@ -1,0 +1,70 @@
+import type { Form, FormField } from './form.ts'
+import { bootFields } from './forms.ts'
+
+/** The bodies of rows about templates, in the document's names; what is `added` is not in it. */
+
+const described: readonly FormField[] = [
+  { name: 'name', param: 'name', required: true },
+  { name: 'os', param: 'os' },
+  { name: 'os_arch', param: 'osArch' },
+  { name: 'desc', param: 'desc' },
+]
+const storlink: FormField = {
+  name: 'storlink',
+  within: 'disk',
+  param: 'storlink',
+  required: true,
+  names: 'storlink',
+}
+const format: FormField = { name: 'format', within: 'disk', param: 'format' }
+
+/** A template of an image that lies on a storlink. */
+export const templateAddForm: Form = {
+  root: 'template',
+  fields: [
+    ...described,
+    storlink,
+    { name: 'uuid', within: 'disk', param: 'uuid', required: true },
+    format,
+    ...bootFields,
+  ],
+}
+
+/** A template with an empty disk. */
+export const templateNewForm: Form = {
+  root: 'template',
+  fields: [
+    ...described,
+    storlink,
+    { name: 'size', within: 'disk', param: 'size', required: true },
+    format,
+    ...bootFields,
+  ],
+}
+
+export const templateOfVmForm: Form = {
+  root: 'template',
+  fields: [
+    { name: 'name', param: 'name', required: true },
+    { name: 'storlink', param: 'storlink', names: 'storlink' },
+    { name: 'desc', param: 'desc' },
+  ],
+}
+
+export const templateUpdateForm: Form = {
+  root: 'template',
+  fields: described.map(({ required: _required, ...field }) => field),
+}
+
+export const upkeepForm: Form = {
+  root: 'template',
+  fields: [
+    { name: 'memory', param: 'memory', added: true },
+    { name: 'cpu_core', param: 'vcpus', added: true },
+    { name: 'network', param: 'bridges', list: true, added: true },
+    { name: 'iso', param: 'iso', added: true },
+    { name: 'vnc_password', param: 'vncPassword', added: true },
+  ],
+}
+
+export const upkeepEndForm: Form = { root: 'template', fields: [{ name: 'timeout', param: 'timeout', added: true }] }
