@@ -51,9 +51,9 @@ test('an attempt that was given up is taken away; its name may be used again', a
   }
   await expect(xen.backupDisks(lab.host, DOMID, disks, way({ clock, signal: stop.signal }))).rejects.toThrow()
   expect(domain().blockJobs).toHaveLength(2)
-  await xen.cancelBackup(lab.host, DOMID, way())
+  await xen.cancelJobs(lab.host, DOMID, way())
   expect([domain().blockJobs, domain().addedNodes]).toEqual([[], []])
-  await xen.cancelBackup(lab.host, DOMID, way())
+  await xen.cancelJobs(lab.host, DOMID, way())
 })
 
 test('a disk that QEMU does not have is named, and so is a target of another size', async () => {
@@ -62,7 +62,7 @@ test('a disk that QEMU does not have is named, and so is a target of another siz
   expect(await xen.refuseBackup(lab.host, DOMID, [first!, strange])).toContain('xvdb (/lab/img/other.qcow2)')
   await lab.sh('qemu-img resize -q /lab/img/copy-b.qcow2 128M')
   await expect(xen.backupDisks(lab.host, DOMID, disks, way())).rejects.toThrow('different sizes')
-  await xen.cancelBackup(lab.host, DOMID, way())
+  await xen.cancelJobs(lab.host, DOMID, way())
   expect(domain().addedNodes).toEqual([])
   expect(await xen.refuseBackup(lab.host, 99, disks)).toContain('xvda')
 })

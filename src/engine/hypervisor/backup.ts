@@ -1,16 +1,15 @@
-import type { Clock } from '../../lib/clock.ts'
 import type { DiskFormat } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
-import { type BlockJob, type OpenBlock, parseBlockJobs, parseBlocks, type Qmp } from '../tools/qmp.ts'
-import { vdevOf, withMonitor } from './monitor.ts'
+import type { Qmp } from '../tools/qmp.ts'
+import { cancelJobs, followJobs, type JobWay, type NamedBlock, namedBlocks } from './blockJobs.ts'
+import { withMonitor } from './monitor.ts'
 
 /**
  * What the disks of a running guest hold at one moment, copied while the guest goes on: QEMU keeps what is overwritten
  * meanwhile (blockdev-backup). All disks stand in one transaction, so the moment is the same for each; to the copy it
- * is as if the power had been cut then. The jobs and nodes carry names that follow from `name`, so that what an attempt
- * left behind is found again. The monitor is held for moments only: xl and xentop want it too.
+ * is as if the power had been cut then.
  */
 export interface BackupDisk {
   readonly vdev: string
@@ -20,17 +19,11 @@ export interface BackupDisk {
   readonly target: { readonly path: string; readonly format: DiskFormat }
 }
 
-export interface BackupWay {
-  /** At most 20 characters: QEMU's names have 31. */
-  readonly name: string
+export interface BackupWay extends JobWay {
   /** 0: as fast as it goes. */
   readonly bytesPerSecond: number
-  readonly clock: Clock
-  readonly signal?: AbortSignal
-  onProgress(done: number): void
 }
 
-const POLL_MS = 700
 const MIB = 1024 * 1024
 
 export async function backupDisks(
@@ -39,41 +32,11 @@ export async function backupDisks(
   disks: readonly BackupDisk[],
   way: BackupWay,
 ): Promise<void> {
-  await cancelBackup(host, domid, way)
+  await cancelJobs(host, domid, way)
   const doing = `cannot copy the disks of domain ${domid} on ${host.name} while it runs`
   const begun = await withMonitor(host, domid, 'libxenstat', (qmp) => begin(qmp, disks, way, doing), way.signal)
   if (begun === undefined) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
-  for (;;) {
-    way.signal?.throwIfAborted()
-    const jobs = await withMonitor(host, domid, 'libxenstat', (qmp) => ownJobs(qmp, way.name), way.signal)
-    if (jobs === undefined || jobs.length < disks.length) {
-      throw new PengxError('commandFailed', `${doing}: its QEMU has ended, or somebody else has ended the copying`)
-    }
-    if (jobs.every((job) => job.status === 'concluded')) break
-    const total = jobs.reduce((sum, job) => sum + job.total, 0)
-    way.onProgress(total === 0 ? 0 : jobs.reduce((sum, job) => sum + job.current, 0) / total)
-    await way.clock.sleep(POLL_MS, way.signal)
-  }
-  const failed = await withMonitor(host, domid, 'libxenstat', (qmp) => putAway(qmp, way.name))
-  const why = failed?.find((job) => job.error !== undefined)?.error
-  if (why === undefined) return
-  throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
-}
-
-/** Ends the jobs of that name and lets go of the volumes that they write to; none there is done. */
-export async function cancelBackup(host: Host, domid: number, way: Pick<BackupWay, 'name' | 'clock'>): Promise<void> {
-  for (;;) {
-    const left = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
-      const jobs = await ownJobs(qmp, way.name)
-      const running = jobs.filter((job) => job.status !== 'concluded')
-      for (const job of running)
-        await qmp.execute('block-job-cancel', { device: job.id, force: true }).catch(() => null)
-      if (running.length === 0) await putAway(qmp, way.name)
-      return running.length
-    })
-    if (!left) return
-    await way.clock.sleep(POLL_MS)
-  }
+  await followJobs(host, domid, disks.length, way, doing)
 }
 
 /** Why disks cannot be copied while their guest runs, or undefined; looks only. */
@@ -118,32 +81,11 @@ async function begin(qmp: Qmp, disks: readonly BackupDisk[], way: BackupWay, doi
   return true
 }
 
-type Named = OpenBlock & { readonly vdev: string | undefined }
-
-async function namedBlocks(qmp: Qmp): Promise<Named[]> {
-  const blocks = parseBlocks(await qmp.execute('query-block'))
-  const named: Named[] = []
-  for (const block of blocks) named.push({ ...block, vdev: await vdevOf(qmp, block) })
-  return named
-}
-
 /** What the guest writes through: the emulated drive for as long as it is there, since it goes when PV drivers come. */
-function blockOf(blocks: readonly Named[], disk: { readonly vdev: string; readonly path: string }): Named | undefined {
+function blockOf(
+  blocks: readonly NamedBlock[],
+  disk: { readonly vdev: string; readonly path: string },
+): NamedBlock | undefined {
   const emulated = blocks.find((block) => /^(ide|sd)\d/.test(block.device) && block.file === disk.path)
   return emulated ?? blocks.find((block) => block.vdev === disk.vdev && block.file === disk.path)
-}
-
-async function ownJobs(qmp: Qmp, name: string): Promise<BlockJob[]> {
-  return parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${name}-`))
-}
-
-/** Forgets the jobs that are over and closes their targets; gives the jobs as they ended. */
-async function putAway(qmp: Qmp, name: string): Promise<BlockJob[]> {
-  const jobs = await ownJobs(qmp, name)
-  for (const job of jobs) await qmp.execute('job-dismiss', { id: job.id })
-  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly { 'node-name'?: string }[]
-  for (const { 'node-name': node } of nodes) {
-    if (node?.startsWith(`${name}-`)) await qmp.execute('blockdev-del', { 'node-name': node })
-  }
-  return jobs
 }

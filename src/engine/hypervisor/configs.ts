@@ -26,17 +26,17 @@ export async function configFiles(host: Host, signal?: AbortSignal): Promise<Con
       .filter((name) => (directory === '/etc/xen' ? name.endsWith('.cfg') : !name.startsWith('.')))
       .map((name) => `${directory}/${name}`),
   )
-  const files: ConfigFile[] = []
+  const files = new Map<string, ConfigFile>()
   for (let index = 0; index < paths.length; index += FILES_A_BATCH) {
     const some = paths.slice(index, index + FILES_A_BATCH)
     const outputs = await runBatch(host, batch(some.map(readFile), { timeoutMs: READ_TIMEOUT_MS }), signal)
     for (const [position, path] of some.entries()) {
       const output = outputs[position]
       const file = output?.exit === 0 ? toConfigFile(path, output.stdout) : undefined
-      if (file && !files.some((known) => known.text === file.text && known.name === file.name)) files.push(file)
+      if (file && !files.has(file.text)) files.set(file.text, file)
     }
   }
-  return files
+  return [...files.values()]
 }
 
 export async function readConfig(host: Host, path: string): Promise<ConfigFile & ParsedConfig> {
@@ -55,8 +55,9 @@ export async function readConfig(host: Host, path: string): Promise<ConfigFile &
 /** Undefined for a file that is not a guest's, or that xl would not take either. */
 function toConfigFile(path: string, text: string): ConfigFile | undefined {
   try {
-    if (!parseStatements(text, path).some((statement) => GUEST_KEYS.includes(statement.key))) return undefined
-    const { spec, uuid } = parseConfig(text, path)
+    const statements = parseStatements(text, path)
+    if (!statements.some((statement) => GUEST_KEYS.includes(statement.key))) return undefined
+    const { spec, uuid } = parseConfig(text, path, statements)
     return { path, name: spec.name, text, ...(uuid === undefined ? {} : { uuid }) }
   } catch (error) {
     if (error instanceof PengxError && error.code === 'invalid') return undefined

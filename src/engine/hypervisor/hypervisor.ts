@@ -7,7 +7,9 @@ import type { Host } from '../host/host.ts'
 import type { XenInfo } from '../tools/xl.ts'
 import type { Devices } from '../tools/xlDevices.ts'
 import type { BackupDisk, BackupWay } from './backup.ts'
+import type { JobWay } from './blockJobs.ts'
 import type { Patience } from './devices.ts'
+import type { LayerPull, LayerSwitch } from './layers.ts'
 import type { Migration, MigrationWay } from './migrate.ts'
 
 /** One domain as a look sees it. */
@@ -144,7 +146,18 @@ export interface Hypervisor {
   /** Copies what the disks hold at one moment into volumes that are there, while the guest goes on. */
   backupDisks(host: Host, domid: number, disks: readonly BackupDisk[], way: BackupWay): Promise<void>
   /** Ends what an attempt of that name left at work; none there is done. */
-  cancelBackup(host: Host, domid: number, way: Pick<BackupWay, 'name' | 'clock'>): Promise<void>
+  cancelJobs(host: Host, domid: number, way: Pick<JobWay, 'name' | 'clock'>): Promise<void>
+  /** The image that QEMU writes to for each disk that it serves; none where the domain has no QEMU. */
+  writtenImages(host: Host, domid: number): Promise<ReadonlyMap<string, string>>
+  /** Moves running disks onto overlays that are there, all at one moment; those that are there already stay. */
+  switchDisks(
+    host: Host,
+    domain: { readonly domid: number; readonly uuid: string },
+    switches: readonly LayerSwitch[],
+    tag: string,
+  ): Promise<void>
+  /** Copies into an image of a running chain what it reads from those between it and `base`, and lays it on that. */
+  pullLayer(host: Host, domid: number, pull: LayerPull, way: JobWay): Promise<void>
   /** What a failed attempt leaves half attached is detached at once. */
   attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
   /** For the undo of an attachment alone. */

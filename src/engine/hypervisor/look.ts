@@ -105,15 +105,12 @@ export async function domains(host: Host, signal?: AbortSignal): Promise<DomainS
 
 /** dom0 first, the others by domid. */
 export function toDomains(rows: readonly ListedDomain[], counters: readonly NetworkCounters[]): DomainSeen[] {
-  const ends = counters.flatMap((row) => {
-    const vif = parseVifName(row.name)
-    return vif === undefined ? [] : [{ ...row, domid: vif.domid }]
-  })
+  const ends = Map.groupBy(counters, (row) => parseVifName(row.name)?.domid)
   return rows
     .toSorted((one, other) => one.domid - other.domid)
     .map((row) => {
-      const own = ends.filter((end) => end.domid === row.domid)
-      if (own.length === 0) return row
+      const own = ends.get(row.domid)
+      if (own === undefined) return row
       // what dom0 receives on its end is what the guest has sent
       return { ...row, rxBytes: sum(own, (end) => end.txBytes), txBytes: sum(own, (end) => end.rxBytes) }
     })

@@ -15,7 +15,8 @@ import {
   updateConfig,
 } from '../tools/xl.ts'
 import { formatConfig } from '../tools/xlConfig.ts'
-import { backupDisks, cancelBackup, refuseBackup } from './backup.ts'
+import { backupDisks, refuseBackup } from './backup.ts'
+import { cancelJobs } from './blockJobs.ts'
 import { change } from './change.ts'
 import { configFiles, readConfig } from './configs.ts'
 import { diskCounters } from './counters.ts'
@@ -24,6 +25,7 @@ import { details } from './details.ts'
 import { attachDisk, attachNic, detachDisk, detachNic, devices, ejectCd, insertCd } from './devices.ts'
 import { openImages, rereadImages, waitForQemu } from './handOver.ts'
 import type { Hypervisor } from './hypervisor.ts'
+import { pullLayer, switchDisks, writtenImages } from './layers.ts'
 import { domains, look } from './look.ts'
 import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
 import { resizeDisk } from './resizeDisk.ts'
@@ -45,7 +47,10 @@ export const xen: Hypervisor = {
   resizeDisk,
   refuseBackup,
   backupDisks,
-  cancelBackup,
+  cancelJobs,
+  switchDisks,
+  writtenImages,
+  pullLayer,
   attachNic,
   detachNic,
   insertCd,

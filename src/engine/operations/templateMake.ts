@@ -162,7 +162,7 @@ function backupStep(p: Params, { pm, domid, disks }: Facts & { readonly domid: n
       await cx.hypervisor.backupDisks(cx.host(pm), domid, disks, wayOf(p, cx))
       return null
     },
-    undo: (cx) => cx.hypervisor.cancelBackup(cx.host(pm), domid, wayOf(p, cx)),
+    undo: (cx) => cx.hypervisor.cancelJobs(cx.host(pm), domid, wayOf(p, cx)),
   }
 }
 

@@ -4,9 +4,10 @@
  */
 import { findNode, splitPath } from './files.ts'
 import { countersOf, remove, startCounting, stopCounting } from './guests.ts'
-import { hashText } from './noise.ts'
 import { findBlock, openBlocks, type QmpCommand, qmpError } from './qmpBlocks.ts'
 import { QMP_JOBS } from './qmpJobs.ts'
+import { QMP_LAYERS } from './qmpLayers.ts'
+import { anonymous } from './qmpNodes.ts'
 import type { BlockNode, FileNode, ImageHeader, PmState } from './state.ts'
 
 function nodeAt(pm: PmState, path: string): FileNode | BlockNode | undefined {
@@ -71,11 +72,6 @@ function inserted(image: Record<string, unknown>, nodeName: string, readOnly: bo
     cache: { 'no-flush': false, direct: false, writeback: true },
     file: image.filename,
   }
-}
-
-/** QEMU names a node that nobody has named by a number. */
-function anonymous(path: string): string {
-  return `#block${String(hashText(path) % 1000).padStart(3, '0')}`
 }
 
 const queryBlock: QmpCommand = (call) => ({
@@ -217,6 +213,7 @@ export const QMP_COMMANDS: Record<string, QmpCommand> = {
   },
   block_resize: blockResize,
   ...QMP_JOBS,
+  ...QMP_LAYERS,
   stop: ({ world, domain }) => {
     domain.qemuStopped = true
     if (domain.config.type === 'hvm') stopCounting(domain, world.clock.now())

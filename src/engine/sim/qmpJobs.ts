@@ -5,6 +5,7 @@
 import { allocatedFor, findNode, freeBytes, mountOf, setAllocated } from './files.ts'
 import { chainAllocated, openImage } from './programs/qemuImages.ts'
 import { findBlock, type QmpAnswer, type QmpCall, type QmpCommand, qmpError } from './qmpBlocks.ts'
+import { concludeStream, snapshotSync } from './qmpLayers.ts'
 import type { SimBlockJob } from './state.ts'
 
 const MS_PER_GIB = 400
@@ -35,7 +36,14 @@ const blockdevDel: QmpCommand = ({ domain, args, world }) => {
 const transaction: QmpCommand = (call) => {
   const actions = call.args.actions as readonly { type: string; data: Record<string, unknown> }[]
   const made: SimBlockJob[] = []
+  const switches: (() => void)[] = []
   for (const { type, data } of actions) {
+    if (type === 'blockdev-snapshot-sync') {
+      const moved = snapshotSync(call, data)
+      if ('error' in moved) return qmpError(moved.error)
+      switches.push(moved.apply)
+      continue
+    }
     if (type !== 'blockdev-backup') return qmpError(`transaction: ${type} is not simulated`)
     const job = backupJob(call, data)
     if ('error' in job) return { error: { class: 'GenericError', desc: job.error } }
@@ -44,6 +52,7 @@ const transaction: QmpCommand = (call) => {
   // All of a transaction ends with its slowest.
   const endsAt = Math.max(...made.map((job) => job.endsAt))
   call.domain.blockJobs = [...(call.domain.blockJobs ?? []), ...made.map((job) => ({ ...job, endsAt }))]
+  for (const move of switches) move()
   call.world.save()
   return { return: {} }
 }
@@ -83,6 +92,11 @@ function conclude(call: QmpCall): void {
   for (const job of domain.blockJobs ?? []) {
     if (job.concluded || world.clock.now() < job.endsAt) continue
     job.concluded = true
+    if (job.type === 'stream') {
+      concludeStream(call, job)
+      world.save()
+      continue
+    }
     const path = domain.addedNodes?.find((node) => node.name === job.target)?.path ?? ''
     const node = findNode(pm, path)
     if (node?.kind !== 'file' && node?.kind !== 'block') job.error = 'No such file or directory'

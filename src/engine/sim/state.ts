@@ -117,8 +117,11 @@ export interface Domain {
 /** A copy that QEMU makes; what it writes is there when its time has come and somebody asks. */
 export interface SimBlockJob {
   id: string
-  type: 'backup'
+  type: 'backup' | 'stream'
+  /** The node that it writes to, or for `stream` the path of the image. */
   target: string
+  /** For `stream`: what the image shall lie on. */
+  base?: { path: string; format: string }
   bytes: number
   virtualSize: number
   startedAt: number

@@ -1,0 +1,77 @@
+import type { Clock } from '../../lib/clock.ts'
+import { PengxError } from '../../model/error.ts'
+import type { Host } from '../host/host.ts'
+import { type BlockJob, type OpenBlock, parseBlockJobs, parseBlocks, type Qmp } from '../tools/qmp.ts'
+import { vdevOf, withMonitor } from './monitor.ts'
+
+/**
+ * What QEMU does for long with the disks of a running guest. Jobs and nodes carry names that follow from `name`, so that
+ * what an attempt left behind is found again. The monitor is held for moments only: xl and xentop want it too.
+ */
+export interface JobWay {
+  /** At most 20 characters: QEMU's names have 31. */
+  readonly name: string
+  readonly clock: Clock
+  readonly signal?: AbortSignal
+  onProgress(done: number): void
+}
+
+const POLL_MS = 700
+
+/** Waits until so many jobs of that name are over, and puts them away; fails with what one of them failed of. */
+export async function followJobs(host: Host, domid: number, count: number, way: JobWay, doing: string): Promise<void> {
+  for (;;) {
+    way.signal?.throwIfAborted()
+    const jobs = await withMonitor(host, domid, 'libxenstat', (qmp) => ownJobs(qmp, way.name), way.signal)
+    if (jobs === undefined || jobs.length < count)
+      throw new PengxError('commandFailed', `${doing}: its QEMU has ended, or somebody else has ended what it did`)
+    if (jobs.every((job) => job.status === 'concluded')) break
+    const total = jobs.reduce((sum, job) => sum + job.total, 0)
+    way.onProgress(total === 0 ? 0 : jobs.reduce((sum, job) => sum + job.current, 0) / total)
+    await way.clock.sleep(POLL_MS, way.signal)
+  }
+  const over = await withMonitor(host, domid, 'libxenstat', (qmp) => putAway(qmp, way.name))
+  const why = over?.find((job) => job.error !== undefined)?.error
+  if (why === undefined) return
+  throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
+}
+
+/** Ends the jobs of that name and lets go of the volumes that they write to; none there is done. */
+export async function cancelJobs(host: Host, domid: number, way: Pick<JobWay, 'name' | 'clock'>): Promise<void> {
+  for (;;) {
+    const left = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+      const jobs = await ownJobs(qmp, way.name)
+      const running = jobs.filter((job) => job.status !== 'concluded')
+      for (const job of running)
+        await qmp.execute('block-job-cancel', { device: job.id, force: true }).catch(() => null)
+      if (running.length === 0) await putAway(qmp, way.name)
+      return running.length
+    })
+    if (!left) return
+    await way.clock.sleep(POLL_MS)
+  }
+}
+
+export type NamedBlock = OpenBlock & { readonly vdev: string | undefined }
+
+export async function namedBlocks(qmp: Qmp): Promise<NamedBlock[]> {
+  const blocks = parseBlocks(await qmp.execute('query-block'))
+  const named: NamedBlock[] = []
+  for (const block of blocks) named.push({ ...block, vdev: await vdevOf(qmp, block) })
+  return named
+}
+
+async function ownJobs(qmp: Qmp, name: string): Promise<BlockJob[]> {
+  return parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${name}-`))
+}
+
+/** Forgets the jobs that are over and closes their targets; gives the jobs as they ended. */
+async function putAway(qmp: Qmp, name: string): Promise<BlockJob[]> {
+  const jobs = await ownJobs(qmp, name)
+  for (const job of jobs) await qmp.execute('job-dismiss', { id: job.id })
+  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly { 'node-name'?: string }[]
+  for (const { 'node-name': node } of nodes) {
+    if (node?.startsWith(`${name}-`)) await qmp.execute('blockdev-del', { 'node-name': node })
+  }
+  return jobs
+}

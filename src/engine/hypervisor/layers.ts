@@ -1,0 +1,116 @@
+import { PengxError } from '../../model/error.ts'
+import type { Json } from '../../model/json.ts'
+import type { Host } from '../host/host.ts'
+import type { Qmp } from '../tools/qmp.ts'
+import { cancelJobs, followJobs, type JobWay, type NamedBlock, namedBlocks } from './blockJobs.ts'
+import { withMonitor } from './monitor.ts'
+import { withQmpLock } from './qmpLock.ts'
+
+/**
+ * The layers under a running guest. libxl knows nothing of what is changed here: the domain's configuration must name
+ * the overlay before QEMU writes to it, or a reboot comes back on what lies below and ruins it.
+ */
+export interface LayerSwitch {
+  readonly vdev: string
+  /** What the guest writes to now. */
+  readonly from: string
+  /** A qcow2 image that lies on it, still empty. */
+  readonly to: string
+}
+
+export interface LayerPull {
+  /** The image that the bytes come into; QEMU has it open, at the top of a disk's chain or within. */
+  readonly path: string
+  /** What it shall lie on, an image further down its chain; absent: on none. */
+  readonly base?: string
+}
+
+export async function writtenImages(host: Host, domid: number): Promise<ReadonlyMap<string, string>> {
+  const images = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+    const blocks = await namedBlocks(qmp)
+    return blocks.flatMap(({ vdev, file }) => (vdev === undefined ? [] : [[vdev, file] as const]))
+  })
+  return new Map(images ?? [])
+}
+
+export async function switchDisks(
+  host: Host,
+  domain: { readonly domid: number; readonly uuid: string },
+  switches: readonly LayerSwitch[],
+  tag: string,
+): Promise<void> {
+  const doing = `cannot freeze the disks of domain ${domain.domid} on ${host.name}`
+  const done = await withQmpLock(host, domain, tag, () =>
+    withMonitor(host, domain.domid, 'libxl', async (qmp) => {
+      const before = await namedBlocks(qmp)
+      const due = switches.filter((one) => blockOf(before, one, doing).file !== one.to)
+      const actions: Json[] = due.map((one) => ({
+        type: 'blockdev-snapshot-sync',
+        data: {
+          'node-name': blockOf(before, one, doing).node,
+          'snapshot-file': one.to,
+          'snapshot-node-name': `${one.vdev}-${crypto.randomUUID().slice(0, 13)}`,
+          format: 'qcow2',
+          mode: 'existing',
+        },
+      }))
+      if (actions.length > 0) await qmp.execute('transaction', { actions })
+      const after = await namedBlocks(qmp)
+      const left = switches.find((one) => blockOf(after, one, doing).file !== one.to)
+      if (left) throw new PengxError('commandFailed', `${doing}: QEMU said yes, and ${left.vdev} is not on ${left.to}`)
+      return true
+    }),
+  )
+  if (!done) throw new PengxError('unsupported', `${doing}: the domain has no QEMU in the way of its disks`)
+}
+
+/** The node that the guest writes through. An emulated drive is a second one on the same image, which nothing here moves. */
+function blockOf(blocks: readonly NamedBlock[], { vdev, from, to }: LayerSwitch, doing: string): NamedBlock {
+  if (blocks.some((block) => /^(ide|sd)\d/.test(block.device) && (block.file === from || block.file === to))) {
+    const text = 'the guest uses the emulated drive: shut it down first, or give it PV drivers'
+    throw new PengxError('unsupported', `${doing}: ${vdev}: ${text}`)
+  }
+  const block = blocks.find((one) => one.vdev === vdev)
+  if (!block) throw new PengxError('unsupported', `${doing}: ${vdev} goes through the kernel (phy), not through QEMU`)
+  if (block.file === from || block.file === to) return block
+  throw new PengxError('refused', `${doing}: ${vdev} is written to ${block.file}, not to ${from}, as is written down`)
+}
+
+export async function pullLayer(host: Host, domid: number, { path, base }: LayerPull, way: JobWay): Promise<void> {
+  await cancelJobs(host, domid, way)
+  const doing = `cannot merge what ${path} lies on, on ${host.name}, into it`
+  const begun = await withMonitor(
+    host,
+    domid,
+    'libxenstat',
+    async (qmp) => {
+      const nodes = await chainNodes(qmp)
+      const top = nodes.find((node) => node.file === path)
+      const below = nodes.find((node) => node.file === base)
+      if (!top) throw new PengxError('refused', `${doing}: the QEMU of domain ${domid} does not have it open`)
+      if (base !== undefined && !below) throw new PengxError('refused', `${doing}: it does not lie on ${base}`)
+      const bottom = below === undefined ? {} : { 'base-node': below.name }
+      await qmp.execute('block-stream', {
+        'job-id': `${way.name}-0`,
+        device: top.name,
+        ...bottom,
+        'auto-dismiss': false,
+      })
+      return true
+    },
+    way.signal,
+  )
+  if (begun === undefined) throw new PengxError('unsupported', `${doing}: domain ${domid} has no QEMU`)
+  await followJobs(host, domid, 1, way, doing)
+}
+
+/** The image nodes, each of which stands on a node for the file that it lies in. */
+async function chainNodes(qmp: Qmp): Promise<{ readonly name: string; readonly file: string }[]> {
+  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly {
+    readonly 'node-name'?: string
+    readonly drv?: string
+    readonly file?: string
+  }[]
+  const images = nodes.filter(({ drv }) => drv === 'qcow2' || drv === 'raw' || drv === 'vpc')
+  return images.map((node) => ({ name: node['node-name'] ?? '', file: node.file ?? '' }))
+}
