@@ -67,6 +67,29 @@ export function volumeLayers(bench: VolumeBench): void {
     await nothingIsLeft()
   })
 
+  test('what lies on a volume is found, though nobody remembers it', async () => {
+    const { base, middle, top, sibling } = await makeTree()
+    const raw = await make('raw', 8)
+    const lying = async (image: Image) => (await driver.lyingOn(bench.site.host, image.path)).sort()
+    expect(await lying(base)).toEqual([middle.path])
+    expect(await lying(middle)).toEqual([sibling.path, top.path].sort())
+    for (const image of [top, raw]) expect(await lying(image)).toEqual([])
+    await driver.setAside(bench.site.host, top.path, TAG)
+    const aside = await lying(middle)
+    expect(aside).toEqual([sibling.path, `${top.path}.aside`].sort())
+    await driver.bringBack(bench.site.host, top.path, TAG)
+    if (bench.site.putToSleep) {
+      await bench.site.putToSleep(sibling.path)
+      await expect(driver.lyingOn(bench.site.host, base.path)).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringMatching(/is not active and may lie on .*lvchange -ay/),
+      })
+      await driver.activate(bench.site.host, sibling, TAG)
+    }
+    await drop(top, sibling, middle, base, raw)
+    await nothingIsLeft()
+  })
+
   test('a layer goes into the one above it, and no other is touched', async () => {
     const { base, middle, top, sibling } = await makeTree()
     const names = await bench.site.list()

@@ -26,7 +26,7 @@ import {
   zeroFrom,
 } from './blockRoom.ts'
 import { convertWatched, readImage } from './image.ts'
-import { compareVolumes, readChain, rebaseVolume } from './layers.ts'
+import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
 import type { ChainImage, Image, VolumeDriver } from './volumeDriver.ts'
 import { findVolume, groupOf, inExtents, lookAtGroup, placeOf, poolFree, poolOf } from './volumeGroup.ts'
 
@@ -173,6 +173,23 @@ export const blockVolumes: VolumeDriver = {
   },
 
   chain: readChain,
+
+  async lyingOn(host, path) {
+    const { group } = placeOf(path)
+    const { volumes } = await lookAtGroup(host, group, '')
+    const images = volumes.filter(({ kind }) => kind === 'thick' || kind === 'thin')
+    const sleeping = images.find((volume) => !volume.active && formatOf(volume) === 'qcow2')
+    if (sleeping) {
+      const why = `logical volume ${group}/${sleeping.name} on ${host.name} is not active and may lie on ${path}`
+      throw new PengxError('refused', `${why}: lvchange -ay ${group}/${sleeping.name}`)
+    }
+    const asked = images.filter((volume) => volume.active && formatOf(volume) !== 'raw')
+    return await lyingAmong(
+      host,
+      asked.map(({ name }) => `/dev/${group}/${name}`),
+      path,
+    )
+  },
 
   async rebase(host, path, backing, tag, onProgress, signal) {
     const makeRoom = async (chain: readonly ChainImage[]) => {

@@ -2,12 +2,12 @@ import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
 import { run, runAll, runBatch } from '../host/run.ts'
-import { removeFile } from '../tools/files.ts'
+import { listNames, parseNames, removeFile } from '../tools/files.ts'
 import { changes, type Program, reads } from '../tools/program.ts'
 import { createImage, resizeImage } from '../tools/qemuImg.ts'
 import { freeSpace, parseFreeSpace } from '../tools/system.ts'
 import { convertWatched, readImage } from './image.ts'
-import { compareVolumes, readChain, rebaseVolume } from './layers.ts'
+import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
 import type { VolumeDriver } from './volumeDriver.ts'
 
 /**
@@ -146,6 +146,19 @@ export const fileVolumes: VolumeDriver = {
   },
 
   chain: readChain,
+
+  async lyingOn(host, path) {
+    const directory = path.slice(0, path.lastIndexOf('/'))
+    const { stdout } = await run(host, { ...listNames(directory), okExits: [0, 2] })
+    // what was set aside may come back
+    const names = parseNames(stdout).filter((name) => /\.qcow2(\.|$)/.test(name))
+    return await lyingAmong(
+      host,
+      names.map((name) => `${directory}/${name}`),
+      path,
+    )
+  },
+
   rebase: (host, path, backing, tag, onProgress, signal) =>
     rebaseVolume(host, path, backing, { tag, onProgress, signal }),
   compare: compareVolumes,

@@ -1,8 +1,17 @@
 import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
-import { run, runWatched } from '../host/run.ts'
+import { run, runBatch, runWatched } from '../host/run.ts'
 import { changes } from '../tools/program.ts'
-import { compareImages, diskFormat, imageChain, parseImageChain, pullImage } from '../tools/qemuImg.ts'
+import {
+  compareImages,
+  diskFormat,
+  imageChain,
+  imageInfo,
+  parseImageChain,
+  parseImageInfo,
+  pullImage,
+} from '../tools/qemuImg.ts'
 import { needFlushed, said } from './image.ts'
 import type { ChainImage, Image } from './volumeDriver.ts'
 
@@ -24,6 +33,24 @@ export async function readChain(host: Host, image: Image): Promise<ChainImage[]>
     const { sizeMib, usedMib, corrupt, backingPath } = info
     return { path, format, sizeMib, usedMib, corrupt, ...(backingPath === undefined ? {} : { backing: backingPath }) }
   })
+}
+
+/** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
+const HEADERS_A_BATCH = 100
+
+/** Which of these lie on `base`, as their headers tell; what is no qcow2 image lies on nothing. */
+export async function lyingAmong(host: Host, paths: readonly string[], base: string): Promise<string[]> {
+  const lying: string[] = []
+  const others = paths.filter((path) => path !== base)
+  for (let index = 0; index < others.length; index += HEADERS_A_BATCH) {
+    const some = others.slice(index, index + HEADERS_A_BATCH)
+    const outputs = await runBatch(host, batch(some.map((path) => ({ ...imageInfo(path, 'qcow2'), okExits: [0, 1] }))))
+    for (const [position, path] of some.entries()) {
+      const output = outputs[position]
+      if (output?.exit === 0 && parseImageInfo(output.stdout).backingPath === base) lying.push(path)
+    }
+  }
+  return lying
 }
 
 interface Pull {

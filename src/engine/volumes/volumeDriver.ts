@@ -122,6 +122,8 @@ export interface VolumeDriver {
    * in use. `notFound` where one of them is not there or sleeps (`activate`).
    */
   chain(host: Host, image: Image): Promise<ChainImage[]>
+  /** Volumes of the same place that lie on that one, as their headers tell: those too that nobody remembers. */
+  lyingOn(host: Host, path: string): Promise<string[]>
   /**
    * Puts a qcow2 volume that nobody has open on another image of its chain, or on none: what it reads from those between
    * is copied into it first, so that it reads as before, and from then on those may go. They are not touched. What was
