@@ -73,12 +73,17 @@ function readSettings(path: string): { settings: Settings; problems: readonly st
   return { settings: parsed.settings, problems: parsed.problems.map((problem) => `${path}:${problem}`) }
 }
 
-/** What the engine is made of for this invocation; makes the store's directory, readable by its owner alone. */
-export function engineConfig(config: Config, site: SiteArgs, watch: EngineConfig['watch']): EngineConfig {
+/** What the engine is made of for this invocation, `behind` as in its demo; makes the store's directory, readable by its owner alone. */
+export function engineConfig(
+  config: Config,
+  site: SiteArgs,
+  watch: EngineConfig['watch'],
+  behind = false,
+): EngineConfig {
   if (!site.demo) makeStateDirectory(config, site)
   return {
     store: site.demo ? 'memory' : { path: config.storePath },
-    ...(site.demo ? { demo: site.demo } : {}),
+    ...(site.demo ? { demo: { ...site.demo, behind } } : {}),
     destinations: site.destinations,
     local: !site.demo && isXenHost(),
     readOnly: site.readOnly,

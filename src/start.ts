@@ -38,7 +38,7 @@ function understand(argv: readonly string[]): Invocation {
   }
 }
 
-type Open = (watch: EngineConfig['watch']) => Promise<Engine>
+type Open = (watch: EngineConfig['watch'], behind?: boolean) => Promise<Engine>
 type Ending = ReturnType<typeof takeCareOfTheEnd>
 
 async function carryOut(
@@ -52,11 +52,11 @@ async function carryOut(
     await processIo.out(text)
     return 0
   }
-  const open: Open = async (watch) => {
+  const open: Open = async (watch, behind) => {
     const { createEngine } = await import('./engine/engine.ts')
     // A line that is being typed makes no store, and no directory for one.
     const isNowhere = action.kind === 'complete' && !site.demo && !existsSync(config.storePath)
-    const engine = await createEngine(isNowhere ? nowhere(config) : engineConfig(config, site, watch))
+    const engine = await createEngine(isNowhere ? nowhere(config) : engineConfig(config, site, watch, behind))
     ending.onEnd(() => engine.close())
     return engine
   }
@@ -75,7 +75,7 @@ async function carryOut(
       return 0
     }
     case 'terminal':
-      if (process.stdin.isTTY && process.stdout.isTTY) return showScreens(open('beat'), site, config, ending)
+      if (process.stdin.isTTY && process.stdout.isTTY) return showScreens(open('beat', true), site, config, ending)
       return (await import('./cli/list.ts')).printSite(await open('never'), processIo)
     case 'serve':
       return serve(action, open, config, ending)

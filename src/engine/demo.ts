@@ -1,87 +1,109 @@
+import type { Disk } from '../model/disk.ts'
 import type { Pm } from '../model/pm.ts'
 import type { Vm } from '../model/vm.ts'
 import type { Host } from './host/host.ts'
-import type { Hypervisor } from './hypervisor/hypervisor.ts'
-import { adoptedVm } from './operations/adopt.ts'
+import type { ConfigFile, Hypervisor } from './hypervisor/hypervisor.ts'
+import { adoptedVm, filesByDomain } from './operations/adopt.ts'
 import type { Store } from './store/store.ts'
+import { parseConfig } from './tools/xlConfig.ts'
+import { needDriver } from './volumes/drivers.ts'
 import { withSizes } from './volumes/sizes.ts'
 import type { Observer } from './watch/observe.ts'
 
 /** How many running VMs of the simulated site are left as they were found, so that adopting can be tried. */
 const LEFT_ALONE = 3
 
+export interface DemoParts {
+  readonly store: Store
+  readonly observer: Observer
+  readonly hypervisor: Hypervisor
+  host(pm: Pm): Host
+}
+
 /**
  * Makes a simulated site look lived in: its PMs are looked at, most of its VMs are under care, and storlinks stand where
- * its disks lie.
+ * its disks lie. One PM after the other, so that there is something to see early; aborted, it stops between two.
  */
-export async function furnishDemo(
-  store: Store,
-  observer: Observer,
-  hypervisor: Hypervisor,
-  host: (pm: Pm) => Host,
-): Promise<void> {
-  const { view, inventory } = store
-  await Promise.all(view.pms().map((pm) => observer.look(pm.uuid)))
-  const found = view.vms().filter((vm) => vm.origin === 'found')
-  const running = found
-    .slice(0, Math.max(0, found.length - LEFT_ALONE))
-    .map((vm) => ({ ...vm, origin: 'adopted' as const, configPath: `/etc/xen/pengx/${vm.uuid}.cfg` }))
-  const stopped = await Promise.all(view.pms().map((pm) => stoppedOn(pm, hypervisor, host(pm))))
-  const adopted = [...running, ...stopped.flat()]
-  const storlinks = await makeStorlinks(store, adopted)
-  const owned = adopted.map((vm) => ({
-    ...vm,
-    disks: vm.disks.map((disk) => {
-      const storlink = storlinks.get(placeOf(vm, disk.path))
-      return { ...disk, owned: true, ...(storlink === undefined ? {} : { storlink }) }
-    }),
-  }))
-  await inventory.putVms(owned)
-  await Promise.all(view.pms().map((pm) => observer.look(pm.uuid)))
-}
-
-/** VMs that only their configuration files tell of. */
-async function stoppedOn(pm: Pm, hypervisor: Hypervisor, host: Host): Promise<Vm[]> {
-  const rows: Vm[] = []
-  for (const { path, uuid } of pm.seen.configs ?? []) {
-    const { spec } = await hypervisor.readConfig(host, path)
-    const id = uuid ?? crypto.randomUUID()
-    const row = adoptedVm({ spec, uuid: id, pm: pm.uuid, name: spec.name, now: Date.now(), configPath: path })
-    rows.push({ ...row, disks: await withSizes(host, row.disks) })
+export async function furnishDemo(parts: DemoParts, signal: AbortSignal): Promise<void> {
+  const { view } = parts.store
+  for (const pm of view.pms()) {
+    if (signal.aborted) return
+    await parts.observer.look(pm.uuid)
   }
-  return rows
+  const found = view.vms().filter((vm) => vm.origin === 'found')
+  const alone = new Set(found.slice(-LEFT_ALONE).map((vm) => vm.uuid))
+  for (const pm of view.pms()) {
+    if (signal.aborted) return
+    await furnishPm(parts, pm, alone)
+  }
 }
 
-function placeOf(vm: Vm, path: string): string {
-  return `${vm.pm} ${path.slice(0, path.lastIndexOf('/'))}`
+async function furnishPm({ store, hypervisor, host }: DemoParts, pm: Pm, alone: ReadonlySet<string>): Promise<void> {
+  const files = await hypervisor.configFiles(host(pm))
+  const found = store.view.vmsOn(pm.uuid).filter((vm) => vm.origin === 'found' && !alone.has(vm.uuid))
+  const paths = new Set((pm.seen.configs ?? []).map((config) => config.path))
+  const fileOf = filesByDomain(files)
+  const rows = [
+    ...found.map((vm) => adoptRunning(vm, fileOf(vm))),
+    ...files.filter((file) => paths.has(file.path)).map((file) => adoptStopped(pm, file)),
+  ]
+  const disks = await withSizes(
+    host(pm),
+    rows.flatMap((vm) => vm.disks),
+  )
+  const sized = new Map(disks.map((disk) => [disk.uuid, disk]))
+  const storlinks = await makeStorlinks(store, pm, host(pm), disks)
+  const laid = (disk: Disk): Disk => {
+    const storlink = storlinks.get(directoryOf(disk.path))
+    return { ...(sized.get(disk.uuid) ?? disk), owned: true, ...(storlink === undefined ? {} : { storlink }) }
+  }
+  await store.inventory.putVms(rows.map((vm) => ({ ...vm, disks: vm.disks.map(laid) })))
 }
 
-/** A storlink for each directory in which disks lie. */
-async function makeStorlinks({ view, inventory }: Store, vms: readonly Vm[]): Promise<Map<string, number>> {
+function adoptRunning(vm: Vm, file: ConfigFile | undefined): Vm {
+  const { uuid, pm, name } = vm
+  const from = { uuid, pm, name, now: Date.now(), before: vm }
+  if (!file) return withSizesOf(adoptedVm({ ...from, spec: vm }), vm)
+  const { spec } = parseConfig(file.text, file.path)
+  return withSizesOf(adoptedVm({ ...from, spec, configPath: file.path }), vm)
+}
+
+/** What the look at the running domain has found out already. */
+function withSizesOf(vm: Vm, before: Vm): Vm {
+  const sizes = new Map(before.disks.map((disk) => [disk.path, disk.sizeMib]))
+  const sized = (disk: Disk): Disk => {
+    const sizeMib = sizes.get(disk.path)
+    return sizeMib === undefined ? disk : { ...disk, sizeMib }
+  }
+  return { ...vm, disks: vm.disks.map(sized) }
+}
+
+/** One that only its configuration file tells of. */
+function adoptStopped(pm: Pm, file: ConfigFile): Vm {
+  const { spec } = parseConfig(file.text, file.path)
+  const uuid = file.uuid ?? crypto.randomUUID()
+  return adoptedVm({ spec, uuid, pm: pm.uuid, name: spec.name, now: Date.now(), configPath: file.path })
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
+
+/** A storlink for each directory in which disks lie, by directory. */
+async function makeStorlinks(
+  { inventory }: Store,
+  pm: Pm,
+  host: Host,
+  disks: readonly Disk[],
+): Promise<Map<string, number>> {
   const made = new Map<string, number>()
-  for (const vm of vms) {
-    for (const { path } of vm.disks) {
-      const place = placeOf(vm, path)
-      if (made.has(place) || path.startsWith('/dev/')) continue
-      const link = path.slice(0, path.lastIndexOf('/'))
-      const name = `${view.needPm(vm.pm).name}-${link.split('/').at(-1)}`
-      const size = { sizeMib: 1_048_576, freeMib: 600_000 }
-      made.set(
-        place,
-        await inventory.putStorlink({
-          id: 0,
-          pm: vm.pm,
-          name,
-          link,
-          type: 'LO',
-          level: 'FL',
-          shared: false,
-          desc: '',
-          ...size,
-          createdAt: vm.createdAt,
-        }),
-      )
-    }
+  const links = new Set(disks.map((disk) => directoryOf(disk.path)).filter((link) => !link.startsWith('/dev')))
+  for (const link of links) {
+    const { sizeMib, freeMib } = await needDriver('FL').inspect(host, link)
+    const name = `${pm.name}${link.replaceAll('/', '-')}`
+    const kind = { type: 'LO', level: 'FL', shared: false, desc: '' } as const
+    const row = { id: 0, pm: pm.uuid, name, link, ...kind, sizeMib, freeMib, createdAt: Date.now() }
+    made.set(link, await inventory.putStorlink(row))
   }
   return made
 }

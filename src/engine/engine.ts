@@ -173,7 +173,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     if (!config.readOnly) await reviveStuck(view, runner)
   }
   // What lies beside what was adopted is told by the next look.
-  if (config.demo && config.watch === 'never') await lookAtAll()
+  if (config.demo && config.watch === 'never') await lookAtAll(false)
   const late = config.watch === 'beat' ? setTimeout(() => void store.perf.load().catch(() => undefined), 50) : undefined
 
   async function lookAtAll(sure: boolean): Promise<void> {

@@ -6,6 +6,7 @@ import type { Json } from '../../model/json.ts'
 import type { Pm } from '../../model/pm.ts'
 import { isUpkeep } from '../../model/template.ts'
 import { domainNameFor, refuseName, type Vm, type VmSpec } from '../../model/vm.ts'
+import type { ConfigFile } from '../hypervisor/hypervisor.ts'
 import type { Context, Operation } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
@@ -123,6 +124,15 @@ type Adopted = {
   readonly notUnderstood: readonly string[]
 }
 
+/** Finds the file that a domain was built from, by its UUID where the file names one. */
+export function filesByDomain(
+  files: readonly ConfigFile[],
+): (domain: { readonly uuid: string; readonly name: string }) => ConfigFile | undefined {
+  const keyOf = ({ uuid, name }: ConfigFile) => (uuid === undefined ? `name ${name}` : `uuid ${uuid}`)
+  const found = new Map(files.toReversed().map((file) => [keyOf(file), file]))
+  return ({ uuid, name }) => found.get(`uuid ${uuid}`) ?? found.get(`name ${name}`)
+}
+
 /** A running domain tells what it is; the file it was built from, where there is one, is what it will be started from. */
 async function lookAtDomain(cx: Context, vm: Vm): Promise<Adopted> {
   const host = cx.host(vm.pm)
@@ -131,7 +141,7 @@ async function lookAtDomain(cx: Context, vm: Vm): Promise<Adopted> {
   const [detail] = await cx.hypervisor.details(host, [domain.domid], cx.signal)
   if (!detail) throw new PengxError('notFound', `${vm.name} went away while it was looked at`)
   const files = await cx.hypervisor.configFiles(host, cx.signal)
-  const file = files.find((one) => (one.uuid === undefined ? one.name === domain.name : one.uuid === vm.uuid))
+  const file = filesByDomain(files)({ uuid: vm.uuid, name: domain.name })
   if (!file) return { spec: detail.spec, uuid: vm.uuid, notUnderstood: detail.notUnderstood }
   const config = await cx.hypervisor.readConfig(host, file.path)
   return { spec: config.spec, uuid: vm.uuid, configPath: file.path, notUnderstood: config.notUnderstood }

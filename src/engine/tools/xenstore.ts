@@ -25,6 +25,7 @@ export function parseStoreList(stdout: string): Map<string, string> {
 const NAMED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', '"': '"' }
 
 function unescapeValue(text: string): string {
+  if (!text.includes('\\')) return text
   return text.replace(/\\(x[0-9a-f]{2}|[0-7]{1,3}|.)/g, (whole, code: string) => {
     if (code.length === 3 && code.startsWith('x')) return String.fromCharCode(Number.parseInt(code.slice(1), 16))
     if (/^[0-7]+$/.test(code)) return String.fromCharCode(Number.parseInt(code, 8))

@@ -5,7 +5,7 @@ import { type DiskSpec, formatDisk, parseDisk, toDiskSpec } from './xlDisk.ts'
 import { cdDrive } from './xlDrive.ts'
 import { formatNic, parseNic } from './xlNic.ts'
 import { type ConfigReader, createReader } from './xlReader.ts'
-import { formatList, parseStatements, quoteString } from './xlSyntax.ts'
+import { formatList, parseStatements, quoteString, type XlStatement } from './xlSyntax.ts'
 import { formatVnc, readVnc } from './xlVnc.ts'
 
 /**
@@ -26,8 +26,13 @@ export interface ParsedConfig {
 
 const HEADER = /^# written by pengx for ([^\n]*) \(([0-9a-f-]{36})\);/
 
-export function parseConfig(text: string, source = 'configuration'): ParsedConfig {
-  const reader = createReader(parseStatements(text, source), source)
+/** `statements`: those of the text, where they have been read already. */
+export function parseConfig(
+  text: string,
+  source = 'configuration',
+  statements: readonly XlStatement[] = parseStatements(text, source),
+): ParsedConfig {
+  const reader = createReader(statements, source)
   const name = reader.text('name')
   if (name === undefined || name === '') throw reader.wrong('it has no name')
   const type = readType(reader)

@@ -143,12 +143,15 @@ function lineAt(text: string, at: number): number {
 
 /** The comment lines right above a statement that begins its line; what pengx wrote itself is left out. */
 function commentAbove(text: string, at: number): string {
-  const lines = text.slice(0, at).split('\n')
-  if (lines.pop()!.trim() !== '') return ''
+  let end = text.lastIndexOf('\n', at - 1)
+  if (text.slice(end + 1, at).trim() !== '') return ''
   let comment = ''
-  for (let line = lines.pop(); line !== undefined && /^\s*#/.test(line); line = lines.pop()) {
-    if (line.startsWith('# written by pengx ')) break
+  while (end >= 0) {
+    const begin = end === 0 ? 0 : text.lastIndexOf('\n', end - 1) + 1
+    const line = text.slice(begin, end)
+    if (!/^\s*#/.test(line) || line.startsWith('# written by pengx ')) break
     comment = `${line.trim()}\n${comment}`
+    end = begin - 1
   }
   return comment
 }

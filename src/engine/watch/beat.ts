@@ -9,6 +9,8 @@ import type { Observer } from './observe.ts'
 export interface Beat {
   /** Looks at a PM soon, without waiting for its turn. */
   nudge(pm: string): void
+  /** Begins; until then nobody has a turn. */
+  start(): void
   /** Sees to it that every PM of the view has its turn; call it when PMs come or go. */
   sync(): void
   stop(): void
@@ -20,6 +22,7 @@ const LONGEST_MS = 30_000
 export function createBeat(view: View, observer: Observer, clock: Clock): Beat {
   const stopped = new AbortController()
   const wakers = new Map<string, AbortController>()
+  let isStarted = false
 
   async function follow(pm: string): Promise<void> {
     let pauseMs = BEAT_MS
@@ -36,7 +39,12 @@ export function createBeat(view: View, observer: Observer, clock: Clock): Beat {
 
   const beat: Beat = {
     nudge: (pm) => wakers.get(pm)?.abort(),
+    start() {
+      isStarted = true
+      beat.sync()
+    },
     sync() {
+      if (!isStarted || stopped.signal.aborted) return
       for (const pm of view.pms()) {
         if (wakers.has(pm.uuid)) continue
         wakers.set(pm.uuid, new AbortController())

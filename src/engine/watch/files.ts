@@ -51,11 +51,11 @@ async function findImages(host: Host, directories: readonly string[]): Promise<I
 
 /** Configurations that no row stands for: neither its own file nor one of its name. */
 export function unclaimed(rows: readonly Vm[], configs: readonly ConfigFile[]): FoundConfig[] {
+  const paths = new Set(rows.map((vm) => vm.configPath))
+  const uuids = new Set<string | undefined>(rows.map((vm) => vm.uuid))
+  const names = new Set(rows.map((vm) => vm.name))
   const claimed = (file: ConfigFile) =>
-    rows.some(
-      (vm) =>
-        vm.configPath === file.path || vm.uuid === file.uuid || (vm.name === file.name && file.uuid === undefined),
-    )
+    paths.has(file.path) || (file.uuid === undefined ? names.has(file.name) : uuids.has(file.uuid))
   return configs
     .filter((file) => !claimed(file))
     .map(({ path, name, uuid }) => ({ path, name, ...(uuid === undefined ? {} : { uuid }) }))

@@ -80,6 +80,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       const job = view.jobOn('vm', uuid)
       return job !== undefined && job.state !== 'stuck'
     },
+    isHeld: (uuid) => view.jobOn('vm', uuid) !== undefined,
     isUp: (pm) => view.getPm(pm)?.seen.reach === 'up',
     pmName: (pm) => view.getPm(pm)?.name ?? pm,
   }
@@ -132,13 +133,11 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     return details
   }
 
-  function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, sized: readonly Disk[]): Vm {
+  function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, sized: ReadonlyMap<string, Disk>): Vm {
     const now = clock.now()
     return {
       ...detail.spec,
-      disks: identifyDisks(domain.uuid, detail.spec.disks, now).map(
-        (disk) => sized.find((one) => one.uuid === disk.uuid) ?? disk,
-      ),
+      disks: identifyDisks(domain.uuid, detail.spec.disks, now).map((disk) => sized.get(disk.uuid) ?? disk),
       uuid: domain.uuid,
       pm,
       origin: 'found',
@@ -168,10 +167,12 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   ): Promise<void> {
     const found: Vm[] = []
     const seen: { uuid: string; seen: VmSeen; bootedAt?: number }[] = []
+    const appeared = new Map(meaning.appeared.map((domain) => [domain.domid, domain]))
+    const sized = new Map(disks.map((disk) => [disk.uuid, disk]))
     for (const detail of details) {
-      const domain = meaning.appeared.find((one) => one.domid === detail.domid)
+      const domain = appeared.get(detail.domid)
       const vm = view.getVm(detail.uuid)
-      if (domain && !vm) found.push(foundVm(pm, domain, detail, disks))
+      if (domain && !vm) found.push(foundVm(pm, domain, detail, sized))
       if (!vm || vm.seen.domid !== detail.domid) continue
       const vnc = detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }
       const booted = detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }

@@ -2,7 +2,7 @@
 import { splitPath } from '../files.ts'
 import type { Call } from '../program.ts'
 import { bytesOf } from './fileWords.ts'
-import { chainAllocated, type Image, type Options, openOrSay, readLock, writerOf } from './qemuImages.ts'
+import { chainAllocated, type Image, type Options, openOrSay, readLock } from './qemuImages.ts'
 import { readPath } from './readFiles.ts'
 
 export function info(call: Call, given: Options): number {
@@ -20,7 +20,7 @@ export function info(call: Call, given: Options): number {
       return 1
     }
     names.add(name)
-    chain.push(infoOf(call, at, name))
+    chain.push(infoOf(at, name))
     const backing: string | undefined = at.header.backing
     if (backing === undefined || !given.flags.has('--backing-chain')) break
     name = backing.startsWith('/') ? backing : `/${splitPath(at.path).slice(0, -1).join('/')}/${backing}`
@@ -33,7 +33,7 @@ export function info(call: Call, given: Options): number {
   return 0
 }
 
-function infoOf(call: Call, image: Image, name: string): Record<string, unknown> {
+function infoOf(image: Image, name: string): Record<string, unknown> {
   const { header, node } = image
   const below = header.backing
   const dir = `/${splitPath(image.path).slice(0, -1).join('/')}`
@@ -66,7 +66,7 @@ function infoOf(call: Call, image: Image, name: string): Record<string, unknown>
     ...(below === undefined
       ? {}
       : { 'full-backing-filename': below.startsWith('/') ? below : `${dir}/${below}`, 'backing-filename': below }),
-    'dirty-flag': writerOf(call.pm, image.path) && false,
+    'dirty-flag': false,
   }
 }
 
