@@ -18,29 +18,14 @@ const storlink: FormField = {
 }
 const format: FormField = { name: 'format', within: 'disk', param: 'format' }
 
-/** A template of an image that lies on a storlink. */
-export const templateAddForm: Form = {
-  root: 'template',
-  fields: [
-    ...described,
-    storlink,
-    { name: 'uuid', within: 'disk', param: 'uuid', required: true },
-    format,
-    ...bootFields,
-  ],
+/** What the disk is made from tells the two ways of adding a template apart. */
+function addForm(from: Pick<FormField, 'name' | 'param'>): Form {
+  const fields = [...described, storlink, { ...from, within: 'disk', required: true } as const, format, ...bootFields]
+  return { root: 'template', fields }
 }
 
-/** A template with an empty disk. */
-export const templateNewForm: Form = {
-  root: 'template',
-  fields: [
-    ...described,
-    storlink,
-    { name: 'size', within: 'disk', param: 'size', required: true },
-    format,
-    ...bootFields,
-  ],
-}
+export const templateAddForm = addForm({ name: 'uuid', param: 'uuid' })
+export const templateNewForm = addForm({ name: 'size', param: 'size' })
 
 export const templateOfVmForm: Form = {
   root: 'template',
