@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { uuidOfMachineId } from '../../lib/ids.ts'
 import { type Disk, identifyDisks } from '../../model/disk.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
-import type { Pm, PmSeen, Stray } from '../../model/pm.ts'
+import type { Pm } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
@@ -12,6 +12,7 @@ import { withSizes } from '../volumes/sizes.ts'
 import { type FilesSeen, lookForFiles, unclaimed } from './files.ts'
 import { createSampler } from './perf.ts'
 import { type Known, type Meaning, reconcile } from './reconcile.ts'
+import { foundVm, seenPm } from './rows.ts'
 import { createSpaceLook } from './spaces.ts'
 
 /**
@@ -133,32 +134,6 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     return details
   }
 
-  function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, sized: ReadonlyMap<string, Disk>): Vm {
-    const now = clock.now()
-    return {
-      ...detail.spec,
-      disks: identifyDisks(domain.uuid, detail.spec.disks, now).map((disk) => sized.get(disk.uuid) ?? disk),
-      uuid: domain.uuid,
-      pm,
-      origin: 'found',
-      desc: '',
-      os: '',
-      osArch: '',
-      createdAt: now,
-      ...(detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }),
-      configForeign: false,
-      seen: {
-        state: domain.state,
-        since: now,
-        domid: domain.domid,
-        memoryMib: domain.memoryMib,
-        vcpuCount: domain.vcpuCount,
-        ...(detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }),
-        drift: [],
-      },
-    }
-  }
-
   async function writeDetails(
     pm: string,
     meaning: Meaning,
@@ -172,7 +147,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     for (const detail of details) {
       const domain = appeared.get(detail.domid)
       const vm = view.getVm(detail.uuid)
-      if (domain && !vm) found.push(foundVm(pm, domain, detail, sized))
+      if (domain && !vm) found.push(foundVm(pm, domain, detail, sized, clock.now()))
       if (!vm || vm.seen.domid !== detail.domid) continue
       const vnc = detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }
       const booted = detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }
@@ -182,40 +157,26 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     if (seen.length > 0) await inventory.recordSeen({ vms: seen })
   }
 
-  function pmSeenOf(row: Pm, look: PmLook, strays: readonly Stray[]): PmSeen {
-    const { configs, isos } = stateOf(row.uuid).files
-    const now = clock.now()
-    const dom0 = look.domains.find((domain) => domain.domid === 0)
-    const { xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges } = look
-    return {
-      reach: 'up',
-      since: row.seen.reach === 'up' ? row.seen.since : now,
-      at: now,
-      // To the second is too fine: it would differ at each look.
-      bootedAt:
-        Math.abs((row.seen.bootedAt ?? 0) - (now - look.uptimeSeconds * 1000)) < 5000
-          ? row.seen.bootedAt!
-          : now - look.uptimeSeconds * 1000,
-      ...(dom0 ? { dom0MemoryMib: dom0.memoryMib, dom0VcpuCount: dom0.vcpuCount } : {}),
-      ...{ xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges },
-      strays,
-      configs: unclaimed(view.vmsOn(row.uuid), configs),
-      isos,
-    }
-  }
-
   async function lookAt(row: Pm, sure: boolean): Promise<void> {
-    const state = stateOf(row.uuid)
-    const ticket = ++state.started
+    const ticket = ++stateOf(row.uuid).started
     const look = await hypervisor.look(host(row))
     const uuid = uuidOfMachineId(look.machineId)
-    if (isProvisional(row)) return await settle(row, look, uuid)
-    if (uuid !== row.uuid) {
+    if (!isProvisional(row)) {
+      if (uuid === row.uuid) return await record(row, ticket, look, sure)
       throw new PengxError(
         'refused',
         `${row.destination} leads to another machine now: its machine-id is ${uuid}, not ${row.uuid}`,
       )
     }
+    const settled = await settle(row, look, uuid)
+    // Nobody has looked at what nobody knew: there is nothing that this look could be older than.
+    if (settled) await record(settled, ++stateOf(uuid).started, look, sure)
+    else await observer.look(uuid)
+  }
+
+  /** Looks closer at what is new in a look, and writes it all down. */
+  async function record(row: Pm, ticket: number, look: PmLook, sure: boolean): Promise<void> {
+    const state = stateOf(row.uuid)
     if (row.seen.bootId !== undefined && row.seen.bootId !== look.bootId) state.detailed.clear()
     const details = await detailsOf(row, state, look.domains)
     const fresh = details.filter((detail) => !view.getVm(detail.uuid))
@@ -232,7 +193,9 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       await writeMeaning(meaning)
       await writeDetails(row.uuid, meaning, details, disks)
       // Which files no row stands for can be told when every domain has its row.
-      const seen = pmSeenOf(view.getPm(row.uuid) ?? row, look, meaning.strays)
+      const { configs, isos } = state.files
+      const beside = { strays: meaning.strays, configs: unclaimed(view.vmsOn(row.uuid), configs), isos }
+      const seen = seenPm(view.getPm(row.uuid) ?? row, look, beside, clock.now())
       await inventory.recordSeen({ pms: [{ uuid: row.uuid, seen, cpuCount, memoryMib }] })
     }
     await apply(row.uuid, ticket, look.domains, write, sure)
@@ -241,21 +204,20 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
   }
 
-  /** A machine that had never answered gets the identity that it has. */
-  async function settle(row: Pm, look: PmLook, uuid: string): Promise<void> {
+  /** A machine that had never answered gets the identity that it has; undefined where it is known under that already. */
+  async function settle(row: Pm, look: PmLook, uuid: string): Promise<Pm | undefined> {
     await inventory.dropPm(row.uuid)
-    if (!view.getPm(uuid)) {
-      const name = row.name === row.destination.replace(/^ssh:/, '') ? look.hostname : row.name
-      const taken = view.pms().some((pm) => pm.name === name)
-      await inventory.putPm({
-        ...row,
-        uuid,
-        name: taken ? `${name} (${row.destination})` : name,
-        cpuCount: look.cpuCount,
-        memoryMib: look.totalMib,
-      })
-    }
-    await observer.look(uuid)
+    if (view.getPm(uuid)) return undefined
+    const name = row.name === row.destination.replace(/^ssh:/, '') ? look.hostname : row.name
+    const taken = view.pms().some((pm) => pm.name === name)
+    await inventory.putPm({
+      ...row,
+      uuid,
+      name: taken ? `${name} (${row.destination})` : name,
+      cpuCount: look.cpuCount,
+      memoryMib: look.totalMib,
+    })
+    return view.getPm(uuid)
   }
 
   async function countDisks(row: Pm, domains: readonly DomainSeen[]): Promise<void> {

@@ -1,0 +1,62 @@
+import { type Disk, identifyDisks } from '../../model/disk.ts'
+import type { FoundConfig, IsoImage, Pm, PmSeen, Stray } from '../../model/pm.ts'
+import type { Vm } from '../../model/vm.ts'
+import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/hypervisor.ts'
+
+/** What a look has found, as it is written down. */
+
+/** `sized`: disks whose size is known, by UUID. */
+export function foundVm(
+  pm: string,
+  domain: DomainSeen,
+  detail: DomainDetail,
+  sized: ReadonlyMap<string, Disk>,
+  now: number,
+): Vm {
+  return {
+    ...detail.spec,
+    disks: identifyDisks(domain.uuid, detail.spec.disks, now).map((disk) => sized.get(disk.uuid) ?? disk),
+    uuid: domain.uuid,
+    pm,
+    origin: 'found',
+    desc: '',
+    os: '',
+    osArch: '',
+    createdAt: now,
+    ...(detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }),
+    configForeign: false,
+    seen: {
+      state: domain.state,
+      since: now,
+      domid: domain.domid,
+      memoryMib: domain.memoryMib,
+      vcpuCount: domain.vcpuCount,
+      ...(detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }),
+      drift: [],
+    },
+  }
+}
+
+export interface Beside {
+  readonly strays: readonly Stray[]
+  readonly configs: readonly FoundConfig[]
+  readonly isos: readonly IsoImage[]
+}
+
+/** To the second is too fine for when it was booted: it would differ at each look. */
+const BOOT_SLACK_MS = 5000
+
+export function seenPm({ seen }: Pm, look: PmLook, beside: Beside, now: number): PmSeen {
+  const dom0 = look.domains.find((domain) => domain.domid === 0)
+  const { xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges } = look
+  const bootedAt = now - look.uptimeSeconds * 1000
+  return {
+    reach: 'up',
+    since: seen.reach === 'up' ? seen.since : now,
+    at: now,
+    bootedAt: Math.abs((seen.bootedAt ?? 0) - bootedAt) < BOOT_SLACK_MS ? seen.bootedAt! : bootedAt,
+    ...(dom0 ? { dom0MemoryMib: dom0.memoryMib, dom0VcpuCount: dom0.vcpuCount } : {}),
+    ...{ xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges },
+    ...beside,
+  }
+}
