@@ -58,6 +58,7 @@ function mean(
     vmsOn: (pm) => rows.filter((row) => row.pm === pm),
     getVm: (uuid) => rows.find((row) => row.uuid === uuid),
     isAtWork: () => false,
+    isHeld: () => false,
     isUp: () => true,
     pmName: (pm) => (pm === PM ? 'xen1' : 'xen2'),
     ...more,
@@ -103,6 +104,15 @@ describe('what a look means', () => {
   test('a found domain that is gone leaves no row', () => {
     const missing = new Map([[WEB, 1]])
     expect(mean([vm('running', { origin: 'found' })], {}, {}, missing).gone).toEqual([WEB])
+  })
+
+  test('what a job has in hand is moved by that job alone, and half a domain by nobody', () => {
+    const row = vm('shutdown', { pm: OTHER })
+    const held = mean([row], { domains: [domain()] }, { isHeld: () => true })
+    expect([held.moved, held.strays.map((stray) => stray.domid)]).toEqual([[], [5]])
+    const half = mean([row], { domains: [domain({ name: 'web01--incoming', state: 'paused' })] })
+    expect([half.moved, half.seen, half.strays.map((stray) => stray.name)]).toEqual([[], [], ['web01--incoming']])
+    expect(mean([row], { domains: [domain({ name: 'web01' })] }).moved).toHaveLength(1)
   })
 
   test('a domain that changed its PM moves the row and says so', () => {

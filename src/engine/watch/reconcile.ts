@@ -20,6 +20,8 @@ export interface Known {
   getVm(uuid: string): Vm | undefined
   /** A job of pengx is at work on it, so that what happens to it is no surprise. */
   isAtWork(uuid: string): boolean
+  /** A job of pengx, at work or stuck, has it in hand: where it is is for that to find out. */
+  isHeld(uuid: string): boolean
   /** Its PM was reached lately. */
   isUp(pm: string): boolean
   pmName(pm: string): string
@@ -52,7 +54,7 @@ export function reconcile(
   for (const domain of domains) {
     if (domain.domid === 0) continue
     const vm = known.getVm(domain.uuid)
-    if (present.has(domain.uuid) || isNameless(domain) || runsElsewhere(vm, pm, known)) {
+    if (present.has(domain.uuid) || isNameless(domain) || isHalf(domain) || isElsewhere(vm, pm, known)) {
       strays.push(strayOf(domain))
       continue
     }
@@ -82,9 +84,15 @@ function isNameless(domain: DomainSeen): boolean {
   return domain.name === '(null)' || /^0{8}-/.test(domain.uuid)
 }
 
-/** The row's own PM is up and shows a domain for it: this one is a second. */
-function runsElsewhere(vm: Vm | undefined, pm: string, known: Known): boolean {
-  return vm !== undefined && vm.pm !== pm && known.isUp(vm.pm) && hasDomain(vm.seen.state)
+/** xl builds it for a migration, or has left it behind: its guest has never gone on there. */
+function isHalf(domain: DomainSeen): boolean {
+  return domain.name.endsWith('--incoming')
+}
+
+/** The row's own PM is up and shows a domain for it: this one is a second. Or a job moves it, and says when it has. */
+function isElsewhere(vm: Vm | undefined, pm: string, known: Known): boolean {
+  if (vm === undefined || vm.pm === pm) return false
+  return known.isHeld(vm.uuid) || (known.isUp(vm.pm) && hasDomain(vm.seen.state))
 }
 
 function strayOf({ domid, name, uuid, rawState }: DomainSeen): Stray {
