@@ -3,6 +3,7 @@ import type { AnyOperation } from '../../src/engine/jobs/operation.ts'
 import { decodeParams } from '../../src/engine/jobs/params.ts'
 import { CATALOG } from '../../src/engine/operations/catalog.ts'
 import type { Change, JobDetail, View } from '../../src/engine/store/view.ts'
+import type { Backup, Schedule } from '../../src/model/backup.ts'
 import { PengxError } from '../../src/model/error.ts'
 import { type By, isOver, type Job } from '../../src/model/job.ts'
 import type { Json } from '../../src/model/json.ts'
@@ -21,6 +22,8 @@ export interface FakeSite {
   vms: readonly Vm[]
   storlinks: readonly Storlink[]
   templates: readonly Template[]
+  backups: readonly Backup[]
+  schedules: readonly Schedule[]
   jobs: readonly Job[]
   samples: Readonly<Record<string, readonly PerfSample[]>>
   settings: Readonly<Record<string, string>>
@@ -58,6 +61,8 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     vms: [],
     storlinks: [],
     templates: [],
+    backups: [],
+    schedules: [],
     jobs: [],
     samples: {},
     settings: {},
@@ -93,6 +98,13 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     templates: () => site.templates,
     getTemplate: (uuid) => site.templates.find((template) => template.uuid === uuid),
     needTemplate: (uuid) => need(view.getTemplate(uuid), `template ${uuid}`),
+    backups: () => site.backups,
+    backupsOf: (vm) => site.backups.filter((backup) => backup.vm === vm),
+    getBackup: (uuid) => site.backups.find((backup) => backup.uuid === uuid),
+    needBackup: (uuid) => need(view.getBackup(uuid), `backup ${uuid}`),
+    schedules: () => site.schedules,
+    getSchedule: (uuid) => site.schedules.find((schedule) => schedule.uuid === uuid),
+    needSchedule: (uuid) => need(view.getSchedule(uuid), `schedule ${uuid}`),
     jobs: () => site.jobs,
     getJob: (id) => site.jobs.find((job) => job.id === id),
     needJob: (id) => need(view.getJob(id), `job ${id}`),

@@ -217,6 +217,8 @@ export function mockSite(): FakeSite {
       templateOf(1, 'debian12', { bootedAt: NOW - 3 * DAY, desc: 'with our keys' }),
       templateOf(2, 'win-서버', { os: 'WINDOWS' }),
     ],
+    backups: [],
+    schedules: [],
     storlinks: [storlinkOf(1, 'data', 1), storlinkOf(4, 'vg-fast', 3, { freeMib: 61 * 1024, shared: true })],
     jobs: [
       jobOf(119, 'vm.reboot', web01, {

@@ -1,4 +1,5 @@
 import type { Layer } from '../../model/layer.ts'
+import { fromBackupRow, fromScheduleRow } from './backupRows.ts'
 import type { Database, Sql } from './database.ts'
 import { fromHeldJobRow, heldJobColumns } from './jobDecoding.ts'
 import { fromLayerRow } from './layerRows.ts'
@@ -44,6 +45,8 @@ export function createChanges(database: Database, memory: () => Memory): Changes
     await readStorlinks(sql, memory(), since)
     await readTemplates(sql, memory(), since)
     await readVms(sql, memory(), since)
+    await readBackups(sql, memory(), since)
+    await readSchedules(sql, memory(), since)
     await readJobs(sql, memory(), since)
     await readSettings(sql, memory(), since)
     seen = revision
@@ -69,7 +72,7 @@ async function dropBuried(sql: Sql, memory: Memory, since: number): Promise<void
   for (const stone of buried) memory.drop(stone.kind, stone.id, stone.rev)
 }
 
-const KINDS = ['pm', 'vm', 'storlink', 'template', 'job'] as const
+const KINDS = ['pm', 'vm', 'storlink', 'template', 'backup', 'schedule', 'job'] as const
 
 /** Without tombstones (they are kept for a day) what is gone shows only by its absence. */
 async function dropAbsent(sql: Sql, memory: Memory, revision: number): Promise<void> {
@@ -79,6 +82,8 @@ async function dropAbsent(sql: Sql, memory: Memory, revision: number): Promise<v
     vm: new Set((await sql.selectFrom('vms').select('uuid').execute()).map((row) => row.uuid)),
     storlink: new Set((await sql.selectFrom('storlinks').select('id').execute()).map((row) => String(row.id))),
     template: new Set((await sql.selectFrom('templates').select('uuid').execute()).map((row) => row.uuid)),
+    backup: new Set((await sql.selectFrom('backups').select('uuid').execute()).map((row) => row.uuid)),
+    schedule: new Set((await sql.selectFrom('schedules').select('uuid').execute()).map((row) => row.uuid)),
     job: new Set((await sql.selectFrom('jobs').select('id').execute()).map((row) => row.id)),
   }
   for (const kind of KINDS) {
@@ -168,6 +173,26 @@ function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, 
     else groups.set(keyOf(row), [row])
   }
   return groups
+}
+
+async function readBackups(sql: Sql, memory: Memory, since: number): Promise<void> {
+  const rows = await sql.selectFrom('backups').selectAll().where('rev', '>', since).execute()
+  if (rows.length === 0) return
+  const changed = sql.selectFrom('backups').select('uuid').where('rev', '>', since)
+  const volumes = groupBy(
+    await sql.selectFrom('backupVolumes').selectAll().where('backup', 'in', changed).orderBy('position').execute(),
+    (row) => row.backup,
+  )
+  for (const row of rows) {
+    if (memory.revOf('backup', row.uuid) < row.rev)
+      memory.putBackup(fromBackupRow(row, volumes.get(row.uuid) ?? []), row.rev)
+  }
+}
+
+async function readSchedules(sql: Sql, memory: Memory, since: number): Promise<void> {
+  for (const row of await sql.selectFrom('schedules').selectAll().where('rev', '>', since).execute()) {
+    if (memory.revOf('schedule', row.uuid) < row.rev) memory.putSchedule(fromScheduleRow(row), row.rev)
+  }
 }
 
 async function readJobs(sql: Sql, memory: Memory, since: number): Promise<void> {

@@ -4,6 +4,7 @@ import type { Pm, PmSeen } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { Template } from '../../model/template.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
+import { type BackupWriter, createBackupWriter } from './backupWrites.ts'
 import { buryRows, chunks, countUp } from './counters.ts'
 import type { Sql } from './database.ts'
 import type { LiveView, Memory } from './liveView.ts'
@@ -19,7 +20,7 @@ import { writeVms } from './vmWrites.ts'
  * What is remembered of the site. Every write is one transaction and repeatable (putting what is there is
  * done, dropping what is not there is done), and the view of this process has it when the promise resolves.
  */
-export interface Inventory {
+export interface Inventory extends BackupWriter {
   putPm(pm: Pm): Promise<void>
   /** VMs that were only found there go with it; managed ones and storlinks are `conflict`. */
   dropPm(uuid: string): Promise<void>
@@ -96,6 +97,7 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
     putVm: (vm) => putVms([vm]),
     dropVm: (uuid) => dropVms([uuid]),
     ...createTemplateWriter({ memory, clock, write }),
+    ...createBackupWriter({ memory, clock, write }),
     recordSeen: createSeenWriter({ view, memory, clock, write }),
 
     async putPm(pm) {
@@ -177,6 +179,26 @@ export function createInventory({ view, memory, clock, write }: InventoryParts):
           .executeTakeFirst()
         if (template)
           throw new PengxError('conflict', `cannot drop storlink ${id}: a disk of template ${template.name} lies on it`)
+        const backup = await sql
+          .selectFrom('backups')
+          .select(['name', 'vmName'])
+          .where('storlink', '=', id)
+          .executeTakeFirst()
+        if (backup)
+          throw new PengxError(
+            'conflict',
+            `cannot drop storlink ${id}: backup ${backup.name} of ${backup.vmName} lies on it`,
+          )
+        const schedule = await sql
+          .selectFrom('schedules')
+          .select('vmName')
+          .where('storlink', '=', id)
+          .executeTakeFirst()
+        if (schedule)
+          throw new PengxError(
+            'conflict',
+            `cannot drop storlink ${id}: ${schedule.vmName} is backed up to it by a schedule`,
+          )
         await sql.deleteFrom('storlinks').where('id', '=', id).execute()
         await buryRows(sql, [{ kind: 'storlink', id: String(id), at: clock.now(), rev }])
         afterCommit(() => memory.drop('storlink', String(id), rev))

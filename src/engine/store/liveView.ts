@@ -1,3 +1,4 @@
+import type { Backup, Schedule } from '../../model/backup.ts'
 import { PengxError } from '../../model/error.ts'
 import { isOver, type Job, type Subject } from '../../model/job.ts'
 import type { PerfSample } from '../../model/perf.ts'
@@ -25,6 +26,8 @@ export interface Memory {
   putVm(vm: Vm, rev: number): void
   putStorlink(storlink: Storlink, rev: number): void
   putTemplate(template: Template, rev: number): void
+  putBackup(backup: Backup, rev: number): void
+  putSchedule(schedule: Schedule, rev: number): void
   putJob(held: HeldJob, rev: number): void
   putSetting(key: string, value: string, rev: number): void
   /** Not if what is here is newer than that revision. */
@@ -79,6 +82,13 @@ export function createLiveView(
     byName((template) => template.uuid),
     (template) => template.uuid,
   )
+  const backups = createSortedRows<string, Backup>(newestFirst, (backup) => backup.uuid)
+  const backupsByVm = createGroups<Backup>(
+    (backup) => backup.vm,
+    (backup) => backup.uuid,
+    newestFirst,
+  )
+  const schedules = createSortedRows<string, Schedule>(byVmName, (schedule) => schedule.uuid)
   const jobs = createSortedRows<string, HeldJob>(
     (a, b) => b.job.number - a.job.number,
     (held) => held.job.id,
@@ -126,6 +136,13 @@ export function createLiveView(
     templates: templates.list,
     getTemplate: templates.get,
     needTemplate: (uuid) => templates.get(uuid) ?? missing('template', uuid),
+    backups: backups.list,
+    backupsOf: backupsByVm.of,
+    getBackup: backups.get,
+    needBackup: (uuid) => backups.get(uuid) ?? missing('backup', uuid),
+    schedules: schedules.list,
+    getSchedule: schedules.get,
+    needSchedule: (uuid) => schedules.get(uuid) ?? missing('schedule', uuid),
     jobs: () => listJobs().jobs,
     getJob: (id) => jobs.get(id)?.job,
     needJob: (id) => jobs.get(id)?.job ?? missing('job', id),
@@ -144,7 +161,21 @@ export function createLiveView(
     vmsByName.replace(before, now)
   }
 
-  const tables = { pm: pms, vm: vms, storlink: storlinks, template: templates, job: jobs }
+  function replaceBackup(uuid: string, now: Backup | undefined, rev: number): void {
+    const before = now ? backups.get(uuid) : backups.drop(uuid)
+    if (now) backups.put(uuid, now, rev)
+    backupsByVm.replace(before, now)
+  }
+
+  const tables = {
+    pm: pms,
+    vm: vms,
+    storlink: storlinks,
+    template: templates,
+    backup: backups,
+    schedule: schedules,
+    job: jobs,
+  }
   const memory: Memory = {
     putPm(pm, rev) {
       pms.put(pm.uuid, pm, rev)
@@ -162,6 +193,14 @@ export function createLiveView(
       templates.put(template.uuid, template, rev)
       notices.add('template', template.uuid)
     },
+    putBackup(backup, rev) {
+      replaceBackup(backup.uuid, backup, rev)
+      notices.add('backup', backup.uuid)
+    },
+    putSchedule(schedule, rev) {
+      schedules.put(schedule.uuid, schedule, rev)
+      notices.add('schedule', schedule.uuid)
+    },
     putJob(held, rev) {
       jobs.put(held.job.id, held, rev)
       shedJobs()
@@ -175,6 +214,7 @@ export function createLiveView(
       const held = memory.revOf(kind, id)
       if (held === 0 || held > rev) return
       if (kind === 'vm') replaceVm(id, undefined, rev)
+      else if (kind === 'backup') replaceBackup(id, undefined, rev)
       else if (kind === 'storlink') storlinks.drop(Number(id))
       else tables[kind].drop(id)
       notices.add(kind, id)
@@ -189,6 +229,15 @@ export function createLiveView(
     noticePerf: (subject) => notices.add('perf', subject),
   }
   return { view, memory }
+}
+
+function newestFirst(a: Backup, b: Backup): number {
+  return b.createdAt - a.createdAt || (a.uuid < b.uuid ? -1 : a.uuid > b.uuid ? 1 : 0)
+}
+
+function byVmName(a: Schedule, b: Schedule): number {
+  if (a.vmName !== b.vmName) return a.vmName < b.vmName ? -1 : 1
+  return a.createdAt - b.createdAt || (a.uuid < b.uuid ? -1 : a.uuid > b.uuid ? 1 : 0)
 }
 
 function subjectKey(kind: Subject['kind'], id: string): string {

@@ -152,6 +152,39 @@ export const MIGRATIONS: readonly string[] = [
   alter table vms add column layer text references layers deferrable initially deferred;
   create index vmsByLayer on vms (layer) where layer is not null;
   `,
+  // No reference to VMs: backups outlive them. A parent's depth is one less, so no backup can lie on itself.
+  `
+  create table backups (uuid text primary key, vm text not null, vmName text not null, name text not null,
+    "desc" text not null, storlink integer not null references storlinks,
+    kind text not null check (kind in ('full', 'incremental')), fullBecause text,
+    parent text, parentDepth integer, depth integer not null check (depth >= 0),
+    live integer not null check (live in (0, 1)),
+    state text not null check (state in ('verified', 'unverified', 'failed')), checkedAt integer, problem text,
+    drilledAt integer, drillProblem text, specJson text not null check (json_valid(specJson)),
+    createdAt integer not null, rev integer not null,
+    unique (uuid, vm, storlink, depth), check ((parent is null) = (parentDepth is null)),
+    check (depth = coalesce(parentDepth + 1, 0)), check ((kind = 'full') = (parent is null)),
+    check (state = 'unverified' or checkedAt is not null),
+    foreign key (parent, vm, storlink, parentDepth) references backups (uuid, vm, storlink, depth)) strict;
+  create unique index backupsByName on backups (vm, name);
+  create index backupsByParent on backups (parent, vm, storlink, parentDepth) where parent is not null;
+  create index backupsByStorlink on backups (storlink);
+  create index backupsByRev on backups (rev);
+
+  create table backupVolumes (uuid text primary key, backup text not null references backups on delete cascade,
+    position integer not null, disk text not null, vdev text not null,
+    format text not null check (format in ('qcow2', 'raw', 'vhd')), sizeMib integer not null, path text not null,
+    bytes integer not null check (bytes >= 0), sha256 text not null, unique (backup, disk), unique (backup, vdev)) strict;
+
+  create table schedules (uuid text primary key, vm text not null, vmName text not null,
+    storlink integer not null references storlinks, cron text not null,
+    incremental integer not null check (incremental in (0, 1)), rateMib integer not null check (rateMib >= 0),
+    keepLast integer not null check (keepLast >= 0), keepDaily integer not null check (keepDaily >= 0),
+    keepWeekly integer not null check (keepWeekly >= 0), enabled integer not null check (enabled in (0, 1)),
+    createdAt integer not null, takenAt integer, rev integer not null) strict;
+  create index schedulesByStorlink on schedules (storlink);
+  create index schedulesByRev on schedules (rev);
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

@@ -1,4 +1,5 @@
 import type { JobState, StepEventKind } from '../../model/job.ts'
+import type { BackupRow, BackupVolumeRow, ScheduleRow } from './backupSchema.ts'
 
 /**
  * The tables as queries see them; `migrations.ts` makes them. Times are milliseconds since 1970, flags 0 or 1, columns
@@ -18,6 +19,9 @@ export interface Tables {
   layerVolumes: LayerVolumeRow
   templates: TemplateRow
   templateDisks: TemplateDiskRow
+  backups: BackupRow
+  backupVolumes: BackupVolumeRow
+  schedules: ScheduleRow
   controllers: ControllerRow
   jobs: JobRow
   jobEvents: JobEventRow
@@ -37,7 +41,7 @@ export interface CounterRow {
 }
 
 export interface TombstoneRow {
-  kind: 'pm' | 'vm' | 'storlink' | 'template' | 'job'
+  kind: 'pm' | 'vm' | 'storlink' | 'template' | 'backup' | 'schedule' | 'job'
   id: string
   at: number
   rev: number

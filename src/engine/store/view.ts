@@ -1,3 +1,4 @@
+import type { Backup, Schedule } from '../../model/backup.ts'
 import type { CommandRecord, Job, StepEvent } from '../../model/job.ts'
 import type { PerfSample } from '../../model/perf.ts'
 import type { Pm } from '../../model/pm.ts'
@@ -7,7 +8,7 @@ import type { Vm } from '../../model/vm.ts'
 
 /** What a change notice names. */
 export interface Change {
-  readonly kind: 'pm' | 'vm' | 'storlink' | 'template' | 'job' | 'perf' | 'setting'
+  readonly kind: 'pm' | 'vm' | 'storlink' | 'template' | 'backup' | 'schedule' | 'job' | 'perf' | 'setting'
   readonly id: string
 }
 
@@ -32,6 +33,16 @@ export interface View {
   templates(): readonly Template[]
   getTemplate(uuid: string): Template | undefined
   needTemplate(uuid: string): Template
+  /** Newest first. */
+  backups(): readonly Backup[]
+  /** Of a VM that may be gone; newest first. */
+  backupsOf(vm: string): readonly Backup[]
+  getBackup(uuid: string): Backup | undefined
+  needBackup(uuid: string): Backup
+  /** By the VM's name. */
+  schedules(): readonly Schedule[]
+  getSchedule(uuid: string): Schedule | undefined
+  needSchedule(uuid: string): Schedule
   /** Newest first. */
   jobs(): readonly Job[]
   getJob(id: string): Job | undefined

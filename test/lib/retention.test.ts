@@ -1,0 +1,113 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { type Backup, isGood } from '../../src/model/backup.ts'
+import { localDay, pruned } from '../../src/model/retention.ts'
+import { aBackup } from '../support/backups.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const utcDay = (at: number) => Math.floor(at / DAY_MS)
+const START = Date.UTC(2026, 10, 2, 2)
+
+/** Any set of backups of one VM: full ones and increments on any of the earlier, good and not, at any hours. */
+const anyBackups = fc
+  .array(
+    fc.record({
+      hours: fc.integer({ min: 0, max: 24 * 60 }),
+      state: fc.constantFrom('verified' as const, 'verified' as const, 'failed' as const, 'unverified' as const),
+      on: fc.option(fc.nat(30), { nil: undefined }),
+    }),
+    { maxLength: 30 },
+  )
+  .map((rows) => {
+    const made: Backup[] = []
+    for (const { hours, state, on } of rows.sort((a, b) => a.hours - b.hours)) {
+      const parent = on === undefined ? undefined : made[on % Math.max(1, made.length)]
+      const below = parent ? { parent: parent.uuid, depth: parent.depth + 1 } : {}
+      made.push(aBackup({ createdAt: START + hours * HOUR_MS, state, ...below }))
+    }
+    return made
+  })
+const anyRetention = fc.record({
+  keepLast: fc.integer({ min: 0, max: 8 }),
+  keepDaily: fc.integer({ min: 0, max: 8 }),
+  keepWeekly: fc.integer({ min: 0, max: 8 }),
+})
+const newestFirst = (backups: readonly Backup[]) => [...backups].sort((a, b) => b.createdAt - a.createdAt)
+
+test('what goes: never the last good one, never what a kept one lies on, children before parents', () => {
+  fc.assert(
+    fc.property(anyBackups, anyRetention, (backups, retention) => {
+      const gone = pruned(backups, retention, utcDay)
+      const kept = backups.filter((backup) => !gone.includes(backup))
+      const goodBefore = backups.filter((backup) => isGood(backup, backups))
+      if (goodBefore.length === 0) return gone.length === 0
+      const newest = Math.max(...goodBefore.map((backup) => backup.createdAt))
+      // What is good stays good: all of its chain is there.
+      for (const backup of kept)
+        if (backup.parent !== undefined && kept.every((other) => other.uuid !== backup.parent)) return false
+      const order = gone.every((backup, index) => gone.slice(index + 1).every((later) => later.parent !== backup.uuid))
+      return order && kept.some((backup) => isGood(backup, kept) && backup.createdAt === newest)
+    }),
+  )
+})
+
+test('what stays: the newest good ones, the newest good one of each day and week that counts', () => {
+  fc.assert(
+    fc.property(anyBackups, anyRetention, (backups, retention) => {
+      const gone = pruned(backups, retention, utcDay)
+      const good = newestFirst(backups.filter((backup) => isGood(backup, backups)))
+      for (const backup of good.slice(0, retention.keepLast)) if (gone.includes(backup)) return false
+      const days = [...new Set(good.map((backup) => utcDay(backup.createdAt)))].slice(0, retention.keepDaily)
+      for (const day of days) {
+        const ofDay = good.filter((backup) => utcDay(backup.createdAt) === day)
+        if (ofDay.every((backup) => gone.includes(backup))) return false
+        if (ofDay.every((backup) => backup.createdAt < ofDay[0]!.createdAt || gone.includes(backup))) return false
+      }
+      return true
+    }),
+  )
+})
+
+test('pruning what has been pruned takes nothing more, and a damaged one never counts for a good one', () => {
+  fc.assert(
+    fc.property(anyBackups, anyRetention, (backups, retention) => {
+      const gone = pruned(backups, retention, utcDay)
+      const kept = backups.filter((backup) => !gone.includes(backup))
+      if (pruned(kept, retention, utcDay).length > 0) return false
+      // With the bad ones that nothing lies on left out beforehand, the good ones fare the same.
+      const solid = backups.filter((backup) => isGood(backup, backups))
+      const goneOfSolid = pruned(solid, retention, utcDay)
+      return solid.every((backup) => gone.includes(backup) || !goneOfSolid.includes(backup) || carries(backup, kept))
+    }),
+  )
+})
+
+/** It stays because one that is not good, and is kept, lies on it. */
+function carries(backup: Backup, kept: readonly Backup[]): boolean {
+  return kept.some((other) => other.parent === backup.uuid)
+}
+
+test('a fortnight of daily backups: three days and two weeks are kept', () => {
+  // From Monday the 2nd to Sunday the 15th of November 2026.
+  const daily = Array.from({ length: 14 }, (_, day) =>
+    aBackup({ name: String(day + 2), createdAt: START + day * DAY_MS }),
+  )
+  const gone = pruned(daily, { keepLast: 1, keepDaily: 3, keepWeekly: 2 }, utcDay).map((backup) => backup.name)
+  expect(daily.map((backup) => backup.name).filter((name) => !gone.includes(name))).toEqual(['8', '13', '14', '15'])
+})
+
+test('with nothing good, nothing goes; a damaged one goes when a newer good one is there', () => {
+  const bad = aBackup({ state: 'failed', createdAt: START })
+  expect(pruned([bad], { keepLast: 0, keepDaily: 0, keepWeekly: 0 })).toEqual([])
+  const good = aBackup({ createdAt: START + DAY_MS })
+  expect(pruned([bad, good], { keepLast: 7, keepDaily: 0, keepWeekly: 0 })).toEqual([bad])
+  const newer = aBackup({ state: 'unverified', createdAt: START + 2 * DAY_MS })
+  expect(pruned([newer, good], { keepLast: 0, keepDaily: 0, keepWeekly: 0 })).toEqual([])
+})
+
+test('a day is this machine’s, from midnight to midnight', () => {
+  const midnight = new Date(2026, 2, 29).getTime()
+  expect(localDay(midnight) - localDay(midnight - 1)).toBe(1)
+  expect(localDay(midnight + 22 * HOUR_MS)).toBe(localDay(midnight))
+})
