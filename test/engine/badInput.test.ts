@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
 import type { Fault } from '../../src/engine/sim/faults.ts'
-import { PengxError } from '../../src/model/error.ts'
 import type { Job } from '../../src/model/job.ts'
-import { adoptRunning } from '../support/acts.ts'
+import { adoptRunning, refusalOf } from '../support/acts.ts'
 import { openWorld, pictureOf, type World } from '../support/world.ts'
 
 /** Whatever is wrong, the message names what, where and what would help, and nothing is left behind. */
@@ -25,20 +24,7 @@ async function ended(operation: string, raw: Readonly<Record<string, unknown>>):
   return (await engine.finished(started.id)).job
 }
 
-/** What refuses it before it begins: the code and the words. */
-async function refusal(operation: string, raw: Readonly<Record<string, unknown>>): Promise<string> {
-  const before = await pictureOf(world)
-  const jobs = world.engine.view.jobs().length
-  try {
-    await ended(operation, raw)
-  } catch (error) {
-    if (!(error instanceof PengxError)) throw error
-    expect(await pictureOf(world)).toEqual(before)
-    expect(world.engine.view.jobs()).toHaveLength(jobs)
-    return `${error.code}: ${error.message}`
-  }
-  return 'it was not refused'
-}
+const refusal = (operation: string, raw: Readonly<Record<string, unknown>>) => refusalOf(world, operation, raw)
 
 describe('refused before it begins', () => {
   const WRONG: readonly [string, string, Readonly<Record<string, unknown>>, RegExp][] = [

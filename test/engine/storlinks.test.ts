@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
-import { PengxError } from '../../src/model/error.ts'
-import { act, pmNamed } from '../support/acts.ts'
+import { act, pmNamed, refusalOf } from '../support/acts.ts'
 import { openWorld, type World } from '../support/world.ts'
 
 /** Where a storlink may lie, and what of it may change once something lies on it. On each PM stands `/data` as `data`. */
@@ -14,19 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-/** What refuses it before it begins. */
-async function refusal(operation: string, raw: Readonly<Record<string, unknown>>): Promise<string> {
-  const { engine } = world
-  const jobs = engine.view.jobs().length
-  try {
-    await engine.finished((await engine.start(operation, engine.decode(operation, raw), 'cli')).id)
-  } catch (error) {
-    if (!(error instanceof PengxError)) throw error
-    expect(engine.view.jobs()).toHaveLength(jobs)
-    return `${error.code}: ${error.message}`
-  }
-  return 'it was not refused'
-}
+const refusal = (operation: string, raw: Readonly<Record<string, unknown>>) => refusalOf(world, operation, raw)
 
 const NEW = { name: 'new', link: '/srv', type: 'LO', level: 'FL' }
 const change = (argv: readonly [string, ...string[]]) => run(world.site.host('xen1'), { argv, effect: 'change' })

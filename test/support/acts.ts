@@ -1,7 +1,9 @@
+import { expect } from 'bun:test'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
+import { PengxError } from '../../src/model/error.ts'
 import type { Vm } from '../../src/model/vm.ts'
 import { until } from './until.ts'
-import type { World } from './world.ts'
+import { pictureOf, type World } from './world.ts'
 
 /** What brings a simulated site to where an operation can run. */
 
@@ -11,6 +13,26 @@ export async function act(world: World, operation: string, raw: Readonly<Record<
   const { job } = await world.engine.finished(started.id)
   if (job.state !== 'done')
     throw new Error(`${operation} was to prepare the site, and ended as ${job.state}: ${job.message}`)
+}
+
+/** What refuses an operation before it begins, the code and the words; nothing is changed by it, and no job is made. */
+export async function refusalOf(
+  world: World,
+  operation: string,
+  raw: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const { engine } = world
+  const before = await pictureOf(world)
+  const jobs = engine.view.jobs().length
+  try {
+    await engine.finished((await engine.start(operation, engine.decode(operation, raw), 'cli')).id)
+  } catch (error) {
+    if (!(error instanceof PengxError)) throw error
+    expect(await pictureOf(world)).toEqual(before)
+    expect(engine.view.jobs()).toHaveLength(jobs)
+    return `${error.code}: ${error.message}`
+  }
+  return 'it was not refused'
 }
 
 export function pmNamed(world: World, name = 'xen1'): string {

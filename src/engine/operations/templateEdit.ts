@@ -1,17 +1,20 @@
 import { z } from 'zod'
-import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level } from '../../model/storlink.ts'
 import { madeFrom, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../model/template.ts'
 import { refuseName } from '../../model/vm.ts'
-import { batch } from '../host/batch.ts'
-import { run, runBatch } from '../host/run.ts'
-import type { Context, Step } from '../jobs/operation.ts'
+import type { Step } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
-import { listNames, parseNames } from '../tools/files.ts'
-import { imageInfo, parseImageInfo } from '../tools/qemuImg.ts'
-import { listVms, refuseTouch, seerOf, setWritable, templateField, templateOperation } from './templateSubject.ts'
+import {
+  listVms,
+  needNothingOn,
+  refuseTouch,
+  seerOf,
+  setWritable,
+  templateField,
+  templateOperation,
+} from './templateSubject.ts'
 
 /** What a template is called, and its end. */
 
@@ -72,29 +75,6 @@ function refuseDelete({ template }: DeleteParams, view: View): string | undefine
   return refuseTouch(row, view)
 }
 
-/** A VM that was given out of care again is not known here, and its disks lie on the template's all the same. */
-async function needNothingOn(cx: Context, pm: string, { disk, level }: Doomed): Promise<void> {
-  if (level !== 'FL') return
-  const directory = disk.path.slice(0, disk.path.lastIndexOf('/'))
-  const host = cx.host(pm)
-  const listed = await run(host, { ...listNames(directory), okExits: [0, 2] }, cx.signal)
-  const paths = parseNames(listed.stdout)
-    .filter((name) => name.endsWith('.qcow2'))
-    .map((name) => `${directory}/${name}`)
-    .filter((path) => path !== disk.path)
-  for (let index = 0; index < paths.length; index += 100) {
-    const some = paths.slice(index, index + 100)
-    const parts = some.map((path) => ({ ...imageInfo(path, 'qcow2'), okExits: [0, 1] }))
-    const outputs = await runBatch(host, batch(parts), cx.signal)
-    const lying = some.find((_, position) => {
-      const output = outputs[position]
-      return output?.exit === 0 && parseImageInfo(output.stdout).backingPath === disk.path
-    })
-    if (lying === undefined) continue
-    throw new PengxError('refused', `${lying} on ${host.name} lies on ${disk.path}: it could not be read any more`)
-  }
-}
-
 function asideStep({ disk, level }: Doomed, index: number, pm: string): Step {
   return {
     name: `set disk ${index + 1} aside`,
@@ -144,7 +124,7 @@ export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
     const storlinkOf = (disk: TemplateDisk) => cx.view.needStorlink(disk.storlink)
     const pm = row.disks[0] ? seerOf(storlinkOf(row.disks[0]), cx.view)!.uuid : row.pm
     const all = row.disks.map((disk) => ({ disk: disk as TemplateDisk & Json, level: storlinkOf(disk).level }))
-    if (disks === 'all') for (const one of all) await needNothingOn(cx, pm, one)
+    if (disks === 'all') await needNothingOn(cx, pm, row)
     return { pm, template: row as Template & Json, doomed: disks === 'all' ? all : [] }
   },
   plan: ({ disks }, { pm, template, doomed }) => [

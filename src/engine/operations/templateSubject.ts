@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isUuid, newUuid } from '../../lib/ids.ts'
+import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Pm } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
@@ -128,6 +129,16 @@ export function refuseTouch(template: Template, view: View): string | undefined 
   if (lying.length > 0) return `disks of ${listVms(lying)} lie on it`
   const storlink = view.getStorlink(template.disks[0]?.storlink ?? 0)
   return refusePm(storlink ? seerOf(storlink, view) : view.getPm(template.pm), view.getPm(template.pm))
+}
+
+/** A VM that was given out of care again is not known here, and its disks lie on the template's all the same. */
+export async function needNothingOn(cx: Context, pm: string, template: Template): Promise<void> {
+  const host = cx.host(pm)
+  for (const { path, storlink } of template.disks) {
+    const [lying] = await cx.volumes(cx.view.needStorlink(storlink).level).lyingOn(host, path)
+    if (lying !== undefined)
+      throw new PengxError('refused', `${lying} on ${host.name} lies on ${path}, and would be ruined`)
+  }
 }
 
 export function listVms(rows: readonly { readonly name: string }[]): string {

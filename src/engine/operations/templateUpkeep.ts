@@ -9,7 +9,7 @@ import type { Context, Step } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps } from './domainSteps.ts'
-import { refuseTouch, seerOf, setWritable, templateField, templateOperation } from './templateSubject.ts'
+import { needNothingOn, refuseTouch, seerOf, setWritable, templateField, templateOperation } from './templateSubject.ts'
 import { pickNics } from './vmNics.ts'
 import { configPathFor, findDomain, needNoDomain, putBack, splitSecret, type VmSecrets } from './vmSubject.ts'
 
@@ -116,6 +116,7 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
     const rest = { template: template as Template & Json, nics, startedAt }
     const vm = upkeepVm(p, { pm: pm.uuid, ...rest })
     await needNoDomain(cx, vm)
+    await needNothingOn(cx, pm.uuid, template)
     return { ...factsOf(vm, 0), ...rest }
   },
   plan: (p, facts) => [
