@@ -24,6 +24,7 @@ export interface SiteArgs {
   readonly destinations: readonly string[]
   readonly readOnly: boolean
   readonly ascii: boolean
+  readonly screenReader?: true
 }
 
 export type Action =
@@ -59,6 +60,7 @@ const FLAGS = {
   db: { type: 'string', with: ['site'] },
   'read-only': { type: 'boolean', with: ['site'] },
   ascii: { type: 'boolean', with: ['site'] },
+  'screen-reader': { type: 'boolean', with: ['terminal'] },
   serve: { type: 'boolean', with: ['site'] },
   listen: { type: 'string', with: ['serve'] },
   'no-auth': { type: 'boolean', with: ['serve'] },
@@ -205,9 +207,7 @@ function isCommand(word: string): boolean {
   return (COMMANDS as readonly string[]).includes(word)
 }
 
-function isVmList(word: string): boolean {
-  return (VM_LISTS as readonly string[]).includes(word)
-}
+const isVmList = (word: string) => VM_LISTS.some((list) => list === word)
 
 function isDestination(word: string): boolean {
   return word.includes('@') || word.includes(':')
@@ -226,6 +226,7 @@ function siteOf(values: Values, destinations: readonly string[]): SiteArgs {
     destinations,
     readOnly: values['read-only'] ?? false,
     ascii: values.ascii ?? false,
+    ...(values['screen-reader'] ? { screenReader: true } : {}),
   }
 }
 
@@ -285,6 +286,7 @@ function checkPlaces(values: Values, action: Action): void {
 }
 
 const PLACE_NAMES: Record<string, string> = {
+  terminal: 'the terminal interface',
   serve: '--serve',
   token: 'token',
   list: [...LISTS, ...VM_LISTS].join(', '),

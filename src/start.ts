@@ -97,6 +97,7 @@ async function showScreens(opening: Promise<Engine>, site: SiteArgs, config: Con
   await startScreens(engine, {
     siteName: settings.site.name || (site.demo ? 'demo' : ''),
     production: settings.site.production,
+    screenReader: site.screenReader === true || process.env.INK_SCREEN_READER === 'true',
     ascii: site.ascii || settings.terminal.ascii,
     keys: settings.keys,
     ...(site.demo ? {} : { kept: keptIn(config.keptPath) }),

@@ -72,7 +72,7 @@ export function completionScript(shell: ShellName): string {
   return SCRIPTS[shell]
 }
 
-const FLAGS = ['--demo', '--serve', '--db', '--read-only', '--ascii', '--help', '--version']
+const FLAGS = ['--demo', '--serve', '--db', '--read-only', '--ascii', '--screen-reader', '--help', '--version']
 const COMMANDS = [...LISTS, ...VM_LISTS, 'run', 'token', 'config', 'completion', 'help']
 
 /** What may stand where the last of these words is being typed, one a line; a name that holds a line end is left out. */

@@ -20,6 +20,7 @@ usage:
 with any of them:
   --db FILE      the store (default $XDG_STATE_HOME/pengx/pengx.db; root: /var/lib/pengx/pengx.db)
   --read-only    look, change nothing
+  --screen-reader  words in place of frames, in the terminal interface (or INK_SCREEN_READER=true)
   --ascii        no characters beyond ASCII for frames and marks
 
 A VM is named by its name, its UUID or the first 8 digits of that.

@@ -3,6 +3,8 @@ import { memo, useEffect, useState, useSyncExternalStore } from 'react'
 import { createKeyReader, textKeys } from '../ui/keymap.ts'
 import type { Desk } from './desk.ts'
 import { press } from './press.ts'
+import { Spoken } from './Spoken.tsx'
+import type { Speaker } from './speaker.ts'
 import type { ScreenStore } from './state.ts'
 
 /**
@@ -12,20 +14,26 @@ import type { ScreenStore } from './state.ts'
 export function App({
   desk,
   lend,
+  speaker,
 }: {
   desk: Desk
   lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
+  /** Says in words what is else drawn. */
+  speaker?: Speaker
 }) {
   const { suspendTerminal } = useApp()
   const [read] = useState(() => createKeyReader())
   useEffect(() => lend((work) => suspendTerminal(work)), [lend, suspendTerminal])
   useInput((input, key) => {
     for (const name of read(input, key)) press(desk, name)
+    speaker?.moved()
   })
   usePaste((text) => {
     for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') press(desk, name)
+    speaker?.moved()
   })
   const size = useSyncExternalStore(desk.store.subscribe, () => desk.store.getState().size)
+  if (speaker) return <Spoken store={desk.store} />
   return (
     <Box width={size.columns} height={size.rows} flexDirection="column" overflow="hidden">
       {Array.from({ length: size.rows }, (_, index) => (

@@ -1,5 +1,6 @@
 import { formatSpan } from '../lib/age.ts'
 import { fill, line, span } from '../ui/line.ts'
+import { stepLines } from './jobDetail.ts'
 import { jobKeys } from './jobKeys.ts'
 import { drawDetail, logList, pressLog, shownJob } from './jobLog.ts'
 import { BY, jobList } from './jobs.ts'
@@ -28,6 +29,10 @@ export const jobScreen: Screen = {
   copies: (desk) => {
     const job = shownJob(desk)
     return job ? jobList.copies(job, desk) : []
+  },
+  says(desk, width) {
+    const job = shownJob(desk)
+    return job ? stepLines(desk, job, width) : []
   },
   press: (desk, key) => pressLog(desk, shownJob(desk), key),
   draw(desk, width, height) {

@@ -151,6 +151,10 @@ export const perfScreen: Screen = {
     const pm = pmOf(desk)
     return pm ? [{ kind: 'pm', id: pm.uuid, name: pm.name }] : []
   },
+  says(desk, width) {
+    const pm = pmOf(desk)
+    return pm ? drawGraphs(desk, pm, windowOf(desk), width, 30) : []
+  },
   draw(desk, width, height) {
     const pm = pmOf(desk)
     if (pm === undefined) return fill([[], line('  No machine yet: 1, then N adds one.')], height)

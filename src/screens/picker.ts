@@ -52,6 +52,10 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
 
   const overlay: Overlay = {
     name: options.name,
+    menu() {
+      const item = items[index]
+      return { count: items.length, typed: typed.text, here: item ? itemWords(item) : 'nothing is called that' }
+    },
     press(key) {
       if (key === 'esc' || key === 'ctrl-c') return close()
       if (key === 'enter' || (options.stays && key === 'space')) run(items[index])
@@ -104,6 +108,11 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
   }
 
   desk.open(overlay)
+}
+
+function itemWords({ key, label, note, reason }: Item): string {
+  const more = reason === undefined ? note : `unavailable, ${reason}`
+  return [key, label].filter(Boolean).join(' ') + (more ? `: ${more}` : '')
 }
 
 function drawItem(item: Item, keyWidth: number, labelWidth: number, ascii: boolean): Span[] {

@@ -1,5 +1,5 @@
-import { beside, fill, type Line, span } from '../ui/line.ts'
-import { acknowledge, attentionOf } from './attention.ts'
+import { beside, fill, type Line, line, span } from '../ui/line.ts'
+import { acknowledge, attentionLine, attentionOf } from './attention.ts'
 import type { Desk } from './desk.ts'
 import { chosenRows, cursorRow, drawList, listTitle, setList, shownRows } from './list.ts'
 import { pmList } from './pmList.ts'
@@ -116,6 +116,15 @@ export const pmsScreen: Screen = {
     if (by === undefined) return false
     desk.choose('attention', Math.max(Math.min(attentionIndex(desk) + by, attentionOf(desk).length - 1), 0))
     return true
+  },
+  says: (desk, width) => [
+    line(`Needs attention: ${attentionOf(desk).length}. tab goes there.`),
+    ...attentionOf(desk).map(attentionLine),
+    ...runningPanel(desk, width, 40),
+  ],
+  here(desk) {
+    const item = desk.state().focus === 'attention' ? attentionOf(desk)[attentionIndex(desk)] : undefined
+    return item && attentionLine(item)
   },
   draw,
 }

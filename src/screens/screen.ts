@@ -42,6 +42,10 @@ export interface Screen {
   heading(desk: Desk): Line
   /** The body, exactly `height` lines. */
   draw(desk: Desk, width: number, height: number): Line[]
+  /** What is said, beside its list, to those who hear it. */
+  says?(desk: Desk, width: number): readonly Line[]
+  /** Where one is there, when that is not the row of a list. */
+  here?(desk: Desk): Line | undefined
   /** Keys of its own parts; false hands the key on. */
   press?(desk: Desk, key: string): boolean
   /** Parts that `tab` goes through, the list first. */

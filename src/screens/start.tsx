@@ -8,12 +8,16 @@ import { createDesk, type Desk } from './desk.ts'
 import { paint } from './frame.ts'
 import { formatKept, type Kept, parseKept } from './kept.ts'
 import { askHostKey } from './quit.ts'
+import { createSpeaker, type Speaker } from './speaker.ts'
+import { HEARD } from './speech.ts'
 
 export interface StartOptions {
   readonly siteName?: string
   /** Marks the site in the header and makes every question one level stricter. */
   readonly production?: boolean
   readonly ascii?: boolean
+  /** Words in place of frames, for those who hear them: no alternate screen, nothing that changes by itself. */
+  readonly screenReader?: boolean
   readonly stdin?: NodeJS.ReadStream
   readonly stdout?: NodeJS.WriteStream
   readonly environment?: Readonly<Record<string, string | undefined>>
@@ -34,7 +38,8 @@ export interface StartOptions {
 export async function startScreens(engine: Engine, options: StartOptions = {}): Promise<void> {
   const stdout = options.stdout ?? process.stdout
   const environment = options.environment ?? process.env
-  const sizeOf = () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 })
+  const spoken = options.screenReader ?? false
+  const sizeOf = () => (spoken ? HEARD : { columns: stdout.columns || 80, rows: stdout.rows || 24 })
   let suspend: ((work: () => Promise<void>) => Promise<void>) | undefined
 
   const desk: Desk = createDesk(
@@ -49,7 +54,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     },
     sizeOf(),
     {
-      paint,
+      paint: spoken ? () => speaker?.news() : paint,
       handOver: async (work) => {
         await suspend?.(work)
         resize()
@@ -62,14 +67,18 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   }
   const resize = () => desk.set({ size: sizeOf() })
 
+  const speaker = spoken ? createSpeaker(desk) : undefined
+
   desk.store.setState({ lists: parseKept(options.kept?.read()) })
-  paint(desk)
+  if (speaker) greet(desk, speaker)
+  else paint(desk)
   // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
   if (stdout.isTTY) stdout.write('\r')
-  const instance = render(<App desk={desk} lend={lend} />, {
+  const instance = render(<App desk={desk} lend={lend} {...(speaker ? { speaker } : {})} />, {
     stdout,
     stdin: options.stdin ?? process.stdin,
-    alternateScreen: options.wholeFrames !== true,
+    alternateScreen: options.wholeFrames !== true && !spoken,
+    isScreenReaderEnabled: spoken,
     debug: options.wholeFrames === true,
     incrementalRendering: true,
     maxFps: 15,
@@ -90,4 +99,13 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     desk.dispose()
     instance.cleanup()
   }
+}
+
+function greet(desk: Desk, speaker: Speaker): void {
+  const { siteName, production } = desk.options
+  const site = siteName === '' ? '' : `, site ${siteName}${production ? ', production' : ''}`
+  const readOnly = desk.engine.readOnly ? ', read-only' : ''
+  const keys = 'j and k move, enter opens, x lists actions, colon goes anywhere, question mark lists keys, q quits.'
+  desk.store.setState({ said: [`pengx${site}${readOnly}. ${keys}`] })
+  speaker.moved()
 }

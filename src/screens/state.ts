@@ -20,6 +20,8 @@ export interface Overlay {
   /** Lines and their width; no higher and no wider than what it is given. */
   draw(width: number, height: number): { readonly lines: readonly Line[]; readonly width: number }
   press(key: string): void
+  /** Of a menu, for those who hear it: how many lines it has, and the one that is chosen. */
+  menu?(): { readonly count: number; readonly typed: string; readonly here: string }
   /** Called when it goes, however it goes. */
   closed?(): void
 }
@@ -50,6 +52,9 @@ export interface State {
   readonly leaving: boolean
   /** The frame as it is on the terminal, line by line. */
   readonly lines: readonly string[]
+  /** In place of a frame, for those who hear: what was said, and where one is. */
+  readonly said: readonly string[]
+  readonly here: string
 }
 
 export type ScreenStore = StoreApi<State>
@@ -66,6 +71,8 @@ export function createScreenStore(size: State['size']): ScreenStore {
     acknowledged: new Set(),
     leaving: false,
     lines: [],
+    said: [],
+    here: '',
   }))
 }
 

@@ -37,6 +37,10 @@ export const templateScreen: Screen = {
     const template = shown(desk)
     return template ? templateList.copies(template, desk) : []
   },
+  says(desk, width) {
+    const template = shown(desk)
+    return template ? templatePane(desk, template, keys, width) : []
+  },
   press: (desk, key) => pressScroll(desk, 'template.text', key),
   draw(desk, width, height) {
     const template = shown(desk)

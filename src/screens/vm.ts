@@ -76,6 +76,10 @@ const keys: readonly KeyRow[] = [
   ),
 ]
 
+function textOf(desk: Desk, vm: Vm, tab: Tab, width: number): readonly Line[] {
+  return tab === 'overview' ? vmPane(desk, vm, vmKeys(vmOf), width) : configLines(vm)
+}
+
 function driveNote({ type, iso }: Vm): string | undefined {
   return type === 'hvm' ? `CD drive: ${iso ?? 'empty'}` : undefined
 }
@@ -113,6 +117,13 @@ export const vmScreen: Screen = {
       : []
     return [...(list && row !== undefined ? list.copies(row, desk) : []), ...own]
   },
+  says(desk, width) {
+    const vm = vmOf(desk)
+    if (vm === undefined) return []
+    const tab = tabOf(desk)
+    const text = LISTS[tab] ? [] : textOf(desk, vm, tab, width)
+    return [line(`Tab ${tab}, of ${TABS.join(', ')}.`), ...text]
+  },
   press(desk, key) {
     if (key === 'tab' || key === 'right' || key === 'l') turnTab(desk, 1)
     else if (key === 'shift-tab' || key === 'left' || key === 'h') turnTab(desk, -1)
@@ -129,14 +140,7 @@ export const vmScreen: Screen = {
       ? panel(drawList(desk, list, width - 2, room - 2), width, room, {
           note: tab === 'disks' ? driveNote(vm) : undefined,
         })
-      : drawScrolled(
-          desk,
-          'vm.text',
-          tab === 'overview' ? vmPane(desk, vm, vmKeys(vmOf), width - 2) : configLines(vm),
-          width,
-          room,
-          {},
-        )
+      : drawScrolled(desk, 'vm.text', textOf(desk, vm, tab, width - 2), width, room, {})
     return [tabBar(tab), ...body]
   },
 }

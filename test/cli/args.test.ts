@@ -48,6 +48,11 @@ describe('a command line', () => {
     expect(refusal('nics web01 web02')).toContain('web02')
   })
 
+  test('words in place of frames are for the terminal interface', () => {
+    expect(parse('--demo --screen-reader').site.screenReader).toBe(true)
+    expect(refusal('vms --screen-reader')).toContain('the terminal interface')
+  })
+
   test('serves where it is told', () => {
     expect(parse('--serve').action).toMatchObject({ listen: '127.0.0.1:8000', auth: true })
     expect(parse('--serve --listen unix:/run/x --no-auth --token-file /t').action).toEqual({

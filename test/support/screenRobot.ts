@@ -72,6 +72,7 @@ export interface RobotOptions {
   readonly rows?: number
   readonly production?: boolean
   readonly ascii?: boolean
+  readonly screenReader?: boolean
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -90,7 +91,7 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
     rows: { get: () => size.rows },
     write: {
       value: (data: string, done?: () => void) => {
-        if (data.split('\n').length >= size.rows) frame = data
+        if (options.screenReader || data.split('\n').length >= size.rows) frame = data
         else beside += data
         done?.()
         return true
@@ -101,6 +102,7 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
     siteName: 'seoul',
     production: options.production ?? false,
     ascii: options.ascii ?? false,
+    screenReader: options.screenReader ?? false,
     stdin: stdin as unknown as NodeJS.ReadStream,
     stdout: stdout as unknown as NodeJS.WriteStream,
     environment: options.environment ?? { LANG: 'C.UTF-8', TERM: 'xterm-256color' },
