@@ -19,7 +19,7 @@ type Common = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
 
 /** An operation on one VM: the VM is its own, and its PM has to stay. */
 export function vmOperation<P extends VmParams, F extends Json>(
-  operation: Omit<Operation<P, F>, Common> & Partial<Pick<Operation<P, F>, 'locks'>>,
+  operation: Omit<Operation<P, F>, Common> & Partial<Pick<Operation<P, F>, 'locks' | 'touches'>>,
 ): Operation<P, F> {
   return {
     subjectKind: 'vm',

@@ -21,6 +21,24 @@ export function readFile(path: string): Program {
   return reads('cat', path)
 }
 
+/** Which file of its file system a path leads to, and how long it is; `parseFileIdentity` reads it. */
+export function fileIdentity(path: string): Program {
+  return { ...reads('stat', '-L', '-c', '%F|%i|%s', path), okExits: [0, 1] }
+}
+
+export interface FileIdentity {
+  /** `file`, or anything else by stat's name: `block special file`. */
+  readonly kind: string
+  readonly inode: string
+  readonly bytes: number
+}
+
+export function parseFileIdentity(stdout: string): FileIdentity | undefined {
+  const [, kind, inode, bytes] = /^(.+)\|(\d+)\|(\d+)$/.exec(stdout.trim()) ?? []
+  if (kind === undefined) return undefined
+  return { kind: kind.startsWith('regular') ? 'file' : kind, inode: inode!, bytes: Number(bytes) }
+}
+
 /** Opens a file, which makes a network file system ask its server how it is now; the byte itself does not matter. */
 export function firstByte(path: string): Program {
   return reads('head', '-c', '1', path)

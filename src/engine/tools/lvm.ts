@@ -44,6 +44,17 @@ export function showVolumes(group: string, beginning?: string): Program {
   return { ...reads('lvs', ...REPORT, '-o', fields, '-S', select, group), okExits: [0, 5] }
 }
 
+/** Which volume of which group a path is, by the UUIDs that LVM gave them; 5: it is none. `parseVolumeIdentity` reads it. */
+export function volumeIdentity(path: string): Program {
+  return { ...reads('lvs', ...REPORT, '-o', 'vg_uuid,lv_uuid', path), okExits: [0, 5] }
+}
+
+/** Undefined where the answer names no volume. */
+export function parseVolumeIdentity(stdout: string): string | undefined {
+  const row = stdout.trim() === '' ? undefined : JSON.parse(stdout).report?.[0]?.lv?.[0]
+  return row?.lv_uuid && row.vg_uuid ? `${row.vg_uuid}/${row.lv_uuid}` : undefined
+}
+
 /**
  * A new volume, active, its first 4 KiB zeroed and old signatures wiped. A thin one is zeroed by its pool, and lvcreate
  * refuses `-Z` for it.

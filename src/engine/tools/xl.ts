@@ -126,6 +126,8 @@ export interface XenInfo {
   readonly virtCaps: readonly string[]
   /** What its processors can do for guests. */
   readonly cpuFeatures: readonly string[]
+  /** dom0 keeps the memory that it was booted with; else xl takes from it what a new domain needs. */
+  readonly dom0IsFixed: boolean
 }
 
 /** `xl info`, with or without `-n`; undefined where it is not that (no hypervisor underneath). */
@@ -155,5 +157,6 @@ export function parseInfo(stdout: string): XenInfo | undefined {
     freeCpuCount: number('free_cpus', 0),
     virtCaps: (values.get('virt_caps') ?? '').split(/\s+/).filter((word) => word !== ''),
     cpuFeatures: parseCpuFeatures(values.get('hw_caps') ?? ''),
+    dom0IsFixed: /\bdom0_mem=/.test(values.get('xen_commandline') ?? ''),
   }
 }

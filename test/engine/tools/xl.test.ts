@@ -84,6 +84,7 @@ test('info, with and without the topology', () => {
     freeMib: 2454,
     freeCpuCount: 0,
     virtCaps: ['pv', 'hvm', 'hap', 'shadow', 'gnttab-v1', 'gnttab-v2'],
+    dom0IsFixed: true,
     cpuFeatures: [
       ...['cx8', 'cmov', 'mmx', 'fxsr', 'sse', 'sse2', 'sse3', 'pclmulqdq', 'ssse3'],
       ...['fma', 'cx16', 'sse4_1', 'sse4_2', 'movbe', 'popcnt', 'aes', 'xsave', 'avx'],
