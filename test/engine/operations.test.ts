@@ -5,6 +5,7 @@ import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../sup
 import type { World } from '../support/world.ts'
 import { DEVICE_CASES } from './deviceCases.ts'
 import { KEY_CASES } from './keyCases.ts'
+import { MIGRATE_CASES } from './migrateCases.ts'
 import { STORLINK_CASES } from './storlinkCases.ts'
 import { TEMPLATE_CASES } from './templateCases.ts'
 
@@ -91,6 +92,7 @@ const CASES: readonly OperationCase[] = [
   ...TEMPLATE_CASES,
   ...KEY_CASES,
   ...STORLINK_CASES,
+  ...MIGRATE_CASES,
 ]
 
 /** Needs a machine that shows a key: test/engine/trust.test.ts runs it against a real sshd. */

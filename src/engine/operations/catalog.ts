@@ -15,6 +15,7 @@ import { templateShutdown, templateStart } from './templateUpkeep.ts'
 import { vmCreate } from './vmCreate.ts'
 import { vmDelete } from './vmDelete.ts'
 import { vmEdit } from './vmEdit.ts'
+import { vmMigrate } from './vmMigrate.ts'
 import { vmPoweroff, vmReboot, vmReset, vmResume, vmShutdown, vmStart, vmSuspend } from './vmPower.ts'
 import { vmResize } from './vmResize.ts'
 
@@ -29,6 +30,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       vmReset,
       vmSuspend,
       vmResume,
+      vmMigrate,
       vmEdit,
       vmResize,
       diskCreate,
