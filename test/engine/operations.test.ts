@@ -6,6 +6,7 @@ import type { World } from '../support/world.ts'
 import { DEVICE_CASES } from './deviceCases.ts'
 import { KEY_CASES } from './keyCases.ts'
 import { MIGRATE_CASES } from './migrateCases.ts'
+import { SNAPSHOT_CASES } from './snapshotCases.ts'
 import { STORLINK_CASES } from './storlinkCases.ts'
 import { TEMPLATE_CASES } from './templateCases.ts'
 
@@ -93,6 +94,7 @@ const CASES: readonly OperationCase[] = [
   ...KEY_CASES,
   ...STORLINK_CASES,
   ...MIGRATE_CASES,
+  ...SNAPSHOT_CASES,
 ]
 
 /** Needs a machine that shows a key: test/engine/trust.test.ts runs it against a real sshd. */

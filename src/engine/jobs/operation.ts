@@ -65,6 +65,8 @@ export interface Step {
   do(cx: Context): Promise<Json | undefined>
   /** Runs for every step that STARTED, so it must succeed when its `do` never happened or half happened. */
   undo?(cx: Context, output: Json | undefined): Promise<void>
+  /** What it did stays when it is undone, since nobody can tell by what they read: bytes copied within a chain. */
+  readonly lasting?: true
   /**
    * For a pivot whose effect nothing can take back: whether it is there, found by looking. Asked when the step failed or
    * pengx died in it; true: the job goes on as if it had succeeded. What cannot be told (it throws) leaves the job stuck.

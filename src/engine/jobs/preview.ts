@@ -38,7 +38,7 @@ export async function previewOf(
       name: step.name,
       shows: step.shows ?? [],
       pivot: step.pivot === true,
-      undoable: step.undo !== undefined,
+      undoable: step.undo !== undefined && !step.lasting,
       ...(step.happened === undefined ? {} : { decided: true as const }),
     })),
     frees: effects.frees ?? [],

@@ -50,7 +50,7 @@ export async function prepare(parts: Parts, work: Work): Promise<{ readonly fact
   const planned = steps.map((step) => ({
     name: step.name,
     pivot: step.pivot === true,
-    undoable: step.undo !== undefined,
+    undoable: step.undo !== undefined && !step.lasting,
   }))
   await store.jobs.recordPlan(job.id, { facts: open, steps: planned, secrets })
   return { facts, steps }

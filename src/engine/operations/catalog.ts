@@ -6,6 +6,10 @@ import { isoEject, isoInsert } from './iso.ts'
 import { nicCreate, nicDelete, nicUpdate } from './nics.ts'
 import { pmSpreadKeys } from './pmKeys.ts'
 import { pmAdd, pmRemove, pmTrust } from './pms.ts'
+import { snapshotCreate } from './snapshotCreate.ts'
+import { snapshotDelete } from './snapshotDelete.ts'
+import { snapshotUpdate } from './snapshotEdit.ts'
+import { snapshotRestore, snapshotStart } from './snapshotRestore.ts'
 import { storlinkCreate, storlinkDelete } from './storlinks.ts'
 import { storlinkUpdate } from './storlinkUpdate.ts'
 import { templateAdd, templateAddNew } from './templateAdd.ts'
@@ -33,6 +37,11 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       vmMigrate,
       vmEdit,
       vmResize,
+      snapshotCreate,
+      snapshotRestore,
+      snapshotStart,
+      snapshotUpdate,
+      snapshotDelete,
       diskCreate,
       diskGrow,
       diskDelete,

@@ -106,7 +106,7 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
       }
       nodes.push(inserted(file, anonymous(at), readOnly))
       image = image['backing-image'] as Record<string, unknown> | undefined
-      name = anonymous(`${at}/format`)
+      name = anonymous(`${String(image?.filename)}/format`)
     }
   }
   for (const { name, path } of call.domain.addedNodes ?? []) nodes.push(inserted(imageOf(call.pm, path), name, false))
