@@ -31,7 +31,7 @@ export function pmPerf(pm: Pm, view: View): PmPerf {
 }
 
 export const pmPerfShape: Shape<PmPerf> = {
-  name: 'pmperf',
+  name: 'pmpperf',
   id: ({ pm }) => pm.uuid,
   fields: [
     { kind: 'text', name: 'status', help: 'Up or Down', get: ({ pm }) => pmStatus(pm.seen.reach) },
