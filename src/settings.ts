@@ -13,7 +13,13 @@ export interface Settings {
     /** The PM, by name or UUID, that is meant where none is named and this machine is none. */
     readonly self: string
   }
-  readonly terminal: { readonly ascii: boolean }
+  readonly terminal: {
+    readonly ascii: boolean
+    /** What graphs are drawn with: `braille`, `block` or `ascii`; empty: what the terminal seems to have. */
+    readonly graph: string
+    /** False: nothing is bold for a moment because it has just changed. */
+    readonly motion: boolean
+  }
   readonly ssh: {
     /** An ssh_config(5) in place of ~/.ssh/config. */
     readonly config: string
@@ -28,7 +34,7 @@ export interface Settings {
 
 export const DEFAULT_SETTINGS: Settings = {
   site: { name: '', production: false, self: '' },
-  terminal: { ascii: false },
+  terminal: { ascii: false, graph: '', motion: true },
   ssh: { config: '' },
   iso: { directories: '' },
   keys: {},
@@ -102,9 +108,14 @@ function takeStatement(
   if (section === 'keys') return takeKeys(target, key, value)
   if (!Object.hasOwn(target, key)) return unknown('setting', key, Object.keys(target))
   if (typeof value !== typeof target[key]) return `${key}: a ${NAMES[typeof target[key]]} is expected`
+  const choices = CHOICES[`${section}.${key}`]
+  if (choices && value !== '' && !choices.includes(String(value)))
+    return `${key}: one of ${choices.join(', ')} is expected`
   target[key] = value
   return undefined
 }
+
+const CHOICES: Readonly<Record<string, readonly string[]>> = { 'terminal.graph': ['braille', 'block', 'ascii'] }
 
 const NAMES: Record<string, string> = { string: 'text in quotes', boolean: 'true or false', number: 'number' }
 

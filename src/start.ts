@@ -98,6 +98,8 @@ async function showScreens(opening: Promise<Engine>, site: SiteArgs, config: Con
     siteName: settings.site.name || (site.demo ? 'demo' : ''),
     production: settings.site.production,
     screenReader: site.screenReader === true || process.env.INK_SCREEN_READER === 'true',
+    ...(settings.terminal.graph ? { graph: settings.terminal.graph as 'braille' | 'block' | 'ascii' } : {}),
+    motion: settings.terminal.motion,
     ascii: site.ascii || settings.terminal.ascii,
     keys: settings.keys,
     ...(site.demo ? {} : { kept: keptIn(config.keptPath) }),

@@ -13,6 +13,8 @@ export interface ScreenOptions {
   /** A site where one careless key is dear: every question is one level stricter. */
   readonly production: boolean
   readonly look: Look
+  /** False: nothing is drawn for a moment only. */
+  readonly motion?: boolean
   readonly now: () => number
   /** Keys that mean what another key means. */
   readonly aliases: ReadonlyMap<string, string>

@@ -16,6 +16,7 @@ import {
 } from '../ui/list.ts'
 import { type Column, drawHeader, drawRow, placeColumns, sortRows } from '../ui/table.ts'
 import type { Desk } from './desk.ts'
+import { newsIn } from './news.ts'
 import { listOf } from './state.ts'
 
 /**
@@ -162,10 +163,16 @@ export function drawList<R>(desk: Desk, def: ListDef<R>, width: number, height: 
   if (top !== settled.top) remember(desk, def, { ...settled, top })
   const focused = desk.state().focus === 'list'
   const lines: Line[] = [drawHeader(placed, settled.sort ?? def.sort)]
+  const isNews = newsIn(desk, def.name)
   for (let at = top; at < Math.min(top + room, shown.rows.length); at++) {
     const id = shown.ids[at]!
     lines.push(
-      drawRow(placed, shown.rows[at]!, desk, { cursor: at === settled.index, marked: settled.marks.has(id), focused }),
+      drawRow(placed, shown.rows[at]!, desk, {
+        cursor: at === settled.index,
+        marked: settled.marks.has(id),
+        focused,
+        ...(isNews ? { isNew: (column: string, text: string) => isNews(id, column, text) } : {}),
+      }),
     )
   }
   if (shown.rows.length === 0) lines.push(emptyLine(shown.total, settled.filter, def.empty))

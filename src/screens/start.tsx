@@ -1,6 +1,6 @@
 import { render } from 'ink'
 import type { Engine } from '../engine/engine.ts'
-import { lookOf } from '../ui/look.ts'
+import { type GraphStyle, lookOf } from '../ui/look.ts'
 import { App } from './App.tsx'
 import { aliasesOf } from './aliases.ts'
 import { copyToTerminal } from './clipboard.ts'
@@ -16,6 +16,9 @@ export interface StartOptions {
   /** Marks the site in the header and makes every question one level stricter. */
   readonly production?: boolean
   readonly ascii?: boolean
+  readonly graph?: GraphStyle
+  /** False: nothing is bold for a moment because it has just changed. */
+  readonly motion?: boolean
   /** Words in place of frames, for those who hear them: no alternate screen, nothing that changes by itself. */
   readonly screenReader?: boolean
   readonly stdin?: NodeJS.ReadStream
@@ -47,7 +50,8 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     {
       siteName: options.siteName ?? '',
       production: options.production ?? false,
-      look: lookOf(environment, options.ascii ?? false),
+      look: lookOf(environment, options.ascii ?? false, options.graph),
+      motion: options.motion ?? true,
       now: options.now ?? Date.now,
       aliases: aliasesOf(options.keys ?? {}),
       copy: async (text) => copyToTerminal(text, (sequence) => stdout.write(sequence), environment),

@@ -9,6 +9,10 @@ export interface Span {
   readonly text: string
   readonly tone?: Tone
   readonly inverse?: true
+  /** Bold, whatever its tone: it has just changed. */
+  readonly bold?: true
+  /** What a click on it means, where the mouse is on; whoever draws it knows the words. */
+  readonly hit?: string
 }
 
 export type Line = readonly Span[]
@@ -114,9 +118,15 @@ export function toAnsi(content: Line, look: Look): string {
   for (const piece of content) {
     const clean = stripControl(piece.text)
     const text = look.ascii ? toAscii(clean) : clean
-    const codes = codesOf(piece.tone ?? 'plain', look)
+    const codes = piece.bold ? boldCodes(piece.tone ?? 'plain', look) : codesOf(piece.tone ?? 'plain', look)
     const toned = codes ? `\x1b[${codes[0]}m${text}\x1b[${codes[1]}m` : text
     out += piece.inverse ? `\x1b[7m${toned}\x1b[27m` : toned
   }
   return out
+}
+
+/** Bold and dim end with the same code, so what is dim is bold alone for a while. */
+function boldCodes(tone: Tone, look: Look): readonly [string, string] {
+  const [on, off] = codesOf(tone, look) ?? ['', '']
+  return on === '' || on === '2' ? ['1', '22'] : [`1;${on}`, `22;${off}`]
 }

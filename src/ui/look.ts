@@ -95,13 +95,17 @@ export function toAscii(text: string): string {
   return plain
 }
 
-/** What the environment asks for: NO_COLOR, a locale without UTF-8, a console without glyphs. */
-export function lookOf(environment: Readonly<Record<string, string | undefined>>, ascii: boolean): Look {
+/** What the environment and the settings ask for: NO_COLOR, a locale without UTF-8, a console without glyphs. */
+export function lookOf(
+  environment: Readonly<Record<string, string | undefined>>,
+  ascii: boolean,
+  graph?: GraphStyle,
+): Look {
   const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || ''
   const bare = ascii || environment.TERM === 'linux' || !/utf-?8/i.test(locale)
   return {
     colour: !environment.NO_COLOR && environment.TERM !== 'dumb',
     ascii: bare,
-    graph: bare ? 'ascii' : 'braille',
+    graph: bare ? 'ascii' : (graph ?? 'braille'),
   }
 }

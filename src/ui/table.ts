@@ -78,6 +78,8 @@ export interface RowState {
   readonly marked: boolean
   /** The list has the keys. */
   readonly focused: boolean
+  /** Whether what a cell says has just changed. */
+  readonly isNew?: (column: string, text: string) => boolean
 }
 
 export function drawRow<R, C>(placed: readonly Placed<R, C>[], row: R, cx: C, state: RowState): Line {
@@ -88,9 +90,18 @@ export function drawRow<R, C>(placed: readonly Placed<R, C>[], row: R, cx: C, st
   ]
   for (const [index, { column, width }] of placed.entries()) {
     if (index > 0) cells.push({ text: ' ' })
-    cells.push(...placeCell(column.cell(row, cx), width, column.kind !== 'text', column.tail))
+    const cell = column.cell(row, cx)
+    const placed = placeCell(cell, width, column.kind !== 'text', column.tail)
+    // Numbers that change with every look would always be bold.
+    const isNew = !(column.live && column.kind === 'number') && state.isNew?.(column.name, textOf(cell))
+    cells.push(...(isNew ? placed.map((piece): Span => ({ ...piece, bold: true })) : placed))
   }
   return state.cursor && state.focused ? invert(cells) : cells
+}
+
+function textOf(cell: Cell): string {
+  if (typeof cell === 'string') return cell
+  return 'text' in cell ? cell.text : cell.map(({ text }) => text).join('')
 }
 
 /** The row under the cursor is reversed as a whole: tones would become patches of background. */

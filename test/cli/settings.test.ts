@@ -9,12 +9,19 @@ describe('the settings file', () => {
   test('is what formatSettings writes', () => {
     const settings = {
       site: { name: '서울 "1"', production: true, self: 'xen1' },
-      terminal: { ascii: true },
+      terminal: { ascii: true, graph: 'block', motion: false },
       ssh: { config: '/etc/ssh/lab' },
       iso: { directories: '/srv/iso:/mnt' },
       keys: { start: ['s', 'f2'] },
     }
     expect(parseSettings(formatSettings(settings))).toEqual({ settings, problems: [] })
+  })
+
+  test('a graph of a kind that there is not is named', () => {
+    expect(parseSettings('[terminal]\ngraph = "blocks"').problems).toEqual([
+      '2: graph: one of braille, block, ascii is expected',
+    ])
+    expect(parseSettings(formatSettings(DEFAULT_SETTINGS)).problems).toEqual([])
   })
 
   test('names every wrong line and uses the rest', () => {

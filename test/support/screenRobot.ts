@@ -73,6 +73,7 @@ export interface RobotOptions {
   readonly production?: boolean
   readonly ascii?: boolean
   readonly screenReader?: boolean
+  readonly motion?: boolean
   readonly environment?: Readonly<Record<string, string>>
 }
 
@@ -103,6 +104,7 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
     production: options.production ?? false,
     ascii: options.ascii ?? false,
     screenReader: options.screenReader ?? false,
+    motion: options.motion ?? true,
     stdin: stdin as unknown as NodeJS.ReadStream,
     stdout: stdout as unknown as NodeJS.WriteStream,
     environment: options.environment ?? { LANG: 'C.UTF-8', TERM: 'xterm-256color' },
