@@ -48,6 +48,8 @@ export function expectAt(world: World, pm: 'xen1' | 'xen2', state: 'running' | '
     probes: [],
   })
   expect(has(other)).toEqual({ domains: [], files: [], probes: [] })
+  const stale = world.site.pm(pm).domains.filter((one) => one.uuid === vm.uuid && one.imagesStale)
+  expect(stale).toEqual([])
   expect(vm).toMatchObject({ pm: pmNamed(world, pm), configForeign: false, seen: { state, drift: [] } })
   expect(vm.disks.map((disk) => disk.path.split('/')[1])).toEqual(['shared', 'shared'])
 }

@@ -142,6 +142,7 @@ export function goOnStep(facts: MigrateFacts): Step {
       if (found.where === 'both') throw runsTwice(cx, move, found)
       if (found.where === 'source') throw new PengxError('refused', `${move.name} is on the source again, not by pengx`)
       const { source, target } = found
+      await hypervisor.removeConfig(here, move.migrationConfig, cx.tag)
       // Suspended: xl did not come to it. It must never go on.
       if (source) await hypervisor.destroy(here, source.domid, cx.tag)
       if (!target || found.where === 'nowhere') {

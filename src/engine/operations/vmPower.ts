@@ -3,6 +3,7 @@ import { PengxError } from '../../model/error.ts'
 import type { Context } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import { createStep, type DomainFacts, destroyStep, factsOf, shutdownSteps, waitFor } from './domainSteps.ts'
+import { needNowhereElse } from './vmElsewhere.ts'
 import {
   findDomain,
   needDomain,
@@ -32,19 +33,30 @@ async function gatherRunning({ vm }: VmParams, cx: Context): Promise<DomainFacts
   return factsOf(row, (await needDomain(cx, row)).domid)
 }
 
-export const vmStart = vmOperation<VmParams, DomainFacts>({
+const startParams = z.object({
+  vm: vmField,
+  force: field(z.boolean().default(false), {
+    title: 'Although not all can be asked',
+    help: 'start it although a PM that sees its disks cannot be asked whether it runs there: be sure that it is off',
+    advanced: true,
+  }),
+})
+type StartParams = z.infer<typeof startParams>
+
+export const vmStart = vmOperation<StartParams, DomainFacts>({
   name: 'vm.start',
   title: 'start',
   help: 'Builds the domain of a VM that is shut down and lets it run.',
   danger: 'safe',
-  params: vmParams,
+  params: startParams,
   refuse({ vm }, view) {
     const row = view.needVm(vm)
     return refuseState(row, view, ['shutdown'], { paused: 'resume it instead' })
   },
-  async gather({ vm }, cx) {
+  async gather({ vm, force }, cx) {
     const row = cx.view.needVm(vm)
     await needNoDomain(cx, row)
+    await needNowhereElse(cx, row, force)
     const bridges = cx.view.needPm(row.pm).seen.bridges
     for (const nic of row.nics) {
       if (bridges && bridges.length > 0 && !bridges.includes(nic.bridge)) {

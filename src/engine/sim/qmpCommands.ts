@@ -222,6 +222,7 @@ export const QMP_COMMANDS: Record<string, QmpCommand> = {
   },
   cont: ({ world, domain }) => {
     domain.qemuStopped = undefined
+    if (domain.imagesGiven) domain.imagesStale = undefined
     domain.imagesGiven = undefined
     if (domain.phase === 'up' && !domain.paused) startCounting(domain, world.clock.now())
     world.save()

@@ -108,6 +108,8 @@ export interface Domain {
   qemuStopped?: true
   /** QEMU has let go of its images for another to take them (QMP `xen-save-devices-state`). */
   imagesGiven?: true
+  /** QEMU has read its images while another still wrote to them, and not since. */
+  imagesStale?: true
   counters: Counters
   /** Counts since then; absent while it is paused or shut down. */
   countsSince?: number

@@ -100,6 +100,7 @@ Parsing config from <saved>
   call.err(`xc: info: Found x86 ${kind} domain from Xen 4.17\nxc: info: Restoring domain\n`)
   const restored = countersOf(domain, call.now())
   const copy = beginBuild(world, to, incoming, { paused: true, at: call.now(), restored })
+  copy.imagesStale = true
   world.save()
   /** Time goes by; false where the line is broken by then. A side that hears no more stays as it is. */
   const pass = async (ms: number): Promise<boolean> => {
