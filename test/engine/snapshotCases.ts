@@ -42,8 +42,11 @@ export async function layersAgree(world: World, raw: Raw): Promise<void> {
     expect(lines).toEqual(vm.disks.map((disk) => `${disk.vdev} ${disk.path}`).sort())
   }
   const known = [...vm.disks, ...layersOf(vm).flatMap((layer) => layer.volumes)].map((volume) => volume.path)
-  const files = Object.keys(world.site.filesOn(host.name)).filter((path) => /^\/data\/[^/]+\.[^/]+$/.test(path))
-  expect(files.sort()).toEqual(known.sort())
+  expect(diskFiles(world, host.name).sort()).toEqual(known.sort())
+}
+
+function diskFiles(world: World, pm: string): string[] {
+  return Object.keys(world.site.filesOn(pm)).filter((path) => /^\/data\/[^/]+\.[^/]+$/.test(path))
 }
 
 async function snap(world: World, vm: Vm, name: string): Promise<string> {
@@ -123,6 +126,20 @@ export const SNAPSHOT_CASES: readonly OperationCase[] = [
     async check(world, raw) {
       await layersAgree(world, raw)
       expect(['running', 'starting']).toContain(vmOf(world, raw).seen.state)
+    },
+  },
+  {
+    operation: 'vm.delete',
+    variant: 'with its snapshots',
+    async prepare(world) {
+      const vm = await makeVm(world)
+      await snap(world, vm, 'first')
+      await snap(world, vm, 'second')
+      return { vm: vm.uuid }
+    },
+    check(world, raw) {
+      expect(world.engine.view.getVm(String(raw.vm))).toBeUndefined()
+      expect(diskFiles(world, 'xen1')).toEqual([])
     },
   },
   {

@@ -3,6 +3,7 @@ import { isUuid, newUuid } from '../../lib/ids.ts'
 import { identifyDisks } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
+import { layersOf, snapshotsOf } from '../../model/layer.ts'
 import type { Pm } from '../../model/pm.ts'
 import { isUpkeep } from '../../model/template.ts'
 import { domainNameFor, refuseName, type Vm, type VmSpec } from '../../model/vm.ts'
@@ -268,6 +269,8 @@ export const vmForget = vmOperation<VmParams, ForgetFacts>({
   refuse({ vm }, view) {
     const row = view.needVm(vm)
     if (isUpkeep(row)) return 'it is the upkeep of a template: template.shutdown ends it'
+    if (layersOf(row).length > 0)
+      return `its ${snapshotsOf(row).length} snapshots are written down here alone: delete them first`
     return row.origin === 'found' ? 'it is not adopted' : undefined
   },
   gather: async ({ vm }, cx) => splitSecret(cx.view.needVm(vm)),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Disk } from '../../model/disk.ts'
 import type { Json } from '../../model/json.ts'
+import { layersOf, snapshotsOf, volumesOf } from '../../model/layer.ts'
 import type { Level } from '../../model/storlink.ts'
 import { isUpkeep } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
@@ -31,7 +32,7 @@ type Facts = {
   readonly configPath?: string
 }
 
-function isDoomed(disk: Disk, which: Params['disks']): boolean {
+function isDoomed(disk: Pick<Disk, 'owned'>, which: Params['disks']): boolean {
   return which === 'all' || (which === 'own' && disk.owned)
 }
 
@@ -41,13 +42,15 @@ function refuse({ vm, disks }: Params, view: View): string | undefined {
   if (isUpkeep(row)) return 'it is the upkeep of a template, and its disks are that’s: template.shutdown ends it'
   const state = refuseState(row, view, ['shutdown'], { running: 'shut it down first', paused: 'power it off first' })
   if (state) return state
-  for (const disk of row.disks.filter((one) => isDoomed(one, disks))) {
+  if (disks === 'none' && layersOf(row).length > 0)
+    return `its ${snapshotsOf(row).length} snapshots would be kept, and nobody would know of them: delete them first`
+  for (const disk of volumesOf(row).filter((one) => isDoomed(one, disks))) {
     const other = view
       .vms()
       .find(
         (one) =>
           one.uuid !== vm &&
-          one.disks.some((its) => its.path === disk.path && (one.pm === row.pm || disk.storlink !== undefined)),
+          volumesOf(one).some((its) => its.path === disk.path && (one.pm === row.pm || disk.storlink !== undefined)),
       )
     if (other) return `disk ${disk.vdev} (${disk.path}) is also a disk of ${other.name}`
     const template = view
@@ -86,19 +89,23 @@ function removeStep({ vdev, path, level }: Doomed, pm: string): Step {
 export const vmDelete = vmOperation<Params, Facts>({
   name: 'vm.delete',
   title: 'delete',
-  help: 'Forgets a VM that is shut down and removes the disks that pengx made for it.',
+  help: 'Forgets a VM that is shut down, with its snapshots, and removes the disks that pengx made for it.',
   danger: 'destroys',
   params,
   refuse,
   async gather({ vm, disks }, cx) {
     const row = cx.view.needVm(vm)
     await needNoDomain(cx, row)
-    const level = (disk: Disk): Level =>
+    const level = (disk: Pick<Disk, 'storlink'>): Level =>
       disk.storlink === undefined ? 'FL' : cx.view.needStorlink(disk.storlink).level
-    const doomed = row.disks
+    const frozen = layersOf(row).flatMap((layer) =>
+      layer.volumes.map((volume) => ({ ...volume, vdev: `${volume.vdev} of layer ${layer.number}` })),
+    )
+    const all = [...row.disks, ...frozen]
+    const doomed = all
       .filter((disk) => isDoomed(disk, disks))
       .map((disk) => ({ vdev: disk.vdev, path: disk.path, level: level(disk), sizeMib: disk.sizeMib ?? 0 }))
-    const keptPaths = row.disks.filter((disk) => !isDoomed(disk, disks)).map((disk) => disk.path)
+    const keptPaths = all.filter((disk) => !isDoomed(disk, disks)).map((disk) => disk.path)
     const config = row.configPath !== undefined && !row.configForeign ? { configPath: row.configPath } : {}
     return { ...splitSecret(row), doomed, keptPaths, ...config }
   },
