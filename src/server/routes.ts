@@ -12,6 +12,7 @@ import {
   interfaceForm,
   interfaceUpdateForm,
   keysForm,
+  migrateForm,
   resizeForm,
   storlinkForm,
   storlinkUpdateForm,
@@ -206,7 +207,7 @@ const vms: readonly Row[] = [
 ]
 
 const control: readonly Row[] = [
-  ofVm('POST', 'migrate/', 'VMControlView.migrate', 200, later),
+  ofVm('POST', 'migrate/', 'VMControlView.migrate', 200, onVm('vm.migrate', {}, migrateForm)),
   ofVm('POST', 'poweroff/', 'VMControlView.poweroff', 200, onVm('vm.poweroff')),
   ofVm('POST', 'reboot/', 'VMControlView.reboot', 200, onVm('vm.reboot')),
   ofVm('POST', 'reset/', 'VMControlView.reset', 200, onVm('vm.reset')),

@@ -1,5 +1,5 @@
 import { ASYNC, type Exchange, type Exchanges, MISSING, WITH_BODY } from './exchange.ts'
-import { DB, diskOf, LOST, WEB } from './site.ts'
+import { DB, diskOf, LOST, PM_A, PM_B, WEB } from './site.ts'
 import { TEMPLATE } from './siteTemplates.ts'
 
 /** What is asked of each row about VMs, their disks and their interfaces. */
@@ -54,6 +54,10 @@ const NEW_ADDRESS = `<vms>
   <ipaddress>192.168.0.1</ipaddress>
 </vms>`
 
+const toPm = (pm: string): string => `<vm>
+  <pm_id>${pm}</pm_id>
+</vm>`
+
 /** A row of VM control on a VM that may, on one that may not, and on one that nobody can reach. */
 function controls(verb: string, allowed: string, refused: string): Exchange[] {
   return [
@@ -93,6 +97,15 @@ export const VM_EXCHANGES: Exchanges = {
     { title: 'one', path: `/vms/${WEB}/` },
     { title: 'as JSON', path: `/vms/${DB}/`, headers: { Accept: 'application/json' } },
     { title: 'none', path: `/vms/${MISSING}/` },
+  ],
+  'POST /vms/:vm_uuid/migrate/': [
+    { title: 'the document’s example', path: `/vms/${WEB}/migrate/`, body: toPm(PM_B) },
+    { title: 'at once', path: `/vms/${DB}/migrate/`, body: toPm(PM_B), headers: ASYNC },
+    { title: 'it is there', path: `/vms/${WEB}/migrate/`, body: toPm(PM_A) },
+    { title: 'nobody can reach it', path: `/vms/${LOST}/migrate/`, body: toPm(PM_A) },
+    { title: 'no such PM', path: `/vms/${WEB}/migrate/`, body: toPm(MISSING) },
+    { title: 'no PM', path: `/vms/${WEB}/migrate/`, body: '<vm></vm>' },
+    { title: 'no such VM', path: `/vms/${MISSING}/migrate/`, body: toPm(PM_B) },
   ],
   'POST /vms/:vm_uuid/poweroff/': controls('poweroff', WEB, DB),
   'POST /vms/:vm_uuid/reboot/': controls('reboot', WEB, DB),

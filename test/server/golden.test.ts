@@ -8,7 +8,7 @@ import type { Exchanges } from './exchange.ts'
 import { SITE_EXCHANGES } from './exchangesSite.ts'
 import { TEMPLATE_EXCHANGES } from './exchangesTemplates.ts'
 import { VM_EXCHANGES } from './exchangesVms.ts'
-import { serveSite, WEB } from './site.ts'
+import { joinSite, serveSite, WEB } from './site.ts'
 
 /**
  * What every row is asked and answers, kept under test/golden/api, a file a row. PENGX_GOLDEN=1 writes them anew;
@@ -35,6 +35,7 @@ async function tell(row: Row): Promise<string> {
   const served = await serveSite()
   // A VM that can be resumed is paused, and one that can be deleted has no running twin.
   if (row.path.endsWith('/resume/')) await served.ask('POST', `/vms/${WEB}/suspend/`)
+  if (row.path.endsWith('/migrate/')) joinSite(served.engine)
   const parts: string[] = []
   for (const { title, path, headers = {}, body, after } of EXCHANGES[nameOf(row)] ?? []) {
     if (after !== undefined) await served.ask('POST', after)

@@ -149,6 +149,16 @@ export function createSite(): FakeEngine {
   return engine
 }
 
+/** Both PMs are up, and see the disks of all VMs. */
+export function joinSite(engine: FakeEngine): void {
+  const { pms, storlinks } = engine.site
+  const seen = pms.find((one) => one.uuid === PM_A)!.seen
+  engine.set({
+    pms: pms.map((one) => ({ ...one, seen })),
+    storlinks: storlinks.map((one) => ({ ...one, shared: true })),
+  })
+}
+
 export interface Served {
   readonly engine: FakeEngine
   readonly server: Server

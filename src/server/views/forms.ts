@@ -85,6 +85,14 @@ export const editForm: Form = {
   ],
 }
 
+export const migrateForm: Form = {
+  root: 'vm',
+  fields: [
+    { name: 'pm_id', param: 'pm', required: true, names: 'pm' },
+    { name: 'address', param: 'address', added: true },
+  ],
+}
+
 export const diskForm: Form = {
   root: 'disk',
   fields: [
