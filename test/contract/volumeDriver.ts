@@ -3,6 +3,7 @@ import type { Image } from '../../src/engine/volumes/volumeDriver.ts'
 import { newUuid } from '../../src/lib/ids.ts'
 import { volumeFilling } from './volumeFilling.ts'
 import { volumeLayers } from './volumeLayers.ts'
+import { volumePacking } from './volumePacking.ts'
 import { ask, createBench, holds, TAG, type VolumeBench, type VolumeKind, write } from './volumeSite.ts'
 
 /** What every driver does alike. */
@@ -14,6 +15,7 @@ export function volumeSuite(kind: VolumeKind): void {
     volumeLife(bench)
     volumeFilling(bench)
     volumeLayers(bench)
+    volumePacking(bench)
   })
 }
 

@@ -76,6 +76,11 @@ export function extendVolume(group: string, name: string, bytes: number): Progra
   return changes('lvextend', ...CALM, '-L', `${bytes}b`, `${group}/${name}`)
 }
 
+/** What lies behind that is lost: `-f`, since lvreduce cannot know that nothing does. */
+export function shrinkVolume(group: string, name: string, bytes: number): Program {
+  return changes('lvreduce', ...CALM, '-f', '-L', `${bytes}b`, `${group}/${name}`)
+}
+
 export function renameVolume(group: string, name: string, to: string): Program {
   return changes('lvrename', group, name, to)
 }

@@ -2,9 +2,18 @@ import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
 import { run, runAll, runBatch } from '../host/run.ts'
-import { activateVolume, permitVolume, zeroDevice } from '../tools/lvm.ts'
+import { activateVolume, permitVolume, shrinkVolume, zeroDevice } from '../tools/lvm.ts'
 import { changes } from '../tools/program.ts'
-import { createImage, imageChain, imageInfo, measureImage, parseImageInfo, resizeImage } from '../tools/qemuImg.ts'
+import {
+  checkImage,
+  createImage,
+  imageChain,
+  imageInfo,
+  measureImage,
+  parseCheck,
+  parseImageInfo,
+  resizeImage,
+} from '../tools/qemuImg.ts'
 import {
   asideOf,
   draftOf,
@@ -27,6 +36,7 @@ import {
 } from './blockRoom.ts'
 import { convertWatched, readImage } from './image.ts'
 import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
+import { digestImage, ownBytes, packWatched } from './pack.ts'
 import type { ChainImage, Image, VolumeDriver } from './volumeDriver.ts'
 import { findVolume, groupOf, inExtents, lookAtGroup, placeOf, poolFree, poolOf } from './volumeGroup.ts'
 
@@ -221,5 +231,28 @@ export const blockVolumes: VolumeDriver = {
     await run(host, { ...changes('sync', `/dev/${group}/${part}`), okExits: [0, 1], tag })
     if (await renameLv(host, group, part, name, tag)) return
     throw new PengxError('notFound', `cannot rename ${group}/${part} on ${host.name}: it is not there`)
+  },
+
+  async pack(host, source, { path, backing }, tag, onProgress, signal) {
+    const { group, name } = placeOf(path)
+    const look = await lookAtGroup(host, group, name, [measureImage('qcow2', backing ? ownBytes(source) : source)])
+    if (findVolume(look, name)) return
+    const { requiredBytes } = measured(look, source.path)
+    const most = roomFor('qcow2', requiredBytes)
+    await runAll(host, tagged(tag, makeRoom(look, draftOf(name), 'qcow2', most, requiredBytes)))
+    const draft = `/dev/${group}/${draftOf(name)}`
+    await packWatched(host, source, { path: draft, ...(backing ? { backing } : {}) }, tag, onProgress, signal)
+    const { endBytes = most } = parseCheck((await run(host, checkImage(draft, 'qcow2'))).stdout)
+    const shrinks = inExtents(look, endBytes) < inExtents(look, most)
+    const shrink = shrinks ? [shrinkVolume(group, draftOf(name), inExtents(look, endBytes))] : []
+    await runAll(host, tagged(tag, [changes('sync', draft), ...shrink, ...finish(group, name)]))
+  },
+
+  digest: (host, path, signal) => digestImage(host, path, 'with its last cluster', signal),
+
+  /** A thick volume has all of its room from the start; of a pool's nobody can say how long it lasts. */
+  async reserve(host, path) {
+    const { group, name } = placeOf(path)
+    return findVolume(await lookAtGroup(host, group, name), name)?.kind === 'thick'
   },
 }

@@ -5,9 +5,11 @@ import { run, runAll, runBatch } from '../host/run.ts'
 import { listNames, parseNames, removeFile } from '../tools/files.ts'
 import { changes, type Program, reads } from '../tools/program.ts'
 import { createImage, resizeImage } from '../tools/qemuImg.ts'
+import { reserveRoom } from '../tools/qemuPack.ts'
 import { freeSpace, parseFreeSpace } from '../tools/system.ts'
 import { convertWatched, readImage } from './image.ts'
 import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
+import { digestImage, packWatched } from './pack.ts'
 import type { VolumeDriver } from './volumeDriver.ts'
 
 /**
@@ -184,6 +186,26 @@ export const fileVolumes: VolumeDriver = {
   async clearParts(host, path, tag) {
     await run(host, { ...removeTree(partsOf(path)), tag })
   },
+
+  async pack(host, source, { path, backing }, tag, onProgress, signal) {
+    if ((await run(host, exists(path))).exit === 0) return
+    const draft = { path: draftOf(path), ...(backing ? { backing } : {}) }
+    await packWatched(host, source, draft, tag, onProgress, signal)
+    await runAll(host, tagged(tag, [changes('sync', draft.path), move(draft.path, path), removeFile(draft.path)]))
+  },
+
+  digest: (host, path, signal) => digestImage(host, path, 'with the file', signal),
+
+  async reserve(host, path, bytes, tag) {
+    const output = await run(host, { ...reserveRoom(path, bytes), tag })
+    if (/no space left/i.test(output.stderr)) throw noRoom(host, path, bytes)
+    return output.exit === 0
+  },
+}
+
+function noRoom(host: Host, path: string, bytes: number): PengxError {
+  const needed = Math.ceil(bytes / (1024 * 1024))
+  return new PengxError('noSpace', `cannot keep ${needed} MiB free for ${path} on ${host.name}: there are not so many`)
 }
 
 function removeTree(path: string): Program {

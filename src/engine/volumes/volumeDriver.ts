@@ -73,6 +73,19 @@ export interface Part {
   readonly zeroed: boolean
 }
 
+/** A packed volume, and the earlier one that it lies on where it holds only what has changed since. */
+export interface PackTarget {
+  readonly path: string
+  readonly backing?: Image
+}
+
+export interface Digest {
+  /** From the image's first byte to its last: a volume may be longer. */
+  readonly bytes: number
+  /** Of those. */
+  readonly sha256: string
+}
+
 /**
  * How a disk lies on a storlink of one level: file, block or object. After `locate` a volume is its path. Every change
  * is tagged with the job's step, removes only what it made, and is repeatable: making what is there as asked for
@@ -144,4 +157,21 @@ export interface VolumeDriver {
   /** The part becomes the volume. */
   takePart(host: Host, target: Image, index: number, tag: string): Promise<void>
   clearParts(host: Host, path: string, tag: string): Promise<void>
+  /**
+   * Fills a new volume with what a guest would read of an image on the same PM, compressed (qcow2) and of no more room than
+   * that takes: it is read, and never written again. With a backing the source must hold no more than what differs from
+   * that, and neither will the volume.
+   */
+  pack(
+    host: Host,
+    source: Image,
+    target: PackTarget,
+    tag: string,
+    onProgress: (done: number) => void,
+    signal?: AbortSignal,
+  ): Promise<void>
+  /** Reads a packed volume from its disk, whole; fails where it is damaged, `notFound` where it is not there. */
+  digest(host: Host, path: string, signal?: AbortSignal): Promise<Digest>
+  /** Sees to it that a new volume may become so large, whoever else wants the room; false where nobody can promise that. */
+  reserve(host: Host, path: string, bytes: number, tag: string): Promise<boolean>
 }

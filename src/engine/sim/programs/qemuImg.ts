@@ -121,7 +121,9 @@ async function convert(call: Call, given: Options): Promise<number> {
   if (source === undefined) return 1
   const format = given.values.get('-O') ?? 'raw'
   const compressed = given.flags.has('-c')
-  const chain = chainAllocated(call.pm, source)
+  const backing = given.values.get('-B')
+  const backingFormat = given.values.get('-F')
+  const chain = backing === undefined ? chainAllocated(call.pm, source) : source.node.allocated
   const bytes = Math.min(source.header.virtualSize, compressed ? Math.ceil(chain / 2) : chain)
   const progress = given.flags.has('-p')
   const target = findNode(call.pm, to)
@@ -129,7 +131,12 @@ async function convert(call: Call, given: Options): Promise<number> {
     call.err(`qemu-img: Could not open '${to}': Could not open '${to}': No such file or directory\n`)
     return 1
   }
-  const begun = writeImage(call, to, { format, virtualSize: source.header.virtualSize }, 0)
+  const header: ImageHeader = {
+    format,
+    virtualSize: source.header.virtualSize,
+    ...(backing === undefined ? {} : { backing, ...(backingFormat ? { backingFormat } : {}) }),
+  }
+  const begun = writeImage(call, to, header, 0)
   call.world.save()
   if (begun !== undefined) {
     call.err(`qemu-img: ${to}: error while converting ${format}: Could not create '${to}': ${begun}\n`)
@@ -140,12 +147,7 @@ async function convert(call: Call, given: Options): Promise<number> {
     if (progress) call.out(`    (${((turn * 100) / turns).toFixed(2)}/100%)\r`)
     await call.pass(((bytes / 1073741824) * MS_PER_GIB) / turns)
   }
-  const problem = writeImage(
-    call,
-    to,
-    { format, virtualSize: source.header.virtualSize },
-    bytes + (format === 'raw' ? 0 : METADATA),
-  )
+  const problem = writeImage(call, to, header, bytes + (format === 'raw' ? 0 : METADATA))
   call.world.save()
   if (problem !== undefined) {
     call.err(`qemu-img: error while writing at byte ${bytes - (bytes % 65536)}: ${problem}\n`)

@@ -120,9 +120,10 @@ export function check(call: Call, given: Options): number {
   return 0
 }
 
-/** Of the file itself, whatever is in it: its header, and a hole. */
+/** Of the file itself, whatever is in it: its header, and a hole; of an image, all of it. */
 export function map(call: Call, given: Options): number {
   const path = given.words[0] ?? ''
+  if (given.values.get('-f') === 'qcow2') return mapImage(call, given, path)
   const image = openOrSay(call, path, 'raw', readLock(given))
   if (image === undefined) return 1
   const { node } = image
@@ -131,6 +132,14 @@ export function map(call: Call, given: Options): number {
   const stretch = (start: number, end: number, zero: boolean) =>
     start < end ? [{ start, length: end - start, depth: 0, present: true, zero, data: !zero, offset: start }] : []
   call.out(`${JSON.stringify([...stretch(0, data, false), ...stretch(data, node.size, true)])}\n`)
+  return 0
+}
+
+function mapImage(call: Call, given: Options, path: string): number {
+  const image = openOrSay(call, path, 'qcow2', readLock(given))
+  if (image === undefined) return 1
+  const whole = { start: 0, length: image.header.virtualSize, depth: 0, present: true, zero: false, data: true }
+  call.out(`${JSON.stringify([{ ...whole, offset: 327_680 }])}\n`)
   return 0
 }
 

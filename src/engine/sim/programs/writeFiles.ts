@@ -13,6 +13,7 @@ import {
   openForWrite,
   removeDir,
   removeTree,
+  setAllocated,
   unlink,
 } from '../files.ts'
 import type { Program } from '../program.ts'
@@ -139,10 +140,15 @@ export const truncate: Program = (call) => {
 }
 
 export const fallocate: Program = (call) => {
-  const { values, words } = parse(call, 'lo')
+  const { letters, values, words } = parse(call, 'lo')
   const size = bytesOf(values.get('l') ?? '') ?? 0
   const path = words[0] ?? ''
   const exit = attempt(call, 'fallocate failed', () => {
+    if (letters.includes('n')) {
+      const kept = needNode(call.pm, path)
+      if (kept.kind === 'file') setAllocated(call.pm, path, kept, Math.max(kept.allocated, size))
+      return
+    }
     if (size > freeBytes(mountOf(call.pm, path))) throw fsError('ENOSPC')
     const node = openForWrite(call.pm, path, call.now())
     if (node.kind === 'file') {
