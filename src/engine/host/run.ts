@@ -1,7 +1,9 @@
 import { quoteArgv } from '../../lib/quote.ts'
 import { PengxError } from '../../model/error.ts'
-import { splitBatch } from './batch.ts'
+import { type BatchOptions, batch, splitBatch } from './batch.ts'
 import type { Command, Host, Output } from './host.ts'
+
+const NOT_REACHED: Output = { exit: 1, stdout: '', stderr: 'it was not reached' }
 
 /** Runs a command to its end. Fails with `commandFailed` for an exit that is not in `okExits` (default: 0). */
 export async function run(host: Host, command: Command, signal?: AbortSignal): Promise<Output> {
@@ -18,13 +20,32 @@ export async function runBatch(host: Host, command: Command, signal?: AbortSigna
   return parts
 }
 
+/** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
+const COMMANDS_A_BATCH = 200
+
+/** Runs any number of commands in as few round trips as that takes, and gives the output of each. */
+export async function runMany(
+  host: Host,
+  commands: readonly Command[],
+  options: BatchOptions = {},
+  signal?: AbortSignal,
+): Promise<Output[]> {
+  const outputs: Output[] = []
+  for (let start = 0; start < commands.length; start += COMMANDS_A_BATCH) {
+    const some = commands.slice(start, start + COMMANDS_A_BATCH)
+    const said = await runBatch(host, batch(some, options), signal)
+    outputs.push(...some.map((_, index) => said[index] ?? NOT_REACHED))
+  }
+  return outputs
+}
+
 /** Runs a batch of which every part must succeed. */
 export async function runAll(host: Host, command: Command, signal?: AbortSignal): Promise<Output[]> {
   const outputs = await runBatch(host, command, signal)
   command.parts?.forEach((part, index) => {
     const output = outputs[index]
     if (output === undefined || !(part.okExits ?? [0]).includes(output.exit)) {
-      throw commandFailure(host, part, output ?? { exit: 1, stdout: '', stderr: 'it was not reached' })
+      throw commandFailure(host, part, output ?? NOT_REACHED)
     }
   })
   return outputs

@@ -1,14 +1,12 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
-import { run, runBatch } from '../host/run.ts'
+import { run, runBatch, runMany } from '../host/run.ts'
 import { listNames, parseNames, readFile } from '../tools/files.ts'
 import { type ParsedConfig, parseConfig } from '../tools/xlConfig.ts'
 import { parseStatements } from '../tools/xlSyntax.ts'
 import type { ConfigFile } from './hypervisor.ts'
 
-/** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
-const FILES_A_BATCH = 200
 const READ_TIMEOUT_MS = 60_000
 
 /** Keys of which a guest's configuration has one at least: /etc/xen holds other files too, xl.conf among them. */
@@ -26,15 +24,12 @@ export async function configFiles(host: Host, signal?: AbortSignal): Promise<Con
       .filter((name) => (directory === '/etc/xen' ? name.endsWith('.cfg') : !name.startsWith('.')))
       .map((name) => `${directory}/${name}`),
   )
+  const outputs = await runMany(host, paths.map(readFile), { timeoutMs: READ_TIMEOUT_MS }, signal)
   const files = new Map<string, ConfigFile>()
-  for (let index = 0; index < paths.length; index += FILES_A_BATCH) {
-    const some = paths.slice(index, index + FILES_A_BATCH)
-    const outputs = await runBatch(host, batch(some.map(readFile), { timeoutMs: READ_TIMEOUT_MS }), signal)
-    for (const [position, path] of some.entries()) {
-      const output = outputs[position]
-      const file = output?.exit === 0 ? toConfigFile(path, output.stdout) : undefined
-      if (file && !files.has(file.text)) files.set(file.text, file)
-    }
+  for (const [index, path] of paths.entries()) {
+    const { exit, stdout } = outputs[index]!
+    const file = exit === 0 ? toConfigFile(path, stdout) : undefined
+    if (file && !files.has(file.text)) files.set(file.text, file)
   }
   return [...files.values()]
 }

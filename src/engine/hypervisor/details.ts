@@ -1,35 +1,45 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
-import type { Host } from '../host/host.ts'
-import { runBatch } from '../host/run.ts'
+import type { Host, Output } from '../host/host.ts'
+import { runBatch, runMany } from '../host/run.ts'
+import type { Program } from '../tools/program.ts'
 import { listStore, parseStoreList } from '../tools/xenstore.ts'
 import { listConfigurations } from '../tools/xl.ts'
 import { type Configured, parseConfigurations } from '../tools/xlJson.ts'
 import type { DomainDetail } from './hypervisor.ts'
 import { xlFailure } from './xlFailure.ts'
 
-const DETAILS_TIMEOUT_MS = 120_000
+const LIMITS = { timeoutMs: 120_000 }
 
 /** xl takes one domain or all, so several are several parts of one batch. A domain that is gone by then is left out. */
 export async function details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]> {
   const guests = domids.filter((domid) => domid !== 0)
-  if (domids.length > 0 && guests.length === 0) return []
-  const configurations = guests.length === 0 ? [listConfigurations()] : guests.map((domid) => listConfigurations(domid))
-  const stores =
-    guests.length === 0
-      ? [listStore('/local/domain')]
-      : guests.map((domid) => listStore(`/local/domain/${domid}/console`))
-  const parts = [...configurations, listStore('/vm'), ...stores]
-  const outputs = await runBatch(host, batch(parts, { timeoutMs: DETAILS_TIMEOUT_MS }), signal)
-  const listed = outputs.slice(0, configurations.length)
-  const refused = listed.find((output) => output.exit !== 0)
-  if (guests.length === 0 && refused)
-    throw xlFailure(`cannot read what domains of ${host.name} were built from`, refused)
-  const store = new Map(outputs.slice(configurations.length).flatMap((output) => [...parseStoreList(output.stdout)]))
-  return listed
-    .filter((output) => output.exit === 0)
-    .flatMap((output) => parse(host, output.stdout))
-    .map((configured) => withStore(configured, store))
+  if (domids.length === 0) return await ofAll(host, signal)
+  if (guests.length === 0) return []
+  const parts = [...guests.map(listConfigurations), listStore('/vm'), ...guests.map(listConsole)]
+  const outputs = await runBatch(host, batch(parts, LIMITS), signal)
+  const listed = outputs.slice(0, guests.length).filter((output) => output.exit === 0)
+  const configured = listed.flatMap((output) => parse(host, output.stdout))
+  return withStore(configured, outputs.slice(guests.length))
+}
+
+/** A domain's tree in XenStore has dozens of nodes, so a port is asked for only where there is a display. */
+async function ofAll(host: Host, signal?: AbortSignal): Promise<DomainDetail[]> {
+  const [listed, tree] = await runMany(host, [listConfigurations(), listStore('/vm')], LIMITS, signal)
+  if (listed!.exit !== 0) throw xlFailure(`cannot read what domains of ${host.name} were built from`, listed!)
+  const configured = parse(host, listed!.stdout)
+  const shown = configured.filter(({ spec }) => spec.vnc)
+  const consoles = await runMany(
+    host,
+    shown.map(({ domid }) => listConsole(domid)),
+    LIMITS,
+    signal,
+  )
+  return withStore(configured, [tree!, ...consoles])
+}
+
+function listConsole(domid: number): Program {
+  return listStore(`/local/domain/${domid}/console`)
 }
 
 function parse(host: Host, stdout: string): Configured[] {
@@ -42,14 +52,17 @@ function parse(host: Host, stdout: string): Configured[] {
   }
 }
 
-function withStore(configured: Configured, store: ReadonlyMap<string, string>): DomainDetail {
-  const vncPort = positive(store.get(`/local/domain/${configured.domid}/console/vnc-port`))
-  const startedAt = positive(store.get(`/vm/${configured.uuid}/start_time`))
-  return {
-    ...configured,
-    ...(vncPort === undefined ? {} : { vncPort }),
-    ...(startedAt === undefined ? {} : { startedAt }),
-  }
+function withStore(configured: readonly Configured[], trees: readonly Output[]): DomainDetail[] {
+  const store = new Map(trees.flatMap((output) => [...parseStoreList(output.stdout, ['vnc-port', 'start_time'])]))
+  return configured.map((one) => {
+    const vncPort = positive(store.get(`/local/domain/${one.domid}/console/vnc-port`))
+    const startedAt = positive(store.get(`/vm/${one.uuid}/start_time`))
+    return {
+      ...one,
+      ...(vncPort === undefined ? {} : { vncPort }),
+      ...(startedAt === undefined ? {} : { startedAt }),
+    }
+  })
 }
 
 function positive(text: string | undefined): number | undefined {

@@ -85,7 +85,7 @@ export interface Hypervisor {
   look(host: Host, signal?: AbortSignal): Promise<PmLook>
   /** The domains alone (`xl list -v`), dom0 included: the cheapest true answer, for guards before and looks after a change. */
   domains(host: Host, signal?: AbortSignal): Promise<DomainSeen[]>
-  /** What the named domains were built from; with none named, all but dom0. One round trip. */
+  /** What the named domains were built from, in one round trip; with none named, all but dom0. */
   details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]>
   /** Configuration files in /etc/xen that `xl create` would take; files that do not parse are left out. */
   configFiles(host: Host, signal?: AbortSignal): Promise<ConfigFile[]>

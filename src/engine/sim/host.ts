@@ -28,6 +28,9 @@ interface RunningCommand {
   kill(): void
 }
 
+/** A real machine works beside a screen; a simulated one lets it have its turn between two of many programs. */
+const LONGEST_TURN_MS = 10
+
 /** Tagged commands at work, by machine: several hosts may be open to one. */
 const runningOn = new WeakMap<PmState, Set<RunningCommand>>()
 
@@ -62,7 +65,12 @@ export function createSimHost({ world, pm, faults }: SimHostParts): Host {
   }
 
   const performParts = async (command: Command, parts: readonly Command[], io: Io): Promise<number> => {
+    let since = performance.now()
     for (const part of parts) {
+      if (performance.now() - since > LONGEST_TURN_MS) {
+        await new Promise((resolve) => setImmediate(resolve))
+        since = performance.now()
+      }
       const said = { stdout: '', stderr: '' }
       const exit = await perform(part, {
         ...io,

@@ -238,7 +238,7 @@ function addGuest(pm: PmState, kind: Kind, name: string, fate: Fate, random: () 
         : { ...NO_COUNTERS },
     ...(over || fate === 'paused' ? {} : { countsSince: builtAt }),
     ...(name.startsWith('stubborn') ? { stubborn: true as const } : {}),
-    ...(config.vnc ? { vncPort: 5900 + pm.domains.filter((one) => one.config.vnc).length } : {}),
+    ...(config.vnc ? { vncPort: (pm.domains.findLast((one) => one.vncPort)?.vncPort ?? 5899) + 1 } : {}),
   }
   // Domids of guests that came and went lie between.
   pm.nextDomid += 1 + Math.floor(random() * 3)

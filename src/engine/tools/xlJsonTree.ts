@@ -64,8 +64,10 @@ export function createTaker(root: Tree, path: string, taken: Set<string> = new S
   }
 }
 
+/** Itself, or something that it lies under. */
 function isTaken(taken: ReadonlySet<string>, name: string): boolean {
-  return taken.has(name) || [...taken].some((one) => name.startsWith(`${one}.`))
+  for (let at = name.length; at > 0; at = name.lastIndexOf('.', at - 1)) if (taken.has(name.slice(0, at))) return true
+  return false
 }
 
 function isDefault(name: string, value: unknown): boolean {

@@ -1,15 +1,14 @@
 import type { Disk } from '../../model/disk.ts'
-import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
-import { runBatch } from '../host/run.ts'
+import { runMany } from '../host/run.ts'
 import { imageInfo, parseImageInfo } from '../tools/qemuImg.ts'
 
-/** Disks with their virtual sizes, looked up in one round trip where they are not known; what cannot be read stays unknown. */
+/** Disks with their virtual sizes, looked up together where they are not known; what cannot be read stays unknown. */
 export async function withSizes(host: Host, disks: readonly Disk[], signal?: AbortSignal): Promise<Disk[]> {
   const unknown = disks.filter((disk) => disk.sizeMib === undefined)
   if (unknown.length === 0) return [...disks]
   const parts = unknown.map((disk) => ({ ...imageInfo(disk.path), okExits: [0, 1] }))
-  const outputs = await runBatch(host, batch(parts), signal).catch(() => [])
+  const outputs = await runMany(host, parts, {}, signal).catch(() => [])
   const sizes = new Map(unknown.map((disk, index) => [disk.uuid, sizeOf(outputs[index]?.stdout)]))
   return disks.map((disk) => {
     const sizeMib = disk.sizeMib ?? sizes.get(disk.uuid)

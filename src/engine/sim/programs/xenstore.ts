@@ -5,28 +5,30 @@ import type { Domain, PmState } from '../state.ts'
 import { diskBackend } from './xlList.ts'
 
 /**
- * Paths with their values; written ones over those that follow from the domains. With `only`, at least what
- * lies under those paths: a tree of thousands of domains is not built to read one key.
+ * Paths with their values; written ones over those that follow from the domains. With `only`, what lies at and under
+ * those paths: a tree of thousands of domains is not built to read one key.
  */
-export function xenstoreEntries(pm: PmState, only?: readonly string[]): Map<string, string> {
+export function xenstoreEntries(pm: PmState, only: readonly string[] = ['/']): Map<string, string> {
   const entries = new Map<string, string>()
+  const starts = only.map((path) => (path === '/' ? '/' : `${path}/`))
+  const isAsked = (path: string) => starts.some((start, index) => path.startsWith(start) || path === only[index])
   const put = (path: string, value: string | number | undefined) => {
-    if (value !== undefined) entries.set(path, String(value))
+    if (value !== undefined && isAsked(path)) entries.set(path, String(value))
   }
   put('/local/domain/0/name', 'Domain-0')
   put('/local/domain/0/domid', 0)
-  const vmsOnly = only?.every((path) => path === '/vm' || path.startsWith('/vm/'))
+  const vmsOnly = only.every((path) => path === '/vm' || path.startsWith('/vm/'))
   for (const domain of domainsUnder(pm, only)) {
     if (!vmsOnly) putDomain(pm, domain, put)
     putVm(domain, put)
   }
-  for (const [path, value] of Object.entries(pm.xenstore)) entries.set(path, value)
+  for (const [path, value] of Object.entries(pm.xenstore)) put(path, value)
   return entries
 }
 
-function domainsUnder(pm: PmState, paths: readonly string[] | undefined): readonly Domain[] {
+function domainsUnder(pm: PmState, paths: readonly string[]): readonly Domain[] {
   const found = new Set<Domain>()
-  for (const path of paths ?? ['/']) {
+  for (const path of paths) {
     const id = /^\/(?:local\/domain\/0\/backend\/\w+|local\/domain|libxl)\/(\d+)(?:\/|$)/.exec(path)?.[1]
     const uuid = /^\/vm\/([0-9a-f-]{36})(?:\/|$)/.exec(path)?.[1]
     if ((id === undefined && uuid === undefined) || path === '/local/domain/0') return pm.domains
