@@ -41,6 +41,7 @@ export function vmKeys(chosen: (desk: Desk) => Vm | undefined): readonly KeyRow[
     { key: 'e', title: 'edit', help: 'its name and notes', operation: 'vm.edit', quiet: true },
     { key: 'E', title: 'resize', help: 'its VCPUs and memory', operation: 'vm.resize', quiet: true },
     { key: 'T', title: 'make a template', operation: 'template.create', quiet: true },
+    { key: 'M', title: 'migrate', help: 'to another PM that sees its disks', operation: 'vm.migrate', quiet: true },
     { key: 'D', title: 'delete', operation: 'vm.delete' },
   ]
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { newUuid } from '../../lib/ids.ts'
 import { PengxError } from '../../model/error.ts'
+import type { Pm } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
 import { isUpkeep } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
@@ -96,17 +97,25 @@ async function gather({ vm, pm, address }: Params, cx: Context): Promise<Migrate
   needBridges(base, target)
   await needBootFiles(cx, base, target)
   const disks = await needSameDisks(cx, base, source, target)
-  const live = facts.domid === null ? null : await gatherLive(cx, base, facts.domid, target.uuid, address)
+  const same = `${source.name} and ${target.name} have the same ${disks.images.length} images of its disks`
+  const found = facts.domid === null ? undefined : await gatherLive(cx, base, facts.domid, target, address)
   if (facts.before.configForeign && facts.before.configPath)
     cx.notice(
       `${facts.before.configPath} on ${source.name} is its owner’s and stays: xl create from it would run the VM twice`,
     )
   const names = { sourceName: source.name, targetName: target.name }
-  return { ...facts, ...disks, ...names, target: pm, mark: newUuid(), live }
+  const { live = null, checked = [] } = found ?? {}
+  return { ...facts, ...disks, ...names, target: pm, mark: newUuid(), live, checked: [same, ...checked] }
 }
 
-async function gatherLive(cx: Context, vm: Vm, domid: number, pm: string, address: string | undefined): Promise<Live> {
-  const [source, target] = [cx.view.needPm(vm.pm), cx.view.needPm(pm)]
+async function gatherLive(
+  cx: Context,
+  vm: Vm,
+  domid: number,
+  target: Pm,
+  address: string | undefined,
+): Promise<{ readonly live: Live; readonly checked: readonly string[] }> {
+  const source = cx.view.needPm(vm.pm)
   const host = cx.host(source.uuid)
   const [detail] = await cx.hypervisor.details(host, [domid], cx.signal)
   const domain = (await cx.look(source.uuid)).find((one) => one.domid === domid)
@@ -115,9 +124,12 @@ async function gatherLive(cx: Context, vm: Vm, domid: number, pm: string, addres
     throw new PengxError('refused', `${vm.name} is ${domain.state}: only a running guest migrates`)
   await needSameDevices(cx, vm, domid, detail.spec)
   const { vcpuCount, maxVcpuCount, memoryMib, maxmemMib, nics } = detail.spec
-  await needAbilities(cx, { name: vm.name, type: detail.spec.type, memoryMib }, source, target)
+  const able = await needAbilities(cx, { name: vm.name, type: detail.spec.type, memoryMib }, source, target)
   const login = await needLogin(cx, source, target, address)
-  return { vcpuCount, maxVcpuCount, memoryMib, maxmemMib, nics: nics.map((nic) => ({ ...nic })), ...login }
+  return {
+    live: { vcpuCount, maxVcpuCount, memoryMib, maxmemMib, nics: nics.map((nic) => ({ ...nic })), ...login },
+    checked: [...able, `${source.name} logs in to ${target.name} as ${login.address}`],
+  }
 }
 
 /** The guest finds over there what its configuration says, so that has to be what it has. */
@@ -181,8 +193,6 @@ export const vmMigrate = vmOperation<Params, MigrateFacts>({
   refuse,
   gather,
   plan: (_params, facts) => plan(facts),
-  effects: (_params, { base, images }) => ({
-    keeps: [...new Set([...base.disks.map((disk) => disk.path), ...images])],
-  }),
+  effects: (_params, { images, checked }) => ({ keeps: images, notices: checked }),
   result: ({ vm, pm }, _facts, view) => ({ vm, pm, name: view.getPm(pm)?.name ?? null }),
 })

@@ -25,6 +25,8 @@ export type MigrateFacts = ChangeFacts & {
   readonly images: readonly string[]
   readonly directories: readonly DirectoryPair[]
   readonly live: Live | null
+  /** What was looked at and found good, for the person who is asked. */
+  readonly checked: readonly string[]
 }
 
 /** How long the QEMU of a domain that has gone may take to write out what it has. */
@@ -165,9 +167,10 @@ export function goOnStep(facts: MigrateFacts): Step {
 
 /** The VM is the target's from now on; for one that is shut down this is all there is to it. */
 export function moveRowStep(facts: MigrateFacts, more: { readonly pivot?: true } = {}): Step {
-  const step = recordStep(facts, (vm) => ({ ...vm, pm: facts.target }), more)
+  const { undo, ...step } = recordStep(facts, (vm) => ({ ...vm, pm: facts.target }), more)
   return {
     ...step,
+    ...(more.pivot && undo ? { undo } : {}),
     async do(cx) {
       await step.do(cx)
       await cx.look(facts.target)

@@ -60,23 +60,26 @@ function neededMib(memoryMib: number, type: VmType): number {
   return memoryMib + Math.ceil(memoryMib / 128) + (type === 'pv' ? 4 : 16)
 }
 
-/** Both hypervisors can do it: of the same age, with the same processors, and with room. */
+/** Both hypervisors can do it: of the same age, with the same processors, and with room. Says what was found. */
 export async function needAbilities(
   cx: Context,
   vm: { readonly name: string; readonly type: VmType; readonly memoryMib: number },
   source: Pm,
   target: Pm,
-): Promise<void> {
+): Promise<string[]> {
   const [here, there] = await Promise.all(
     [source, target].map((pm) => cx.hypervisor.abilities(cx.host(pm.uuid), cx.signal)),
   )
   const reason = refuseAbilities(vm.type, here!, there!, source.name, target.name)
   if (reason) throw refused(`${vm.name}: ${reason}`)
   const needed = neededMib(vm.memoryMib, vm.type)
-  if (there!.freeMib >= needed) return
+  if (there!.freeMib >= needed) {
+    const versions = `Xen ${there!.xenVersion} on ${target.name}, ${here!.xenVersion} on ${source.name}`
+    return [versions, `${target.name} has ${there!.freeMib} MiB of memory free, and it needs ${needed}`]
+  }
   const text = `${vm.name} needs ${needed} MiB, and ${target.name} has ${there!.freeMib} MiB free`
   if (there!.dom0IsFixed) throw new PengxError('noSpace', text)
-  cx.notice(`${text}: xl has to take memory from its dom0`)
+  return [`${text}: xl has to take memory from its dom0`]
 }
 
 export function refuseAbilities(
