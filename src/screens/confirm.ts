@@ -144,9 +144,9 @@ export function openConfirm(
   const footLevel1 = (onYes: boolean): Line[] => [
     [],
     line(
-      button('n no', !onYes && focus === 0),
+      { ...button('n no', !onYes && focus === 0), hit: 'answer n' },
       '   ',
-      button('y yes', onYes),
+      { ...button('y yes', onYes), hit: 'answer y' },
       span('      m shows the commands', 'dim'),
     ),
   ]
@@ -155,7 +155,7 @@ export function openConfirm(
     line('Type  ', span(word, 'strong'), '  to allow it: ', ...drawInput(typed)),
     [],
     line(
-      button('Keep', focus === 0 && !matches()),
+      { ...button('Keep', focus === 0 && !matches()), hit: 'answer esc' },
       '   ',
       matches()
         ? button(capital(operation.title), true)

@@ -18,6 +18,8 @@ export interface ScreenOptions {
   readonly now: () => number
   /** Keys that mean what another key means. */
   readonly aliases: ReadonlyMap<string, string>
+  /** Has the terminal report clicks, or not. */
+  readonly listenToMouse?: (on: boolean) => void
   /** Puts a text where the person can paste it, and says where that is. */
   readonly copy: (text: string) => Promise<string>
 }

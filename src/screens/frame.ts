@@ -1,7 +1,7 @@
 import { formatAge, formatSpan, formatTime } from '../lib/age.ts'
 import { cellWidth } from '../lib/text.ts'
 import { keyLabel } from '../ui/keymap.ts'
-import { fill, fit, type Line, line, over, type Span, span, spread, toAnsi, widthOf } from '../ui/line.ts'
+import { fill, fit, hitOf, type Line, line, over, type Span, span, spread, toAnsi, widthOf } from '../ui/line.ts'
 import { refusalOf } from './actions.ts'
 import { screenOf, screens } from './catalog.ts'
 import { type Desk, isAtWork } from './desk.ts'
@@ -20,11 +20,18 @@ const AROUND = 6
 
 export function paint(desk: Desk): void {
   const { size, lines: before } = desk.state()
-  const frame = drawFrame(desk, size.columns, size.rows).map((content) =>
-    toAnsi(fit(content, size.columns), desk.options.look),
-  )
+  const drawn = drawFrame(desk, size.columns, size.rows)
+  if (desk.state().mouse) lastDrawn.set(desk, drawn)
+  const frame = drawn.map((content) => toAnsi(fit(content, size.columns), desk.options.look))
   if (frame.length === before.length && frame.every((text, index) => text === before[index])) return
   desk.store.setState({ lines: frame })
+}
+
+const lastDrawn = new WeakMap<Desk, readonly Line[]>()
+
+/** What a click on a cell of the last frame means. */
+export function hitAt(desk: Desk, row: number, column: number): string | undefined {
+  return hitOf(lastDrawn.get(desk)?.[row] ?? [], column)
 }
 
 /** How many rows of a list are on the screen, roughly: what a page is. */
@@ -99,9 +106,8 @@ function places(desk: Desk, width: number): Line {
   const left: Span[] = [{ text: ' ' }]
   for (const { digit, name, title } of screens) {
     if (digit === undefined) continue
-    left.push(name === current ? span(`[${digit} ${title}]`, 'accent') : { text: ` ${digit} ${title} ` }, {
-      text: '  ',
-    })
+    const piece = name === current ? span(`[${digit} ${title}]`, 'accent') : { text: ` ${digit} ${title} ` }
+    left.push({ ...piece, hit: `place ${name}` }, { text: '  ' })
   }
   const hints = line(span(': go  / filter  ? help ', 'dim'))
   return widthOf(left) + widthOf(hints) <= width ? spread(left, hints, width) : fit(left, width)
@@ -190,9 +196,12 @@ function footer(desk: Desk, width: number): Line {
   })
   const pieces: Span[] = [{ text: ' ' }]
   for (const { key, title, off } of [...shown, ...tail]) {
-    pieces.push(span(keyLabel(key, ascii), off ? 'dim' : 'accent'), span(` ${title}`, off ? 'dim' : 'plain'), {
-      text: '  ',
-    })
+    const hit = `key ${key}`
+    pieces.push(
+      { ...span(keyLabel(key, ascii), off ? 'dim' : 'accent'), hit },
+      { ...span(` ${title}`, off ? 'dim' : 'plain'), hit },
+      { text: '  ' },
+    )
   }
   return fit(pieces, width)
 }

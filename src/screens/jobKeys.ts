@@ -1,5 +1,5 @@
 import type { Job } from '../model/job.ts'
-import { line, span } from '../ui/line.ts'
+import { line } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { type Desk, isAtWork } from './desk.ts'
 import type { KeyRow } from './screen.ts'
@@ -90,7 +90,7 @@ function ask(desk: Desk, job: Job, verb: string, meaning: string, run: (id: stri
         ),
         line(` ${meaning}`),
         [],
-        line(' ', { text: '[ n no ]', inverse: true }, '   [ y yes ]', span('', 'dim')),
+        line(' ', { text: '[ n no ]', inverse: true, hit: 'answer n' }, '   ', { text: '[ y yes ]', hit: 'answer y' }),
       ]
       return {
         lines: panel(lines, boxWidth, lines.length + 2, { title: `${verb} job ${job.number}?`, tone: 'warn' }),

@@ -19,6 +19,13 @@ function toggleFreeze(desk: Desk) {
   desk.say(frozenAt === undefined ? 'frozen: f goes on' : 'live again', 'busy')
 }
 
+function toggleMouse(desk: Desk) {
+  const mouse = !desk.state().mouse
+  desk.set({ mouse })
+  desk.options.listenToMouse?.(mouse)
+  desk.say(mouse ? 'mouse on: shift selects text, ctrl-o is off again' : 'mouse off', 'busy')
+}
+
 /** One step back: out of the pane, out of a range, marks, the filter, the screen. */
 export function stepBack(desk: Desk) {
   const state = desk.state()
@@ -111,6 +118,13 @@ export const EVERYWHERE: readonly KeyRow[] = [
   { key: 'shift-tab', title: 'pane before', act: (desk) => nextPart(desk, -1) },
   { key: 'esc', title: 'back', help: 'one step: pane, range, marks, filter, screen', act: stepBack },
   { key: 'q', title: 'quit', help: 'asks while jobs run', act: (desk) => openQuit(desk) },
+  {
+    key: 'ctrl-o',
+    title: 'mouse',
+    help: 'on or off: click, double click, wheel, titles of columns; while it is on, shift selects text',
+    refuse: (desk) => (desk.options.listenToMouse ? undefined : 'there is nothing here to click at'),
+    act: toggleMouse,
+  },
   { key: 'ctrl-z', title: 'suspend', help: 'to the shell; fg comes back', act: (desk) => suspend(desk) },
 ]
 

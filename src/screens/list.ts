@@ -1,7 +1,7 @@
 import { getOrMake } from '../lib/getOrMake.ts'
 import type { Subject } from '../model/job.ts'
 import { type Filterable, parseFilter } from '../ui/filter.ts'
-import { type Line, line, span } from '../ui/line.ts'
+import { type Line, line, span, withHit } from '../ui/line.ts'
 import {
   type ListState,
   moveBy,
@@ -161,19 +161,19 @@ export function drawList<R>(desk: Desk, def: ListDef<R>, width: number, height: 
   const room = Math.max(height - 1, 1)
   const top = windowTop(settled, shown.rows.length, room)
   if (top !== settled.top) remember(desk, def, { ...settled, top })
-  const focused = desk.state().focus === 'list'
-  const lines: Line[] = [drawHeader(placed, settled.sort ?? def.sort)]
+  const { focus, mouse } = desk.state()
+  const focused = focus === 'list'
+  const lines: Line[] = [drawHeader(placed, settled.sort ?? def.sort, mouse)]
   const isNews = newsIn(desk, def.name)
   for (let at = top; at < Math.min(top + room, shown.rows.length); at++) {
     const id = shown.ids[at]!
-    lines.push(
-      drawRow(placed, shown.rows[at]!, desk, {
-        cursor: at === settled.index,
-        marked: settled.marks.has(id),
-        focused,
-        ...(isNews ? { isNew: (column: string, text: string) => isNews(id, column, text) } : {}),
-      }),
-    )
+    const row = drawRow(placed, shown.rows[at]!, desk, {
+      cursor: at === settled.index,
+      marked: settled.marks.has(id),
+      focused,
+      ...(isNews ? { isNew: (column: string, text: string) => isNews(id, column, text) } : {}),
+    })
+    lines.push(mouse ? withHit(row, `row ${id}`) : row)
   }
   if (shown.rows.length === 0) lines.push(emptyLine(shown.total, settled.filter, def.empty))
   while (lines.length < height) lines.push([])

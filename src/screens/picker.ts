@@ -1,6 +1,6 @@
 import { cellWidth, padCells } from '../lib/text.ts'
 import { keyLabel } from '../ui/keymap.ts'
-import { type Line, line, type Span, span } from '../ui/line.ts'
+import { type Line, line, type Span, span, withHit } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { drawInput, editText, textInput } from '../ui/textInput.ts'
 import type { Desk } from './desk.ts'
@@ -52,6 +52,11 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
 
   const overlay: Overlay = {
     name: options.name,
+    click(at) {
+      index = at
+      run(items[at])
+      desk.repaint()
+    },
     menu() {
       const item = items[index]
       return { count: items.length, typed: typed.text, here: item ? itemWords(item) : 'nothing is called that' }
@@ -82,7 +87,8 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
       const labelWidth = Math.min(Math.max(...items.map(({ label }) => cellWidth(label)), 1), Math.floor(inner / 2))
       const shown = items.slice(top, top + room).map((item, at): Line => {
         const pieces = drawItem(item, keyWidth, labelWidth, desk.options.look.ascii)
-        return top + at === index ? pieces.map(({ text }) => ({ text, inverse: true as const })) : pieces
+        const drawn = top + at === index ? pieces.map(({ text }) => ({ text, inverse: true as const })) : pieces
+        return withHit(drawn, `item ${top + at}`)
       })
       if (items.length === 0) shown.push(line(span('nothing is called that', 'dim')))
       const body = [...head, ...shown, line(span(options.foot, 'dim'))].map((content) => [{ text: ' ' }, ...content])

@@ -1,5 +1,5 @@
 import type { HostKeyQuestion } from '../engine/engine.ts'
-import { type Line, line, span } from '../ui/line.ts'
+import { type Line, line, span, withHit } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { type Desk, isAtWork } from './desk.ts'
 import type { Overlay } from './state.ts'
@@ -27,7 +27,11 @@ function openQuestion(desk: Desk, name: string, title: string, lines: readonly L
     },
     draw(width) {
       const boxWidth = Math.min(width - 4, 84)
-      const body = [...lines, [], ...answers.map(({ key, text }) => line(span(key, 'accent'), `  ${text}`))]
+      const body = [
+        ...lines,
+        [],
+        ...answers.map(({ key, text }) => withHit(line(span(key, 'accent'), `  ${text}`), `answer ${key}`)),
+      ]
       const padded = body.map((content) => [{ text: ' ' }, ...content])
       return { lines: panel(padded, boxWidth, padded.length + 2, { title, tone: 'warn' }), width: boxWidth }
     },

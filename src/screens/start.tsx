@@ -1,12 +1,14 @@
 import { render } from 'ink'
 import type { Engine } from '../engine/engine.ts'
 import { type GraphStyle, lookOf } from '../ui/look.ts'
+import { mouseSequence, withoutClicks } from '../ui/mouseInput.ts'
 import { App } from './App.tsx'
 import { aliasesOf } from './aliases.ts'
 import { copyToTerminal } from './clipboard.ts'
 import { createDesk, type Desk } from './desk.ts'
 import { paint } from './frame.ts'
 import { formatKept, type Kept, parseKept } from './kept.ts'
+import { pressMouse } from './mouse.ts'
 import { askHostKey } from './quit.ts'
 import { createSpeaker, type Speaker } from './speaker.ts'
 import { HEARD } from './speech.ts'
@@ -45,6 +47,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   const sizeOf = () => (spoken ? HEARD : { columns: stdout.columns || 80, rows: stdout.rows || 24 })
   let suspend: ((work: () => Promise<void>) => Promise<void>) | undefined
 
+  const listenToMouse = (on: boolean) => void stdout.write(mouseSequence(on))
   const desk: Desk = createDesk(
     engine,
     {
@@ -54,13 +57,17 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
       motion: options.motion ?? true,
       now: options.now ?? Date.now,
       aliases: aliasesOf(options.keys ?? {}),
+      ...(spoken ? {} : { listenToMouse }),
       copy: async (text) => copyToTerminal(text, (sequence) => stdout.write(sequence), environment),
     },
     sizeOf(),
     {
       paint: spoken ? () => speaker?.news() : paint,
       handOver: async (work) => {
+        const { mouse } = desk.state()
+        if (mouse) listenToMouse(false)
         await suspend?.(work)
+        if (mouse) listenToMouse(true)
         resize()
       },
       leave: () => instance.unmount(),
@@ -80,7 +87,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   if (stdout.isTTY) stdout.write('\r')
   const instance = render(<App desk={desk} lend={lend} {...(speaker ? { speaker } : {})} />, {
     stdout,
-    stdin: options.stdin ?? process.stdin,
+    stdin: withoutClicks(options.stdin ?? process.stdin, (click) => pressMouse(desk, click)),
     alternateScreen: options.wholeFrames !== true && !spoken,
     isScreenReaderEnabled: spoken,
     debug: options.wholeFrames === true,
@@ -91,12 +98,16 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     interactive: stdout.isTTY === true,
   })
   stdout.on('resize', resize)
-  options.onMounted?.(() => instance.unmount())
+  options.onMounted?.(() => {
+    if (desk.state().mouse) listenToMouse(false)
+    instance.unmount()
+  })
   options.signal?.addEventListener('abort', () => instance.unmount())
   engine.setHostKeyPrompt((question) => askHostKey(desk, question))
   try {
     await instance.waitUntilExit()
   } finally {
+    if (desk.state().mouse) listenToMouse(false)
     engine.setHostKeyPrompt(undefined)
     options.kept?.write(formatKept(desk.state().lists))
     stdout.off('resize', resize)

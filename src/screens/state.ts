@@ -22,6 +22,8 @@ export interface Overlay {
   press(key: string): void
   /** Of a menu, for those who hear it: how many lines it has, and the one that is chosen. */
   menu?(): { readonly count: number; readonly typed: string; readonly here: string }
+  /** Takes the line of a menu that was clicked at. */
+  click?(index: number): void
   /** Called when it goes, however it goes. */
   closed?(): void
 }
@@ -39,6 +41,8 @@ export interface State {
   readonly overlays: readonly Overlay[]
   /** Keys go into the filter of the list that is shown. */
   readonly filtering: boolean
+  /** Clicks are listened to; selecting text then needs shift. */
+  readonly mouse: boolean
   readonly toast?: Toast
   /** The moment at which the picture was stopped. */
   readonly frozenAt?: number
@@ -66,6 +70,7 @@ export function createScreenStore(size: State['size']): ScreenStore {
     lists: {},
     overlays: [],
     filtering: false,
+    mouse: false,
     focus: 'list',
     choices: {},
     acknowledged: new Set(),

@@ -26,6 +26,21 @@ export function line(...pieces: readonly (string | Span)[]): Line {
   return pieces.map((piece) => (typeof piece === 'string' ? { text: piece } : piece))
 }
 
+/** The whole of it answers a click. */
+export function withHit(content: Line, hit: string): Line {
+  return content.map((piece) => ({ ...piece, hit }))
+}
+
+/** What a click on that cell means. */
+export function hitOf(content: Line, column: number): string | undefined {
+  let at = 0
+  for (const piece of content) {
+    at += cellWidth(piece.text)
+    if (column < at) return piece.hit
+  }
+  return undefined
+}
+
 export function widthOf(content: Line): number {
   let width = 0
   for (const piece of content) width += cellWidth(piece.text)

@@ -1,5 +1,5 @@
 import { cellWidth, cutCells } from '../lib/text.ts'
-import { fit, type Line, type Span, span, widthOf } from './line.ts'
+import { fit, type Line, type Span, span, widthOf, withHit } from './line.ts'
 
 /** What stands in a cell: text, text with a tone, or several of these. */
 export type Cell = string | Span | Line
@@ -56,6 +56,7 @@ export function placeColumns<R, C>(columns: readonly Column<R, C>[], width: numb
 export function drawHeader<R, C>(
   placed: readonly Placed<R, C>[],
   sort: { readonly column: string; readonly down: boolean } | undefined,
+  hits = false,
 ): Line {
   const cells: Span[] = [{ text: ' '.repeat(MARGIN) }]
   for (const [index, { column, width }] of placed.entries()) {
@@ -68,7 +69,8 @@ export function drawHeader<R, C>(
         ? `${column.title} ${arrow}`
         : `${cutCells(column.title, width - 1, '')}${arrow}`
       : column.title
-    cells.push(...placeCell(span(title, sorted ? 'accent' : 'dim'), width, column.kind !== 'text'))
+    const placed = placeCell(span(title, sorted ? 'accent' : 'dim'), width, column.kind !== 'text')
+    cells.push(...(hits ? withHit(placed, `sort ${column.name}`) : placed))
   }
   return cells
 }
