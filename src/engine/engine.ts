@@ -22,7 +22,7 @@ import { CATALOG } from './operations/catalog.ts'
 import { knowPms } from './roster.ts'
 import { openStore } from './store/store.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
-import { terminalTo } from './terminal.ts'
+import { type TerminalTarget, type TerminalWay, terminalTo } from './terminal.ts'
 import { needDriver } from './volumes/drivers.ts'
 import { createBeat } from './watch/beat.ts'
 import { createObserver } from './watch/observe.ts'
@@ -55,9 +55,7 @@ export interface Engine {
   /** Looks now, at one PM or at all, and resolves when the view has it: a VM without a domain at this moment is shut down. */
   look(pm?: string): Promise<void>
   /** A terminal's way to a guest's console or a PM's shell: the host and the command to open with a pty. */
-  terminal(
-    what: { readonly console: string } | { readonly shell: string },
-  ): Promise<{ readonly host: Host; readonly argv: readonly [string, ...string[]]; readonly leave: string }>
+  terminal(what: TerminalTarget): Promise<TerminalWay>
   /** Commands as they are run anywhere, for the last line of the screen and the Log. */
   onCommand(listener: (record: { host: string; line: string; tookMs?: number; exit?: number }) => void): () => void
   /** Asks a person about an unknown host key; where nobody is set, an unknown key is refused. */
@@ -77,7 +75,7 @@ export interface HostKeyQuestion {
 export interface EngineConfig {
   /** The store's file, or `memory` for a site that is forgotten at the end. */
   readonly store: { readonly path: string } | 'memory'
-  /** A simulated site in place of real machines; `behind`: whoever opens it does not wait until it is furnished. */
+  /** A simulated site in place of real machines; `behind`: that is furnished when somebody listens. */
   readonly demo?: { readonly vmCount?: number; readonly statePath?: string; readonly behind?: boolean }
   /** PMs named on the command line: `[user@]host[:port]`; added to those known. */
   readonly destinations: readonly string[]
@@ -153,11 +151,12 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
   })
   const leaving = new AbortController()
-  const furnished = config.demo
-    ? furnishDemo({ store, observer, hypervisor: xen, host: hostOf }, leaving.signal)
-    : Promise.resolve()
-  if (config.watch === 'beat') furnished.then(beat.start, beat.start)
-  if (!config.demo?.behind) await furnished
+  const begin = async () => {
+    if (config.demo) await furnishDemo({ store, observer, hypervisor: xen, host: hostOf }, leaving.signal)
+    if (config.watch === 'beat') beat.start()
+  }
+  let isBehind = config.demo?.behind === true
+  if (!isBehind) await begin()
   // A machine that was never reached has no identity yet, and nothing can be written down for it; who only reads waits not.
   if (config.watch === 'never' && !config.readOnly)
     await Promise.all(
@@ -190,7 +189,12 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     view,
     operations: CATALOG,
     readOnly: config.readOnly,
-    subscribe: (listener) => follow(listener),
+    subscribe: (listener) => {
+      // What there is already is drawn first.
+      if (isBehind) setImmediate(() => void begin().catch((error) => leaving.signal.aborted || Promise.reject(error)))
+      isBehind = false
+      return follow(listener)
+    },
     decode: (name, raw) => decodeParams(need(name).params, raw),
     refuse: (name, params) => refusalOf(need(name), params, view, config.readOnly),
     preview: (name, params) => previewOf(parts, need(name), params),
