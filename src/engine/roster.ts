@@ -1,13 +1,12 @@
 import type { Clock } from '../lib/clock.ts'
 import { provisionalPm } from '../model/provisional.ts'
-import type { EngineConfig } from './engine.ts'
 import { normalDestination } from './operations/pms.ts'
 import type { Store } from './store/store.ts'
 
 /** Makes known the PMs that the command line, this machine or a simulated site bring along. */
 export async function knowPms(
   store: Store,
-  config: EngineConfig,
+  config: { readonly local: boolean; readonly destinations: readonly string[] },
   simulated: readonly string[],
   clock: Clock,
 ): Promise<void> {

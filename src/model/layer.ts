@@ -1,5 +1,4 @@
 import type { Disk, DiskFormat } from './disk.ts'
-import type { Vm } from './vm.ts'
 
 /** `LIVE`: the VM ran when its disks were frozen; `OFFLINE`: it did not. */
 export type SnapshotType = 'LIVE' | 'OFFLINE'
@@ -45,7 +44,11 @@ export type Snapshot = Layer & { readonly name: string }
 export const MAX_DEPTH = 32
 export const DEEP = 16
 
-type Layered = Pick<Vm, 'layer' | 'layers'>
+/** What of a VM tells of its layers. */
+interface Layered {
+  readonly layer?: string
+  readonly layers?: readonly Layer[]
+}
 
 export function layersOf(vm: Layered): readonly Layer[] {
   return vm.layers ?? []
@@ -86,6 +89,6 @@ export function snapshotBelow(vm: Layered, layer: Pick<Layer, 'parent'>): Snapsh
 }
 
 /** Every volume of a VM, written to or frozen. */
-export function volumesOf(vm: Layered & Pick<Vm, 'disks'>): readonly (Disk | LayerVolume)[] {
+export function volumesOf(vm: Layered & { readonly disks: readonly Disk[] }): readonly (Disk | LayerVolume)[] {
   return [...vm.disks, ...layersOf(vm).flatMap((layer) => layer.volumes)]
 }

@@ -1,15 +1,15 @@
 import type { Clock } from '../../lib/clock.ts'
 import { PengxError } from '../../model/error.ts'
-import type { Pm, PmSeen } from '../../model/pm.ts'
+import type { Pm } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { Template } from '../../model/template.ts'
-import type { Vm, VmSeen } from '../../model/vm.ts'
+import type { Vm } from '../../model/vm.ts'
 import { type BackupWriter, createBackupWriter } from './backupWrites.ts'
 import { buryRows, chunks, countUp } from './counters.ts'
 import type { Sql } from './database.ts'
 import type { LiveView, Memory } from './liveView.ts'
 import type { Write } from './revisions.ts'
-import { createSeenWriter } from './seenWrites.ts'
+import { createSeenWriter, type RecordSeen } from './seenWrites.ts'
 import { toPmRow, toStorlinkRow } from './siteRows.ts'
 import { createTemplateWriter } from './templateWrites.ts'
 import { checkVms } from './vmChecks.ts'
@@ -37,15 +37,7 @@ export interface Inventory extends BackupWriter {
   putTemplate(template: Template): Promise<void>
   /** One that a VM was made from is `conflict`. */
   dropTemplate(uuid: string): Promise<void>
-  /**
-   * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over.
-   * `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined.
-   */
-  recordSeen(seen: {
-    pms?: readonly { uuid: string; seen: PmSeen; cpuCount?: number; memoryMib?: number }[]
-    vms?: readonly { uuid: string; seen: VmSeen; bootedAt?: number }[]
-    storlinks?: readonly { id: number; sizeMib: number; freeMib: number }[]
-  }): Promise<void>
+  recordSeen: RecordSeen
   putSetting(key: string, value: string): Promise<void>
 }
 

@@ -39,7 +39,7 @@ export function fromHeldJobRow(row: HeldJobRow): HeldJob {
     id: row.id,
     number: row.number,
     operation: row.operation,
-    subject: { kind: row.subjectKind as Subject['kind'], id: row.subjectId, name: row.subjectName },
+    subject: fromSubjectColumns(row),
     state: row.state,
     by: row.by as By,
     progress: row.progress,
@@ -95,3 +95,15 @@ export function toPatchRow(patch: JobPatch): Partial<JobRow> {
 
 /** What cleared means where a column cannot be null. */
 const EMPTY: Readonly<Record<string, unknown>> = { progress: 0, step: '', stepIndex: 0, stepCount: 0, message: '' }
+
+/** The table's check knows the kinds of the first version alone: later ones are written as the site's, named in the id. */
+export function toSubjectColumns({ kind, id }: Subject): Pick<JobRow, 'subjectKind' | 'subjectId'> {
+  const later = kind === 'backup' || kind === 'schedule'
+  return later ? { subjectKind: 'site', subjectId: `${kind}:${id}` } : { subjectKind: kind, subjectId: id }
+}
+
+function fromSubjectColumns(row: Pick<JobRow, 'subjectKind' | 'subjectId' | 'subjectName'>): Subject {
+  const later = row.subjectKind === 'site' ? /^(backup|schedule):(.*)$/.exec(row.subjectId) : null
+  if (later) return { kind: later[1] as Subject['kind'], id: later[2]!, name: row.subjectName }
+  return { kind: row.subjectKind as Subject['kind'], id: row.subjectId, name: row.subjectName }
+}

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
+import type { VmSeen } from '../../model/vm.ts'
 import type { Sql } from './database.ts'
-import type { Inventory } from './inventory.ts'
 import type { LiveView, Memory } from './liveView.ts'
 import type { Write } from './revisions.ts'
 
@@ -11,7 +11,17 @@ import type { Write } from './revisions.ts'
  */
 const RESTLESS_SAVED_MS = 60_000
 
-type Seen = Parameters<Inventory['recordSeen']>[0]
+/**
+ * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over.
+ * `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined.
+ */
+export type RecordSeen = (seen: {
+  pms?: readonly { uuid: string; seen: PmSeen; cpuCount?: number; memoryMib?: number }[]
+  vms?: readonly { uuid: string; seen: VmSeen; bootedAt?: number }[]
+  storlinks?: readonly { id: number; sizeMib: number; freeMib: number }[]
+}) => Promise<void>
+
+type Seen = Parameters<RecordSeen>[0]
 type PmEntry = NonNullable<Seen['pms']>[number]
 type VmEntry = NonNullable<Seen['vms']>[number]
 type StorlinkEntry = NonNullable<Seen['storlinks']>[number]
@@ -23,7 +33,7 @@ export interface SeenParts {
   readonly write: Write
 }
 
-export function createSeenWriter({ view, memory, clock, write }: SeenParts): Inventory['recordSeen'] {
+export function createSeenWriter({ view, memory, clock, write }: SeenParts): RecordSeen {
   const savedAt = new Map<string, number>()
 
   function isWorthWriting(pm: Pm, entry: PmEntry): boolean {
