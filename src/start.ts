@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Action, Invocation, SiteArgs } from './args.ts'
 import { parseCommandLine } from './args.ts'
 import { exitOfCode } from './cli/exit.ts'
@@ -103,6 +104,7 @@ async function showScreens(opening: Promise<Engine>, site: SiteArgs, config: Con
     ascii: site.ascii || settings.terminal.ascii,
     keys: settings.keys,
     ...(site.demo ? {} : { kept: keptIn(config.keptPath) }),
+    copyWays: waysToCopy(join(dirname(config.keptPath), 'copied.txt')),
     signal: leaving.signal,
     onMounted: ending.onCrash,
   })
@@ -125,6 +127,24 @@ function keptIn(path: string): { read(): string | undefined; write(text: string)
       } catch {
         // A read-only place keeps nothing.
       }
+    },
+  }
+}
+
+/** Where a copied text goes when the terminal itself does not take it. */
+export function waysToCopy(path: string): { tmux(text: string): Promise<void>; file(text: string): string } {
+  return {
+    async tmux(text) {
+      const [{ openLocalHost }, { run }] = await Promise.all([
+        import('./engine/host/local.ts'),
+        import('./engine/host/run.ts'),
+      ])
+      const argv = ['tmux', 'load-buffer', '-w', '-'] as const
+      await run(openLocalHost('this machine'), { argv, effect: 'change', stdin: text, timeoutMs: 2000 })
+    },
+    file(text) {
+      writeFileSync(path, text, { mode: 0o600 })
+      return path
     },
   }
 }

@@ -4,7 +4,7 @@ import { type GraphStyle, lookOf } from '../ui/look.ts'
 import { mouseSequence, withoutClicks } from '../ui/mouseInput.ts'
 import { App } from './App.tsx'
 import { aliasesOf } from './aliases.ts'
-import { copyToTerminal } from './clipboard.ts'
+import { type CopyWays, copyText } from './clipboard.ts'
 import { createDesk, type Desk } from './desk.ts'
 import { paint } from './frame.ts'
 import { formatKept, type Kept, parseKept } from './kept.ts'
@@ -31,6 +31,8 @@ export interface StartOptions {
   readonly onMounted?: (restore: () => void) => void
   /** Keys of one's own, by operation or by what a key is called in help. */
   readonly keys?: Readonly<Record<string, readonly string[]>>
+  /** Besides the terminal itself. */
+  readonly copyWays?: CopyWays
   /** Where it is kept how lists are sorted and what they show. */
   readonly kept?: Kept
   /** Writes whole frames and not differences: for tests. */
@@ -58,7 +60,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
       now: options.now ?? Date.now,
       aliases: aliasesOf(options.keys ?? {}),
       ...(spoken ? {} : { listenToMouse }),
-      copy: async (text) => copyToTerminal(text, (sequence) => stdout.write(sequence), environment),
+      copy: (text) => copyText(text, (sequence) => stdout.write(sequence), environment, options.copyWays),
     },
     sizeOf(),
     {
