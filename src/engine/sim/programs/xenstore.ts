@@ -32,7 +32,8 @@ function domainsUnder(pm: PmState, paths: readonly string[]): readonly Domain[] 
     const id = /^\/(?:local\/domain\/0\/backend\/\w+|local\/domain|libxl)\/(\d+)(?:\/|$)/.exec(path)?.[1]
     const uuid = /^\/vm\/([0-9a-f-]{36})(?:\/|$)/.exec(path)?.[1]
     if ((id === undefined && uuid === undefined) || path === '/local/domain/0') return pm.domains
-    for (const domain of pm.domains) if (String(domain.domid) === id || domain.uuid === uuid) found.add(domain)
+    const domid = Number(id)
+    for (const domain of pm.domains) if (domain.domid === domid || domain.uuid === uuid) found.add(domain)
   }
   return [...found]
 }

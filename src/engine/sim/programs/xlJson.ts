@@ -6,7 +6,7 @@ type Value = string | number | readonly Value[] | { readonly [key: string]: Valu
 export function formatDomains(pm: PmState, domains: readonly Domain[], dom0: boolean): string {
   const values: Value[] = dom0 ? [dom0Value(pm)] : []
   for (const domain of domains) values.push({ domid: domain.domid, config: configValue(domain.config) })
-  return `${print(values, '')}\n`
+  return `${print(values)}\n`
 }
 
 const SCHED = { sched: 'credit2', weight: 256, cap: 0 }
@@ -116,15 +116,12 @@ function nicValue(nic: SimNic, type: GuestConfig['type']): Value {
 }
 
 /** yajl's beautifier: four blanks a level, and an empty line in what is empty. */
-function print(value: Value, indent: string): string {
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (typeof value === 'number') return String(value)
-  const inner = `${indent}    `
-  if (Array.isArray(value)) {
-    if (value.length === 0) return `[\n\n${indent}]`
-    return `[\n${value.map((one) => `${inner}${print(one, inner)}`).join(',\n')}\n${indent}]`
-  }
-  const pairs = Object.entries(value as Record<string, Value | undefined>).filter(([, one]) => one !== undefined)
-  if (pairs.length === 0) return `{\n\n${indent}}`
-  return `{\n${pairs.map(([key, one]) => `${inner}${JSON.stringify(key)}: ${print(one as Value, inner)}`).join(',\n')}\n${indent}}`
+function print(value: Value): string {
+  return JSON.stringify(value, null, 4).replace(
+    /(?:\{\}|\[\])(?=,?$)/gm,
+    ([open, close], at: number, whole: string) => {
+      const line = whole.slice(whole.lastIndexOf('\n', at) + 1, at)
+      return `${open}\n\n${line.slice(0, line.search(/[^ ]|$/))}${close}`
+    },
+  )
 }
