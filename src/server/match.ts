@@ -1,5 +1,6 @@
 import type { View } from '../engine/store/view.ts'
 import { isUuid } from '../lib/ids.ts'
+import { snapshotsOf } from '../model/layer.ts'
 import type { Row } from './row.ts'
 
 /** Which row a path means: literal words before ids, the final slash optional. */
@@ -76,6 +77,14 @@ const FINDERS: Record<string, Finder> = {
     what: 'disk',
     find: (view, text, { vm_uuid = '' }) =>
       uuidOf(text, (uuid) => view.getVm(vm_uuid)?.disks.find((disk) => disk.uuid === uuid)?.uuid),
+  },
+  snapshot_uuid: {
+    what: 'snapshot',
+    find: (view, text, { vm_uuid = '' }) =>
+      uuidOf(text, (uuid) => {
+        const vm = view.getVm(vm_uuid)
+        return vm && snapshotsOf(vm).find((one) => one.uuid === uuid)?.uuid
+      }),
   },
   interface_id: {
     what: 'interface',

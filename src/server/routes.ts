@@ -1,4 +1,5 @@
 import { ADDED } from './routesAdded.ts'
+import { SNAPSHOTS } from './routesSnapshots.ts'
 import { TEMPLATES } from './routesTemplates.ts'
 import { type Call, made, type Row, showMany, showOne, type Work } from './row.ts'
 import { findSelf, needSelf } from './self.ts'
@@ -23,6 +24,7 @@ import { pmShape } from './views/pm.ts'
 import { pmPerf, pmPerfShape } from './views/pmperf.ts'
 import { storlinkShape, storlinkShapeV2 } from './views/storlink.ts'
 import { vmDetailShape, vmShape } from './views/vm.ts'
+import { needVm, ofVm, onVm } from './vmRow.ts'
 
 /**
  * The whole interface, a row each, in the document's order. `later`: the document has it and this version answers
@@ -33,14 +35,8 @@ const v1 = ['v1'] as const
 const v2 = ['v2'] as const
 const both = ['v1', 'v2'] as const
 
-const needVm = ({ view, ids }: Call) => view.needVm(ids.vm_uuid ?? '')
 const needPm = ({ view, ids }: Call) => view.needPm(ids.pm_uuid ?? '')
 const ownPm = ({ view, configuredSelf }: Call) => needSelf(view, configuredSelf)
-
-/** An operation on the VM that the path names. */
-function onVm(operation: string, more: Readonly<Record<string, unknown>> = {}, takes?: Form): Work {
-  return { kind: 'run', operation, params: ({ ids }) => ({ vm: ids.vm_uuid, ...more }), ...(takes ? { takes } : {}) }
-}
 
 /** An operation on a disk or an interface of the VM that the path names. */
 function onPart(operation: string, part: 'disk' | 'nic', takes?: Form): Work {
@@ -162,18 +158,6 @@ const storlinks: readonly Row[] = [
   },
 ]
 
-/** A row about one VM. */
-function ofVm(
-  method: Row['method'],
-  rest: string,
-  section: string,
-  status: number,
-  work: Work,
-  versions: Row['versions'] = v1,
-): Row {
-  return { method, path: `/vms/:vm_uuid/${rest}`, section, versions, status, work }
-}
-
 const vms: readonly Row[] = [
   ofVm('POST', 'copy/', 'VMView.copy', 201, later),
   {
@@ -214,15 +198,10 @@ const control: readonly Row[] = [
   ofVm('POST', 'resume/', 'VMControlView.resume', 200, onVm('vm.resume')),
   ofVm('POST', 'shutdown/', 'VMControlView.shutdown', 200, onVm('vm.shutdown')),
   ofVm('POST', 'start/', 'VMControlView.start', 200, onVm('vm.start')),
-  ofVm('POST', 'start/snapshots/:snapshot_uuid/', 'VMControlView.start', 200, later),
   ofVm('POST', 'suspend/', 'VMControlView.suspend', 200, onVm('vm.suspend')),
 ]
 
-const snapshotsAndBackups: readonly Row[] = [
-  ofVm('POST', 'snapshots/', 'SnapshotView.create', 201, later),
-  ofVm('DELETE', 'snapshots/:snapshot_uuid/', 'SnapshotView.delete', 204, later),
-  ofVm('GET', 'snapshots/', 'SnapshotView.index', 200, later),
-  ofVm('POST', 'snapshots/:snapshot_uuid/', 'SnapshotView.restore', 201, later),
+const backups: readonly Row[] = [
   ofVm('POST', 'backups/', 'BackupView.backup', 200, later),
   ofVm('DELETE', 'backups/:backup_uuid/', 'BackupView.delete', 204, later),
   ofVm('GET', 'backups/', 'BackupView.index', 200, later),
@@ -245,7 +224,6 @@ const disksAndInterfaces: readonly Row[] = [
     200,
     showMany('disks', diskShape, (call) => disksOf(needVm(call))),
   ),
-  ofVm('GET', 'disks/snapshots/:snapshot_uuid/', 'DiskView.index', 200, later),
   ofVm('GET', 'disks/backups/:backup_uuid/', 'DiskView.index', 200, later),
   orSingular(ofVm('POST', 'interfaces/', 'InterfaceView.create', 201, onVm('nic.create', {}, interfaceForm), both)),
   orSingular(ofVm('DELETE', 'interfaces/:interface_id/', 'InterfaceView.delete', 204, onPart('nic.delete', 'nic'))),
@@ -278,7 +256,8 @@ export const ROWS: readonly Row[] = [
   ...TEMPLATES,
   ...vms,
   ...control,
-  ...snapshotsAndBackups,
+  ...SNAPSHOTS,
+  ...backups,
   ...disksAndInterfaces,
   ...ADDED,
 ]

@@ -6,9 +6,11 @@ import { ROWS } from '../../src/server/routes.ts'
 import type { Row } from '../../src/server/row.ts'
 import type { Exchanges } from './exchange.ts'
 import { SITE_EXCHANGES } from './exchangesSite.ts'
+import { SNAPSHOT_EXCHANGES } from './exchangesSnapshots.ts'
 import { TEMPLATE_EXCHANGES } from './exchangesTemplates.ts'
 import { VM_EXCHANGES } from './exchangesVms.ts'
-import { joinSite, serveSite, WEB } from './site.ts'
+import { DB, joinSite, serveSite, WEB } from './site.ts'
+import { laySnapshots } from './siteSnapshots.ts'
 
 /**
  * What every row is asked and answers, kept under test/golden/api, a file a row. PENGX_GOLDEN=1 writes them anew;
@@ -18,7 +20,12 @@ const FOLDER = join(import.meta.dir, '../golden/api')
 const API_PAGE = join(import.meta.dir, '../../docs/API.md')
 const REWRITE = process.env.PENGX_GOLDEN === '1'
 
-const EXCHANGES: Exchanges = { ...SITE_EXCHANGES, ...TEMPLATE_EXCHANGES, ...VM_EXCHANGES }
+const EXCHANGES: Exchanges = {
+  ...SITE_EXCHANGES,
+  ...TEMPLATE_EXCHANGES,
+  ...VM_EXCHANGES,
+  ...SNAPSHOT_EXCHANGES,
+}
 
 /** Rows whose answers are no documents; each has a test of its own in this room. */
 const ELSEWHERE = new Set(['GET /events/', 'GET /metrics', 'GET /openapi.json'])
@@ -36,6 +43,7 @@ async function tell(row: Row): Promise<string> {
   // A VM that can be resumed is paused, and one that can be deleted has no running twin.
   if (row.path.endsWith('/resume/')) await served.ask('POST', `/vms/${WEB}/suspend/`)
   if (row.path.endsWith('/migrate/')) joinSite(served.engine)
+  if (row.path.includes('/snapshots/')) laySnapshots(served.engine, DB, WEB)
   const parts: string[] = []
   for (const { title, path, headers = {}, body, after } of EXCHANGES[nameOf(row)] ?? []) {
     if (after !== undefined) await served.ask('POST', after)

@@ -156,7 +156,7 @@ export const snapshotRestore = vmOperation<Params, Facts>({
 
 export const snapshotStart = vmOperation<Params, Facts>({
   name: 'snapshot.start',
-  title: 'start from a snapshot',
+  title: 'start from a snapshot of',
   help: 'Restores a snapshot and starts the VM, as one job.',
   danger: 'disrupts',
   plan: (p, facts) => [

@@ -4,7 +4,7 @@ import type { Vm } from '../../model/vm.ts'
 import type { Shape } from './shape.ts'
 
 /** A disk among those of what it belongs to. */
-interface PlacedDisk {
+export interface PlacedDisk {
   readonly disk: Pick<Disk, 'uuid' | 'sizeMib' | 'desc' | 'createdAt' | 'format' | 'storlink'>
   readonly owner: string
   readonly order: number
@@ -14,7 +14,7 @@ export function disksOf({ uuid: owner, disks }: Pick<Vm | Template, 'uuid' | 'di
   return disks.map((disk, order) => ({ disk, owner, order }))
 }
 
-function shapeFor(owner: 'vm' | 'template'): Shape<PlacedDisk> {
+function shapeFor(owner: 'vm' | 'template' | 'snapshot'): Shape<PlacedDisk> {
   return {
     name: 'disk',
     id: ({ disk }) => disk.uuid,
@@ -34,6 +34,7 @@ function shapeFor(owner: 'vm' | 'template'): Shape<PlacedDisk> {
 
 export const diskShape = shapeFor('vm')
 export const templateDiskShape = shapeFor('template')
+export const snapshotDiskShape = shapeFor('snapshot')
 
 /** A disk that was just made: the document gives it no order. */
 export const newDiskShape: Shape<PlacedDisk> = {

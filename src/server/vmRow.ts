@@ -1,0 +1,27 @@
+import type { Call, Row, Work } from './row.ts'
+import type { Form } from './views/form.ts'
+
+/** What the rows about one VM have in common. */
+
+export const needVm = ({ view, ids }: Call) => view.needVm(ids.vm_uuid ?? '')
+
+/** A row about one VM. */
+export function ofVm(
+  method: Row['method'],
+  rest: string,
+  section: string,
+  status: number,
+  work: Work,
+  versions: Row['versions'] = ['v1'],
+): Row {
+  return { method, path: `/vms/:vm_uuid/${rest}`, section, versions, status, work }
+}
+
+/** An operation on the VM that the path names. */
+export function onVm(
+  operation: string,
+  more: Readonly<Record<string, unknown>> = {},
+  takes?: Form,
+): Extract<Work, { kind: 'run' }> {
+  return { kind: 'run', operation, params: ({ ids }) => ({ vm: ids.vm_uuid, ...more }), ...(takes ? { takes } : {}) }
+}
