@@ -114,15 +114,19 @@ function cleanText(text: string): string {
     .replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '')
 }
 
+/** A password in a configuration: xl complains of a value without the line that it stands in. */
+const PASSWORD = /passw\w*\s*=\s*["']?([^"',\]\s]+)/gi
+
 /** A program that echoes what it was told in confidence must not make it known. */
 function redact(command: Command, text: string): string {
   const parts = [command, ...(command.parts ?? [])]
-  const secrets = parts.flatMap((part) => [
-    ...(part.masked ?? []).map((index) => part.argv[index] ?? ''),
-    ...(typeof part.stdin === 'string' ? part.stdin.split('\n').map((line) => line.trim()) : []),
-  ])
-  return secrets
-    .filter((secret) => secret.length >= 4)
+  const inputs = parts.flatMap(({ stdin }) => (typeof stdin === 'string' ? [stdin] : []))
+  const secrets = [
+    ...parts.flatMap((part) => (part.masked ?? []).map((index) => part.argv[index] ?? '')),
+    ...inputs.flatMap((input) => input.split('\n').map((line) => line.trim())),
+  ].filter((secret) => secret.length >= 4)
+  const passwords = inputs.flatMap((input) => [...input.matchAll(PASSWORD)].map((found) => found[1]!))
+  return [...secrets, ...passwords]
     .sort((a, b) => b.length - a.length)
     .reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
 }

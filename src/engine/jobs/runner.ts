@@ -69,6 +69,7 @@ export function createRunner(parts: Parts): Runner {
     for (;;) {
       const answer = await store.locks.acquire(job.id, locks)
       if (answer.granted) return
+      needUnstuck(answer.waitsFor.map((id) => store.view.getJob(id)))
       onWait()
       store.jobs.progress(job.id, { queuePosition: answer.position, step: 'waits for its turn' })
       await clock.sleep(POLL_MS, moving.signal)
@@ -190,6 +191,14 @@ export function createRunner(parts: Parts): Runner {
   function notStuck(jobId: string): PengxError {
     return new PengxError('refused', `job ${store.view.needJob(jobId).number} is not stuck`)
   }
+}
+
+/** What a stuck job holds it holds until a person has decided: who waited for that would wait for nobody. */
+function needUnstuck(holders: readonly (Job | undefined)[]): void {
+  const stuck = holders.find((job) => job?.state === 'stuck')
+  if (!stuck) return
+  const what = `job ${stuck.number} (${stuck.operation} ${stuck.subject.name}) is stuck on what this needs`
+  throw new PengxError('busy', `${what}: try its undo again, or keep things as they are`)
 }
 
 function cancelled(): PengxError {

@@ -160,6 +160,15 @@ describe('a logged host', () => {
     expect(told.find((record) => record.tail)?.tail).toContain('***')
   })
 
+  test('a password in a configuration is known by itself too', async () => {
+    const { told, host } = logged()
+    const script = 'cat >/dev/null; echo "bad value hun7" >&2; echo "and hun8" >&2'
+    const stdin = 'vncpasswd = "hun7"\nvfb = [ "vnc=1,vncpasswd=hun8,vnclisten=127.0.0.1" ]\n'
+    await run(host, { argv: ['sh', '-c', script], effect: 'change', stdin })
+    await until(() => told.some((record) => record.exit !== undefined))
+    expect(told.find((record) => record.tail)?.tail).toBe('bad value ***\nand ***')
+  })
+
   test('strips what could steer a terminal, and keeps the end of much', async () => {
     const { told, host } = logged()
     const script = "printf '\\033[31mred\\033]0;title\\007\\r\\n'; head -c 100000 /dev/zero | tr '\\0' x; echo end"
