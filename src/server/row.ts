@@ -61,6 +61,8 @@ export type Work =
     }
   | { readonly kind: 'later' }
 
+export type Run = Extract<Work, { kind: 'run' }>
+
 /** One row of the interface: what is asked, where the document says it, and what is done. */
 export interface Row {
   readonly method: Method
@@ -109,7 +111,7 @@ export function showManyByVersion<T>(
 export function made<T>(
   shape: Shape<T>,
   find: (call: Call, result: Readonly<Record<string, unknown>>) => T,
-): NonNullable<Extract<Work, { kind: 'run' }>['made']> {
+): NonNullable<Run['made']> {
   return {
     shape: shape as unknown as Shape<never>,
     document: (call, result) => one(shape, find(call, result)),

@@ -228,3 +228,43 @@ test('a made VM is found where Location says', async () => {
   const response = await served.ask('POST', '/vms/', { body: vm('') })
   expect(response.headers.get('location')).toBe(`/vms/${MADE}/`)
 })
+
+describe('what stands in an element of its own', () => {
+  const add = async (disk: string, headers: Record<string, string> = {}) => {
+    const body = headers['Content-Type'] ? `{"name":"j","disk":${disk}}` : `<t><name>t</name>${disk}</t>`
+    const response = await served.ask('POST', '/v2/templates/add_new/', { body, headers })
+    return { status: response.status, text: await response.text() }
+  }
+  const AS_JSON = { 'Content-Type': 'application/json' }
+
+  test.each<[string, string, string]>([
+    ['text', '<disk>7</disk>', 'disk: elements are expected in it'],
+    ['nothing', '<disk/>', 'disk.storlink is missing'],
+    ['twice', '<disk><size>1</size></disk><disk/>', 'disk is given twice'],
+    ['a value twice', '<disk><storlink>1</storlink><size>1</size><size>2</size></disk>', 'size is given twice'],
+    ['beside it', '<storlink>1</storlink><size>1</size>', 'disk.storlink is missing'],
+    ['no size', '<disk><storlink>1</storlink><size> </size></disk>', 'disk.size is missing'],
+    ['less than one', '<disk><storlink>1</storlink><size>0</size></disk>', 'disk.size: '],
+    ['a storlink by name', '<disk><storlink>store1</storlink></disk>', 'disk.storlink: there is no storlink store1'],
+  ])('%s', async (_title, disk, message) => {
+    const { status, text } = await add(disk)
+    expect([status, text]).toEqual([400, expect.stringContaining(message)])
+  })
+
+  test.each<[string, string, string]>([
+    ['text', '"7"', 'disk: an object is expected'],
+    ['a list', '[{"storlink":1,"size":1}]', 'disk: an object is expected'],
+    ['null', 'null', 'disk.storlink is missing'],
+    ['deeper', '{"storlink":{"id":1},"size":1}', 'storlink: one value is expected'],
+  ])('in JSON: %s', async (_title, disk, message) => {
+    const { status, text } = await add(disk, AS_JSON)
+    expect([status, text]).toEqual([400, expect.stringContaining(message)])
+  })
+
+  test('is read, in both', async () => {
+    expect((await add('<disk id="x"><format>RAW</format><size>9</size><storlink>1</storlink></disk>')).status).toBe(201)
+    expect(lastParams()).toMatchObject({ name: 't', storlink: 1, size: 9, format: 'raw' })
+    expect((await add('{"storlink":"1","size":10}', AS_JSON)).status).toBe(201)
+    expect(lastParams()).toMatchObject({ storlink: 1, size: 10, format: 'qcow2' })
+  })
+})

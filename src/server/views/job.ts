@@ -26,7 +26,12 @@ export const jobShape: Shape<Job> = {
       get: (job) => JOB_STATE[job.state],
     },
     { kind: 'number', name: 'progress', help: 'percent', get: (job) => Math.floor(100 * job.progress) },
-    { kind: 'text', name: 'step', get: (job) => job.step },
+    {
+      kind: 'text',
+      name: 'step',
+      help: 'what it is at, or its place in line',
+      get: (job) => (job.state === 'queued' && job.queuePosition ? `number ${job.queuePosition} in line` : job.step),
+    },
     { kind: 'text', name: 'by', help: 'terminal, http, cli or schedule', get: (job) => job.by },
     { kind: 'time', name: 'created', get: (job) => job.createdAt },
     { kind: 'time', name: 'finished', get: (job) => job.finishedAt },
