@@ -7,6 +7,7 @@ import { lookAtPlace, normalLink, refuseKind, refusePlace } from './storlinkPlac
 import {
   FIELDS,
   LEVELS,
+  liesOn,
   PLACES_LOCK,
   refuseStorlinkName,
   saysWhatLiesOn,
@@ -59,7 +60,7 @@ function refuseUpdate(p: UpdateParams, view: View): string | undefined {
 
 /** What other PMs have put there would be out of their sight. */
 function refuseUnshare({ id, pm }: Storlink, view: View): string | undefined {
-  const far = view.vms().find((vm) => vm.pm !== pm && vm.disks.some((disk) => disk.storlink === id))
+  const far = view.vms().find((vm) => vm.pm !== pm && liesOn(vm, id))
   return far && `VM ${far.name} on ${view.getPm(far.pm)?.name ?? far.pm} has disks on it: it has to stay shared`
 }
 
