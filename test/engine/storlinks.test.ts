@@ -90,6 +90,17 @@ describe('a storlink on which something lies', () => {
     )
   })
 
+  test('is not deleted while only a snapshot keeps something there', async () => {
+    await act(world, 'storlink.create', { ...NEW, pm: pmNamed(world) })
+    const id = world.engine.view.storlinks().find((one) => one.name === NEW.name)!.id
+    await act(world, 'vm.create', { name: 'web', memory: 256, storlink: 1, diskSize: 64 })
+    const { uuid } = world.engine.view.vmsNamed('web')[0]!
+    await act(world, 'snapshot.create', { vm: uuid, name: 'before', storlink: id })
+    expect(world.engine.view.needVm(uuid).disks.map((disk) => disk.storlink)).toEqual([id])
+    expect(await refusal('storlink.delete', { storlink: 1 })).toEndWith('disks of VM web lie on it')
+    expect(await refusal('storlink.update', { storlink: 1, type: 'FC' })).toEndWith('disks of VM web lie on it')
+  })
+
   test('keeps its place, and changes what does not matter to it', async () => {
     await withTemplate()
     for (const [key, value, words] of [

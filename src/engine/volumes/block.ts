@@ -38,7 +38,7 @@ import { convertWatched, readImage } from './image.ts'
 import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
 import { digestImage, ownBytes, packWatched } from './pack.ts'
 import type { ChainImage, Image, VolumeDriver } from './volumeDriver.ts'
-import { findVolume, groupOf, inExtents, lookAtGroup, placeOf, poolFree, poolOf } from './volumeGroup.ts'
+import { findVolume, groupOf, inExtents, lookAtGroup, placeOf, spaceOf } from './volumeGroup.ts'
 
 /**
  * Disks as logical volumes of an LVM volume group, thin where the group has a thin pool. A volume is
@@ -81,10 +81,7 @@ export const blockVolumes: VolumeDriver = {
       if (error.code !== 'notFound') throw error
       throw new PengxError('refused', error.message, { cause: error.cause })
     })
-    const { group } = look
-    const pool = poolOf(look)
-    const [size, free] = pool ? [pool.sizeBytes, poolFree(pool)] : [group.sizeBytes, group.freeBytes]
-    return { sizeMib: Math.floor(size / MIB), freeMib: Math.floor(free / MIB), identity: group.uuid }
+    return { ...spaceOf(look), identity: look.group.uuid }
   },
 
   async create(host, path, format, sizeMib, tag) {

@@ -58,7 +58,7 @@ export function poolOf(look: Pick<GroupLook, 'volumes'>): LogicalVolume | undefi
 }
 
 /** Bytes of a pool that nobody has written to. */
-export function poolFree(pool: LogicalVolume): number {
+function poolFree(pool: LogicalVolume): number {
   return pool.sizeBytes * (1 - (pool.dataPercent ?? 0) / 100)
 }
 
