@@ -145,7 +145,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     await store.inventory.putSetting('self', config.self)
   const recovered = config.readOnly ? Promise.resolve() : runner.recover()
   recovered.catch(() => undefined)
-  const follow = createFollower(view)
+  const follow = createFollower(view, config.store !== 'memory')
   const unwatch = view.onChange((changes) => {
     beat.sync()
     if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
