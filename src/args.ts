@@ -9,7 +9,7 @@ import { PengxError } from './model/error.ts'
  */
 export const LISTS = ['pms', 'vms', 'perf', 'jobs', 'storlinks', 'templates'] as const
 /** Lists of what one VM has. */
-export const VM_LISTS = ['disks', 'nics'] as const
+export const VM_LISTS = ['disks', 'nics', 'snapshots'] as const
 export type ListName = (typeof LISTS)[number] | (typeof VM_LISTS)[number]
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const

@@ -1,6 +1,7 @@
 import { LISTS, SHELLS, type ShellName, VM_LISTS } from '../args.ts'
 import type { Engine } from '../engine/engine.ts'
 import { describeParams, type Field } from '../engine/jobs/params.ts'
+import { snapshotsOf } from '../model/layer.ts'
 import { kebab } from './flags.ts'
 
 type View = Engine['view']
@@ -148,6 +149,8 @@ function values(view: View, field: Field, of: string | undefined): readonly stri
       return (vm?.disks ?? []).map(({ vdev }) => vdev)
     case 'nic':
       return (vm?.nics ?? []).map(({ name }) => name)
+    case 'snapshot':
+      return vm ? snapshotsOf(vm).map(({ name }) => name) : []
     case 'found':
       return foundNames(view)
   }

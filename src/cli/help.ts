@@ -8,7 +8,8 @@ usage:
   pengx --serve [--listen HOST:PORT|unix:PATH] [--no-auth] [--token-file PATH] [--demo[=N]]
                                      the XML API, by default on 127.0.0.1:8000
   pengx pms|vms|perf|jobs|storlinks|templates [--json]
-  pengx disks|nics VM [--json]       print and exit
+  pengx disks|nics|snapshots VM [--json]
+                                     print and exit
   pengx run OPERATION TARGET [--name value …] [--plan] [--yes] [--json]
                                      do one thing and wait for it, as in: pengx run vm.start web01
   pengx run                          every operation and what it takes

@@ -8,6 +8,7 @@ import type { Pm } from '../model/pm.ts'
 import type { Vm } from '../model/vm.ts'
 import { disks, nics } from './deviceLists.ts'
 import { byName, iso, listing, pmName } from './listing.ts'
+import { snapshots } from './snapshotLists.ts'
 import { storlinks, templates } from './storageLists.ts'
 
 /** What `pengx pms`, `vms`, `perf` and `jobs` print. */
@@ -186,4 +187,4 @@ const jobs = listing<Job>(
   jobObject,
 )
 
-export const LISTINGS = { pms, vms, perf, jobs, storlinks, templates, disks, nics } as const
+export const LISTINGS = { pms, vms, perf, jobs, storlinks, templates, disks, nics, snapshots } as const

@@ -1,6 +1,8 @@
 import type { Field } from '../engine/jobs/params.ts'
 import type { View } from '../engine/store/view.ts'
+import { formatDate } from '../lib/age.ts'
 import { formatMib } from '../lib/bytes.ts'
+import { snapshotsOf } from '../model/layer.ts'
 import type { IsoImage, Pm } from '../model/pm.ts'
 import { templateMib } from '../model/template.ts'
 
@@ -43,6 +45,13 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
         value: String(nic.id),
         label: `${nic.name} on ${nic.bridge}`,
       }))
+    case 'snapshot': {
+      const vm = view.getVm(values.vm ?? '')
+      return (vm ? snapshotsOf(vm) : []).map(({ uuid, name, createdAt }) => ({
+        value: uuid,
+        label: `${name}, ${formatDate(createdAt)}`,
+      }))
+    }
     case 'iso':
       return isos(view, values).map(({ path, sizeMib }) => ({ value: path, label: `${path}, ${formatMib(sizeMib)}` }))
     case 'bridge':

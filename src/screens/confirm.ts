@@ -3,6 +3,7 @@ import { describeParams, type Field } from '../engine/jobs/params.ts'
 import { wrapCells } from '../lib/text.ts'
 import { toPengxError } from '../model/error.ts'
 import type { Json } from '../model/json.ts'
+import { withKeyNames } from '../ui/keymap.ts'
 import { type Line, line, type Span, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { drawInput, editText, textInput } from '../ui/textInput.ts'
@@ -115,12 +116,13 @@ export function openConfirm(
     draw(width, height) {
       const boxWidth = Math.min(width - 4, 84)
       const inner = boxWidth - 4
+      const { ascii } = desk.options.look
       const question = `${capital(operation.title)} ${nameAll(willing)}${level === 2 && operation.danger === 'destroys' ? ' for good' : ''}?`
       const head = [...subjectLines(desk, willing, refused, inner), ...partLines(desk, operation, willing[0])]
       for (const [index, field] of options.entries()) {
         const value = String(optionValue(willing[0] ?? offers[0]!, field))
         const pieces: Span[] = [span(field.name.padEnd(10), 'dim'), button(`‹ ${value} ›`, focus === index + 1)]
-        head.push([...pieces, span('   tab, then ← → changes it', 'dim')])
+        head.push([...pieces, span(withKeyNames('   tab, then ← → changes it', ascii), 'dim')])
       }
       const plan: Line[] =
         problem !== undefined
@@ -135,7 +137,8 @@ export function openConfirm(
         { text: ' ' },
         ...content,
       ])
-      const note = plan.length > room ? `↑ ↓ ${scroll + room} of ${plan.length} lines` : undefined
+      const note =
+        plan.length > room ? `${withKeyNames('↑ ↓', ascii)} ${scroll + room} of ${plan.length} lines` : undefined
       const tone = level === 2 ? 'bad' : 'warn'
       return { lines: panel(body, boxWidth, body.length + 2, { title: question, note, tone }), width: boxWidth }
     },
@@ -223,7 +226,7 @@ function partLines(desk: Desk, operation: AnyOperation, offer: Offer | undefined
     Object.entries(offer?.raw ?? {}).map(([name, value]) => [name, String(value)]),
   )
   return describeParams(operation.params).flatMap((field): Line[] => {
-    if (field.from !== 'disk' && field.from !== 'nic') return []
+    if (field.from !== 'disk' && field.from !== 'nic' && field.from !== 'snapshot') return []
     const label = choicesOf(field, desk.engine.view, values).find(({ value }) => value === values[field.name])?.label
     return label === undefined ? [] : [line(span(field.title.toLowerCase().padEnd(10), 'dim'), span(label, 'strong'))]
   })

@@ -67,7 +67,7 @@ describe('done: 0', () => {
     expect(out).not.toContain('password')
   })
 
-  test('the disks and interfaces of one VM', async () => {
+  test('the disks, interfaces and snapshots of one VM', async () => {
     const disks = await pengx('--demo', 'disks', 'db01')
     expect(disks).toMatchObject({ err: '', exit: 0 })
     expect(disks.out).toMatch(/^DISK +SIZE +FORMAT +MODE +STORLINK/)
@@ -75,6 +75,8 @@ describe('done: 0', () => {
     const nics = JSON.parse((await pengx('--demo', 'nics', 'db01', '--json')).out) as object[]
     expect(nics[0]).toMatchObject({ name: 'eth0', mac: expect.stringMatching(/^00:16:3e:/), bridge: 'xenbr0' })
     expect((await pengx('--demo', 'disks', 'db0')).exit).toBe(3)
+    const snapshots = await pengx('--demo', 'snapshots', 'db01')
+    expect(snapshots).toMatchObject({ out: expect.stringMatching(/^SNAPSHOT +NOW +LAYERS/), err: '', exit: 0 })
   })
 
   test('completion makes no store', async () => {

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { formatApiTable } from '../../src/server/apiTable.ts'
 import { ROWS } from '../../src/server/routes.ts'
 import type { Row } from '../../src/server/row.ts'
+import { laySnapshots } from '../support/snapshotSite.ts'
 import type { Exchanges } from './exchange.ts'
 import { SITE_EXCHANGES } from './exchangesSite.ts'
 import { SNAPSHOT_EXCHANGES } from './exchangesSnapshots.ts'
 import { TEMPLATE_EXCHANGES } from './exchangesTemplates.ts'
 import { VM_EXCHANGES } from './exchangesVms.ts'
 import { DB, joinSite, serveSite, WEB } from './site.ts'
-import { laySnapshots } from './siteSnapshots.ts'
 
 /**
  * What every row is asked and answers, kept under test/golden/api, a file a row. PENGX_GOLDEN=1 writes them anew;

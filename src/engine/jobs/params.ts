@@ -10,7 +10,19 @@ export interface FieldMeta {
   readonly title: string
   readonly help?: string
   /** Where a form takes its choices from. */
-  readonly from?: 'pm' | 'storlink' | 'template' | 'bridge' | 'vm' | 'found' | 'iso' | 'disk' | 'nic'
+  readonly from?:
+    | 'pm'
+    | 'storlink'
+    | 'template'
+    | 'bridge'
+    | 'vm'
+    | 'found'
+    | 'iso'
+    | 'disk'
+    | 'nic'
+    | 'snapshot'
+    | 'backup'
+    | 'schedule'
   readonly unit?: 'MiB' | 's'
   /** Never shown, logged or journalled in clear. */
   readonly secret?: true

@@ -15,7 +15,11 @@ import { vmField } from './vmSubject.ts'
 
 /** What the operations on snapshots have in common: which one is meant, and the new layer that a VM's disks go on in. */
 
-export const snapshotField = field(z.string().min(1), { title: 'Snapshot', help: 'its UUID, or its name' })
+export const snapshotField = field(z.string().min(1), {
+  title: 'Snapshot',
+  help: 'its UUID, or its name',
+  from: 'snapshot',
+})
 export const snapshotParams = z.object({ vm: vmField, snapshot: snapshotField })
 export type SnapshotParams = z.infer<typeof snapshotParams>
 

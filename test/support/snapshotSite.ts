@@ -1,6 +1,6 @@
 import { type Layer, layersOf, type SnapshotType } from '../../src/model/layer.ts'
 import type { Vm } from '../../src/model/vm.ts'
-import type { FakeEngine } from '../support/fakeEngine.ts'
+import type { FakeEngine } from './fakeEngine.ts'
 
 /**
  * Snapshots of two VMs. The stopped one's are a tree: `installed`, on it a layer whose name is gone, on that

@@ -1,0 +1,38 @@
+import type { Engine } from '../engine/engine.ts'
+import { formatDate } from '../lib/age.ts'
+import { DEEP, type Snapshot } from '../model/layer.ts'
+import { type Branch, snapshotTree } from '../model/snapshotTree.ts'
+import { iso, listing } from './listing.ts'
+import { resolveTarget } from './target.ts'
+
+/** What `pengx snapshots VM` prints: each snapshot, then what lies on it, set in by a step. */
+type Listed = Branch & { readonly snapshot: Snapshot }
+
+function snapshotsNamed(engine: Engine, word: string): Listed[] {
+  const vm = engine.view.needVm(resolveTarget(engine, 'vm', word))
+  return snapshotTree(vm).filter((branch): branch is Listed => branch.snapshot !== undefined)
+}
+
+export const snapshots = listing<Listed>(
+  snapshotsNamed,
+  () => [
+    { title: 'SNAPSHOT', text: ({ snapshot, rungs }) => `${'  '.repeat(rungs.length - 1)}${snapshot.name}` },
+    { title: 'NOW', text: ({ isBelowVm }) => (isBelowVm ? 'the VM is here' : '') },
+    { title: 'LAYERS', align: 'right', text: ({ depth }) => (depth < DEEP ? `${depth}` : `${depth} (deep)`) },
+    { title: 'TYPE', text: ({ snapshot }) => snapshot.type },
+    { title: 'TAKEN', text: ({ snapshot }) => formatDate(snapshot.createdAt) },
+    { title: 'UUID', text: ({ snapshot }) => snapshot.uuid },
+    { title: 'NOTE', text: ({ snapshot }) => snapshot.note },
+  ],
+  ({ snapshot: { uuid, name, note, type, createdAt, volumes }, parent, isBelowVm, depth }) => ({
+    uuid,
+    name,
+    parent,
+    current: isBelowVm,
+    depth,
+    type,
+    note,
+    createdAt: iso(createdAt),
+    volumes: volumes.map(({ base: _base, owned: _owned, ...volume }) => volume),
+  }),
+)
