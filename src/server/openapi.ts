@@ -22,6 +22,10 @@ export function formatOpenApi(rows: readonly Row[], operations: Engine['operatio
   return {
     openapi: '3.0.3',
     info: { title: 'pengx', version: '3.1.9', description: 'The pengx XML API, with JSON beside XML.' },
+    servers: [
+      { url: '/' },
+      { url: '/v2', description: 'some rows tell more; what v2 alone tells is left out elsewhere' },
+    ],
     security: [{ bearer: [] }, { basic: [] }],
     paths,
     components: {
