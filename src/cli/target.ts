@@ -3,7 +3,7 @@ import { nearest } from '../lib/near.ts'
 import { stripControl } from '../lib/text.ts'
 import { PengxError } from '../model/error.ts'
 
-const NAMED = ['vm', 'pm', 'storlink', 'template'] as const
+const NAMED = ['vm', 'pm', 'storlink', 'template', 'backup', 'schedule'] as const
 type Named = (typeof NAMED)[number]
 
 /** Things of the site that have names and ids. */
@@ -14,6 +14,8 @@ export function isNamed(kind: string | undefined): kind is Named {
 interface Candidate {
   readonly id: string
   readonly name: string
+  /** What it may be called where its name alone is another's too. */
+  readonly longName?: string
   /** What tells it from another of its name. */
   readonly where: string
 }
@@ -29,6 +31,7 @@ export function resolveTarget(engine: Engine, kind: Named, word: string): string
   const all = candidates(engine, kind)
   const found = [
     all.filter((candidate) => candidate.id === word.toLowerCase()),
+    all.filter((candidate) => candidate.longName === word),
     all.filter((candidate) => candidate.name === word),
     all.filter((candidate) => word.length >= SHORTEST_PREFIX && candidate.id.startsWith(word.toLowerCase())),
   ].find((matches) => matches.length > 0)
@@ -48,6 +51,16 @@ function candidates(engine: Engine, kind: Named): Candidate[] {
       .templates()
       .map((one) => ({ id: one.uuid, name: one.name, where: `on ${view.getPm(one.pm)?.name ?? one.pm}` }))
   }
+  if (kind === 'backup') {
+    return view.backups().map(({ uuid, name, vmName }) => ({
+      id: uuid,
+      name,
+      longName: `${vmName}/${name}`,
+      where: `of ${vmName}`,
+    }))
+  }
+  if (kind === 'schedule')
+    return view.schedules().map(({ uuid, vmName, cron }) => ({ id: uuid, name: vmName, where: cron }))
   return view.storlinks().map((link) => ({
     id: String(link.id),
     name: link.name,

@@ -11,7 +11,7 @@ export type JobState = 'queued' | 'running' | 'undoing' | 'done' | 'undone' | 'c
 export type By = 'terminal' | 'http' | 'cli' | 'schedule'
 
 export interface Subject {
-  readonly kind: 'vm' | 'pm' | 'storlink' | 'template' | 'site'
+  readonly kind: 'vm' | 'pm' | 'storlink' | 'template' | 'backup' | 'schedule' | 'site'
   readonly id: string
   readonly name: string
 }

@@ -3,6 +3,7 @@ import { CATALOG } from '../../src/engine/operations/catalog.ts'
 import { type OperationCase, operationSuite } from '../contract/operation.ts'
 import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../support/acts.ts'
 import type { World } from '../support/world.ts'
+import { BACKUP_CASES } from './backupCases.ts'
 import { DEVICE_CASES } from './deviceCases.ts'
 import { KEY_CASES } from './keyCases.ts'
 import { MIGRATE_CASES } from './migrateCases.ts'
@@ -89,6 +90,7 @@ const CASES: readonly OperationCase[] = [
     prepare: async (world) => ({ pm: pmNamed(world, 'xen2') }),
     check: (world) => expect(world.engine.view.pms().map((pm) => pm.name)).toEqual(['xen1']),
   },
+  ...BACKUP_CASES,
   ...DEVICE_CASES,
   ...TEMPLATE_CASES,
   ...KEY_CASES,

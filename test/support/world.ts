@@ -53,12 +53,13 @@ export async function pictureOf({ engine, site }: World): Promise<Json> {
   const pms = view.pms().map(({ uuid, name, destination, readOnly }) => ({ uuid, name, destination, readOnly }))
   const storlinks = view.storlinks().map(({ createdAt: _made, sizeMib: _size, freeMib: _free, ...rest }) => rest)
   const templates = view.templates()
+  const [backups, schedules] = [view.backups(), view.schedules()]
   const machines = site.pmNames.map((name) => {
     // A directory that was made on the way may stay: it is empty, and the next one needs it.
     const files = Object.entries(site.filesOn(name)).filter(([, what]) => !what.startsWith('directory'))
     return { name, domains: site.domainsOn(name), files: Object.fromEntries(files) }
   })
-  return JSON.parse(JSON.stringify({ rows, pms, storlinks, templates, machines })) as Json
+  return JSON.parse(JSON.stringify({ rows, pms, storlinks, templates, backups, schedules, machines })) as Json
 }
 
 function rowOf(vm: Vm): Json {

@@ -93,6 +93,9 @@ export interface Preview {
   readonly notices: readonly string[]
 }
 
+/** What the TARGET of a command line names; `none`: the whole site. */
+export type TargetKind = 'vm' | 'pm' | 'storlink' | 'template' | 'backup' | 'schedule' | 'text' | 'none'
+
 export interface Effects {
   readonly frees?: readonly string[]
   readonly keeps?: readonly string[]
@@ -112,7 +115,7 @@ export interface Operation<P = never, F extends Json = Json> {
   readonly danger: Danger
   readonly subjectKind: Subject['kind']
   /** Which parameter the TARGET of a command line fills, and what a name there is looked up as; `none`: the whole site. */
-  readonly target: { readonly param: string; readonly kind: 'vm' | 'pm' | 'storlink' | 'template' | 'text' | 'none' }
+  readonly target: { readonly param: string; readonly kind: TargetKind }
   /** One schema: form fields, XML and JSON decoding, command-line flags, OpenAPI. */
   readonly params: z.ZodType<P>
   /** Fills in what has to be picked before anything else happens: the UUID of what will be made. */

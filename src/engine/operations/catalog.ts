@@ -1,5 +1,8 @@
 import type { AnyOperation } from '../jobs/operation.ts'
 import { vmAdopt, vmForget } from './adopt.ts'
+import { backupCreate } from './backupCreate.ts'
+import { backupDelete, backupPrune } from './backupDelete.ts'
+import { backupVerify } from './backupVerify.ts'
 import { diskGrow } from './diskGrow.ts'
 import { diskCreate, diskDelete } from './disks.ts'
 import { isoEject, isoInsert } from './iso.ts'
@@ -50,6 +53,10 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       nicDelete,
       isoInsert,
       isoEject,
+      backupCreate,
+      backupVerify,
+      backupDelete,
+      backupPrune,
       vmCreate,
       vmAdopt,
       vmForget,

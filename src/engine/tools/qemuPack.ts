@@ -75,3 +75,8 @@ export function lengthOf(path: string): Program {
 export function reserveRoom(path: string, bytes: number): Program {
   return { ...changes('fallocate', '-n', '-l', String(bytes), path), okExits: [0, 1] }
 }
+
+/** Its first line names the version. */
+export function qemuImgVersion(): Program {
+  return reads('qemu-img', '--version')
+}
