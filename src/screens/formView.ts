@@ -1,6 +1,7 @@
 import type { AnyOperation } from '../engine/jobs/operation.ts'
 import { describeParams } from '../engine/jobs/params.ts'
 import { padCells, wrapCells } from '../lib/text.ts'
+import { keyLabel, withKeyNames } from '../ui/keymap.ts'
 import { type Line, line, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { drawInput } from '../ui/textInput.ts'
@@ -24,7 +25,7 @@ export function drawForm(
   const rows = formRows(state)
   const given = givenRows(desk, state)
   const drawn = rows.map((row, index) => drawRow(desk, state, row, index === state.row, inner))
-  const foot = footer(state, rows[state.row]!, inner)
+  const foot = footer(state, rows[state.row]!, inner, desk.options.look.ascii)
   const plan = state.previews === undefined ? [] : [[], ...drawPlan(state.previews, true, inner)]
   const room = Math.max(height - 2 - foot.length, 3)
   const cursorEnd = drawn.slice(0, state.row + 1).reduce((sum, lines) => sum + lines.length, given.length)
@@ -119,8 +120,9 @@ function drawValue(desk: Desk, state: FormState, filled: Filled, focused: boolea
   return drawInput(input, field.secret === true)
 }
 
-function footer(state: FormState, row: number | 'fold', width: number): Line[] {
-  const help = row === 'fold' ? 'space shows the rest or folds it away' : helpOf(state.fields[row]!)
+function footer(state: FormState, row: number | 'fold', width: number, ascii: boolean): Line[] {
+  const help =
+    row === 'fold' ? 'space shows the rest or folds it away' : withKeyNames(helpOf(state.fields[row]!), ascii)
   const problem =
     state.problem === undefined ? [] : wrapCells(state.problem, width).map((text) => line(span(text, 'bad')))
   return [
@@ -128,7 +130,7 @@ function footer(state: FormState, row: number | 'fold', width: number): Line[] {
     line(span(help, 'dim')),
     ...problem,
     line(
-      span('↵', 'accent'),
+      span(keyLabel('enter', ascii), 'accent'),
       ' go on   ',
       span('ctrl-p', 'accent'),
       ' the plan   ',

@@ -1,6 +1,6 @@
 import { formatAge, formatSpan, formatTime } from '../lib/age.ts'
 import { cellWidth } from '../lib/text.ts'
-import { keyLabel } from '../ui/keymap.ts'
+import { keyLabel, withKeyNames } from '../ui/keymap.ts'
 import { fill, fit, hitOf, type Line, line, over, type Span, span, spread, toAnsi, widthOf } from '../ui/line.ts'
 import { refusalOf } from './actions.ts'
 import { screenOf, screens } from './catalog.ts'
@@ -134,7 +134,7 @@ function lastLine(desk: Desk, width: number): Line {
   if (filtering && list) {
     const keys = Object.keys(list.filters)
     const hint = `words  a|b  !not  ${keys.length > 0 ? `${keys.slice(0, 4).join(': ')}:  ` : ''}/re/   ↵ keeps it   esc clears`
-    return fit(line(span(` ${hint}`, 'dim')), width)
+    return fit(line(span(` ${withKeyNames(hint, desk.options.look.ascii)}`, 'dim')), width)
   }
   const marks = list ? listOf(desk.state(), list.name).marks.size : 0
   if (marks > 0) return fit(marksLine(desk, marks), width)

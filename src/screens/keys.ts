@@ -106,10 +106,11 @@ export const EVERYWHERE: readonly KeyRow[] = [
   {
     key: 'w',
     title: 'wide',
-    help: 'more columns',
+    help: 'more columns; a list takes the room of the pane beside it',
     refuse: noList,
     act: (desk) => {
       const list = screenOf(desk).list!(desk)!
+      desk.set({ focus: 'list' })
       setList(desk, list, { wide: !listOf(desk.state(), list.name).wide })
     },
   },

@@ -1,5 +1,5 @@
 import { cellWidth, padCells } from '../lib/text.ts'
-import { keyLabel } from '../ui/keymap.ts'
+import { keyLabel, withKeyNames } from '../ui/keymap.ts'
 import { type Line, line, type Span, span, withHit } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { drawInput, editText, textInput } from '../ui/textInput.ts'
@@ -91,7 +91,9 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
         return withHit(drawn, `item ${top + at}`)
       })
       if (items.length === 0) shown.push(line(span('nothing is called that', 'dim')))
-      const body = [...head, ...shown, line(span(options.foot, 'dim'))].map((content) => [{ text: ' ' }, ...content])
+      const body = [...head, ...shown, line(span(withKeyNames(options.foot, desk.options.look.ascii), 'dim'))].map(
+        (content) => [{ text: ' ' }, ...content],
+      )
       const note = items.length > room ? `${index + 1} of ${items.length}` : undefined
       return {
         lines: panel(body, boxWidth, body.length + 2, { title: options.title, note, tone: 'accent' }),

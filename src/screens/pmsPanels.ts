@@ -4,6 +4,7 @@ import { formatGib } from '../lib/bytes.ts'
 import { padCells } from '../lib/text.ts'
 import type { Pm } from '../model/pm.ts'
 import { bar } from '../ui/graph.ts'
+import { withKeyNames } from '../ui/keymap.ts'
 import { beside, fill, type Line, line, type Span, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import { attentionLine, attentionOf } from './attention.ts'
@@ -30,7 +31,7 @@ export function attentionPanel(desk: Desk, width: number, height: number): Line[
   if (items.length === 0) lines.push(line(span(' nothing', 'dim')))
   const hint = focused ? '↵ opens the thing itself; a acknowledges' : 'tab goes here; a acknowledges'
   const foot = fill(lines, room)
-  foot.push(line(span(items.length === 0 ? '' : ` ${hint}`, 'dim')))
+  foot.push(line(span(items.length === 0 ? '' : ` ${withKeyNames(hint, desk.options.look.ascii)}`, 'dim')))
   return panel(foot, width, height, { title: `Needs attention (${items.length})`, focused })
 }
 

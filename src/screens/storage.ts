@@ -10,7 +10,7 @@ import type { Desk } from './desk.ts'
 import { chosenRows, cursorRow, drawList, type ListDef, listTitle, setList } from './list.ts'
 import type { KeyRow, Screen } from './screen.ts'
 import { drawScrolled, pressScroll } from './scroll.ts'
-import { PANE_FROM } from './vms.ts'
+import { hasPane } from './vms.ts'
 import { count, percent, shareTone } from './words.ts'
 
 /** Storlinks: the places where disks lie, how full they are, and what lies on them. */
@@ -230,7 +230,7 @@ export const storageScreen: Screen = {
     const focused = desk.state().focus === 'list'
     const content = storlink ? paneLines(desk, storlink) : []
     const title = storlink ? `${storlink.id} ${storlink.name}` : ''
-    if (width >= PANE_FROM) {
+    if (hasPane(desk, 'storage')) {
       const paneWidth = Math.min(Math.max(Math.floor(width * 0.33), 40), 64)
       const list = panel(drawList(desk, storlinkList, width - paneWidth - 2, height - 2), width - paneWidth, height, {
         focused,

@@ -54,7 +54,7 @@ export function storlinkNames(template: Template, desk: Desk): string {
 export const templateList: ListDef<Template> = {
   name: 'templates',
   sort: { column: 'name', down: false },
-  empty: 'no template yet: n makes one of a VM, N an empty one, i takes an image that is there',
+  empty: 'no template yet: n of a VM, N empty, i of an image that is there',
   columns: [
     {
       name: 'name',

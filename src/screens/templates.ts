@@ -7,7 +7,7 @@ import { drawScrolled, pressScroll } from './scroll.ts'
 import { templateKeys } from './templateKeys.ts'
 import { templateList } from './templateList.ts'
 import { templatePane } from './templatePane.ts'
-import { PANE_FROM } from './vms.ts'
+import { hasPane } from './vms.ts'
 
 /** Templates: what VMs are made from. */
 
@@ -34,13 +34,13 @@ export const templatesScreen: Screen = {
   digit: '4',
   list: () => templateList,
   keys,
-  parts: (desk) => (desk.state().size.columns >= PANE_FROM ? ['list', 'pane'] : ['list']),
+  parts: (desk) => (hasPane(desk, 'templates') ? ['list', 'pane'] : ['list']),
   heading: (desk) => [span(' Templates', 'strong'), ...listTitle(desk, templateList)],
   subjects: (desk) => chosenRows(desk, templateList).map((template) => templateList.subject!(template)),
   press: (desk, key) => desk.state().focus === 'pane' && pressScroll(desk, 'templates.pane', key),
   draw(desk, width, height): Line[] {
     const template = chosen(desk)
-    const paneWidth = width >= PANE_FROM ? Math.min(Math.max(Math.floor(width * 0.38), 44), 64) : 0
+    const paneWidth = hasPane(desk, 'templates') ? Math.min(Math.max(Math.floor(width * 0.38), 44), 64) : 0
     const listWidth = width - paneWidth
     const focused = desk.state().focus === 'list'
     const list = panel(drawList(desk, templateList, listWidth - 2, height - 2), listWidth, height, {

@@ -1,4 +1,5 @@
 import type { Vm } from '../model/vm.ts'
+import { withKeyNames } from '../ui/keymap.ts'
 import { fill, type Line, line, type Span, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import type { Desk } from './desk.ts'
@@ -20,13 +21,15 @@ const tabOf = (desk: Desk): Tab => (desk.state().choices['vm.tab'] as Tab | unde
 
 const LISTS: Partial<Record<Tab, AnyList>> = { disks: diskList, interfaces: nicList, jobs: vmJobList }
 
-function tabBar(current: Tab): Line {
+const tabTitle = (tab: Tab) => tab.charAt(0).toUpperCase() + tab.slice(1)
+
+function tabBar(current: Tab, ascii: boolean): Line {
   const pieces: Span[] = [{ text: ' ' }]
   for (const tab of TABS) {
-    const title = tab.charAt(0).toUpperCase() + tab.slice(1)
+    const title = tabTitle(tab)
     pieces.push(tab === current ? span(`[${title}]`, 'accent') : { text: ` ${title} ` }, { text: '  ' })
   }
-  pieces.push(span('   ← → or tab', 'dim'))
+  pieces.push(span(`   ${withKeyNames('← →', ascii)} or tab`, 'dim'))
   return pieces
 }
 
@@ -98,7 +101,7 @@ export const vmScreen: Screen = {
       { text: '   ' },
       vmStatus(vm, desk.view().jobOn('vm', vm.uuid), desk.engine),
       { text: ` on ${desk.view().getPm(vm.pm)?.name ?? '?'}` },
-      ...(list ? listTitle(desk, list) : []),
+      ...(list ? [{ text: `   ${tabTitle(tabOf(desk))}` }, ...listTitle(desk, list)] : []),
     ]
   },
   subjects(desk) {
@@ -141,6 +144,6 @@ export const vmScreen: Screen = {
           note: tab === 'disks' ? driveNote(vm) : undefined,
         })
       : drawScrolled(desk, 'vm.text', textOf(desk, vm, tab, width - 2), width, room, {})
-    return [tabBar(tab), ...body]
+    return [tabBar(tab, desk.options.look.ascii), ...body]
   },
 }

@@ -97,7 +97,7 @@ export const nicList: ListDef<Nic> = {
     {
       name: 'name',
       title: 'INTERFACE',
-      width: 9,
+      width: 11,
       kind: 'text',
       cell: (nic) => nic.name,
       sort: (nic) => naturalKey(nic.name),

@@ -4,6 +4,7 @@ import type { Desk } from './desk.ts'
 import { chosenRows, cursorRow, drawList, listTitle } from './list.ts'
 import type { KeyRow, Screen } from './screen.ts'
 import { drawScrolled, pressScroll } from './scroll.ts'
+import { listOf } from './state.ts'
 import { vmKeys } from './vmKeys.ts'
 import { vmList } from './vmList.ts'
 import { vmPane } from './vmPane.ts'
@@ -22,8 +23,12 @@ const keys: readonly KeyRow[] = [
   { key: 'N', title: 'new', operation: 'vm.create', fresh: true },
 ]
 
-/** From this width on a pane stands beside a list. */
-export const PANE_FROM = 120
+/** From this width on a pane stands beside a list, unless that was made wide. */
+const PANE_FROM = 120
+
+export function hasPane(desk: Desk, list: string): boolean {
+  return desk.state().size.columns >= PANE_FROM && !listOf(desk.state(), list).wide
+}
 
 export const vmsScreen: Screen = {
   name: 'vms',
@@ -32,13 +37,13 @@ export const vmsScreen: Screen = {
   digit: '3',
   list: () => vmList,
   keys,
-  parts: (desk) => (desk.state().size.columns >= PANE_FROM ? ['list', 'pane'] : ['list']),
+  parts: (desk) => (hasPane(desk, 'vms') ? ['list', 'pane'] : ['list']),
   heading: (desk) => [span(' VMs', 'strong'), ...listTitle(desk, vmList)],
   subjects: (desk) => chosenRows(desk, vmList).map((vm) => vmList.subject!(vm)),
   press: (desk, key) => desk.state().focus === 'pane' && pressScroll(desk, 'vms.pane', key),
   draw(desk, width, height): Line[] {
     const vm = chosen(desk)
-    const paneWidth = width >= PANE_FROM ? Math.min(Math.max(Math.floor(width * 0.33), 40), 64) : 0
+    const paneWidth = hasPane(desk, 'vms') ? Math.min(Math.max(Math.floor(width * 0.33), 40), 64) : 0
     const listWidth = width - paneWidth
     const listFocused = desk.state().focus === 'list'
     const list = panel(drawList(desk, vmList, listWidth - 2, height - 2), listWidth, height, {

@@ -93,9 +93,14 @@ const LABELS: Record<string, string> = {
   end: 'End',
 }
 
-const ASCII_LABELS: Record<string, string> = { enter: 'Enter', up: 'Up', down: 'Down', left: 'Left', right: 'Right' }
+const ASCII_KEYS: Record<string, string> = { '↵': 'Enter', '↑': 'Up', '↓': 'Down', '←': 'Left', '→': 'Right' }
 
 /** A key as a person reads it. */
 export function keyLabel(key: string, ascii = false): string {
-  return (ascii ? ASCII_LABELS[key] : undefined) ?? LABELS[key] ?? key
+  return withKeyNames(LABELS[key] ?? key, ascii)
+}
+
+/** A text that names keys by their pictures; where there are none, by their names. */
+export function withKeyNames(text: string, ascii: boolean): string {
+  return ascii ? text.replace(/[↵↑↓←→]/g, (picture) => ASCII_KEYS[picture]!) : text
 }

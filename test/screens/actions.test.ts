@@ -161,7 +161,7 @@ describe('actions', () => {
   })
 
   test('x lists every action, the refused ones with their reason; its letters are the keys', async () => {
-    await open()
+    await open({ rows: 80 })
     await choose('db01')
     await robot.press('x')
     await robot.shows('Actions on db01')

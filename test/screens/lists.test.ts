@@ -115,6 +115,17 @@ describe('lists', () => {
     expect(header).toContain('VCPU')
   })
 
+  test('a wide list takes the room of the pane beside it', async () => {
+    await open()
+    await robot.press('3')
+    expect(robot.text()).toContain('╭─ db01 ─')
+    await robot.press('tab', 'w')
+    expect(robot.text()).not.toContain('╭─ db01 ─')
+    await robot.shows('ORIGIN')
+    await robot.press('j')
+    expect(cursor()).toBe('db02')
+  })
+
   test('f stops the picture and nothing else', async () => {
     await open()
     await robot.press('3', 'f')

@@ -182,7 +182,7 @@ describe('templates', () => {
 
   test('where nothing is, it says how there will be', async () => {
     await open({ templates: [] }, 100)
-    await robot.shows('no template yet: n makes one of a VM')
+    await robot.shows('no template yet: n of a VM')
     await robot.press('c')
     await robot.shows('make a VM: there is no template here')
   })
