@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { act, adoptForeign, adoptRunning, makeVm, NEW_VM, startVm } from '../support/acts.ts'
+import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../support/acts.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -37,6 +38,27 @@ describe('a VM that runs', () => {
     expect(await refusal('vm.resize', { vm, maxmem: 1024 })).toMatch(/maximum of 512 MiB changes only while/)
     expect(await refusal('iso.insert', { vm, path: '/data/iso/debian-12.iso' })).toMatch(/without a CD drive/)
   })
+})
+
+test('a VM whose disk the kernel serves is not grown while it runs, and gets no disk that wants a QEMU', async () => {
+  const host = world.site.host('xen1')
+  const argv = ['qemu-img', 'create', '-q', '-f', 'raw', '/data/own.raw', '64M'] as const
+  await run(host, { argv, effect: 'change' })
+  const storlink = await makeStorlink(world)
+  const files = Object.keys(world.site.filesOn('xen1'))
+  const boot = { type: 'pv', kernel: files.find((path) => path.startsWith('/boot/vmlinuz')) }
+  const own = { image: '/data/own.raw', copyImage: false }
+  await act(world, 'vm.create', { name: 'bare', memory: 64, storlink, uuid: NEW_VM.uuid, ...boot, ...own })
+  await startVm(world, NEW_VM.uuid)
+  const vm = NEW_VM.uuid
+  expect(await refusal('disk.grow', { vm, disk: 'xvda', size: 128 })).toMatch(
+    /serves it through a loop device, which does not tell a guest that it has grown; shut it down first/,
+  )
+  const { engine } = world
+  const started = await engine.start('disk.create', engine.decode('disk.create', { vm, storlink, size: 64 }), 'cli')
+  const { job } = await engine.finished(started.id)
+  expect(job).toMatchObject({ state: 'undone', message: expect.stringContaining('it was started without a QEMU') })
+  expect(engine.view.needVm(vm).disks).toHaveLength(1)
 })
 
 describe('a VM that is shut down', () => {

@@ -59,6 +59,16 @@ describe('a disk', () => {
     expect(await find()).toMatchObject({ path: other.path })
   })
 
+  test('that is only read does not come through QEMU, and nobody says so', async () => {
+    await xen.attachDisk(lab.host, domid, { ...disk, readOnly: true }, TAG)
+    expect(await find()).toMatchObject({ backendType: 'qdisk', frontend: 0, backend: 0 })
+    await detach()
+    await lab.sh('qemu-img create -q -f raw /lab/img/seed.iso 1M')
+    const seed = { ...disk, format: 'raw', path: '/lab/img/seed.iso', readOnly: true } as const
+    await xen.attachDisk(lab.host, domid, seed, TAG)
+    expect(await find()).toMatchObject({ backendType: 'phy', frontend: 4, backend: 4 })
+  })
+
   test('that fails half way is taken away again', async () => {
     lab.site.faults.add({ match: 'xl block-attach', effect: { kind: 'failAfter', stderr: 'libxl: error: no\n' } })
     await expect(xen.attachDisk(lab.host, domid, disk, TAG)).rejects.toMatchObject({ code: 'commandFailed' })

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
-import { act, pmNamed, refusalOf } from '../support/acts.ts'
+import { xen } from '../../src/engine/hypervisor/xen.ts'
+import { act, pmNamed, refusalOf, startVm } from '../support/acts.ts'
 import { until } from '../support/until.ts'
 import { openWorld, type World } from '../support/world.ts'
 
@@ -37,6 +38,17 @@ describe.each([
     await run(world.site.host('xen1'), { argv: [remove, '-f', disks[0]!.path], effect: 'change' })
     await act(world, 'template.delete', { template: TEMPLATE })
   })
+})
+
+test('the seed of a VM reaches its guest', async () => {
+  await makeTemplate('/data', 'FL')
+  await act(world, 'vm.create', { ...FROM_IT, name: 'seeded', seedUser: 'admin' })
+  const vm = await startVm(world, world.engine.view.vmsNamed('seeded')[0]!.uuid)
+  const { disks } = await xen.devices(world.site.host('xen1'), vm.seen.domid!)
+  expect(disks.map(({ vdev, frontend, backend }) => [vdev, frontend, backend]).sort()).toEqual([
+    ['xvda', 4, 4],
+    ['xvdz', 4, 4],
+  ])
 })
 
 test('twenty VMs are made of one template and started at once: each has its turn, and no address is there twice', async () => {

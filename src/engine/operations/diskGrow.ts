@@ -69,13 +69,18 @@ async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): P
   const live = domain && (await cx.hypervisor.devices(host, domain.domid)).disks.find((one) => one.vdev === disk.vdev)
   if (domain && !live)
     throw new PengxError('refused', `${disk.vdev} is written down for ${row.name}, and its domain does not have it`)
+  const throughKernel = live !== undefined && live.backendType === 'phy'
+  if (throughKernel && !disk.path.startsWith('/dev/')) {
+    const why = 'the kernel serves it through a loop device, which does not tell a guest that it has grown'
+    throw new PengxError('refused', `cannot grow ${disk.vdev} of ${row.name} while it runs: ${why}; shut it down first`)
+  }
   return {
     disk: disk as Disk & Json,
     level,
     pm: row.pm,
     uuid: vm,
     domid: domain?.domid ?? null,
-    throughKernel: live !== undefined && live.backendType === 'phy',
+    throughKernel,
   }
 }
 

@@ -151,10 +151,15 @@ function keyed(spec: string): Map<string, string> {
   return keys
 }
 
-/** qdisk where QEMU must read the format or was asked for; a raw block device goes to the kernel (phy). */
-export function backendOf(disk: SimDisk, isBlock: boolean): 'qdisk' | 'phy' {
+/** qdisk where QEMU must read the format or was asked for; raw bytes go to the kernel (phy), a file through a loop device. */
+export function backendOf(disk: SimDisk): 'qdisk' | 'phy' {
   if (disk.backend === 'phy' || disk.backend === 'qdisk') return disk.backend
-  return isBlock && disk.format === 'raw' && !disk.cdrom ? 'phy' : 'qdisk'
+  return disk.format === 'raw' && !disk.cdrom ? 'phy' : 'qdisk'
+}
+
+/** QEMU 7.2 gives a guest no disk that it may only read ("Block node is read-only"), and xl ends with 0 all the same. */
+export function isServed(disk: SimDisk): boolean {
+  return disk.cdrom || !disk.readOnly || backendOf(disk) !== 'qdisk'
 }
 
 /** The number of a virtual block device (xen-vbd-interface(7)); undefined for a name that is none. */

@@ -275,9 +275,9 @@ export function trafficOf(domain: Domain, now: number): { rx: number; tx: number
 }
 
 /** A QEMU stands behind it: it has QMP sockets. */
-export function hasQemu(pm: PmState, domain: Domain): boolean {
+export function hasQemu(domain: Domain): boolean {
   if (domain.phase === 'building' && domain.memoryMib === 0) return false
   const { config } = domain
   if (config.type === 'hvm' || config.vnc) return true
-  return config.disks.some((disk) => backendOf(disk, findNode(pm, disk.path)?.kind === 'block') === 'qdisk')
+  return config.disks.some((disk) => backendOf(disk) === 'qdisk')
 }

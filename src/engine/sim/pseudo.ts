@@ -57,7 +57,7 @@ export function pseudoDir(pm: PmState, path: string): string[] | undefined {
     return pm.nets.some((one) => one.name === name && one.kind === kind) ? [] : undefined
   }
   if (clean === '/var/run/xen' || clean === '/run/xen') {
-    const domids = pm.domains.filter((domain) => hasQemu(pm, domain)).map((domain) => domain.domid)
+    const domids = pm.domains.filter((domain) => hasQemu(domain)).map((domain) => domain.domid)
     return ['domid-history', ...domids.flatMap((id) => [`qmp-libxenstat-${id}`, `qmp-libxl-${id}`]), 'xenstored.pid']
   }
   return undefined
@@ -67,7 +67,7 @@ export function pseudoDir(pm: PmState, path: string): string[] | undefined {
 export function socketDomain(pm: PmState, path: string): Domain | undefined {
   const match = /^\/(?:var\/)?run\/xen\/qmp-(?:libxl|libxenstat)-(\d+)$/.exec(path)
   const domain = match ? pm.domains.find((one) => one.domid === Number(match[1])) : undefined
-  return domain && domain.phase !== 'dying' && hasQemu(pm, domain) ? domain : undefined
+  return domain && domain.phase !== 'dying' && hasQemu(domain) ? domain : undefined
 }
 
 export interface NetSeen {

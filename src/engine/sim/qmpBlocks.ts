@@ -1,6 +1,5 @@
 /** What a simulated QEMU is asked, and the disks that it has open. */
-import { findNode } from './files.ts'
-import { backendOf } from './guestConfig.ts'
+import { backendOf, isServed } from './guestConfig.ts'
 import type { SimWorld } from './program.ts'
 import type { Domain, PmState, SimDisk } from './state.ts'
 
@@ -35,10 +34,10 @@ export interface OpenBlock {
   readonly path: string
 }
 
-export function openBlocks({ pm, domain }: Pick<QmpCall, 'pm' | 'domain'>): OpenBlock[] {
+export function openBlocks({ domain }: Pick<QmpCall, 'domain'>): OpenBlock[] {
   const first = domain.config.type === 'hvm' ? 26 : 2
   return domain.config.disks
-    .filter((disk) => disk.path !== '' && backendOf(disk, findNode(pm, disk.path)?.kind === 'block') === 'qdisk')
+    .filter((disk) => disk.path !== '' && backendOf(disk) === 'qdisk' && isServed(disk))
     .map((disk, index) => ({
       disk,
       nodeName: disk.nodeName ?? `${disk.vdev}-${disk.format}`,

@@ -120,6 +120,11 @@ const RULES: readonly Rule[] = [
     explain: () => say('bootloader', 'commandFailed', 'the boot loader found no kernel to boot on its first disk'),
   },
   {
+    pattern: /device model required but not running/,
+    explain: () =>
+      say('deviceModel', 'refused', 'it was started without a QEMU, as no disk of it needed one: shut it down first'),
+  },
+  {
     pattern: /device model(?:: spawn failed| did not start)/,
     explain: () => say('deviceModel', 'commandFailed', 'its device model (QEMU) did not start'),
   },

@@ -39,7 +39,7 @@ export interface VolumeTraits {
   readonly formats: readonly DiskFormat[]
   /** A volume takes only what was written to it. */
   readonly sparse: boolean
-  /** libxl must be told `backendtype=qdisk`, so that QEMU is in the data path. */
+  /** libxl must be told `backendtype=qdisk`, so that QEMU is in the data path: raw bytes it gives to the kernel. */
   readonly needsQdisk: boolean
   /** A volume can lie on another's (a layer). */
   readonly overlays: boolean

@@ -1,8 +1,7 @@
 /** `xenstore-read`, `-ls`, `-list`, `-exists`, `-write`, `-rm`: a tree that follows from the domains. */
-import { vdevNumber } from '../guestConfig.ts'
+import { backendOf, isServed, vdevNumber } from '../guestConfig.ts'
 import type { Call, Program } from '../program.ts'
 import type { Domain, PmState } from '../state.ts'
-import { diskBackend } from './xlList.ts'
 
 /**
  * Paths with their values; written ones over those that follow from the domains. With `only`, what lies at and under
@@ -19,7 +18,7 @@ export function xenstoreEntries(pm: PmState, only: readonly string[] = ['/']): M
   put('/local/domain/0/domid', 0)
   const vmsOnly = only.every((path) => path === '/vm' || path.startsWith('/vm/'))
   for (const domain of domainsUnder(pm, only)) {
-    if (!vmsOnly) putDomain(pm, domain, put)
+    if (!vmsOnly) putDomain(domain, put)
     putVm(domain, put)
   }
   for (const [path, value] of Object.entries(pm.xenstore)) put(path, value)
@@ -40,7 +39,7 @@ function domainsUnder(pm: PmState, paths: readonly string[]): readonly Domain[] 
 
 type Put = (path: string, value: string | number | undefined) => void
 
-function putDomain(pm: PmState, domain: Domain, put: Put): void {
+function putDomain(domain: Domain, put: Put): void {
   const { domid, config } = domain
   const home = `/local/domain/${domid}`
   const vm = `/vm/${domain.uuid}`
@@ -64,13 +63,16 @@ function putDomain(pm: PmState, domain: Domain, put: Put): void {
     put(`${home}/cpu/${cpu}/availability`, cpu < domain.vcpusOnline ? 'online' : 'offline')
   for (const disk of config.disks) {
     const id = vdevNumber(disk.vdev) ?? 0
-    const kind = diskBackend(pm, disk)
+    const kind = backendOf(disk)
     const backend = `/local/domain/0/backend/${kind === 'qdisk' ? 'qdisk' : 'vbd'}/${domid}/${id}`
     const driver = kind === 'phy' ? '' : `${disk.format === 'raw' ? 'aio' : disk.format}:`
-    put(`${home}/device/vbd/${id}/backend`, backend)
-    put(`${home}/device/vbd/${id}/state`, 4)
-    put(`${home}/device/vbd/${id}/virtual-device`, id)
-    for (const at of [backend, `/libxl/${domid}/device/vbd/${id}`]) {
+    const served = isServed(disk)
+    if (served) {
+      put(`${home}/device/vbd/${id}/backend`, backend)
+      put(`${home}/device/vbd/${id}/state`, 4)
+      put(`${home}/device/vbd/${id}/virtual-device`, id)
+    }
+    for (const at of [...(served ? [backend] : []), `/libxl/${domid}/device/vbd/${id}`]) {
       put(`${at}/frontend`, `${home}/device/vbd/${id}`)
       put(`${at}/frontend-id`, domid)
       put(`${at}/dev`, disk.vdev)

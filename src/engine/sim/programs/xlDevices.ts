@@ -1,9 +1,9 @@
 /** `xl` lists, attaches and detaches disks and network interfaces of a running guest. */
 import { newXenMac } from '../../../lib/ids.ts'
 import { findNode } from '../files.ts'
-import { parseDisk, parseNic, vdevNumber } from '../guestConfig.ts'
+import { backendOf, parseDisk, parseNic, vdevNumber } from '../guestConfig.ts'
+import { hasQemu } from '../guests.ts'
 import type { Call, Program } from '../program.ts'
-import { diskBackend } from './xlList.ts'
 import { needDomain } from './xlWords.ts'
 
 export const blockList: Program = (call) => {
@@ -13,7 +13,7 @@ export const blockList: Program = (call) => {
   for (const [index, disk] of domain.config.disks.entries()) {
     const id = vdevNumber(disk.vdev) ?? 0
     const state = (disk.connectedAt ?? 0) <= call.now() ? 4 : 3
-    const backend = diskBackend(call.pm, disk) === 'qdisk' ? 'qdisk' : 'vbd'
+    const backend = backendOf(disk) === 'qdisk' ? 'qdisk' : 'vbd'
     const path = `/local/domain/0/backend/${backend}/${domain.domid}/${id}`
     const columns = [
       String(id).padEnd(5),
@@ -52,6 +52,11 @@ export const blockAttach: Program = async (call) => {
   if (domain.config.disks.some((other) => other.vdev === disk.vdev)) {
     return refuse(
       `libxl: error: libxl_disk.c:343:device_disk_add: Domain ${domain.domid}:device already exists in xenstore`,
+    )
+  }
+  if (backendOf(disk) === 'qdisk' && !hasQemu(domain)) {
+    return refuse(
+      `libxl: error: libxl_dm.c:3845:libxl__dm_check_start: Domain ${domain.domid}:device model required but not running`,
     )
   }
   // It returns while the frontend is still connecting.

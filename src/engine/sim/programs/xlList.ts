@@ -1,6 +1,4 @@
 /** What `xl` shows of domains: list, vcpu-list, uptime, domid, domname. */
-import { findNode } from '../files.ts'
-import { backendOf } from '../guestConfig.ts'
 import { cpuSecondsOf } from '../guests.ts'
 import { cpuBetween, flicker } from '../noise.ts'
 import type { Call, Program } from '../program.ts'
@@ -216,9 +214,4 @@ function spanOf(ms: number): string {
 
 function two(value: number): string {
   return String(value).padStart(2, '0')
-}
-
-/** Whether libxl gives a disk to QEMU or to the kernel's backend there. */
-export function diskBackend(pm: PmState, disk: Domain['config']['disks'][number]): 'qdisk' | 'phy' {
-  return backendOf(disk, findNode(pm, disk.path)?.kind === 'block')
 }
