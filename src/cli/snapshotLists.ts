@@ -1,19 +1,16 @@
 import type { Engine } from '../engine/engine.ts'
 import { formatDate } from '../lib/age.ts'
-import { DEEP, type Snapshot } from '../model/layer.ts'
+import { DEEP } from '../model/layer.ts'
 import { type Branch, snapshotTree } from '../model/snapshotTree.ts'
 import { iso, listing } from './listing.ts'
 import { resolveTarget } from './target.ts'
 
 /** What `pengx snapshots VM` prints: each snapshot, then what lies on it, set in by a step. */
-type Listed = Branch & { readonly snapshot: Snapshot }
-
-function snapshotsNamed(engine: Engine, word: string): Listed[] {
-  const vm = engine.view.needVm(resolveTarget(engine, 'vm', word))
-  return snapshotTree(vm).filter((branch): branch is Listed => branch.snapshot !== undefined)
+function snapshotsNamed(engine: Engine, word: string): readonly Branch[] {
+  return snapshotTree(engine.view.needVm(resolveTarget(engine, 'vm', word)))
 }
 
-export const snapshots = listing<Listed>(
+export const snapshots = listing<Branch>(
   snapshotsNamed,
   () => [
     { title: 'SNAPSHOT', text: ({ snapshot, rungs }) => `${'  '.repeat(rungs.length - 1)}${snapshot.name}` },

@@ -1,11 +1,10 @@
 import { getOrMake } from '../lib/getOrMake.ts'
-import { depthOf, lineOf, type Snapshot, snapshotBelow, snapshotsOf } from './layer.ts'
+import { lineOf, type Snapshot, snapshotBelow, snapshotsOf } from './layer.ts'
 import type { Vm } from './vm.ts'
 
-/** A place in the tree of a VM's snapshots. */
+/** A snapshot's place in the tree of its VM's. */
 export interface Branch {
-  /** Absent: it is the VM itself, as it goes on from here. */
-  readonly snapshot?: Snapshot
+  readonly snapshot: Snapshot
   /** The nearest listed snapshot below it. */
   readonly parent?: string
   /** The VM goes on from it. */
@@ -16,25 +15,21 @@ export interface Branch {
   readonly rungs: readonly boolean[]
 }
 
-/** Each snapshot and then what lies on it, oldest first; the VM stands last where it goes on from. None: no tree. */
+/** Each snapshot and then what lies on it, oldest first. */
 export function snapshotTree(vm: Pick<Vm, 'layer' | 'layers'>): readonly Branch[] {
-  const listed = snapshotsOf(vm)
-  if (listed.length === 0) return []
   const here = snapshotBelow(vm, { parent: vm.layer })?.uuid
   const above = new Map<string | undefined, Snapshot[]>()
-  for (const snapshot of listed) getOrMake(above, snapshotBelow(vm, snapshot)?.uuid, () => []).push(snapshot)
+  for (const snapshot of snapshotsOf(vm)) getOrMake(above, snapshotBelow(vm, snapshot)?.uuid, () => []).push(snapshot)
 
-  function grow(parent: string | undefined, rungs: readonly boolean[]): Branch[] {
+  function grow(parent: string | undefined, below: readonly boolean[]): Branch[] {
     const own = parent === undefined ? {} : { parent }
     const ones = above.get(parent) ?? []
-    const branches = ones.flatMap((snapshot, index): Branch[] => {
+    return ones.flatMap((snapshot, index) => {
       const { uuid } = snapshot
-      const more = [...rungs, index < ones.length - 1 || here === parent]
-      const depth = lineOf(vm, uuid).length
-      return [{ snapshot, ...own, isBelowVm: uuid === here, depth, rungs: more }, ...grow(uuid, more)]
+      const rungs = [...below, index < ones.length - 1]
+      const branch = { snapshot, ...own, isBelowVm: uuid === here, depth: lineOf(vm, uuid).length, rungs }
+      return [branch, ...grow(uuid, rungs)]
     })
-    if (here !== parent) return branches
-    return [...branches, { ...own, isBelowVm: false, depth: depthOf(vm), rungs: [...rungs, false] }]
   }
   return grow(undefined, [])
 }

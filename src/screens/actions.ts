@@ -3,6 +3,7 @@ import { describeParams, type Field } from '../engine/jobs/params.ts'
 import { toPengxError } from '../model/error.ts'
 import type { Subject } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
+import { getLayer } from '../model/layer.ts'
 import { openConfirm } from './confirm.ts'
 import type { Desk } from './desk.ts'
 import { openForm } from './form.ts'
@@ -143,6 +144,10 @@ function presentValues(desk: Desk, { kind, id }: Subject, raw: Raw): Raw {
   }
   const vm = kind === 'vm' ? view.getVm(id) : undefined
   if (vm === undefined) return {}
+  if (typeof raw.snapshot === 'string') {
+    const { name = '', note: desc = '' } = getLayer(vm, raw.snapshot) ?? {}
+    return { name, desc }
+  }
   if ('nic' in raw) {
     const { ip, bridge } = vm.nics.find((nic) => String(nic.id) === raw.nic) ?? { ip: '', bridge: '' }
     return { ip, bridge }

@@ -1,6 +1,6 @@
 import type { Vm } from '../model/vm.ts'
 import { withKeyNames } from '../ui/keymap.ts'
-import { fill, type Line, line, type Span, span } from '../ui/line.ts'
+import { beside, fill, type Line, line, type Span, span } from '../ui/line.ts'
 import { panel } from '../ui/panel.ts'
 import type { Desk } from './desk.ts'
 import { type AnyList, cursorRow, drawList, listTitle } from './list.ts'
@@ -9,17 +9,25 @@ import { drawScrolled, pressScroll } from './scroll.ts'
 import { configLines } from './vmConfig.ts'
 import { vmKeys } from './vmKeys.ts'
 import { vmPane } from './vmPane.ts'
+import { snapshotPane } from './vmSnapshotPane.ts'
+import { depthNote, snapshotKeys, snapshotList } from './vmSnapshots.ts'
+import { hasPane } from './vms.ts'
 import { diskList, nicList, vmJobList, vmOf } from './vmTabs.ts'
 import { vmStatus } from './words.ts'
 
-/** One VM: tabs for what it is made of. Snapshots and backups get theirs when they exist. */
+/** One VM: tabs for what it is made of. Backups get theirs when they exist. */
 
-const TABS = ['overview', 'disks', 'interfaces', 'jobs', 'config'] as const
+const TABS = ['overview', 'disks', 'interfaces', 'snapshots', 'jobs', 'config'] as const
 type Tab = (typeof TABS)[number]
 
 const tabOf = (desk: Desk): Tab => (desk.state().choices['vm.tab'] as Tab | undefined) ?? 'overview'
 
-const LISTS: Partial<Record<Tab, AnyList>> = { disks: diskList, interfaces: nicList, jobs: vmJobList }
+const LISTS: Partial<Record<Tab, AnyList>> = {
+  disks: diskList,
+  interfaces: nicList,
+  snapshots: snapshotList,
+  jobs: vmJobList,
+}
 
 const tabTitle = (tab: Tab) => tab.charAt(0).toUpperCase() + tab.slice(1)
 
@@ -39,13 +47,12 @@ function turnTab(desk: Desk, by: number): void {
 }
 
 const on = (tab: Tab) => (desk: Desk) => tabOf(desk) === tab
-const isList = (desk: Desk) => on('disks')(desk) || on('interfaces')(desk)
 const chosenDisk = (desk: Desk) => ({ disk: cursorRow(desk, diskList)?.uuid ?? '' })
 const chosenNic = (desk: Desk) => ({ nic: String(cursorRow(desk, nicList)?.id ?? '') })
 const noDisk = (desk: Desk) => (cursorRow(desk, diskList) ? undefined : 'there is no disk here')
 const noNic = (desk: Desk) => (cursorRow(desk, nicList) ? undefined : 'there is no interface here')
 
-/** What the tabs with lists add; there `e` and `D` are about the row and not about the VM. */
+/** What the tabs with lists add; there a key of theirs is about the row and not about the VM. */
 const tabKeys: readonly KeyRow[] = [
   { key: 'n', title: 'new disk', operation: 'disk.create', when: on('disks') },
   { key: '+', title: 'grow', operation: 'disk.grow', when: on('disks'), refuse: noDisk, raw: chosenDisk },
@@ -62,7 +69,10 @@ const tabKeys: readonly KeyRow[] = [
     refuse: noNic,
     raw: chosenNic,
   },
+  ...snapshotKeys(on('snapshots')),
 ]
+
+const isTabs = (key: string, desk: Desk) => tabKeys.some((row) => row.key === key && row.when!(desk))
 
 const keys: readonly KeyRow[] = [
   {
@@ -75,7 +85,7 @@ const keys: readonly KeyRow[] = [
   },
   ...tabKeys,
   ...vmKeys(vmOf).map((row) =>
-    row.key === 'e' || row.key === 'D' ? { ...row, when: (desk: Desk) => !isList(desk) } : row,
+    tabKeys.some(({ key }) => key === row.key) ? { ...row, when: (desk: Desk) => !isTabs(row.key, desk) } : row,
   ),
 ]
 
@@ -85,6 +95,17 @@ function textOf(desk: Desk, vm: Vm, tab: Tab, width: number): readonly Line[] {
 
 function driveNote({ type, iso }: Vm): string | undefined {
   return type === 'hvm' ? `CD drive: ${iso ?? 'empty'}` : undefined
+}
+
+/** The tree, and where there is room what can be said of the one under the cursor. */
+function drawSnapshots(desk: Desk, vm: Vm, width: number, height: number): Line[] {
+  const paneWidth = hasPane(desk, snapshotList.name) ? Math.min(Math.max(Math.floor(width * 0.4), 44), 64) : 0
+  const listWidth = width - paneWidth
+  const list = panel(drawList(desk, snapshotList, listWidth - 2, height - 2), listWidth, height)
+  if (paneWidth === 0) return list
+  const branch = cursorRow(desk, snapshotList)
+  const content = branch ? snapshotPane(desk, vm, branch, paneWidth - 2) : []
+  return beside(list, listWidth, panel(content, paneWidth, height, { title: branch?.snapshot.name ?? '' }), paneWidth)
 }
 
 export const vmScreen: Screen = {
@@ -102,6 +123,7 @@ export const vmScreen: Screen = {
       vmStatus(vm, desk.view().jobOn('vm', vm.uuid), desk.engine),
       { text: ` on ${desk.view().getPm(vm.pm)?.name ?? '?'}` },
       ...(list ? [{ text: `   ${tabTitle(tabOf(desk))}` }, ...listTitle(desk, list)] : []),
+      ...(tabOf(desk) === 'snapshots' ? depthNote(vm) : []),
     ]
   },
   subjects(desk) {
@@ -139,11 +161,14 @@ export const vmScreen: Screen = {
     const tab = tabOf(desk)
     const list = LISTS[tab]
     const room = height - 1
-    const body = list
-      ? panel(drawList(desk, list, width - 2, room - 2), width, room, {
-          note: tab === 'disks' ? driveNote(vm) : undefined,
-        })
-      : drawScrolled(desk, 'vm.text', textOf(desk, vm, tab, width - 2), width, room, {})
+    const body =
+      tab === 'snapshots'
+        ? drawSnapshots(desk, vm, width, room)
+        : list
+          ? panel(drawList(desk, list, width - 2, room - 2), width, room, {
+              note: tab === 'disks' ? driveNote(vm) : undefined,
+            })
+          : drawScrolled(desk, 'vm.text', textOf(desk, vm, tab, width - 2), width, room, {})
     return [tabBar(tab, desk.options.look.ascii), ...body]
   },
 }

@@ -14,6 +14,19 @@ export function vmKeys(chosen: (desk: Desk) => Vm | undefined): readonly KeyRow[
     { key: 'z', title: 'resume', operation: 'vm.resume' },
     { key: 'b', title: 'reboot', operation: 'vm.reboot' },
     { key: 'R', title: 'reset', operation: 'vm.reset', quiet: true },
+    { key: 'n', title: 'snapshot', operation: 'snapshot.create' },
+    {
+      key: 't',
+      title: 'snapshots',
+      help: 'their tree, and where the VM is in it',
+      refuse: noVm,
+      quiet: true,
+      act(desk) {
+        const { uuid: id } = chosen(desk)!
+        desk.choose('vm.tab', 'snapshots')
+        if (desk.stop().screen !== 'vm') desk.go({ screen: 'vm', id })
+      },
+    },
     {
       key: 'c',
       title: 'console',

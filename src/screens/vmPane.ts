@@ -1,14 +1,15 @@
 import { formatAge, formatDate } from '../lib/age.ts'
 import { formatMib } from '../lib/bytes.ts'
 import { wrapCells } from '../lib/text.ts'
+import { DEEP, depthOf, snapshotBelow } from '../model/layer.ts'
 import { hasDomain, type Vm } from '../model/vm.ts'
-import { type Line, line, span } from '../ui/line.ts'
+import { type Line, line, type Span, span } from '../ui/line.ts'
 import { facts } from '../ui/panel.ts'
 import type { Desk } from './desk.ts'
 import type { KeyRow } from './screen.ts'
 import { lastJobs, notNow } from './subjectLines.ts'
 import { vncText } from './vmList.ts'
-import { jobSign, jobStatus, signSpan, vmSign } from './words.ts'
+import { count, jobSign, jobStatus, signSpan, vmSign } from './words.ts'
 
 /** One VM in a pane: what it is, what lies under it, what happened to it, and what cannot be done now and why. */
 export function vmPane(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
@@ -57,6 +58,7 @@ export function vmFacts(desk: Desk, vm: Vm): Line[] {
       vm.os ? ['os', [vm.os, vm.osArch].filter(Boolean).join(', ')] : undefined,
       vm.template === undefined ? undefined : ['from', fromText(desk, vm)],
       ['PM', desk.view().getPm(vm.pm)?.name ?? '?'],
+      vm.layer === undefined ? undefined : ['lies on', layerText(vm)],
       ['type', `${vm.type.toUpperCase()}${boot ? `, ${boot}` : ''}`],
       ['vcpus', vm.vcpuCount === vm.maxVcpuCount ? String(vm.vcpuCount) : `${vm.vcpuCount} (max ${vm.maxVcpuCount})`],
       [
@@ -73,6 +75,14 @@ export function vmFacts(desk: Desk, vm: Vm): Line[] {
     ],
     8,
   )
+}
+
+/** The snapshot that it goes on from, and how deep that is. */
+function layerText(vm: Vm): string | Span {
+  const depth = depthOf(vm)
+  const name = snapshotBelow(vm, { parent: vm.layer })?.name ?? 'a layer without a name'
+  if (depth < DEEP) return `${name}, ${count(depth, 'layer')}`
+  return span(`${name}, ${count(depth, 'layer')}: each slows its reads`, 'warn')
 }
 
 function fromText(desk: Desk, { uuid, template, disks }: Vm): string {

@@ -203,7 +203,7 @@ describe('actions', () => {
 
   test('help narrows by what is typed, and does what is chosen', async () => {
     await open()
-    await robot.press('3', '?', ...'freeze')
+    await robot.press('3', '?', ...'the picture')
     await robot.shows('stops the picture')
     await robot.press('enter')
     await robot.shows('‖ frozen')

@@ -1,8 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { FakeEngine } from '../support/fakeEngine.ts'
 import { openRobot, type Robot, type RobotOptions, widest } from '../support/screenRobot.ts'
 import { createScreenEngine, jobOf, mockSite, NOW, uuidOf } from '../support/screenSite.ts'
+import { laySnapshots } from '../support/snapshotSite.ts'
 
 /**
  * Whole frames against test/golden/frames. `bun run golden` writes them again, and a person reads the difference.
@@ -34,9 +36,17 @@ const SHOWN = [
   'pm.add',
   'pm.remove',
 ]
+const SNAPSHOTS = ['create', 'restore', 'start', 'update', 'delete'].map((verb) => `snapshot.${verb}`)
 
-async function show(keys: readonly string[], options: RobotOptions = {}): Promise<Robot> {
-  const engine = createScreenEngine(mockSite(), { operations: SHOWN })
+/** A VM that is shut down and one that runs have snapshots, and may be changed. */
+function furnish(engine: FakeEngine): void {
+  engine.set({ pms: engine.site.pms.map((pm) => ({ ...pm, readOnly: false })) })
+  laySnapshots(engine, uuidOf(2, 2), uuidOf(2, 3))
+}
+
+async function show(keys: readonly string[], options: RobotOptions = {}, withSnapshots = false): Promise<Robot> {
+  const engine = createScreenEngine(mockSite(), { operations: withSnapshots ? [...SHOWN, ...SNAPSHOTS] : SHOWN })
+  if (withSnapshots) furnish(engine)
   engine.detail(uuidOf(4, 119), {
     steps: [
       { name: 'ask the guest', pivot: false, undoable: false },
@@ -131,6 +141,17 @@ describe('frames', () => {
       await golden(`${name}-ascii`, robot)
     })
   }
+
+  test.each([
+    ['snapshots-120x36', { columns: 120, rows: 36 }],
+    ['snapshots-80x24', { columns: 80, rows: 24 }],
+    ['snapshots-ascii', { ascii: true }],
+  ] as const)('%s', async (name, options) => {
+    const robot = await show(['3', 'j', 't', 'j'], options, true)
+    await robot.shows('the VM is here')
+    expect(widest(robot.lines())).toBe('columns' in options ? options.columns : 120)
+    await golden(name, robot)
+  })
 
   test('NO_COLOR leaves no colour, and the words still say it all', async () => {
     const coloured = await show(['3'])

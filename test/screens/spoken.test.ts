@@ -105,7 +105,7 @@ describe('for those who hear it', () => {
   test('a VM says what it is, and its tabs', async () => {
     await open(calm())
     await robot.press('3', 'enter')
-    await robot.shows('Tab overview, of overview, disks, interfaces, jobs, config.')
+    await robot.shows('Tab overview, of overview, disks, interfaces, snapshots, jobs, config.')
     await robot.shows('xvda 40 GiB qcow2 1 data')
     await robot.press('tab')
     expect(here()).toStartWith('Row 1 of 1: xvda, size 40 GiB, format qcow2')

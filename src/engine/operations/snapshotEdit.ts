@@ -8,7 +8,7 @@ import { splitSecret, type VmSecrets, vmOperation } from './vmSubject.ts'
 
 const params = snapshotParams.extend({
   name: field(z.string().trim().optional(), { title: 'Name' }),
-  desc: field(z.string().optional(), { title: 'Note' }),
+  desc: field(z.string().optional(), { title: 'Note', clearable: true }),
 })
 type Params = z.infer<typeof params>
 type Facts = { readonly vm: Vm & Json; readonly secrets: VmSecrets; readonly uuid: string }
