@@ -77,11 +77,11 @@ describe('pengx run', () => {
     const { exit, out, engine } = await run(['vm.start', 'web01'])
     expect(exit).toBe(0)
     expect(out).toBe('vm.start web01: done in 1.0s (job 1)\n')
-    expect(engine.started).toEqual([{ operation: 'vm.start', params: { vm: web.uuid }, by: 'cli' }])
+    expect(engine.started).toMatchObject([{ operation: 'vm.start', params: { vm: web.uuid }, by: 'cli' }])
   })
 
   test.each(['aaaaaaaa', 'AAAAAAAA-0000', web.uuid])('knows a VM by %s', async (word) => {
-    expect((await run(['vm.start', word])).engine.started[0]?.params).toEqual({ vm: web.uuid })
+    expect((await run(['vm.start', word])).engine.started[0]?.params).toMatchObject({ vm: web.uuid })
   })
 
   test('a UUID that is too short to be sure is no name', async () => {

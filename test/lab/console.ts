@@ -52,7 +52,7 @@ export async function waitConsole(
   throw new Error(`${guest} on ${host.name} did not say ${line} in ${timeoutMs / 1000} s; its console:\n${said}`)
 }
 
-/** Types a command for the guest's shell and gives what it printed; throws when it fails. */
+/** Types a command for the guest's shell and gives what it printed, not what it tells meanwhile; throws when it fails. */
 export async function askGuest(host: LabHost, guest: string, command: string, timeoutMs = 60_000): Promise<string> {
   const id = crypto.randomUUID().slice(0, 8)
   const mark = await consoleMark(host, guest)
@@ -62,7 +62,12 @@ export async function askGuest(host: LabHost, guest: string, command: string, ti
   const [, exit] = await waitConsole(host, guest, new RegExp(`^ANSWER ${id} (\\d+)$`), { mark, timeoutMs })
   const text = await consoleText(host, guest, mark)
   const begin = `BEGIN ${id}\n`
-  const answer = text.slice(text.indexOf(begin) + begin.length, text.indexOf(`ANSWER ${id}`)).trimEnd()
+  const answer = text
+    .slice(text.indexOf(begin) + begin.length, text.indexOf(`ANSWER ${id}`))
+    .split('\n')
+    .filter((line) => !/^(DISKS|NICS|COUNT|RESUME)( |$)/.test(line))
+    .join('\n')
+    .trimEnd()
   if (exit !== '0') throw new Error(`${guest}: ${command}: exit ${exit}\n${answer}`)
   return answer
 }

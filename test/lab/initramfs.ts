@@ -20,7 +20,7 @@ export const dom0Initramfs: Initramfs = {
 }
 
 export const guestInitramfs: Initramfs = {
-  modules: ['xen-blkfront', 'xen-netfront', 'ata_piix', 'sr_mod'],
+  modules: ['xen-blkfront', 'xen-netfront', 'ata_piix', 'sr_mod', 'isofs'],
   files: {
     init: join(here, 'guest/init.sh'),
     'sbin/poweroff': join(here, 'guest/power.sh'),

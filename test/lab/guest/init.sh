@@ -21,9 +21,12 @@ while read -r module; do insmod "/modules/$module" 2>/dev/null; done </modules/o
 
 disks() {
     line=DISKS
-    while read -r _ _ size name; do
-        case $name in xvd*|sd*|sr*|vd*) line="$line $name:$size" ;; esac
-    done </proc/partitions
+    # in the order of their names: the kernel lists them as they connected
+    for word in $(
+        while read -r _ _ size name; do
+            case $name in xvd*|sd*|sr*|vd*) echo "$name:$size" ;; esac
+        done </proc/partitions | sort
+    ); do line="$line $word"; done
     echo "$line"
 }
 nics() {
@@ -71,15 +74,23 @@ count() {
 case $gmode in count) count 1 & ;; stream) count '' & ;; esac
 
 echo "READY name=$gname disks=$(names /sys/block/xvd*) nics=$(names /sys/class/net/eth*)"
-seen_disks='' seen_nics=''
+# Told by a process of its own, so that a command is read without a bound: a read that gives up in the middle of a line,
+# as one of a slow guest would, loses what it has read of it.
+tell() {
+    seen_disks='' seen_nics=''
+    while :; do
+        now=$(disks)
+        [ "$now" = "$seen_disks" ] || echo "$now"
+        seen_disks=$now
+        now=$(nics)
+        [ "$now" = "$seen_nics" ] || echo "$now"
+        seen_nics=$now
+        sleep 1
+    done
+}
+tell &
 while :; do
-    now=$(disks)
-    [ "$now" = "$seen_disks" ] || echo "$now"
-    seen_disks=$now
-    now=$(nics)
-    [ "$now" = "$seen_nics" ] || echo "$now"
-    seen_nics=$now
-    if read -r -t 1 id command; then
-        [ -n "$id" ] && { (eval "$command") 2>&1 </dev/null; echo "ANSWER $id $?"; }
-    fi
+    read -r id command || sleep 1
+    [ -n "$id" ] && { (eval "$command") 2>&1 </dev/null; echo "ANSWER $id $?"; }
+    id=''
 done
