@@ -86,9 +86,6 @@ export interface Retention {
   readonly keepWeekly: number
 }
 
-/** An increment on more than so many is refused by nobody, but reading it back passes through all: a full one is due. */
-export const MAX_INCREMENTS = 30
-
 /** What a backup holds of a VM: CD images and what it only reads are not in it. */
 export function backedUpDisks(vm: Pick<Vm, 'disks'>): readonly Disk[] {
   return vm.disks.filter((disk) => !disk.readOnly)

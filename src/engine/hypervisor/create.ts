@@ -5,7 +5,7 @@ import { commandFailure, runBatch } from '../host/run.ts'
 import { lastLines, readFile, writeFileAtomically } from '../tools/files.ts'
 import { ANY_EXIT, type Program } from '../tools/program.ts'
 import { storeHas } from '../tools/xenstore.ts'
-import { createDomain, hostInfo, listDomains, parseInfo, parseList } from '../tools/xl.ts'
+import { createDomain, domainNamed, hostInfo, listDomains, parseInfo, parseList } from '../tools/xl.ts'
 import { parseConfig } from '../tools/xlConfig.ts'
 import { explainXl, redact, secretsOf } from '../tools/xlError.ts'
 import type { DomainSeen, Hypervisor } from './hypervisor.ts'
@@ -18,9 +18,9 @@ const CREATE_TIMEOUT_MS = 600_000
 type Config = Parameters<Hypervisor['create']>[1]
 
 /**
- * One batch that stops at its first failure: no domain of that UUID (Xen itself would take a second one; of a second name
- * libxl says so), then the file, then `xl create`, then the list that proves it. So a conflict is found before anything
- * is written.
+ * One batch that stops at its first failure: no domain of that name, none of that UUID (Xen itself would take a second
+ * one), then the file, then `xl create`, then the list that proves it. So a conflict is found before anything is
+ * written.
  */
 export async function create(
   host: Host,
@@ -28,8 +28,11 @@ export async function create(
   tag: string,
   signal?: AbortSignal,
 ): Promise<{ domid: number; domains: DomainSeen[] }> {
-  const { path, text, uuid, paused } = config
-  const guard: Program = { ...storeHas(`/vm/${uuid}`), okExits: ANY_EXIT.filter((exit) => exit !== 0) }
+  const { path, text, uuid, domainName, paused } = config
+  const guards: Program[] = [
+    { ...domainNamed(domainName), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
+    { ...storeHas(`/vm/${uuid}`), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
+  ]
   const writes = text === undefined ? [] : writeFileAtomically(path, text)
   const rest: Program[] = [{ ...createDomain(path, uuid, paused), okExits: ANY_EXIT }, listDomains]
 
@@ -37,9 +40,9 @@ export async function create(
     const command: Command = batch(parts, { stopOnFailure: true, timeoutMs: CREATE_TIMEOUT_MS, heavy: true })
     return await runBatch(host, { ...command, tag }, signal)
   }
-  let parts = [guard, ...writes, ...rest]
+  let parts = [...guards, ...writes, ...rest]
   let outputs = await attempt(parts)
-  if (outputs.length === 1 && outputs[0]?.exit === 0) {
+  if (outputs.length <= guards.length && outputs.at(-1)?.exit === 0) {
     await refuseExisting(host, config, signal)
     // a UUID in xenstore without a domain is what a killed xl left behind
     parts = [...writes, ...rest]

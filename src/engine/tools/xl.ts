@@ -13,6 +13,11 @@ export function listConfigurations(domid?: number): Program {
   return domid === undefined ? reads('xl', 'list', '-l') : reads('xl', 'list', '-l', String(domid))
 }
 
+/** Exit 0 and the domid where a domain has the name, 255 (1 in some versions) where none has. */
+export function domainNamed(name: string): Program {
+  return reads('xl', 'domid', name)
+}
+
 /** The UUID goes beside the file as one more line of configuration. */
 export function createDomain(path: string, uuid: string, paused = false): Program {
   return changes('xl', 'create', ...(paused ? ['-p'] : []), path, `uuid="${uuid}"`)

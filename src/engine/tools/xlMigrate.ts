@@ -79,16 +79,6 @@ export function checkpointDomain(domid: number): Program {
   return changes('xl', 'save', '-c', String(domid), '/dev/null')
 }
 
-/** Its memory into a file; the domain stays, paused. */
-export function saveDomain(domid: number, path: string, configPath: string): Program {
-  return changes('xl', 'save', '-p', String(domid), path, configPath)
-}
-
-/** A domain from such a file, paused. */
-export function restoreDomain(configPath: string, path: string): Program {
-  return changes('xl', 'restore', '-p', configPath, path)
-}
-
 /** What the two sides say, in the order in which a good migration says it; how much is done by then, and in which words. */
 const PHASES: readonly (readonly [RegExp, number, string])[] = [
   [/migration target: Ready to receive domain/, 0, 'the other side is ready'],
