@@ -30,14 +30,14 @@ export async function pipe(
   try {
     await carry(source.stdout, sink.stdin, onChunk)
   } catch (error) {
-    // Whoever takes nothing any more has said why; whoever was still talking is told to stop.
-    const ended = await Promise.race([sink.exited.catch(() => undefined), Bun.sleep(1_000)])
-    stop.abort()
-    await Promise.allSettled([source.exited, sink.exited])
+    // Whoever takes nothing any more, or is gone, tells why; whoever was still talking is told to stop.
+    const ended = await Promise.race([settled(sink.exited), Bun.sleep(1_000)])
+    stop.abort(brokenBy(error, to))
+    const [talked] = await Promise.all([settled(source.exited), settled(sink.exited)])
     if (signal?.aborted) throw abortedBy(signal, from)
-    if (typeof ended === 'number') await needExit(to, ended, said.sink)
-    await needExit(from, await source.exited, said.source)
-    throw error
+    if (ended) await needExit(to, given(ended), said.sink)
+    await needExit(from, given(talked), said.source)
+    throw brokenBy(error, to)
   }
   const exits = await Promise.allSettled([source.exited, sink.exited])
   if (signal?.aborted) throw abortedBy(signal, from)
@@ -90,6 +90,16 @@ async function carry(
   }
 }
 
+async function settled(exit: Promise<number>): Promise<PromiseSettledResult<number>> {
+  const [result] = await Promise.allSettled([exit])
+  return result
+}
+
+function given(result: PromiseSettledResult<number>): number {
+  if (result.status === 'rejected') throw result.reason
+  return result.value
+}
+
 async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
   for await (const _ of stream);
 }
@@ -97,6 +107,12 @@ async function drain(stream: ReadableStream<Uint8Array>): Promise<void> {
 async function needExit({ host, command }: PipeEnd, exit: number, said: Promise<string>): Promise<void> {
   if ((command.okExits ?? [0]).includes(exit)) return
   throw commandFailure(host, command, { exit, stdout: '', stderr: await said.catch(() => '') })
+}
+
+function brokenBy(error: unknown, { host, command }: PipeEnd): PengxError {
+  if (error instanceof PengxError) return error
+  const text = `${command.argv[0]} on ${host.name} ended before it had taken all`
+  return new PengxError('commandFailed', text, { cause: error })
 }
 
 function abortedBy(signal: AbortSignal, { host }: PipeEnd): PengxError {

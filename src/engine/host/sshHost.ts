@@ -56,7 +56,8 @@ export function openSshHost(name: string, machine: SshMachine): Host {
     }
     exited.catch((error) => command.effect === 'read' && abandon(error))
     lost.catch((error) => abandon(error))
-    const stdin = webSink(channel.stream, channel.exit)
+    // A channel that nobody takes anything from does not close, not even with its connection.
+    const stdin = webSink(channel.stream, Promise.race([channel.exit, lost]))
     return { stdin, stdout: stdout.stream, stderr: stderr.stream, exited, resize: channel.resize }
   }
 

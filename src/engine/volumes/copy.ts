@@ -38,6 +38,8 @@ export interface CopyOptions {
   readonly tag: string
   readonly onProgress: (done: number) => void
   readonly signal?: AbortSignal
+  /** Also an image that is what was asked for is made anew: a packed one is not what a guest shall run on. */
+  readonly anew?: true
 }
 
 /** Nobody may write to the source meanwhile. What fails or is cancelled leaves nothing that `remove` does not take away. */
@@ -50,7 +52,7 @@ export async function copyVolume(source: CopySource, target: CopyTarget, options
   const layers = await layersOf(source)
   const [top] = layers
   // One image that is already what was asked for becomes the volume itself.
-  const direct = layers.length === 1 && top?.format === target.format
+  const direct = !options.anew && layers.length === 1 && top?.format === target.format
   const total = layers.reduce((sum, layer) => sum + bytesIn(layer.load.stretches), 0)
   const say = shares(monotonic(onProgress), direct ? [4, 1] : [4, 1, 3])
   let sent = 0

@@ -1,28 +1,9 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Host } from '../../../src/engine/host/host.ts'
-import { createHosts } from '../../../src/engine/host/hosts.ts'
-import { openLocalHost } from '../../../src/engine/host/local.ts'
-import { createSimSite } from '../../../src/engine/sim/site.ts'
-import { blockVolumes } from '../../../src/engine/volumes/block.ts'
-import { fileVolumes } from '../../../src/engine/volumes/file.ts'
-import type { VolumeDriver } from '../../../src/engine/volumes/volumeDriver.ts'
-import type { Storlink } from '../../../src/model/storlink.ts'
-import { type CopyPlace, copySuite } from '../../contract/copy.ts'
-import { ask } from '../../contract/volumeSite.ts'
-import { knownLine, startSshd, writeSshConfig } from '../../support/sshd.ts'
-
-function storlinkAt(link: string, driver: VolumeDriver): Storlink {
-  const rest = { desc: '', sizeMib: 0, freeMib: 0, createdAt: 0, shared: false }
-  return { id: 1, pm: 'here', name: 'here', link, type: 'LO', level: driver.level, ...rest }
-}
-
-function directoryOf(name: string, host: Host, link: string): CopyPlace {
-  mkdirSync(link)
-  const storlink = storlinkAt(link, fileVolumes)
-  return { name, host, driver: fileVolumes, storlink, list: async () => readdirSync(link).sort() }
-}
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { joinNear } from '../../../src/engine/volumes/copy.ts'
+import type { Stretch } from '../../../src/engine/volumes/volumeDriver.ts'
+import { copySuite } from '../../contract/copy.ts'
+import { openRealPlaces, openSimPlaces } from '../../contract/copyPlaces.ts'
 
 copySuite({
   name: 'copies between directories, here and behind a real sshd',
@@ -33,25 +14,8 @@ copySuite({
   ],
   bytes: true,
   async open() {
-    const root = mkdtempSync(join(tmpdir(), 'pengx-copy-'))
-    const sshd = await startSshd(join(root, 'sshd'))
-    const knownHostsPath = join(root, 'known_hosts')
-    await Bun.write(knownHostsPath, knownLine(sshd))
-    const alias = { alias: 'there', port: sshd.port, identity: sshd.identity }
-    const hosts = createHosts({ knownHostsPath, sshConfigPath: writeSshConfig(join(root, 'config'), [alias]) })
-    const here = openLocalHost('here')
-    return {
-      places: [
-        directoryOf('here', here, join(root, 'here')),
-        directoryOf('there', hosts.get('there', 'ssh:there'), join(root, 'there')),
-      ],
-      async close() {
-        await hosts.closeAll()
-        await here.close()
-        await sshd.kill()
-        rmSync(root, { recursive: true, force: true })
-      },
-    }
+    const { here, there, close } = await openRealPlaces()
+    return { places: [here, there], close }
   },
 })
 
@@ -65,34 +29,53 @@ copySuite({
     ['volumes 2', 'files 2'],
   ],
   bytes: false,
-  async open() {
-    const sim = createSimSite({ vmCount: 4, pmCount: 2, pace: 0 })
-    const places = ['1', '2'].flatMap((number): CopyPlace[] => {
-      const pm = `xen${number}`
-      const host = sim.host(pm)
-      const files = async () => Object.keys(sim.filesOn(pm)).filter((path) => path.startsWith('/data/place/'))
-      const group = sim.pm(pm).groups[0]!
-      // One PM has a thin pool, the other none.
-      if (number === '2') group.volumes = []
-      const volumes = async () => group.volumes.map((volume) => volume.name)
-      return [
-        {
-          name: `files ${number}`,
-          host,
-          driver: fileVolumes,
-          storlink: storlinkAt('/data/place', fileVolumes),
-          list: files,
-        },
-        {
-          name: `volumes ${number}`,
-          host,
-          driver: blockVolumes,
-          storlink: storlinkAt('vg-fast', blockVolumes),
-          list: volumes,
-        },
-      ]
+  open: async () => ({ places: (await openSimPlaces()).places, close: async () => undefined }),
+})
+
+describe('stretches', () => {
+  const MIB = 1024 * 1024
+  /** In order and apart, as a map of a file has them. */
+  const stretches = fc
+    .array(fc.tuple(fc.integer({ min: 1, max: 64 * MIB }), fc.integer({ min: 1, max: 8 * MIB })), { maxLength: 200 })
+    .map((pairs) => {
+      let at = 0
+      return pairs.map(([hole, length]): Stretch => {
+        const start = at + hole
+        at = start + length
+        return { start, length }
+      })
     })
-    for (const { host } of places) await ask(host, 'mkdir', '-p', '/data/place')
-    return { places, close: async () => undefined }
-  },
+  const endOf = (one: Stretch) => one.start + one.length
+  const holesOf = (all: readonly Stretch[]) => all.slice(1).map((next, index) => next.start - endOf(all[index]!))
+
+  test('are joined so that nothing is left out, few remain, and the largest holes stay', () => {
+    fc.assert(
+      fc.property(stretches, (given) => {
+        const joined = joinNear(given)
+        expect(joined.length).toBeLessThanOrEqual(64)
+        for (const one of given)
+          expect(joined.some((whole) => whole.start <= one.start && endOf(one) <= endOf(whole))).toBe(true)
+        const [starts, ends] = [new Set(given.map((one) => one.start)), new Set(given.map(endOf))]
+        for (const one of joined) expect([starts.has(one.start), ends.has(endOf(one))]).toEqual([true, true])
+        const kept = holesOf(joined)
+        for (const hole of kept) expect(hole).toBeGreaterThanOrEqual(MIB)
+        // Of the holes worth it, none that was filled is larger than one that stays.
+        const most = holesOf(given)
+          .filter((hole) => hole >= MIB)
+          .sort((a, b) => b - a)
+        expect(kept.toSorted((a, b) => b - a)).toEqual(most.slice(0, kept.length))
+        if (most.length < 64) expect(kept.length).toBe(most.length)
+      }),
+    )
+  })
+
+  test('that are near are one, and that are far stay apart', () => {
+    const [near, far] = [
+      { start: 0, length: 10 },
+      { start: 20, length: 10 },
+    ]
+    expect(joinNear([])).toEqual([])
+    expect(joinNear([near, far])).toEqual([{ start: 0, length: 30 }])
+    expect(joinNear([near, { start: 4 * MIB, length: 1 }])).toEqual([near, { start: 4 * MIB, length: 1 }])
+  })
 })
