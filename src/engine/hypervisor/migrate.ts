@@ -6,7 +6,8 @@ import { endLost } from '../host/lost.ts'
 import { run, runAll, runWatched } from '../host/run.ts'
 import { wrapLocal } from '../host/wrapping.ts'
 import { removeFile, writeFileAtomically } from '../tools/files.ts'
-import { ANY_EXIT } from '../tools/program.ts'
+import { ANY_EXIT, type Program } from '../tools/program.ts'
+import { readStore, writeStore } from '../tools/xenstore.ts'
 import { hostInfo, parseInfo, type XenInfo } from '../tools/xl.ts'
 import { secretsOf } from '../tools/xlError.ts'
 import {
@@ -18,6 +19,7 @@ import {
   migrationAtWork,
   parsePhase,
   resumeDomain,
+  suspendRequest,
 } from '../tools/xlMigrate.ts'
 import type { DomainSeen } from './hypervisor.ts'
 import { domains } from './look.ts'
@@ -120,17 +122,33 @@ export function isSuspended(domain: DomainSeen): boolean {
 }
 
 /** Lets a guest go on where it was, whose xl is gone. */
-export async function resumeSuspended(host: Host, domid: number, tag: string): Promise<void> {
+export async function resumeSuspended(host: Host, domid: number, tag: string, clock: Clock): Promise<void> {
   const still = async () => (await domains(host)).find((domain) => domain.domid === domid && isSuspended(domain))
-  let last = ''
-  for (const program of [resumeDomain(domid), checkpointDomain(domid)]) {
-    if (!(await still())) return
-    last = (await run(host, { ...program, tag, okExits: ANY_EXIT, heavy: true })).stderr
-  }
+  const wake = (program: Program) => run(host, { ...program, tag, okExits: ANY_EXIT, heavy: true })
+  if (!(await still())) return
+  await wake(resumeDomain(domid))
+  if (!(await still())) return
+  const over = new AbortController()
+  const answered = answerFor(host, domid, tag, clock, over.signal)
+  const { stderr } = await wake(checkpointDomain(domid)).finally(() => over.abort())
+  await answered
   if (!(await still())) return
   throw new PengxError(
     'commandFailed',
     `domain ${domid} on ${host.name} is suspended and does not go on: \`xl save -c ${domid} FILE\` there resumes it, \`xl destroy ${domid}\` gives it up`,
-    { cause: last },
+    { cause: stderr },
   )
+}
+
+/** Says for a guest that is suspended that it has heard that it shall suspend: libxl would wait a minute for it. */
+async function answerFor(host: Host, domid: number, tag: string, clock: Clock, over: AbortSignal): Promise<void> {
+  const path = suspendRequest(domid)
+  while (!over.aborted) {
+    const asked = await run(host, readStore(path)).catch(() => undefined)
+    if (asked?.stdout.trim() === 'suspend') {
+      await run(host, { ...writeStore({ [path]: '' }), tag }).catch(() => undefined)
+      return
+    }
+    await clock.sleep(POLL_MS, over).catch(() => undefined)
+  }
 }

@@ -120,7 +120,7 @@ async function stayHere(cx: Context, move: Move, { where, source, target }: Wher
     return
   }
   const host = cx.host(move.source)
-  if (hypervisor.isSuspended(source!)) await hypervisor.resumeSuspended(host, source!.domid, cx.tag)
+  if (hypervisor.isSuspended(source!)) await hypervisor.resumeSuspended(host, source!.domid, cx.tag, cx.clock)
   const name = cx.view.needVm(move.uuid).domainName
   if (isSentAway(source!)) await hypervisor.rename(host, source!.domid, name, cx.tag)
   const after = await findOut(cx, move)

@@ -12,6 +12,11 @@ export function storeHas(path: string): Program {
   return { ...reads('xenstore-exists', path), okExits: [0, 1] }
 }
 
+/** One node's value; 1: it is not there. */
+export function readStore(path: string): Program {
+  return { ...reads('xenstore-read', path), okExits: [0, 1] }
+}
+
 /**
  * Values by path; of nodes of these names alone, where some are given: the tree of many domains is long. Values come as
  * xenstore-ls escapes them: `\n`, `\x07`, `\\`, `\"`.

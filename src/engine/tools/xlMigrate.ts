@@ -72,11 +72,15 @@ export function resumeDomain(domid: number): Program {
 }
 
 /**
- * The same with an older xl: a checkpoint whose end resumes the guest, whether the guest could be asked for it or not
- * (one that is suspended already does not answer, and xl waits a minute for it).
+ * The same with an older xl: a checkpoint, whose end lets the guest go on. libxl first asks the guest to suspend, through this
+ * key, and waits a minute for one that is suspended already; whoever empties the key answers in its place.
  */
 export function checkpointDomain(domid: number): Program {
   return changes('xl', 'save', '-c', String(domid), '/dev/null')
+}
+
+export function suspendRequest(domid: number): string {
+  return `/local/domain/${domid}/control/shutdown`
 }
 
 /** What the two sides say, in the order in which a good migration says it; how much is done by then, and in which words. */
