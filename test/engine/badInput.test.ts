@@ -137,6 +137,24 @@ describe('fails on the way', () => {
     )
   })
 
+  test('a machine too busy for its own time-outs: tried again, and not for ever', async () => {
+    await ended('vm.create', NEW)
+    const vm = world.engine.view.vmsNamed('fresh')[0]!.uuid
+    const script = '/etc/xen/scripts/vif-bridge online'
+    const stderr = `libxl: error: libxl_aoutils.c:539:async_exec_timeout: killing execution of ${script} because of timeout\n`
+    const fault = { match: 'xl create', effect: { kind: 'failBefore', exit: 3, stderr } } as const
+    const why = /vif-bridge online did not end in time; is the machine or its storage overloaded\?/
+    await fails('vm.start', { vm }, { ...fault, times: 3 }, new RegExp(`^undone busy: .*${why.source}`))
+    world.site.faults.add({ ...fault, times: 2 })
+    expect((await ended('vm.start', { vm })).state).toBe('done')
+    world.site.faults.clear()
+    world.site.faults.add({ ...fault, effect: { ...fault.effect, kind: 'failAfter' } })
+    await ended('vm.poweroff', { vm })
+    const job = await ended('vm.start', { vm })
+    expect([job.state, world.site.domainsOn('xen1').filter((domain) => domain.uuid === vm).length]).toEqual(['done', 1])
+    expect(job.message).toMatch(/It is tried again/)
+  })
+
   test('xl says no though it did', async () => {
     await ended('vm.create', NEW)
     const { uuid } = world.engine.view.vmsNamed('fresh')[0]!

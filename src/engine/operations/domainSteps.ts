@@ -1,5 +1,6 @@
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Vm } from '../../model/vm.ts'
+import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Context, Step } from '../jobs/operation.ts'
 import { configPathFor, findDomain } from './vmSubject.ts'
 
@@ -17,6 +18,29 @@ export function factsOf(vm: Vm, domid: number): DomainFacts {
   return { uuid: vm.uuid, pm: vm.pm, name: vm.name, domid, configPath: vm.configPath ?? configPathFor(vm.uuid) }
 }
 
+/** How often a domain is tried to be built on a PM that is too busy for its own time-outs. */
+const CREATE_ATTEMPTS = 3
+
+/**
+ * Builds it. libxl gives each hotplug script 40 s and takes the domain down where one needs more, which many starts at
+ * once can bring about: that is tried again, behind the others that wait for their turn.
+ */
+async function create(cx: Context, facts: DomainFacts, config: Parameters<Hypervisor['create']>[1]): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const made = await cx.hypervisor.create(cx.host(facts.pm), config, cx.tag, cx.signal)
+      await cx.saw(facts.pm, made.domains)
+      return made.domid
+    } catch (error) {
+      const { code, message } = toPengxError(error)
+      if (code !== 'busy' || attempt === CREATE_ATTEMPTS) throw error
+      cx.notice(`${message} It is tried again.`)
+      const left = await findDomain(cx, facts)
+      if (left) await cx.hypervisor.destroy(cx.host(facts.pm), left.domid, cx.tag)
+    }
+  }
+}
+
 /** Builds the domain; where it fails, what was half built of this VM's domain is taken down again. */
 export function createStep(facts: DomainFacts): Step {
   return {
@@ -28,9 +52,7 @@ export function createStep(facts: DomainFacts): Step {
       const text = vm.configForeign ? {} : { text: cx.hypervisor.formatConfig(vm.uuid, vm) }
       const config = { path: facts.configPath, uuid: vm.uuid, domainName: vm.domainName, ...text }
       try {
-        const made = await cx.hypervisor.create(cx.host(facts.pm), config, cx.tag, cx.signal)
-        await cx.saw(facts.pm, made.domains)
-        return { domid: made.domid }
+        return { domid: await create(cx, facts, config) }
       } catch (error) {
         // Done before: this step is repeated after a crash, and the domain in the way is this VM's own.
         const present = toPengxError(error).code === 'conflict' ? await findDomain(cx, vm) : undefined

@@ -109,11 +109,7 @@ const RULES: readonly Rule[] = [
   {
     pattern: /killing execution of (\S+) (\S+) because of timeout/,
     explain: ([, script, verb]) =>
-      say(
-        'hotplug',
-        'commandFailed',
-        `${script} ${verb} did not end in time; is the machine or its storage overloaded?`,
-      ),
+      say('hotplug', 'busy', `${script} ${verb} did not end in time; is the machine or its storage overloaded?`),
   },
   {
     pattern: /Domain \d+:.*bootloader.* (?:failed|exited|died).*|libxl__bootloader_run|bootloader failed/,

@@ -14,7 +14,7 @@ test('failures of a create as Xen 4.17 tells them', () => {
   expect(meaning('xl-4.17-error-too-much-memory')).toEqual(['noSpace', 'there is not enough free memory'])
   expect(meaning('xl-4.17-error-device-model')).toEqual(['commandFailed', 'its device model (QEMU) did not start'])
   expect(meaning('xl-4.17-error-hotplug-script-timeout-phy')).toEqual([
-    'commandFailed',
+    'busy',
     '/etc/xen/scripts/block add did not end in time; is the machine or its storage overloaded?',
   ])
 })
