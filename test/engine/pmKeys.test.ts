@@ -12,6 +12,7 @@ import { openStore, type Store } from '../../src/engine/store/store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Job } from '../../src/model/job.ts'
+import { provisionalPm } from '../../src/model/provisional.ts'
 import { command, knownLine, makeKey, startSshd, type TestSshd, writeSshConfig } from '../support/sshd.ts'
 
 /**
@@ -156,6 +157,17 @@ describe('keys of the site', () => {
     const job = await spread({})
     expect([job.state, job.message]).toEqual(['done', expect.stringContaining('alpha2 is passed over')])
     expect(read(one)).toBe(before)
+  })
+
+  test('a PM that has never answered, and will have another identity, is passed over', async () => {
+    const late = provisionalPm(`ssh:${machines[0]!.name}`, 1)
+    await store.inventory.putPm({ ...late, name: 'late' })
+    const job = await spread({})
+    await store.inventory.dropPm(late.uuid)
+    expect([job.state, job.message]).toEqual([
+      'done',
+      expect.stringContaining('late is passed over: it has not answered yet'),
+    ])
   })
 
   test('a block that somebody has cut is left alone, and named', async () => {

@@ -3,6 +3,7 @@ import { newUuid, shortUuid } from '../../lib/ids.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Pm } from '../../model/pm.ts'
+import { isProvisional } from '../../model/provisional.ts'
 import { batch } from '../host/batch.ts'
 import { run, runAll, runBatch } from '../host/run.ts'
 import type { Context, Operation, Step } from '../jobs/operation.ts'
@@ -112,6 +113,11 @@ async function gather({ create }: Params, cx: Context): Promise<Facts> {
   const pms = cx.view.pms()
   const asked = await Promise.all(
     pms.map(async (pm) => {
+      if (isProvisional(pm)) {
+        // it is about to get another UUID, or cannot be reached
+        cx.notice(`${pm.name} is passed over: it has not answered yet`)
+        return undefined
+      }
       try {
         return await lookAt(pm, create, cx)
       } catch (error) {
