@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import PQueue from 'p-queue'
 import type { Moment } from '../../src/engine/jobs/context.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Json } from '../../src/model/json.ts'
@@ -18,6 +19,8 @@ export interface OperationCase {
   readonly variant?: string
   /** What its engine is made of beyond a simulated site; plain data, since a killed process gets it too. */
   readonly config?: { readonly knownHostsPath: string }
+  /** Its trials share something outside their worlds, so they take turns. */
+  readonly inTurns?: true
   /** Brings the world to where the operation can run, and gives its raw parameters. The same each time. */
   prepare(world: World): Promise<Readonly<Record<string, unknown>>>
   /** What is true when it has been done. */
@@ -56,23 +59,35 @@ export function operationSuite(one: OperationCase): void {
 
     test('fails before and after each step, and unwinds', async () => {
       const steps = await stepsOf(one)
-      for (const [index] of steps.names.entries()) {
-        for (const phase of ['before', 'after'] as const) await failAt(one, steps, index, phase)
-      }
+      await atEach(one, steps, (index) => [
+        () => failAt(one, steps, index, 'before'),
+        () => failAt(one, steps, index, 'after'),
+      ])
     }, 120_000)
 
     test('does each step and each undo twice', async () => {
       const steps = await stepsOf(one)
-      for (const [index] of steps.names.entries()) await repeatAt(one, steps, index)
+      await atEach(one, steps, (index) => [() => repeatAt(one, steps, index)])
     }, 120_000)
 
     test('is killed before and after each step, and the next start finishes or unwinds', async () => {
       const steps = await stepsOf(one)
-      for (const [index] of steps.names.entries()) {
-        for (const phase of ['before', 'after'] as const) await killAt(one, steps, index, phase, place.next())
-      }
+      await atEach(one, steps, (index) => [
+        () => killAt(one, steps, index, 'before', place.next()),
+        () => killAt(one, steps, index, 'after', place.next()),
+      ])
     }, 120_000)
   })
+}
+
+/** Each step's trials have a world of their own and mostly wait: several run at once. */
+async function atEach(
+  one: OperationCase,
+  steps: Steps,
+  trials: (index: number) => readonly (() => Promise<void>)[],
+): Promise<void> {
+  const queue = new PQueue({ concurrency: one.inTurns ? 1 : 4 })
+  await queue.addAll(steps.names.flatMap((_, index) => trials(index)))
 }
 
 function newPlace(): { root: string; next(): WorldPlace } {

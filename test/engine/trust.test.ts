@@ -26,6 +26,7 @@ const known = () => readFileSync(knownHostsPath, 'utf8')
 
 operationSuite({
   operation: 'pm.trust',
+  inTurns: true, // one known_hosts
   config: { knownHostsPath },
   async prepare() {
     writeFileSync(knownHostsPath, OTHERS)
