@@ -1,6 +1,7 @@
-import { Box, Text, Transform, useApp, useInput, usePaste } from 'ink'
+import { Box, Text, useApp, useInput, usePaste } from 'ink'
 import { memo, useEffect, useState, useSyncExternalStore } from 'react'
 import { createKeyReader, textKeys } from '../ui/keymap.ts'
+import type { StandIns } from '../ui/standIns.ts'
 import type { Desk } from './desk.ts'
 import { press } from './press.ts'
 import { Spoken } from './Spoken.tsx'
@@ -9,14 +10,16 @@ import type { ScreenStore } from './state.ts'
 
 /**
  * The frame on the terminal. What stands in it is worked out elsewhere, line by line; here each line is one Text that
- * is drawn again only when it differs, and there is one ear for keys.
+ * is drawn again only when it differs (and holds its stand-in: ui/standIns.ts), and there is one ear for keys.
  */
 export function App({
   desk,
+  standIns,
   lend,
   speaker,
 }: {
   desk: Desk
+  standIns: Pick<StandIns, 'of'>
   lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
   /** Says in words what is else drawn. */
   speaker?: Speaker
@@ -35,24 +38,23 @@ export function App({
   const size = useSyncExternalStore(desk.store.subscribe, () => desk.store.getState().size)
   if (speaker) return <Spoken store={desk.store} />
   return (
-    <Box width={size.columns} height={size.rows} flexDirection="column" overflow="hidden">
+    <Box height={size.rows} flexDirection="column">
       {Array.from({ length: size.rows }, (_, index) => (
-        <FrameLine key={index} store={desk.store} index={index} />
+        <FrameLine key={index} store={desk.store} standIns={standIns} index={index} />
       ))}
     </Box>
   )
 }
 
-/**
- * Ink measures, cleans, cuts and cuts again each Text for every frame, changed or not, and that was most of what an
- * idle screen cost. Our lines are clean and exactly wide already, so Ink lays out one cell for each and puts the line
- * in its place.
- */
-const FrameLine = memo(function FrameLine({ store, index }: { store: ScreenStore; index: number }) {
+const FrameLine = memo(function FrameLine({
+  store,
+  standIns,
+  index,
+}: {
+  store: ScreenStore
+  standIns: Pick<StandIns, 'of'>
+  index: number
+}) {
   const text = useSyncExternalStore(store.subscribe, () => store.getState().lines[index] ?? '')
-  return (
-    <Transform transform={() => text}>
-      <Text>.</Text>
-    </Transform>
-  )
+  return <Text>{standIns.of(index, text)}</Text>
 })

@@ -2,6 +2,7 @@ import { render } from 'ink'
 import type { Engine } from '../engine/engine.ts'
 import { type GraphStyle, lookOf } from '../ui/look.ts'
 import { mouseSequence, withoutClicks } from '../ui/mouseInput.ts'
+import { createStandIns } from '../ui/standIns.ts'
 import { App } from './App.tsx'
 import { aliasesOf } from './aliases.ts'
 import { type CopyWays, copyText } from './clipboard.ts'
@@ -78,7 +79,11 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   const lend = (lent: typeof suspend) => {
     suspend = lent
   }
-  const resize = () => desk.set({ size: sizeOf() })
+  const standIns = createStandIns(stdout)
+  const resize = () => {
+    standIns.forget()
+    desk.set({ size: sizeOf() })
+  }
 
   const speaker = spoken ? createSpeaker(desk) : undefined
 
@@ -87,8 +92,8 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   else paint(desk)
   // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
   if (stdout.isTTY) stdout.write('\r')
-  const instance = render(<App desk={desk} lend={lend} {...(speaker ? { speaker } : {})} />, {
-    stdout,
+  const instance = render(<App desk={desk} standIns={standIns} lend={lend} {...(speaker ? { speaker } : {})} />, {
+    stdout: spoken ? stdout : standIns.stdout,
     stdin: withoutClicks(options.stdin ?? process.stdin, (click) => pressMouse(desk, click)),
     alternateScreen: options.wholeFrames !== true && !spoken,
     isScreenReaderEnabled: spoken,

@@ -28,7 +28,7 @@ function mount(keys: Readonly<Record<string, readonly string[]>> = {}) {
     { paint, handOver: async (work) => work(), leave: () => undefined },
   )
   paint(desk)
-  return { engine, ...render(<App desk={desk} lend={() => undefined} />) }
+  return { engine, ...render(<App desk={desk} standIns={{ of: (_, text) => text }} lend={() => undefined} />) }
 }
 
 afterEach(() => {

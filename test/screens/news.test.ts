@@ -4,8 +4,8 @@ import { newsIn } from '../../src/screens/news.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import { createScreenEngine, mockSite, uuidOf } from '../support/screenSite.ts'
 
-/** Bold and its colour, as Ink writes them. */
-const BOLD = '\x1b[1m\x1b[33m‖ paused'
+/** Bold and its colour, as they are written. */
+const BOLD = '\x1b[1;33m‖ paused'
 
 let robot: Robot | undefined
 afterEach(async () => {

@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { cellWidth } from '../../src/lib/text.ts'
 import { startScreens } from '../../src/screens/start.tsx'
+import { createEmulator } from './emulator.ts'
 import { NOW, type ScreenEngine } from './screenSite.ts'
 import { until } from './until.ts'
 
@@ -75,6 +76,8 @@ export interface RobotOptions {
   readonly screenReader?: boolean
   readonly motion?: boolean
   readonly environment?: Readonly<Record<string, string>>
+  /** Reads a terminal on which only differences are drawn, and not whole frames. */
+  readonly drawn?: boolean
 }
 
 /** An escape by itself is told from a sequence by waiting a little: Ink's own time. */
@@ -83,6 +86,7 @@ const ESCAPE_MS = 60
 export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}): Promise<Robot> {
   const stdin = new FakeStdin()
   let size = { columns: options.columns ?? 120, rows: options.rows ?? 36 }
+  const emulator = options.drawn ? createEmulator(size.columns, size.rows) : undefined
   let frame = ''
   let beside = ''
   let left = false
@@ -92,7 +96,11 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
     rows: { get: () => size.rows },
     write: {
       value: (data: string, done?: () => void) => {
-        if (options.screenReader || data.split('\n').length >= size.rows) frame = data
+        if (emulator) {
+          emulator.write(data)
+          beside += data
+          frame = emulator.lines().join('\n').trimEnd()
+        } else if (options.screenReader || data.split('\n').length >= size.rows) frame = data
         else beside += data
         done?.()
         return true
@@ -109,7 +117,7 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
     stdout: stdout as unknown as NodeJS.WriteStream,
     environment: options.environment ?? { LANG: 'C.UTF-8', TERM: 'xterm-256color' },
     now: () => NOW,
-    wholeFrames: true,
+    wholeFrames: !options.drawn,
   }).then(() => {
     left = true
   })
@@ -147,6 +155,7 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
     },
     async resize(columns, rows) {
       size = { columns, rows }
+      emulator?.resize(columns, rows)
       stdout.emit('resize')
       await settle()
     },
