@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
+import { measureCopy } from './copy.ts'
 import { measureHttp } from './http.ts'
 import { measureLab } from './lab.ts'
 import { type Figure, formatFigures } from './measure.ts'
-import { measureFirstFrame, measureIdle, measureKeys } from './screen.ts'
+import { measureFirstFrame, measureIdle, measureKeys, measureOpen } from './screen.ts'
 import { PENGX } from './site.ts'
 import { measureStartUp } from './startUp.ts'
 
@@ -16,7 +17,9 @@ const PARTS: Record<string, () => Promise<Figure[]>> = {
   frame: measureFirstFrame,
   keys: measureKeys,
   idle: measureIdle,
+  open: measureOpen,
   http: measureHttp,
+  copy: measureCopy,
   lab: measureLab,
 }
 
