@@ -86,6 +86,16 @@ const FINDERS: Record<string, Finder> = {
         return vm && snapshotsOf(vm).find((one) => one.uuid === uuid)?.uuid
       }),
   },
+  backed_vm_uuid: {
+    what: 'VM',
+    find: (view, text) =>
+      uuidOf(text, (uuid) => view.getVm(uuid)?.uuid ?? (view.backupsOf(uuid).length > 0 ? uuid : undefined)),
+  },
+  backup_uuid: {
+    what: 'backup',
+    find: (view, text, { backed_vm_uuid = '' }) =>
+      uuidOf(text, (uuid) => view.backupsOf(backed_vm_uuid).find((one) => one.uuid === uuid)?.uuid),
+  },
   interface_id: {
     what: 'interface',
     find: (view, text, { vm_uuid = '' }) =>

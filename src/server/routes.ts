@@ -1,4 +1,5 @@
 import { ADDED } from './routesAdded.ts'
+import { BACKUPS } from './routesBackups.ts'
 import { SNAPSHOTS } from './routesSnapshots.ts'
 import { TEMPLATES } from './routesTemplates.ts'
 import { type Call, made, type Row, showMany, showOne, type Work } from './row.ts'
@@ -201,13 +202,6 @@ const control: readonly Row[] = [
   ofVm('POST', 'suspend/', 'VMControlView.suspend', 200, onVm('vm.suspend')),
 ]
 
-const backups: readonly Row[] = [
-  ofVm('POST', 'backups/', 'BackupView.backup', 200, later),
-  ofVm('DELETE', 'backups/:backup_uuid/', 'BackupView.delete', 204, later),
-  ofVm('GET', 'backups/', 'BackupView.index', 200, later),
-  ofVm('POST', 'backups/:backup_uuid/', 'BackupView.restore', 201, later),
-]
-
 /** The document has both `interface` and `interfaces`. */
 function orSingular(row: Row): Row {
   return { ...row, also: [row.path.replace('/interfaces/', '/interface/')] }
@@ -224,7 +218,6 @@ const disksAndInterfaces: readonly Row[] = [
     200,
     showMany('disks', diskShape, (call) => disksOf(needVm(call))),
   ),
-  ofVm('GET', 'disks/backups/:backup_uuid/', 'DiskView.index', 200, later),
   orSingular(ofVm('POST', 'interfaces/', 'InterfaceView.create', 201, onVm('nic.create', {}, interfaceForm), both)),
   orSingular(ofVm('DELETE', 'interfaces/:interface_id/', 'InterfaceView.delete', 204, onPart('nic.delete', 'nic'))),
   orSingular(
@@ -257,7 +250,7 @@ export const ROWS: readonly Row[] = [
   ...vms,
   ...control,
   ...SNAPSHOTS,
-  ...backups,
+  ...BACKUPS,
   ...disksAndInterfaces,
   ...ADDED,
 ]

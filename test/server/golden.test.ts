@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { formatApiTable } from '../../src/server/apiTable.ts'
 import { ROWS } from '../../src/server/routes.ts'
 import type { Row } from '../../src/server/row.ts'
+import { layBackups } from '../support/backupSite.ts'
 import { laySnapshots } from '../support/snapshotSite.ts'
 import type { Exchanges } from './exchange.ts'
+import { BACKUP_EXCHANGES } from './exchangesBackups.ts'
 import { SITE_EXCHANGES } from './exchangesSite.ts'
 import { SNAPSHOT_EXCHANGES } from './exchangesSnapshots.ts'
 import { TEMPLATE_EXCHANGES } from './exchangesTemplates.ts'
@@ -25,6 +27,7 @@ const EXCHANGES: Exchanges = {
   ...TEMPLATE_EXCHANGES,
   ...VM_EXCHANGES,
   ...SNAPSHOT_EXCHANGES,
+  ...BACKUP_EXCHANGES,
 }
 
 /** Rows whose answers are no documents; each has a test of its own in this room. */
@@ -44,6 +47,7 @@ async function tell(row: Row): Promise<string> {
   if (row.path.endsWith('/resume/')) await served.ask('POST', `/vms/${WEB}/suspend/`)
   if (row.path.endsWith('/migrate/')) joinSite(served.engine)
   if (row.path.includes('/snapshots/')) laySnapshots(served.engine, DB, WEB)
+  if (row.path.includes('/backups/')) layBackups(served.engine, DB)
   const parts: string[] = []
   for (const { title, path, headers = {}, body, after } of EXCHANGES[nameOf(row)] ?? []) {
     if (after !== undefined) await served.ask('POST', after)

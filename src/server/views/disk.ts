@@ -14,7 +14,7 @@ export function disksOf({ uuid: owner, disks }: Pick<Vm | Template, 'uuid' | 'di
   return disks.map((disk, order) => ({ disk, owner, order }))
 }
 
-function shapeFor(owner: 'vm' | 'template' | 'snapshot'): Shape<PlacedDisk> {
+function shapeFor(owner: 'vm' | 'template' | 'snapshot' | 'backup'): Shape<PlacedDisk> {
   return {
     name: 'disk',
     id: ({ disk }) => disk.uuid,
@@ -35,6 +35,7 @@ function shapeFor(owner: 'vm' | 'template' | 'snapshot'): Shape<PlacedDisk> {
 export const diskShape = shapeFor('vm')
 export const templateDiskShape = shapeFor('template')
 export const snapshotDiskShape = shapeFor('snapshot')
+export const backupDiskShape = shapeFor('backup')
 
 /** A disk that was just made: the document gives it no order. */
 export const newDiskShape: Shape<PlacedDisk> = {
