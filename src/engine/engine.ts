@@ -20,6 +20,7 @@ import { reviveStuck } from './jobs/revive.ts'
 import { createRunner } from './jobs/runner.ts'
 import { CATALOG } from './operations/catalog.ts'
 import { knowPms } from './roster.ts'
+import { createScheduler } from './schedules.ts'
 import { openStore } from './store/store.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
 import { type TerminalTarget, type TerminalWay, terminalTo } from './terminal.ts'
@@ -145,6 +146,15 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     await store.inventory.putSetting('self', config.self)
   const recovered = config.readOnly ? Promise.resolve() : runner.recover()
   recovered.catch(() => undefined)
+  const scheduler = createScheduler({
+    store,
+    clock,
+    async run(operation, params) {
+      await recovered.catch(() => undefined)
+      const { id } = await runner.start(need(operation), decodeParams(need(operation).params, params), 'schedule')
+      return (await runner.finished(id)).job
+    },
+  })
   const follow = createFollower(view, config.store !== 'memory')
   const unwatch = view.onChange((changes) => {
     beat.sync()
@@ -153,7 +163,9 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const leaving = new AbortController()
   const begin = async () => {
     if (config.demo) await furnishDemo({ store, observer, hypervisor: xen, host: hostOf }, leaving.signal)
-    if (config.watch === 'beat') beat.start()
+    if (config.watch !== 'beat') return
+    beat.start()
+    if (!config.readOnly) scheduler.start()
   }
   let isBehind = config.demo?.behind === true
   if (!isBehind) await begin()
@@ -230,6 +242,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
       leaving.abort()
       unwatch()
       beat.stop()
+      scheduler.stop()
       runner.close()
       await hosts.closeAll()
       await store.close()

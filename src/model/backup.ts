@@ -77,6 +77,8 @@ export interface Schedule {
   readonly createdAt: number
   /** The newest time that it was due and somebody took it on. */
   readonly takenAt?: number
+  /** Why the last time did not come to a backup. */
+  readonly problem?: string
 }
 
 /** How many are kept: the newest; of each day its newest, for so many days that have one; of each week likewise. */
@@ -85,6 +87,9 @@ export interface Retention {
   readonly keepDaily: number
   readonly keepWeekly: number
 }
+
+/** An increment on more than so many is refused by nobody, but reading it back passes through all: a full one is due. */
+export const MAX_INCREMENTS = 30
 
 /** What a backup holds of a VM: CD images and what it only reads are not in it. */
 export function backedUpDisks(vm: Pick<Vm, 'disks'>): readonly Disk[] {

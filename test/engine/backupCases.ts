@@ -1,13 +1,16 @@
 import { expect } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
 import { storedMib } from '../../src/model/backup.ts'
+import { snapshotsOf, volumesOf } from '../../src/model/layer.ts'
+import type { Vm } from '../../src/model/vm.ts'
 import type { OperationCase } from '../contract/operation.ts'
-import { act, makeVm, pmNamed } from '../support/acts.ts'
+import { act, makeVm, NEW_VM, pmNamed, startVm } from '../support/acts.ts'
 import type { World } from '../support/world.ts'
 
 /** Backups: made, read back, removed. */
 const BACKUP = '99999999-2222-4333-8444-555555555555'
-const LATER = '99999999-3333-4333-8444-555555555555'
+const ANEW = '99999999-4444-4333-8444-555555555555'
+const LATER = '88888888-3333-4333-8444-555555555555'
 
 /** A storlink beside the one that the VM lies on. */
 async function makePlace(world: World, level: 'FL' | 'BL' = 'FL'): Promise<number> {
@@ -28,7 +31,8 @@ async function move(world: World, from: string, to: string): Promise<void> {
   await run(world.site.host('xen1'), { argv: ['mv', from, to], effect: 'change' })
 }
 
-const wanted = (level?: 'FL' | 'BL') => async (world: World) => {
+/** What a backup is asked for with: of a new VM that is shut down, onto a storlink of its own. */
+export const wanted = (level?: 'FL' | 'BL') => async (world: World) => {
   const vm = await makeVm(world)
   return { vm: vm.uuid, name: 'monday', storlink: await makePlace(world, level), backup: BACKUP, desc: 'weekly' }
 }
@@ -62,9 +66,72 @@ function checkGone(world: World): void {
   expect(filesOf(world).filter((path) => path.startsWith('/srv/backups/'))).toEqual([])
 }
 
+const running = (level?: 'FL' | 'BL') => async (world: World) => {
+  const raw = await wanted(level)(world)
+  await startVm(world, raw.vm)
+  return raw
+}
+const domainOf = (world: World) => world.site.pm('xen1').domains.find((one) => one.uuid === NEW_VM.uuid)!
+
+/** The guest was left alone, and of all that was done in its QEMU only what notes its writes is left. */
+function checkRuns(world: World, noted: readonly string[]): void {
+  const { phase, blockJobs = [], addedNodes = [], objects = [], bitmaps = [], nbd } = domainOf(world)
+  expect([phase, blockJobs, addedNodes, objects]).toEqual(['up', [], [], []])
+  expect(nbd?.exports ?? []).toEqual(nbd?.socket === '/run/theirs.sock' ? [{ id: 'theirs', node: 'x', name: 'x' }] : [])
+  const names = noted.map((uuid) => `pengx-${uuid.slice(0, 8)}`)
+  expect([...new Set(bitmaps.map((bitmap) => bitmap.name))]).toEqual(names)
+  expect(filesOf(world).filter((path) => path.startsWith('/run/') && path.endsWith('.sock'))).toEqual([])
+  const known = world.engine.view.vms().flatMap((vm) => vm.disks.map((disk) => disk.path))
+  expect(filesOf(world).filter((path) => /^\/data\/[0-9a-f-]{36}\./.test(path) && !known.includes(path))).toEqual([])
+}
+
 export const BACKUP_CASES: readonly OperationCase[] = [
   { operation: 'backup.create', variant: 'of a VM that is shut down', prepare: wanted(), check: checkMade },
   { operation: 'backup.create', variant: 'onto logical volumes', prepare: wanted('BL'), check: checkMade },
+  {
+    operation: 'backup.create',
+    variant: 'of a VM that runs, read while its QEMU holds the moment',
+    prepare: running(),
+    check(world) {
+      checkMade(world)
+      checkRuns(world, [BACKUP])
+      expect(row(world)).toMatchObject({ live: true, fullBecause: 'there is no good backup on that storlink yet' })
+    },
+  },
+  {
+    operation: 'backup.create',
+    variant: 'of a VM that runs, by a QEMU that shows something else already, onto logical volumes',
+    async prepare(world) {
+      const raw = await running('BL')(world)
+      domainOf(world).nbd = { socket: '/run/theirs.sock', exports: [{ id: 'theirs', node: 'x', name: 'x' }] }
+      return { ...raw, incremental: 'no' }
+    },
+    check(world) {
+      checkMade(world)
+      checkRuns(world, [BACKUP])
+      expect(row(world).fullBecause).toBeUndefined()
+    },
+  },
+  {
+    operation: 'backup.create',
+    variant: 'of what a VM that runs has written since the last one',
+    async prepare(world) {
+      const raw = await running()(world)
+      await act(world, 'backup.create', raw)
+      return { ...raw, name: 'tuesday', backup: LATER }
+    },
+    check(world) {
+      const later = world.engine.view.needBackup(LATER)
+      expect(later).toMatchObject({ kind: 'incremental', parent: BACKUP, depth: 1, state: 'verified' })
+      expect(later.createdAt).toBeGreaterThan(row(world).createdAt)
+      expect(later.fullBecause).toBeUndefined()
+      for (const volume of later.volumes) {
+        const below = row(world).volumes.find((one) => one.disk === volume.disk)!.path
+        expect(world.site.filesOn('xen1')[volume.path]).toContain(` on ${below}`)
+      }
+      checkRuns(world, [LATER])
+    },
+  },
   {
     operation: 'backup.verify',
     async prepare(world) {
@@ -100,4 +167,99 @@ export const BACKUP_CASES: readonly OperationCase[] = [
       expect(filesOf(world).filter((path) => path.startsWith('/srv/backups/'))).toHaveLength(3)
     },
   },
+  {
+    operation: 'backup.restore',
+    variant: 'onto its VM',
+    async prepare(world) {
+      await backedUp()(world)
+      return { backup: BACKUP }
+    },
+    check: (world) => checkRestored(world, []),
+  },
+  {
+    operation: 'backup.restore',
+    variant: 'onto its VM with a snapshot below and a disk less, which is kept',
+    async prepare(world) {
+      const { vm } = await backedUp()(world)
+      await act(world, 'disk.delete', { vm, disk: 'xvdb' })
+      await act(world, 'snapshot.create', { vm, name: 'before' })
+      return { backup: BACKUP, keep: true }
+    },
+    check(world) {
+      checkRestored(world, ['before', 'before restore of monday'])
+      const { layers = [] } = world.engine.view.needVm(NEW_VM.uuid)
+      for (const { path } of layers.flatMap((layer) => layer.volumes)) expect(filesOf(world)).toContain(path)
+    },
+  },
+  {
+    operation: 'backup.restore',
+    variant: 'as a new VM, onto logical volumes',
+    async prepare(world) {
+      await backedUp()(world)
+      const storlink = await makePlace(world, 'BL')
+      return { backup: BACKUP, as: 'new', name: 'fresh again', storlink, uuid: ANEW }
+    },
+    check(world) {
+      const [old, made] = [NEW_VM.uuid, ANEW].map((uuid) => world.engine.view.needVm(uuid))
+      expect(made).toMatchObject({ name: 'fresh again', memoryMib: 512, seen: { state: 'shutdown' } })
+      expect(made!.vnc).toEqual({ listen: '127.0.0.1' })
+      expect(made!.nics[0]!.mac).not.toBe(old!.nics[0]!.mac)
+      expect(made!.disks.map((disk) => [disk.vdev, disk.backend])).toEqual([
+        ['xvda', 'qdisk'],
+        ['xvdb', 'qdisk'],
+      ])
+      for (const disk of made!.disks) expect(old!.disks.map((other) => other.uuid)).not.toContain(disk.uuid)
+      checkFiles(world, made!)
+    },
+  },
+  {
+    operation: 'backup.restore',
+    variant: 'of a VM that is gone',
+    async prepare(world) {
+      const { vm } = await backedUp()(world)
+      await act(world, 'vm.delete', { vm, disks: 'all' })
+      return { backup: BACKUP }
+    },
+    check(world) {
+      const vm = world.engine.view.needVm(NEW_VM.uuid)
+      expect(vm).toMatchObject({ name: 'fresh', origin: 'created', nics: [{ bridge: 'xenbr0' }] })
+      expect(vm.disks.map((disk) => disk.uuid)).toEqual(row(world).volumes.map((volume) => volume.disk))
+      expect(vm.nics[0]!.mac).toBe(row(world).spec.nics[0]!.mac)
+      checkFiles(world, vm)
+    },
+  },
+  {
+    operation: 'backup.drill',
+    async prepare(world) {
+      await backedUp()(world)
+      return { backup: BACKUP, seconds: 1, uuid: ANEW }
+    },
+    check(world) {
+      expect([row(world).drilledAt! > 0, row(world).drillProblem]).toEqual([true, undefined])
+      expect(world.engine.view.vms().filter((vm) => vm.name.startsWith('drill'))).toEqual([])
+      expect(world.site.pm('xen1').domains.filter((domain) => domain.config.nics.length === 0)).toEqual([])
+      expect(filesOf(world).filter((path) => path.includes('drill'))).toEqual([])
+    },
+  },
 ]
+
+function checkFiles(world: World, vm: Vm): void {
+  for (const { path } of vm.disks) expect(filesOf(world)).toContain(path)
+  expect(filesOf(world)).toContain(vm.configPath!)
+}
+
+/** Both disks are what the backup holds, and of what was there before only what is listed is left. */
+function checkRestored(world: World, snapshots: readonly string[]): void {
+  const vm = world.engine.view.needVm(NEW_VM.uuid)
+  expect(vm.disks.map((disk) => [disk.vdev, disk.sizeMib])).toEqual([
+    ['xvda', 1024],
+    ['xvdb', 64],
+  ])
+  expect(vm.disks.map((disk) => disk.uuid)).toEqual(row(world).volumes.map((volume) => volume.disk))
+  expect(vm.vnc?.password).toBe('verysafe')
+  expect([vm.layer, snapshotsOf(vm).map((one) => one.name)]).toEqual([undefined, [...snapshots]])
+  checkFiles(world, vm)
+  const known = world.engine.view.vms().flatMap((one) => volumesOf(one).map((volume) => volume.path))
+  const images = filesOf(world).filter((path) => /^\/data\/[0-9a-f-]{36}[^/]*$/.test(path))
+  expect(images.filter((path) => !known.includes(path))).toEqual([])
+}

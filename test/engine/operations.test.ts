@@ -7,6 +7,7 @@ import { BACKUP_CASES } from './backupCases.ts'
 import { DEVICE_CASES } from './deviceCases.ts'
 import { KEY_CASES } from './keyCases.ts'
 import { MIGRATE_CASES } from './migrateCases.ts'
+import { SCHEDULE_CASES } from './scheduleCases.ts'
 import { SNAPSHOT_CASES } from './snapshotCases.ts'
 import { STORLINK_CASES } from './storlinkCases.ts'
 import { TEMPLATE_CASES } from './templateCases.ts'
@@ -91,6 +92,7 @@ const CASES: readonly OperationCase[] = [
     check: (world) => expect(world.engine.view.pms().map((pm) => pm.name)).toEqual(['xen1']),
   },
   ...BACKUP_CASES,
+  ...SCHEDULE_CASES,
   ...DEVICE_CASES,
   ...TEMPLATE_CASES,
   ...KEY_CASES,

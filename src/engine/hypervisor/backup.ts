@@ -82,7 +82,7 @@ async function begin(qmp: Qmp, disks: readonly BackupDisk[], way: BackupWay, doi
 }
 
 /** What the guest writes through: the emulated drive for as long as it is there, since it goes when PV drivers come. */
-function blockOf(
+export function blockOf(
   blocks: readonly NamedBlock[],
   disk: { readonly vdev: string; readonly path: string },
 ): NamedBlock | undefined {

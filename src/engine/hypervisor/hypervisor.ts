@@ -11,6 +11,7 @@ import type { JobWay } from './blockJobs.ts'
 import type { Patience } from './devices.ts'
 import type { LayerPull, LayerSwitch } from './layers.ts'
 import type { Migration, MigrationWay } from './migrate.ts'
+import type { MomentDisk, MomentMeans, MomentWay } from './moment.ts'
 
 /** One domain as a look sees it. */
 export interface DomainSeen {
@@ -147,6 +148,30 @@ export interface Hypervisor {
   backupDisks(host: Host, domid: number, disks: readonly BackupDisk[], way: BackupWay): Promise<void>
   /** Ends what an attempt of that name left at work; none there is done. */
   cancelJobs(host: Host, domid: number, way: Pick<JobWay, 'name' | 'clock'>): Promise<void>
+  /** What a moment of those disks can be made with; looks only. */
+  momentMeans(host: Host, domid: number, disks: readonly Pick<MomentDisk, 'vdev' | 'path'>[]): Promise<MomentMeans>
+  /** Begins a moment of all disks that is read (moment.ts, `momentUrl`) until it is released. */
+  holdMoment(host: Host, domid: number, disks: readonly MomentDisk[], way: MomentWay, bitmap: string): Promise<void>
+  /** Fails where a held moment is lost. */
+  needMoment(host: Host, domid: number, disks: readonly MomentDisk[], way: Pick<MomentWay, 'name'>): Promise<void>
+  /** Copies a moment of all disks, or what was written since an earlier one, into their scratch volumes. */
+  copyMoment(
+    host: Host,
+    domid: number,
+    disks: readonly MomentDisk[],
+    way: MomentWay,
+    bitmap: string,
+    since: string | undefined,
+  ): Promise<void>
+  /** Lets go of all that an attempt of that name left; with `bitmap` of what notes the writes since, too. */
+  releaseMoment(
+    host: Host,
+    domid: number,
+    way: Pick<MomentWay, 'name' | 'clock' | 'socket'>,
+    bitmap?: string,
+  ): Promise<void>
+  /** Of those that pengx has begun on the domain's disks. */
+  forgetBitmaps(host: Host, domid: number, isMeant: (name: string) => boolean): Promise<void>
   /** The image that QEMU writes to for each disk that it serves; none where the domain has no QEMU. */
   writtenImages(host: Host, domid: number): Promise<ReadonlyMap<string, string>>
   /** Moves running disks onto overlays that are there, all at one moment; those that are there already stay. */
@@ -184,7 +209,7 @@ export interface Hypervisor {
   /** Suspended for a migration or a save. */
   isSuspended(domain: DomainSeen): boolean
   /** Lets a suspended guest go on where it is; one that is not suspended is left alone. */
-  resumeSuspended(host: Host, domid: number, tag: string): Promise<void>
+  resumeSuspended(host: Host, domid: number, tag: string, clock: Clock): Promise<void>
   /** The images that a domain's QEMU writes to; undefined where it has none. */
   openImages(host: Host, domid: number): Promise<readonly string[] | undefined>
   /** Waits until what had the disks of a domain that is gone has closed them. */

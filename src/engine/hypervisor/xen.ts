@@ -28,6 +28,7 @@ import type { Hypervisor } from './hypervisor.ts'
 import { pullLayer, switchDisks, writtenImages } from './layers.ts'
 import { domains, look } from './look.ts'
 import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
+import { copyMoment, forgetBitmaps, holdMoment, momentMeans, needMoment, releaseMoment } from './moment.ts'
 import { resizeDisk } from './resizeDisk.ts'
 
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
@@ -47,6 +48,12 @@ export const xen: Hypervisor = {
   resizeDisk,
   refuseBackup,
   backupDisks,
+  momentMeans,
+  holdMoment,
+  needMoment,
+  copyMoment,
+  releaseMoment,
+  forgetBitmaps,
   cancelJobs,
   switchDisks,
   writtenImages,

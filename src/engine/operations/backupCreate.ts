@@ -7,20 +7,36 @@ import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
 import { type BackupFacts, gatherBackup } from './backupFacts.ts'
 import { manifestStep } from './backupManifest.ts'
-import { digestIn, packStep, readBackStep, recordBackupStep } from './backupSteps.ts'
-import { backupsLock, refuseBackupName, refuseReach } from './backupSubject.ts'
+import { forgetNotesStep, heldSteps, letGoStep, momentIn, momentStep, roomSteps, sourceOf } from './backupMoment.ts'
+import { digestIn, type Pack, packStep, readBackStep, recordBackupStep } from './backupSteps.ts'
+import { backupsLock, imageOf, refuseBackupName, refuseReach } from './backupSubject.ts'
 import { locksOfLayers } from './snapshotSubject.ts'
 import { refuseState, vmField, vmOperation } from './vmSubject.ts'
 
 /**
  * A backup is made in the order that lets it be counted on: its volumes are written, read again from their disk and
- * compared with what the VM's disks hold, and only then is there a backup.
+ * compared with what the VM's disks hold (or held, at the moment of one that runs), and only then is there a backup.
  */
 const params = z.object({
   vm: vmField,
   name: field(z.string().trim().optional(), { title: 'Name', help: 'none given: the date and time' }),
   storlink: field(z.number().int(), { title: 'Storlink', from: 'storlink' }),
   desc: field(z.string().default(''), { title: 'Note' }),
+  incremental: field(z.enum(['auto', 'no']).default('auto'), {
+    title: 'Incremental',
+    help: 'auto: only what was written since the last good one, where that was noted; no: a full one',
+  }),
+  rate: field(z.number().int().min(0).max(100_000).default(50), {
+    title: 'Rate',
+    help: 'at most so many MiB a second are read of a VM that runs, so that its guest keeps its speed; 0: no limit',
+    advanced: true,
+  }),
+  scratch: field(z.number().int().optional(), {
+    title: 'Scratch',
+    from: 'storlink',
+    help: 'where what a running guest overwrites meanwhile is kept; else beside each disk',
+    advanced: true,
+  }),
   backup: field(z.string().refine(isUuid, 'is not a UUID').optional(), {
     title: 'UUID',
     help: 'of the backup; none given: a new one',
@@ -38,15 +54,17 @@ function dateName(at: Date): string {
 
 function refuse(p: Params, view: View): string | undefined {
   const vm = view.needVm(p.vm)
-  const state = refuseState(vm, view, ['shutdown'], { crashed: 'power it off first' })
+  const state = refuseState(vm, view, ['shutdown', 'running', 'paused'], { crashed: 'power it off first' })
   if (state) return state
   if (backedUpDisks(vm).length === 0) return 'it has no disk that is written to'
   const storlink = view.needStorlink(p.storlink)
   const name = p.name === undefined ? undefined : refuseBackupName(p.vm, p.name, view)
-  return name ?? refuseReach(storlink, vm.pm, view)
+  const scratch = p.scratch === undefined ? undefined : refuseReach(view.needStorlink(p.scratch), vm.pm, view)
+  return name ?? refuseReach(storlink, vm.pm, view) ?? scratch
 }
 
 function rowOf(p: Params, facts: BackupFacts, cx: Context): Backup {
+  const { parent, fullBecause } = facts
   return {
     uuid: p.backup!,
     vm: facts.vm,
@@ -54,9 +72,11 @@ function rowOf(p: Params, facts: BackupFacts, cx: Context): Backup {
     name: p.name!,
     desc: p.desc,
     storlink: facts.storlink,
-    kind: 'full',
-    depth: 0,
-    live: false,
+    kind: parent ? 'incremental' : 'full',
+    ...(fullBecause === null ? {} : { fullBecause }),
+    ...(parent ? { parent: parent.uuid } : {}),
+    depth: parent ? parent.depth + 1 : 0,
+    live: facts.live !== null,
     state: 'verified',
     checkedAt: cx.clock.now(),
     spec: facts.spec,
@@ -64,34 +84,56 @@ function rowOf(p: Params, facts: BackupFacts, cx: Context): Backup {
       ...{ ...volume, disk, vdev, format: source.format, sizeMib },
       ...digestIn(cx, vdev),
     })),
-    createdAt: facts.at,
+    createdAt: facts.live ? momentIn(cx) : facts.at,
   }
 }
 
-function plan(p: Params, facts: BackupFacts): Step[] {
-  const { pm, level } = facts
-  const packs = facts.disks.map(({ vdev, sizeMib, source, level: sourceLevel, volume }) => {
-    return { vdev, sizeMib, source, sourceLevel, target: { path: volume.path }, pm, level }
+function packsOf(p: Params, facts: BackupFacts): Pack[] {
+  const { pm, level, live, parent } = facts
+  return facts.disks.map(({ disk, vdev, sizeMib, source, level: sourceLevel, volume }, index) => {
+    const below = parent?.volumes.find((one) => one.disk === disk)
+    const target = { path: volume.path, ...(below ? { backing: imageOf(below) } : {}) }
+    const rest = { vdev, sizeMib, target, pm, level }
+    return live ? { ...rest, source: sourceOf(p.backup!, { ...facts, live }, index) } : { ...rest, source, sourceLevel }
   })
+}
+
+function plan(p: Params, facts: BackupFacts): Step[] {
+  const packs = packsOf(p, facts)
   const row = (cx: Context) => rowOf(p, facts, cx)
+  const write = [...packs.map(packStep), ...packs.map(readBackStep)]
+  const record = [manifestStep(facts.manifest, facts, row, facts.tools), recordBackupStep(p.backup!, row)]
+  const { live } = facts
+  if (!live) return [...write, ...record]
+  const running = { ...facts, live }
   return [
-    ...packs.map(packStep),
-    ...packs.map(readBackStep),
-    manifestStep(facts.manifest, facts, row, facts.tools),
-    recordBackupStep(p.backup!, row),
+    ...roomSteps(running),
+    momentStep(p.backup!, p.rate, running),
+    ...write,
+    ...heldSteps(p.backup!, running),
+    letGoStep(p.backup!, running),
+    ...record,
+    forgetNotesStep(running),
   ]
 }
 
 export const backupCreate = vmOperation<Params, BackupFacts & Json>({
   name: 'backup.create',
   title: 'back up',
-  help: 'Copies what the disks of a VM hold to a storlink, compressed, and reads it back before it counts.',
+  help: 'Copies what the disks of a VM hold at one moment to a storlink, and reads it back; a running guest goes on.',
   danger: 'safe',
   params,
   complete: (p) => ({ ...p, name: p.name ?? dateName(new Date()), backup: p.backup ?? newUuid() }),
-  locks: ({ vm, storlink }, view) => [...locksOfLayers(vm, storlink, view), backupsLock(vm, 'exclusive')],
+  locks: (p, view) => [
+    ...locksOfLayers(p.vm, p.storlink, view),
+    ...(p.scratch === undefined ||
+    locksOfLayers(p.vm, p.storlink, view).some(({ key }) => key === `storlink:${p.scratch}`)
+      ? []
+      : [{ key: `storlink:${p.scratch}`, mode: 'shared' as const }]),
+    backupsLock(p.vm, 'exclusive'),
+  ],
   refuse,
-  gather: (p, cx) => gatherBackup({ vm: p.vm, storlink: p.storlink, backup: p.backup! }, cx),
+  gather: (p, cx) => gatherBackup({ ...p, backup: p.backup! }, cx),
   plan,
   result: ({ backup, name }) => ({ uuid: backup ?? '', name: name ?? '' }),
 })

@@ -16,6 +16,7 @@ import {
   placeOf,
   refuseBackupPlace,
 } from './backupSubject.ts'
+import { retentionFields } from './retentionFields.ts'
 
 /**
  * Deleting sets the volumes aside first, so that they can still come back; then the backups are forgotten, which is the
@@ -102,15 +103,6 @@ export const backupDelete = backupOperation<BackupParams, Facts & Json>(
   },
   ({ backup }, view) => [backupsLock(view.needBackup(backup).vm, 'exclusive')],
 )
-
-const count = (standard: number, title: string, help: string) =>
-  field(z.number().int().min(0).max(10_000).default(standard), { title, help })
-
-export const retentionFields = {
-  keepLast: count(7, 'Keep newest', 'so many of the newest good ones stay'),
-  keepDaily: count(7, 'Keep daily', 'the newest good one of each of so many days stays'),
-  keepWeekly: count(4, 'Keep weekly', 'the newest good one of each of so many weeks stays'),
-}
 
 const pruneParams = z.object({
   vm: field(z.string().min(1), { title: 'VM', from: 'vm' }),

@@ -1,12 +1,12 @@
 import { newUuid } from '../../lib/ids.ts'
-import { type BackedUpVm, backedUpDisks, specOf } from '../../model/backup.ts'
+import { type BackedUpVm, type Backup, backedUpDisks, specOf } from '../../model/backup.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Vm } from '../../model/vm.ts'
 import { run } from '../host/run.ts'
 import type { Context } from '../jobs/operation.ts'
 import { qemuImgVersion } from '../tools/qemuPack.ts'
-import type { Image } from '../volumes/volumeDriver.ts'
+import { type BackupDisk, gatherLive, type Live, type Wanted } from './backupLive.ts'
 import { manifestPath, type Tools } from './backupManifest.ts'
 import type { Place } from './backupSubject.ts'
 import { levelOf } from './diskSubject.ts'
@@ -14,16 +14,6 @@ import { livingDomain } from './vmChange.ts'
 import { needNoDomain } from './vmSubject.ts'
 
 /** What is looked at before a backup is made: where the disks are, what they hold, where their volumes will lie. */
-export type BackupDisk = {
-  /** The disk's UUID. */
-  readonly disk: string
-  readonly vdev: string
-  readonly source: Image & Json
-  readonly level: Place['level']
-  readonly sizeMib: number
-  readonly volume: { readonly uuid: string; readonly path: string }
-}
-
 export type BackupFacts = Place & {
   readonly vm: string
   readonly vmName: string
@@ -33,12 +23,11 @@ export type BackupFacts = Place & {
   readonly tools: Tools
   readonly disks: readonly BackupDisk[]
   readonly at: number
-}
-
-export interface Wanted {
-  readonly vm: string
-  readonly storlink: number
-  readonly backup: string
+  /** How a VM that runs is backed up; null: it does not run. */
+  readonly live: Live | null
+  /** What it lies on; null: it is a full one. */
+  readonly parent: (Backup & Json) | null
+  readonly fullBecause: string | null
 }
 
 export async function gatherBackup(wanted: Wanted, cx: Context): Promise<BackupFacts> {
@@ -49,7 +38,11 @@ export async function gatherBackup(wanted: Wanted, cx: Context): Promise<BackupF
   const host = cx.host(vm.pm)
   const { freeMib } = await cx.volumes(storlink.level).inspect(host, storlink.link)
   const disks = await gatherDisks(vm, wanted, cx)
-  const needed = disks.reduce((sum, disk) => sum + disk.usedMib, 0)
+  const stopped = 'the VM does not run, and only its QEMU notes what is written'
+  const live = domain && (await gatherLive({ vm, domid: domain.domid, disks, wanted }, cx))
+  const fullBecause = wanted.incremental === 'no' ? null : live ? live.fullBecause : stopped
+  if (fullBecause !== null) cx.notice(`it is a full one: ${fullBecause}`)
+  const needed = live?.parent ? 0 : disks.reduce((sum, disk) => sum + disk.usedMib, 0)
   if (freeMib < needed)
     cx.notice(`${storlink.name} has ${freeMib} MiB free, and the disks hold ${needed}: compressed they may fit, or not`)
   const said = await run(host, qemuImgVersion())
@@ -64,6 +57,9 @@ export async function gatherBackup(wanted: Wanted, cx: Context): Promise<BackupF
     tools: { qemuImg: said.stdout.split('\n')[0] ?? '', xen: cx.view.needPm(vm.pm).seen.xenVersion ?? '' },
     disks: disks.map(({ usedMib: _used, ...disk }) => disk),
     at: cx.clock.now(),
+    live: live?.live ?? null,
+    parent: (live?.parent as (Backup & Json) | undefined) ?? null,
+    fullBecause,
   }
 }
 

@@ -5,7 +5,7 @@ import type { Context, Step } from '../jobs/operation.ts'
 import { laidOn } from '../tools/qemuPack.ts'
 import { needSame } from '../volumes/pack.ts'
 import type { Digest, Image, PackTarget } from '../volumes/volumeDriver.ts'
-import type { Place } from './backupSubject.ts'
+import { looksOnly, type Place } from './backupSubject.ts'
 
 /** The steps that every way of making a backup has: write a disk's volume, read it back, write it down. */
 
@@ -45,6 +45,7 @@ export function readBackStep({ vdev, sizeMib, source, target, pm, level }: Pack)
       await needSame(cx.host(pm), source, target, say, cx.signal)
       return (await cx.volumes(level).digest(cx.host(pm), target.path, cx.signal)) as Digest & Json
     },
+    undo: looksOnly,
   }
 }
 
@@ -61,6 +62,7 @@ export function digestIn(cx: Context, vdev: string): Digest {
 export function recordBackupStep(uuid: string, backup: (cx: Context) => Backup): Step {
   return {
     name: 'record',
+    pivot: true,
     async do(cx) {
       if (!cx.view.getBackup(uuid)) await cx.inventory.putBackup(backup(cx))
       return null

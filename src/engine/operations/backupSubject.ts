@@ -4,7 +4,7 @@ import type { Backup, BackupVolume } from '../../model/backup.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level, Storlink } from '../../model/storlink.ts'
-import { refuseName } from '../../model/vm.ts'
+import { refuseName, type Vm } from '../../model/vm.ts'
 import type { Context, Lock, Operation } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
 import type { View } from '../store/view.ts'
@@ -98,3 +98,12 @@ export async function wakeVolumes(backup: Pick<Backup, 'volumes'>, { pm, level }
     await driver.chain(host, imageOf(volume))
   }
 }
+
+/** The row of a VM, as long as it has one. */
+export function vmOfBackup(backup: Pick<Backup, 'vm'>, view: View): Vm | undefined {
+  const vm = view.getVm(backup.vm)
+  return vm?.origin === 'found' ? undefined : vm
+}
+
+/** The undo of a step that only looks: there is nothing to take back. */
+export async function looksOnly(): Promise<void> {}

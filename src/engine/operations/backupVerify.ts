@@ -10,6 +10,7 @@ import {
   backupOperation,
   backupParams,
   backupsLock,
+  looksOnly,
   nameOf,
   type Place,
   placeOf,
@@ -40,6 +41,7 @@ function placeStep({ chain, manifest, ...place }: Facts): Step {
       await wakeVolumes(top!, place, cx).catch(() => undefined)
       return null
     },
+    undo: looksOnly,
   }
 }
 
@@ -60,6 +62,7 @@ function readStep(backup: Backup, volume: BackupVolume, { pm, level }: Place): S
         throw error
       }
     },
+    undo: looksOnly,
   }
 }
 

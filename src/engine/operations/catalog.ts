@@ -2,6 +2,8 @@ import type { AnyOperation } from '../jobs/operation.ts'
 import { vmAdopt, vmForget } from './adopt.ts'
 import { backupCreate } from './backupCreate.ts'
 import { backupDelete, backupPrune } from './backupDelete.ts'
+import { backupDrill } from './backupDrill.ts'
+import { backupRestore } from './backupRestore.ts'
 import { backupVerify } from './backupVerify.ts'
 import { diskGrow } from './diskGrow.ts'
 import { diskCreate, diskDelete } from './disks.ts'
@@ -9,6 +11,7 @@ import { isoEject, isoInsert } from './iso.ts'
 import { nicCreate, nicDelete, nicUpdate } from './nics.ts'
 import { pmSpreadKeys } from './pmKeys.ts'
 import { pmAdd, pmRemove, pmTrust } from './pms.ts'
+import { scheduleCreate, scheduleDelete, scheduleUpdate } from './schedules.ts'
 import { snapshotCreate } from './snapshotCreate.ts'
 import { snapshotDelete } from './snapshotDelete.ts'
 import { snapshotUpdate } from './snapshotEdit.ts'
@@ -54,9 +57,14 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       isoInsert,
       isoEject,
       backupCreate,
+      backupRestore,
       backupVerify,
+      backupDrill,
       backupDelete,
       backupPrune,
+      scheduleCreate,
+      scheduleUpdate,
+      scheduleDelete,
       vmCreate,
       vmAdopt,
       vmForget,

@@ -7,6 +7,7 @@ import { countersOf, remove, startCounting, stopCounting } from './guests.ts'
 import { findBlock, openBlocks, type QmpCommand, qmpError } from './qmpBlocks.ts'
 import { QMP_JOBS } from './qmpJobs.ts'
 import { QMP_LAYERS } from './qmpLayers.ts'
+import { bitmapsOn } from './qmpMoments.ts'
 import { anonymous } from './qmpNodes.ts'
 import type { BlockNode, FileNode, ImageHeader, PmState } from './state.ts'
 
@@ -95,7 +96,7 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
       if (call.args.flat === true) delete flat['backing-image']
       const readOnly: boolean = disk.readOnly || depth > 0
       const at = String(image.filename)
-      nodes.push({ ...inserted(flat, name, readOnly), backing_file_depth: depthOf(image) })
+      nodes.push({ ...inserted(flat, name, readOnly), backing_file_depth: depthOf(image), ...bitmapsOn(call, name) })
       const size = nodeAt(call.pm, at)
       const file = {
         'virtual-size': size?.size ?? 0,

@@ -6,19 +6,29 @@ import { allocatedFor, findNode, freeBytes, mountOf, setAllocated } from './file
 import { chainAllocated, openImage } from './programs/qemuImages.ts'
 import { findBlock, type QmpAnswer, type QmpCall, type QmpCommand, qmpError } from './qmpBlocks.ts'
 import { concludeStream, snapshotSync } from './qmpLayers.ts'
+import { addBitmap, lacksBitmap, QMP_MOMENTS } from './qmpMoments.ts'
 import type { SimBlockJob } from './state.ts'
 
 const MS_PER_GIB = 400
+/** Survives JSON, which Infinity does not. */
+const NEVER = 8.64e15
 
 const blockdevAdd: QmpCommand = ({ pm, domain, args, world }) => {
   const name = String(args['node-name'] ?? '')
-  const file = args.file as { filename?: string } | undefined
-  const path = file?.filename ?? ''
+  const file = args.file as { filename?: string } | string | undefined
+  // A filter stands on a node that is there.
+  const below = domain.addedNodes?.find((node) => node.name === file)
+  const path = below?.path ?? (typeof file === 'object' ? file.filename : undefined) ?? ''
   if (domain.addedNodes?.some((node) => node.name === name)) return qmpError(`Duplicate nodes with node-name='${name}'`)
   const node = findNode(pm, path)
   if (node?.kind !== 'file' && node?.kind !== 'block')
     return qmpError(`Could not open '${path}': No such file or directory`)
-  domain.addedNodes = [...(domain.addedNodes ?? []), { name, path, format: String(args.driver) }]
+  const format = below?.format ?? String(args.driver)
+  const backing = typeof args.backing === 'string' ? { backing: args.backing } : {}
+  domain.addedNodes = [
+    ...(domain.addedNodes ?? []),
+    { name, path, format, ...below, ...backing, ...(below ? { on: below.name, name } : {}) },
+  ]
   world.save()
   return { return: {} }
 }
@@ -27,7 +37,13 @@ const blockdevDel: QmpCommand = ({ domain, args, world }) => {
   const name = String(args['node-name'] ?? '')
   if (!domain.addedNodes?.some((node) => node.name === name))
     return qmpError(`Failed to find node with node-name='${name}'`)
-  if (domain.blockJobs?.some((job) => job.target === name && !job.concluded)) return qmpError(`Node ${name} is in use`)
+  const used = domain.blockJobs?.some((job) => job.target === name && !job.concluded)
+  if (
+    used ||
+    domain.addedNodes.some((node) => node.on === name) ||
+    domain.nbd?.exports.some((one) => one.node === name)
+  )
+    return qmpError(`Node ${name} is in use`)
   domain.addedNodes = domain.addedNodes.filter((node) => node.name !== name)
   world.save()
   return { return: {} }
@@ -44,12 +60,18 @@ const transaction: QmpCommand = (call) => {
       switches.push(moved.apply)
       continue
     }
+    if (type === 'block-dirty-bitmap-add') {
+      const added = addBitmap(call, data)
+      if ('error' in added) return qmpError(added.error)
+      switches.push(added.apply)
+      continue
+    }
     if (type !== 'blockdev-backup') return qmpError(`transaction: ${type} is not simulated`)
     const job = backupJob(call, data)
     if ('error' in job) return { error: { class: 'GenericError', desc: job.error } }
     made.push(job.job)
   }
-  // All of a transaction ends with its slowest.
+  // All of a transaction ends with its slowest; what only keeps what is overwritten ends when it is told to.
   const endsAt = Math.max(...made.map((job) => job.endsAt))
   call.domain.blockJobs = [...(call.domain.blockJobs ?? []), ...made.map((job) => ({ ...job, endsAt }))]
   for (const move of switches) move()
@@ -71,8 +93,10 @@ function backupJob(call: QmpCall, data: Record<string, unknown>): { job: SimBloc
   if (typeof to === 'string') return { error: to }
   const { virtualSize } = from.header
   if (virtualSize !== to.header.virtualSize) return { error: 'Source and target image have different sizes' }
+  const lacking = lacksBitmap(call, data)
+  if (lacking !== undefined) return { error: lacking }
   const now = world.clock.now()
-  const bytes = Math.min(virtualSize, chainAllocated(pm, from))
+  const bytes = data.sync === 'full' ? Math.min(virtualSize, chainAllocated(pm, from)) : Math.min(virtualSize, 65_536)
   const takes = (bytes / 1073741824) * MS_PER_GIB * world.pace
   const job: SimBlockJob = {
     id,
@@ -81,7 +105,7 @@ function backupJob(call: QmpCall, data: Record<string, unknown>): { job: SimBloc
     bytes,
     virtualSize,
     startedAt: now,
-    endsAt: now + takes,
+    endsAt: data.sync === 'none' ? NEVER : now + takes,
   }
   return { job }
 }
@@ -152,4 +176,5 @@ export const QMP_JOBS: Record<string, QmpCommand> = {
   'job-dismiss': dismissJob,
   'job-cancel': cancelJob,
   'block-job-cancel': cancelJob,
+  ...QMP_MOMENTS,
 }

@@ -102,8 +102,13 @@ export interface Domain {
   /** The guest has PV drivers, so it hears control/shutdown. */
   paravirt: boolean
   /** Nodes that QMP added (blockdev-add), and QEMU's jobs: gone with the domain. */
-  addedNodes?: { name: string; path: string; format: string }[]
+  addedNodes?: { name: string; path: string; format: string; on?: string; backing?: string }[]
   blockJobs?: SimBlockJob[]
+  bitmaps?: { node: string; name: string }[]
+  /** What QEMU shows on a socket. */
+  nbd?: { socket: string; exports: { id: string; node: string; name: string }[] }
+  /** Objects of QEMU's that QMP added, as limits of speed. */
+  objects?: string[]
   /** QEMU was told to stop its block devices (QMP `stop`). */
   qemuStopped?: true
   /** QEMU has let go of its images for another to take them (QMP `xen-save-devices-state`). */

@@ -67,6 +67,7 @@ export function toScheduleRow({ retention, ...schedule }: Schedule, rev: number)
     incremental: schedule.incremental ? 1 : 0,
     enabled: schedule.enabled ? 1 : 0,
     takenAt: schedule.takenAt ?? null,
+    problem: schedule.problem ?? null,
     rev,
   }
 }
@@ -78,6 +79,7 @@ export function fromScheduleRow(row: ScheduleRow): Schedule {
     incremental: row.incremental === 1,
     enabled: row.enabled === 1,
     takenAt: row.takenAt ?? undefined,
+    problem: row.problem ?? undefined,
     retention: { keepLast, keepDaily, keepWeekly },
   }
 }

@@ -49,5 +49,6 @@ export interface ScheduleRow {
   enabled: number
   createdAt: number
   takenAt: number | null
+  problem: string | null
   rev: number
 }

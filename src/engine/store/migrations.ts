@@ -181,7 +181,7 @@ export const MIGRATIONS: readonly string[] = [
     incremental integer not null check (incremental in (0, 1)), rateMib integer not null check (rateMib >= 0),
     keepLast integer not null check (keepLast >= 0), keepDaily integer not null check (keepDaily >= 0),
     keepWeekly integer not null check (keepWeekly >= 0), enabled integer not null check (enabled in (0, 1)),
-    createdAt integer not null, takenAt integer, rev integer not null) strict;
+    createdAt integer not null, takenAt integer, problem text, rev integer not null) strict;
   create index schedulesByStorlink on schedules (storlink);
   create index schedulesByRev on schedules (rev);
   `,

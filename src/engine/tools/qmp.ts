@@ -236,3 +236,37 @@ export function parseBlockJobs(answer: Json): BlockJob[] {
     ...(error === undefined ? {} : { error }),
   }))
 }
+
+/** A node of QEMU's block layer. */
+export interface NodeSeen {
+  readonly name: string
+  /** Dirty bitmaps that note every write and can be counted on, and how much they have noted. */
+  readonly bitmaps: readonly { readonly name: string; readonly bytes: number }[]
+  readonly allBitmaps: readonly string[]
+}
+
+/** The answer to `query-named-block-nodes`. */
+export function parseNodes(answer: Json): NodeSeen[] {
+  const rows = answer as readonly {
+    readonly 'node-name'?: string
+    readonly 'dirty-bitmaps'?: readonly {
+      readonly name?: string
+      readonly recording: boolean
+      readonly busy: boolean
+      readonly inconsistent?: boolean
+      readonly count?: number
+    }[]
+  }[]
+  return rows.map(({ 'node-name': name = '', 'dirty-bitmaps': bitmaps = [] }) => ({
+    name,
+    bitmaps: bitmaps.flatMap(({ name: bitmap, recording, busy, inconsistent, count = 0 }) =>
+      bitmap !== undefined && recording && !busy && !inconsistent ? [{ name: bitmap, bytes: count }] : [],
+    ),
+    allBitmaps: bitmaps.flatMap((one) => one.name ?? []),
+  }))
+}
+
+/** The answer to `query-block-exports`, by id. */
+export function parseExports(answer: Json): string[] {
+  return (answer as readonly { readonly id: string }[]).map(({ id }) => id)
+}

@@ -30,6 +30,7 @@ export interface Image {
 
 /** Opens an image as qemu-img would: with a format it must be of that format; without one the header tells. */
 export function openImage(pm: PmState, path: string, format?: string): Image | string {
+  if (path.startsWith('nbd+unix:')) return openShown(pm, path)
   const clean = path.replace(/^json:.*"filename":\s*"([^"]+)".*$/, '$1')
   const node = findNode(pm, clean)
   if (node === undefined) return `Could not open '${path}': No such file or directory`
@@ -39,6 +40,28 @@ export function openImage(pm: PmState, path: string, format?: string): Image | s
   if (format !== undefined && format !== 'raw' && format !== found.format) return `Image is not in ${format} format`
   const header = format === 'raw' && found.format !== 'raw' ? { format: 'raw', virtualSize: node.size } : found
   return { path: clean, node, header }
+}
+
+/** A disk's moment as its QEMU shows it: bytes without a format, as many as the disk holds. */
+function openShown(pm: PmState, url: string): Image | string {
+  const [, name, socket] = /^nbd\+unix:\/\/\/([^?]*)\?socket=(.*)$/.exec(url) ?? []
+  const domain = pm.domains.find((one) => one.nbd?.socket === socket)
+  if (domain === undefined) return `Failed to connect to '${socket}': Connection refused`
+  const shown = domain.nbd?.exports.find((one) => one.name === name)
+  const scratch = domain.addedNodes?.find((node) => node.name === shown?.node)
+  const image = scratch && openImage(pm, scratch.path, scratch.format)
+  if (!scratch || !image || typeof image === 'string') return `Requested export not available: ${name}`
+  const disk = domain.config.disks.find((one) => (one.nodeName ?? `${one.vdev}-${one.format}`) === scratch.backing)
+  const below = disk && openImage(pm, disk.livePath ?? disk.path, disk.livePath === undefined ? disk.format : 'qcow2')
+  if (!below || typeof below === 'string') return `Requested export not available: ${name}`
+  const { virtualSize } = below.header
+  const node: FileNode = {
+    ...(image.node as FileNode),
+    kind: 'file',
+    allocated: chainAllocated(pm, below),
+    size: virtualSize,
+  }
+  return { path: url, node, header: { format: 'raw', virtualSize } }
 }
 
 /** The lock that it asks for: none (`-U`), so that nobody writes, or so that it may write itself. */

@@ -1,0 +1,275 @@
+import { PengxError } from '../../model/error.ts'
+import type { Json } from '../../model/json.ts'
+import { batch } from '../host/batch.ts'
+import type { Host } from '../host/host.ts'
+import { run, runAll } from '../host/run.ts'
+import { fileExists, removeFile } from '../tools/files.ts'
+import { parseBlockJobs, parseExports, parseNodes, type Qmp } from '../tools/qmp.ts'
+import { blockOf } from './backup.ts'
+import { cancelJobs, followJobs, type JobWay, namedBlocks } from './blockJobs.ts'
+import { withMonitor } from './monitor.ts'
+
+/**
+ * One moment of all disks of a running guest, held or copied while the guest goes on writing where it writes: nothing of
+ * its configuration changes, so whatever ends in between leaves only jobs and scratch volumes behind.
+ *
+ * Held: what the guest overwrites goes into a scratch volume first (`blockdev-backup sync=none`), which lies on the
+ * guest's own node and so reads as the moment did; QEMU shows it, read-only, on a socket (NBD) at a limited rate. A guest
+ * write fails where its scratch volume is full (QEMU 7.2 lets it fail rather than the backup), so that must have room for
+ * all that the disk holds. Copied: what has changed since an earlier moment, or everything, is written there at once.
+ */
+export interface MomentDisk {
+  readonly vdev: string
+  /** What the guest writes to. */
+  readonly path: string
+  /** An empty qcow2 volume, as large as the disk. */
+  readonly scratch: string
+}
+
+export interface MomentWay extends JobWay {
+  /** Where QEMU shows the moment. */
+  readonly socket: string
+  /** 0: as fast as it goes. */
+  readonly bytesPerSecond: number
+}
+
+/** What a moment of those disks can be made with. */
+export interface MomentMeans {
+  /** QEMU can show it, and shows nothing to anybody else. */
+  readonly canHold: boolean
+  /** Bitmaps that tell, for every one of the disks, what has been written since, and how much that is for each. */
+  readonly bitmaps: readonly { readonly name: string; readonly bytes: readonly number[] }[]
+}
+
+const MIB = 1024 * 1024
+
+/** Where a held moment of a disk is read. */
+export function momentUrl(socket: string, vdev: string): string {
+  return `nbd+unix:///${vdev}?socket=${socket}`
+}
+
+export async function momentMeans(
+  host: Host,
+  domid: number,
+  disks: readonly Pick<MomentDisk, 'vdev' | 'path'>[],
+): Promise<MomentMeans> {
+  const means = await withMonitor(host, domid, 'libxenstat', async (qmp): Promise<MomentMeans> => {
+    const commands = (await qmp.execute('query-commands')) as readonly { readonly name: string }[]
+    const hasServer = commands.some((command) => command.name === 'nbd-server-start')
+    const shown = hasServer ? parseExports(await qmp.execute('query-block-exports')) : []
+    const nodes = await sourcesOf(qmp, disks, `cannot look at the disks of domain ${domid}`)
+    const known = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const each = nodes.map((node) => known.find((one) => one.name === node.name)?.bitmaps ?? [])
+    const bitmaps = (each[0] ?? []).flatMap(({ name }) => {
+      const noted = each.map((own) => own.find((one) => one.name === name)?.bytes)
+      return noted.every((bytes) => bytes !== undefined) ? [{ name, bytes: noted }] : []
+    })
+    return { canHold: hasServer && shown.length === 0, bitmaps }
+  })
+  return means ?? { canHold: false, bitmaps: [] }
+}
+
+/** Begins a moment that is read until it is released; all disks at once. `bitmap` notes what is written from then on. */
+export async function holdMoment(
+  host: Host,
+  domid: number,
+  disks: readonly MomentDisk[],
+  way: MomentWay,
+  bitmap: string,
+): Promise<void> {
+  await releaseMoment(host, domid, way, bitmap)
+  const doing = `cannot hold a moment of domain ${domid} on ${host.name}`
+  const held = await withMonitor(
+    host,
+    domid,
+    'libxenstat',
+    async (qmp) => {
+      const sources = await sourcesOf(qmp, disks, doing)
+      for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, way, 'on it')
+      const jobs = sources.map(({ name }, index) => backupAction(way, index, name, { sync: 'none' }))
+      await qmp.execute('transaction', { actions: [...noteActions(sources, bitmap), ...jobs] })
+      await show(qmp, disks, way)
+      return true
+    },
+    way.signal,
+  )
+  if (!held) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
+}
+
+/** Fails where a moment that was begun is not held any more for every disk, or is not that of what the guest writes to. */
+export async function needMoment(
+  host: Host,
+  domid: number,
+  disks: readonly MomentDisk[],
+  way: Pick<MomentWay, 'name'>,
+): Promise<void> {
+  const doing = `the moment of domain ${domid} on ${host.name} is lost`
+  const held = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+    const sources = await sourcesOf(qmp, disks, doing)
+    const jobs = parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${way.name}-`))
+    const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const isOn = (index: number) => nodes.some((node) => node.name === `${way.name}-${index}`)
+    return sources.every(
+      (_source, index) =>
+        jobs.some(({ id, status }) => id === `${way.name}-${index}` && status === 'running') && isOn(index),
+    )
+  })
+  if (!held) throw new PengxError('commandFailed', `${doing}: its guest was rebooted or shut down, or its QEMU gave up`)
+}
+
+/**
+ * Copies what the disks hold at one moment into the scratch volumes: with `since`, what was written after the moment at
+ * which that bitmap was begun. That bitmap stays as it is: only who knows that the copy is good may let it go.
+ */
+export async function copyMoment(
+  host: Host,
+  domid: number,
+  disks: readonly MomentDisk[],
+  way: MomentWay,
+  bitmap: string,
+  since: string | undefined,
+): Promise<void> {
+  await releaseMoment(host, domid, way, bitmap)
+  const doing = `cannot copy a moment of domain ${domid} on ${host.name}`
+  const what: { readonly [key: string]: Json } =
+    since === undefined ? { sync: 'full' } : { sync: 'bitmap', bitmap: since, 'bitmap-mode': 'never' }
+  const begun = await withMonitor(
+    host,
+    domid,
+    'libxenstat',
+    async (qmp) => {
+      const sources = await sourcesOf(qmp, disks, doing)
+      for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, way, 'apart')
+      const more = { ...what, speed: way.bytesPerSecond }
+      const jobs = sources.map(({ name }, index) => backupAction(way, index, name, more))
+      // Not grouped: QEMU 7.2 cannot begin a bitmap in such a transaction. Each is waited for to its end.
+      await qmp.execute('transaction', { actions: [...noteActions(sources, bitmap), ...jobs] })
+      return true
+    },
+    way.signal,
+  )
+  if (!begun) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
+  await followJobs(host, domid, disks.length, way, doing)
+}
+
+/** Lets go of all that an attempt of that name left in the domain's QEMU; with `bitmap` of that too. None there is done. */
+export async function releaseMoment(
+  host: Host,
+  domid: number,
+  way: Pick<MomentWay, 'name' | 'clock' | 'socket'>,
+  bitmap?: string,
+): Promise<void> {
+  const ours = (await run(host, { ...fileExists(way.socket), timeoutMs: 60_000 })).exit === 0
+  for (;;) {
+    const left = await withMonitor(host, domid, 'libxenstat', (qmp) => hide(qmp, way.name))
+    if (!left) break
+    await way.clock.sleep(200)
+  }
+  await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+    // The socket tells that the server is this attempt's: it serves nothing else then.
+    if (ours) await qmp.execute('nbd-server-stop').catch(() => null)
+  })
+  await cancelJobs(host, domid, way)
+  if (bitmap !== undefined) await forgetBitmaps(host, domid, (name) => name === bitmap)
+  if (ours) await runAll(host, { ...batch([removeFile(way.socket)]) })
+}
+
+/** Of those that pengx began on any disk of the domain; without a QEMU there are none. */
+export async function forgetBitmaps(host: Host, domid: number, isMeant: (name: string) => boolean): Promise<void> {
+  await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+    const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    for (const { name: node, allBitmaps } of nodes) {
+      for (const name of allBitmaps.filter((one) => one.startsWith('pengx-') && isMeant(one)))
+        await qmp.execute('block-dirty-bitmap-remove', { node, name })
+    }
+  })
+}
+
+interface Source {
+  readonly name: string
+  readonly sizeBytes: number
+}
+
+/** The nodes that the guest writes through, in the order of the disks. */
+async function sourcesOf(
+  qmp: Qmp,
+  disks: readonly Pick<MomentDisk, 'vdev' | 'path'>[],
+  doing: string,
+): Promise<Source[]> {
+  const blocks = await namedBlocks(qmp)
+  return disks.map((disk) => {
+    const block = blockOf(blocks, disk)
+    if (block) return { name: block.node, sizeBytes: block.sizeBytes }
+    throw new PengxError('unsupported', `${doing}: ${disk.vdev} (${disk.path}) does not go through QEMU`)
+  })
+}
+
+/** What is there for a while needs no flushes: after a crash nobody reads it again. */
+async function addScratch(
+  qmp: Qmp,
+  disk: MomentDisk,
+  index: number,
+  source: Source,
+  way: MomentWay,
+  lies: 'on it' | 'apart',
+): Promise<void> {
+  const name = `${way.name}-${index}`
+  const cache = { 'no-flush': lies === 'on it' }
+  const driver = disk.scratch.startsWith('/dev/') ? 'host_device' : 'file'
+  await qmp.execute('blockdev-add', {
+    'node-name': name,
+    driver: 'qcow2',
+    ...(lies === 'on it' ? { backing: source.name } : {}),
+    cache,
+    file: { driver, filename: disk.scratch, cache },
+  })
+  // Volumes are made in whole MiB, which an image of somebody else's need not be.
+  if (source.sizeBytes % MIB !== 0) await qmp.execute('block_resize', { 'node-name': name, size: source.sizeBytes })
+}
+
+function noteActions(sources: readonly Source[], bitmap: string): Json[] {
+  return sources.map(({ name }) => ({ type: 'block-dirty-bitmap-add', data: { node: name, name: bitmap } }))
+}
+
+function backupAction(way: MomentWay, index: number, device: string, more: { readonly [key: string]: Json }): Json {
+  const id = `${way.name}-${index}`
+  return { type: 'blockdev-backup', data: { 'job-id': id, device, target: id, 'auto-dismiss': false, ...more } }
+}
+
+/** A limit of QEMU's own holds for whoever reads: qemu-img compare has none. */
+async function show(qmp: Qmp, disks: readonly MomentDisk[], way: MomentWay): Promise<void> {
+  const group = `${way.name}-g`
+  if (way.bytesPerSecond > 0) {
+    const limits = { 'bps-read': way.bytesPerSecond }
+    await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: group, limits })
+  }
+  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: way.socket } } })
+  for (const [index, disk] of disks.entries()) {
+    const scratch = `${way.name}-${index}`
+    const limited = `${way.name}-t${index}`
+    if (way.bytesPerSecond > 0)
+      await qmp.execute('blockdev-add', {
+        'node-name': limited,
+        driver: 'throttle',
+        'throttle-group': group,
+        file: scratch,
+      })
+    const node = way.bytesPerSecond > 0 ? limited : scratch
+    const id = `${way.name}-e${index}`
+    await qmp.execute('block-export-add', { type: 'nbd', id, 'node-name': node, name: disk.vdev, writable: false })
+  }
+}
+
+/** How many exports are still there: they go when their last reader does. */
+async function hide(qmp: Qmp, name: string): Promise<number> {
+  const shown = parseExports(await qmp.execute('query-block-exports').catch(() => [])).filter((id) =>
+    id.startsWith(`${name}-`),
+  )
+  for (const id of shown) await qmp.execute('block-export-del', { id, mode: 'hard' }).catch(() => null)
+  if (shown.length > 0) return shown.length
+  const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+  for (const node of nodes.filter((one) => one.name.startsWith(`${name}-t`)))
+    await qmp.execute('blockdev-del', { 'node-name': node.name })
+  await qmp.execute('object-del', { id: `${name}-g` }).catch(() => null)
+  return 0
+}

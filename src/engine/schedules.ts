@@ -1,0 +1,113 @@
+import type { Clock } from '../lib/clock.ts'
+import { lastCron, nextCron } from '../lib/cron.ts'
+import type { Schedule } from '../model/backup.ts'
+import { toPengxError } from '../model/error.ts'
+import type { Job } from '../model/job.ts'
+import type { Store } from './store/store.ts'
+
+/**
+ * Makes backups when they are due, while a terminal interface or a server runs. A time that went by while none did is made
+ * up for once, however many they were. Of several that run on one store one takes each time on: the store decides.
+ */
+export interface Scheduler {
+  start(): void
+  stop(): void
+  /** Does what is due now, once; resolves when it is over. */
+  tick(): Promise<void>
+}
+
+export interface ScheduleParts {
+  readonly store: Store
+  readonly clock: Clock
+  /** Starts a job by a schedule and waits for its end; fails where it is refused. */
+  run(operation: string, params: Readonly<Record<string, unknown>>): Promise<Job>
+}
+
+/** A clock that was set, or a machine that slept, is noticed after so long. */
+const LONGEST_MS = 60_000
+
+export function createScheduler(parts: ScheduleParts): Scheduler {
+  const { store, clock } = parts
+  const atWork = new Set<string>()
+  let stopped = true
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let unwatch: (() => void) | undefined
+
+  async function tick(): Promise<void> {
+    await store.view.refresh()
+    await Promise.all(store.view.schedules().map((schedule) => attend(schedule).catch(() => undefined)))
+  }
+
+  async function attend(schedule: Schedule): Promise<void> {
+    const due = dueOf(schedule, clock.now())
+    // What is still at work with the last time is not overtaken: the next one is made up for when it is over.
+    if (due === undefined || atWork.has(schedule.uuid)) return
+    if (!(await store.inventory.takeSchedule(schedule.uuid, due))) return
+    atWork.add(schedule.uuid)
+    try {
+      await note(schedule.uuid, await work(schedule))
+    } finally {
+      atWork.delete(schedule.uuid)
+    }
+  }
+
+  /** Why it did not come to a backup, or undefined. */
+  async function work({ vm, storlink, incremental, rateMib, retention }: Schedule): Promise<string | undefined> {
+    try {
+      if (!store.view.getVm(vm)) return 'its VM is gone'
+      const wish = { incremental: incremental ? 'auto' : 'no', rate: rateMib }
+      const job = await parts.run('backup.create', { vm, storlink, ...wish })
+      if (job.state !== 'done') return job.message
+      const pruning = await parts.run('backup.prune', { vm, storlink, ...retention })
+      return pruning.state === 'done' ? undefined : `backed up, and not pruned: ${pruning.message}`
+    } catch (error) {
+      return toPengxError(error).message
+    }
+  }
+
+  async function note(uuid: string, problem: string | undefined): Promise<void> {
+    const row = store.view.getSchedule(uuid)
+    if (!row || row.problem === problem) return
+    const { problem: _old, ...rest } = row
+    await store.inventory.putSchedule(problem === undefined ? rest : { ...rest, problem })
+  }
+
+  function sleep(): void {
+    clearTimeout(timer)
+    if (stopped) return
+    const now = clock.now()
+    const nexts = store.view.schedules().flatMap((one) => (one.enabled ? (nextCron(one.cron, now) ?? []) : []))
+    // Nothing to wait for: a change of the schedules wakes it.
+    if (nexts.length === 0) return
+    timer = setTimeout(() => void wake(), Math.min(LONGEST_MS, Math.max(50, Math.min(...nexts) - now)))
+    timer.unref()
+  }
+
+  async function wake(): Promise<void> {
+    void tick().catch(() => undefined)
+    sleep()
+  }
+
+  return {
+    tick,
+    start() {
+      stopped = false
+      unwatch = store.view.onChange((changes) => {
+        if (changes.some((change) => change.kind === 'schedule')) sleep()
+      })
+      void wake()
+    },
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+      unwatch?.()
+    },
+  }
+}
+
+/** The time that it is due for by now and that nobody has taken on, the newest of several. */
+export function dueOf(schedule: Schedule, now: number): number | undefined {
+  if (!schedule.enabled) return undefined
+  const last = lastCron(schedule.cron, now)
+  return last !== undefined && last > (schedule.takenAt ?? schedule.createdAt) ? last : undefined
+}

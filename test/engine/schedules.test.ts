@@ -1,0 +1,147 @@
+import { expect, test } from 'bun:test'
+import { createScheduler } from '../../src/engine/schedules.ts'
+import { lastCron, nextCron, refuseCron } from '../../src/lib/cron.ts'
+import { newUuid } from '../../src/lib/ids.ts'
+import type { Schedule } from '../../src/model/backup.ts'
+import { PengxError } from '../../src/model/error.ts'
+import type { Job } from '../../src/model/job.ts'
+import { until } from '../support/until.ts'
+import { aPm, aStorlink, aVm, handClock, newPlace, type Place } from './store/samples.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const MIDNIGHT = new Date(2026, 10, 23).getTime()
+
+async function furnish(place: Place, more: Partial<Schedule> = {}) {
+  const clock = handClock(MIDNIGHT)
+  const store = await place.open(clock)
+  const pm = aPm()
+  await store.inventory.putPm(pm)
+  const storlink = await store.inventory.putStorlink(aStorlink(pm.uuid))
+  const vm = aVm(pm.uuid, { name: 'web01' })
+  await store.inventory.putVm(vm)
+  const schedule: Schedule = {
+    uuid: newUuid(),
+    vm: vm.uuid,
+    vmName: 'web01',
+    storlink,
+    cron: '30 2 * * *',
+    incremental: true,
+    rateMib: 50,
+    retention: { keepLast: 3, keepDaily: 7, keepWeekly: 4 },
+    enabled: true,
+    createdAt: MIDNIGHT,
+    ...more,
+  }
+  await store.inventory.putSchedule(schedule)
+  return { clock, store, schedule, storlink, vm: vm.uuid }
+}
+
+/** A scheduler whose jobs end as told. */
+function schedulerOn({ store, clock }: Awaited<ReturnType<typeof furnish>>, end: (operation: string) => Partial<Job>) {
+  const ran: { operation: string; params: unknown }[] = []
+  const scheduler = createScheduler({
+    store,
+    clock,
+    async run(operation, params) {
+      ran.push({ operation, params })
+      return { state: 'done', message: '', ...end(operation) } as Job
+    },
+  })
+  return { scheduler, ran }
+}
+
+test('a backup is made when it is due, once, and then what need not be kept goes', async () => {
+  await using place = newPlace()
+  const site = await furnish(place)
+  const { scheduler, ran } = schedulerOn(site, () => ({}))
+  await scheduler.tick()
+  site.clock.turn(2.5 * HOUR_MS - 1)
+  await scheduler.tick()
+  expect(ran).toEqual([])
+  site.clock.turn(1)
+  await Promise.all([scheduler.tick(), scheduler.tick()])
+  await scheduler.tick()
+  const { vm, storlink } = site
+  expect(ran).toEqual([
+    { operation: 'backup.create', params: { vm, storlink, incremental: 'auto', rate: 50 } },
+    { operation: 'backup.prune', params: { vm, storlink, keepLast: 3, keepDaily: 7, keepWeekly: 4 } },
+  ])
+})
+
+test('what went by while nobody ran is made up for once, by one of all who are there', async () => {
+  await using place = newPlace()
+  const site = await furnish(place)
+  const other = { ...site, store: await place.open(site.clock) }
+  site.clock.turn(5 * DAY_MS)
+  const both = [schedulerOn(site, () => ({})), schedulerOn(other, () => ({}))]
+  await Promise.all(both.map(({ scheduler }) => scheduler.tick()))
+  await Promise.all(both.map(({ scheduler }) => scheduler.tick()))
+  const created = both.flatMap(({ ran }) => ran.filter((one) => one.operation === 'backup.create'))
+  expect(created).toHaveLength(1)
+})
+
+test('why it did not come to a backup is kept until it does; nothing is pruned then', async () => {
+  await using place = newPlace()
+  const site = await furnish(place)
+  let end: Partial<Job> = { state: 'undone', message: 'no space left' }
+  const { scheduler, ran } = schedulerOn(site, () => end)
+  const problem = () => site.store.view.needSchedule(site.schedule.uuid).problem
+  site.clock.turn(DAY_MS)
+  await scheduler.tick()
+  expect([problem(), ran.map((one) => one.operation)]).toEqual(['no space left', ['backup.create']])
+  end = {}
+  site.clock.turn(DAY_MS)
+  await scheduler.tick()
+  expect(problem()).toBeUndefined()
+  const refusing = createScheduler({
+    store: site.store,
+    clock: site.clock,
+    run: () => Promise.reject(new PengxError('refused', 'its PM is read-only')),
+  })
+  site.clock.turn(DAY_MS)
+  await refusing.tick()
+  expect(problem()).toBe('its PM is read-only')
+  await site.store.inventory.dropVm(site.vm)
+  site.clock.turn(DAY_MS)
+  await scheduler.tick()
+  expect(problem()).toBe('its VM is gone')
+})
+
+test('what is switched off makes nothing, and one that still works is not overtaken', async () => {
+  await using place = newPlace()
+  const site = await furnish(place, { enabled: false })
+  const work = Promise.withResolvers<void>()
+  let started = 0
+  const scheduler = createScheduler({
+    store: site.store,
+    clock: site.clock,
+    async run() {
+      started++
+      await work.promise
+      return { state: 'done', message: '' } as Job
+    },
+  })
+  site.clock.turn(DAY_MS)
+  await scheduler.tick()
+  expect(started).toBe(0)
+  await site.store.inventory.putSchedule({ ...site.schedule, enabled: true })
+  const first = scheduler.tick()
+  await until(() => started === 1)
+  site.clock.turn(DAY_MS)
+  await scheduler.tick()
+  expect(started).toBe(1)
+  work.resolve()
+  await first
+  await scheduler.tick()
+  expect(started).toBe(4)
+})
+
+test('times are cron’s, and what is none is named', () => {
+  expect(new Date(nextCron('30 2 * * *', MIDNIGHT)!).getHours()).toBe(2)
+  const due = MIDNIGHT + 2.5 * HOUR_MS
+  expect([lastCron('30 2 * * *', due), lastCron('30 2 * * *', due - 1)]).toEqual([due, due - DAY_MS])
+  expect(refuseCron('*/15 8-18 * * 1-5')).toBeUndefined()
+  for (const wrong of ['', 'daily', '30 2 * *', '61 2 * * *', '0 0 30 2 *', '* * * * * *'])
+    expect(refuseCron(wrong)).toContain(`"${wrong}"`)
+})
