@@ -18,6 +18,7 @@ export interface Machine {
   readonly number: number
   readonly dir: string
   readonly memoryMib: number
+  readonly cpus: number
   readonly ports: HostPorts
   /** Ports of the host at the other end of the wires. */
   readonly peer: HostPorts
@@ -75,7 +76,7 @@ export function qemuArguments(machine: Machine): string[] {
     ['-name', `pengx-lab-${machine.name}`],
     ['-nodefaults', '-no-user-config', '-display', 'none'],
     ['-M', 'q35', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', CPU.join(',')],
-    ['-smp', '2', '-m', String(machine.memoryMib)],
+    ['-smp', String(machine.cpus), '-m', String(machine.memoryMib)],
     ['-kernel', machine.xen, '-append', XEN.join(' ')],
     // Multiboot modules: dom0's kernel with its command line, then its initramfs; a comma separates them
     ['-initrd', `${join(root.tree, 'boot', `vmlinuz-${root.kernelRelease}`)} ${DOM0.join(' ')},${machine.initrd}`],

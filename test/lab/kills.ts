@@ -24,6 +24,7 @@ function randomFrom(seed: number): () => number {
 export async function randomKills(host: LabHost, pengx: Pengx, count: number, seed: number): Promise<string[]> {
   const random = randomFrom(seed)
   const log: string[] = []
+  const others = await configsOf(host) // of suites that ran on this host before
   await sh(host, 'mkdir -p /data')
   await perform(pengx, 'storlink.create', 'kills', '--link', '/data', '--type', 'LO', '--level', 'FL')
   for (let round = 0; round < count; round++) {
@@ -33,7 +34,7 @@ export async function randomKills(host: LabHost, pengx: Pengx, count: number, se
     // Most of an act is `xl create`, which takes seconds here: the moments are spread over all of it.
     const afterMs = Math.floor(random() * (words[0] === 'vm.create' || words[0] === 'vm.delete' ? 3000 : 12_000))
     const killed = await killAfter(host, pengx, words, afterMs)
-    await settled(host, pengx)
+    await settled(host, pengx, others)
     log.push(`${words[0]} ${killed ? `killed after ${afterMs} ms` : `ended before ${afterMs} ms`}`)
   }
   for (const [name, row] of await vmsOf(pengx)) {
@@ -81,8 +82,11 @@ async function killAfter(host: LabHost, pengx: Pengx, words: string[], afterMs: 
   return true
 }
 
+const configsOf = async (host: LabHost): Promise<string[]> =>
+  (await sh(host, 'ls /etc/xen/pengx 2>/dev/null || :')).split('\n').filter(Boolean)
+
 /** What the next start makes of it: every job over, and rows, domains and files of one mind. */
-async function settled(host: LabHost, pengx: Pengx): Promise<void> {
+async function settled(host: LabHost, pengx: Pengx, others: readonly string[]): Promise<void> {
   const rows = await vmsOf(pengx)
   const jobs = JSON.parse((await pengx.run('jobs', '--json')).stdout) as JobRow[]
   const open = jobs.filter((job) => !['done', 'undone', 'cancelled'].includes(job.state))
@@ -94,7 +98,7 @@ async function settled(host: LabHost, pengx: Pengx): Promise<void> {
     files: victims.length,
     odd: [],
   })
-  const configs = (await sh(host, 'ls /etc/xen/pengx 2>/dev/null || :')).split('\n').filter(Boolean)
+  const configs = (await configsOf(host)).filter((file) => !others.includes(file))
   expect(configs.filter((file) => !victims.some((row) => file === `${row.uuid}.cfg`))).toEqual([])
   const domains = await sh(host, 'xl list -v')
   for (const row of victims)

@@ -3,7 +3,8 @@
 //   up [--hosts 2]               boots fresh hosts and says how to reach them
 //   down                         ends them
 //   ssh [HOST] [COMMAND…]        a shell, or one command, on a running host
-//   test [--hosts 2] [NAME…]     boots fresh hosts, runs test/lab/*.e2e.ts (or those named) on them, ends them
+//   test [--hosts 1] [NAME…]     boots fresh hosts, runs test/lab/*.e2e.ts (or those named) on them, ends them; two hosts
+//                                for more than one suite, side by side
 //   soak …                       the same with test/lab/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
@@ -12,10 +13,10 @@ import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { needPrograms } from './apt.ts'
-import { say, timed } from './command.ts'
+import { output, say, timed } from './command.ts'
 import { buildRoot } from './root.ts'
 import { downSite, isUp, openSite, type Site, type SiteOptions, sweepSites, upSite } from './site.ts'
-import { sshArgv, upDir } from './ssh.ts'
+import { type LabHost, sshArgv, upDir } from './ssh.ts'
 
 const runs = resolve(upDir, '..')
 
@@ -55,12 +56,16 @@ async function ssh(words: string[]): Promise<number> {
   return await child.exited
 }
 
-async function suites(
-  kind: 'e2e' | 'soak',
-  names: string[],
-  options: SiteOptions,
-  onRunning: boolean,
-): Promise<number> {
+interface Run {
+  readonly kind: 'e2e' | 'soak'
+  /** Beginnings of their names; none are all. */
+  readonly names: readonly string[]
+  readonly onRunning: boolean
+  readonly hosts?: number
+  readonly xen: SiteOptions['xen']
+}
+
+async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<number> {
   const files = readdirSync(import.meta.dir)
     .filter((file) => file.endsWith(`.${kind}.ts`))
     .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
@@ -74,29 +79,51 @@ async function suites(
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => void downSite(dir).finally(() => process.exit(130)))
   try {
-    return await runSuites(await upSite(dir, options), files)
+    const wanted = hosts ?? (files.length > 1 || files.some(needsPair) ? 2 : 1)
+    return await runSuites(await upSite(dir, { hosts: wanted, xen }), files)
   } finally {
     await downSite(dir)
   }
 }
 
-/** One bun process a suite, one after the other: guests start in their bounds only on a quiet machine. */
+/** A suite that needs two hosts says so in its name: `NAME.pair.e2e.ts`. */
+const needsPair = (file: string): boolean => file.includes('.pair.')
+
+/** The longest begin, so that at the end no host waits long for the other. */
+const LONGEST = ['volumes.e2e.ts', 'templates.e2e.ts', 'devices.e2e.ts', 'life.e2e.ts', 'rows.e2e.ts']
+const turnOf = (file: string): number => (LONGEST.indexOf(file) + LONGEST.length + 1) % (LONGEST.length + 1)
+
+/**
+ * One bun process a suite, and on a host one suite at a time: guests start in their bounds only on a quiet one. With two
+ * hosts the suites of one host run side by side, each host taking the next; those of a pair have both, afterwards.
+ */
 async function runSuites(site: Site, files: string[]): Promise<number> {
-  let exit = 0
-  for (const file of files) {
-    const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/${file}`]
-    const child = Bun.spawn(argv, {
-      cwd: resolve(import.meta.dir, '../..'),
-      env: { ...process.env, PENGX_LAB_HOSTS: JSON.stringify(site.hosts) },
-      stdin: 'ignore',
-      stdout: 'inherit',
-      stderr: 'inherit',
-    })
-    const code = await timed(file, () => child.exited)
-    if (code !== 0) say(`${file}: exit ${code}`)
-    exit ||= code
+  const single = files.filter((file) => !needsPair(file)).sort((one, other) => turnOf(one) - turnOf(other))
+  const lanes = site.hosts.slice(0, single.length)
+  const exits: number[] = []
+  const lane = async (host: LabHost) => {
+    for (let file = single.shift(); file; file = single.shift())
+      exits.push(await runSuite(file, [host], lanes.length > 1))
   }
-  return exit
+  await Promise.all(lanes.map(lane))
+  for (const file of files.filter(needsPair)) exits.push(await runSuite(file, site.hosts, false))
+  return exits.find((exit) => exit !== 0) ?? 0
+}
+
+/** Its output as it comes, or whole at its end where another's would come between. */
+async function runSuite(file: string, hosts: readonly LabHost[], whole: boolean): Promise<number> {
+  const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/${file}`]
+  const cwd = resolve(import.meta.dir, '../..')
+  const env = { ...process.env, PENGX_LAB_HOSTS: JSON.stringify(hosts) }
+  const name = `${file} on ${hosts.map((host) => host.name).join(' ')}`
+  const code = await timed(name, async () => {
+    if (!whole) return await Bun.spawn(argv, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] }).exited
+    const said = await output(argv, { cwd, env })
+    process.stdout.write(`${said.stdout}${said.stderr}`)
+    return said.exit
+  })
+  if (code !== 0) say(`${name}: exit ${code}`)
+  return code
 }
 
 async function main(): Promise<number> {
@@ -106,28 +133,30 @@ async function main(): Promise<number> {
     args: rest,
     allowPositionals: true,
     options: {
-      hosts: { type: 'string', default: '1' },
+      hosts: { type: 'string' },
       xen: { type: 'string', default: 'update' },
       running: { type: 'boolean', default: false },
     },
   })
   if (values.xen !== 'update' && values.xen !== 'shadow') throw new Error('--xen is update or shadow')
-  const options: SiteOptions = { hosts: Number(values.hosts), xen: values.xen }
+  const { xen } = values
+  const hosts = values.hosts === undefined ? undefined : Number(values.hosts)
+  const run: Omit<Run, 'kind'> = { names: positionals, onRunning: values.running, hosts, xen }
   switch (command) {
     case 'build':
       await needPrograms()
       say(`root: ${(await buildRoot()).image}`)
       return 0
     case 'up':
-      return await up(options)
+      return await up({ hosts: hosts ?? 1, xen })
     case 'down':
       await downSite(upDir)
       await sweepSites(runs)
       return 0
     case 'test':
-      return await suites('e2e', positionals, options, values.running)
+      return await suites({ kind: 'e2e', ...run })
     case 'soak':
-      return await suites('soak', positionals, options, values.running)
+      return await suites({ kind: 'soak', ...run })
     default:
       say(
         'commands: build | up [--hosts 2] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]',

@@ -120,15 +120,15 @@ describe('inside dom0, through the API', () => {
   test('names what is wrong, and leaves nothing behind', async () => {
     const base = { name: 'bad', storlink: 1, memory: 96, os_disk_size: 16, type: 'pv', ...KERNEL }
     const wrong: [string, object, RegExp][] = [
-      ['/vms/', { ...base, network: ['9'] }, /xenbr9 is not on xen1, which has xenbr0/],
-      ['/vms/', { ...base, memory: 900_000 }, /memory 900000 MiB is more than PM xen1 has/],
-      ['/vms/', { ...base, kernel: '/no/kernel' }, /no file \/no\/kernel on xen1/],
+      ['/vms/', { ...base, network: ['9'] }, /xenbr9 is not on xen[12], which has xenbr0/],
+      ['/vms/', { ...base, memory: 900_000 }, /memory 900000 MiB is more than PM xen[12] has/],
+      ['/vms/', { ...base, kernel: '/no/kernel' }, /no file \/no\/kernel on xen[12]/],
       ['/vms/', { ...base, name: 'pv1' }, /the name pv1 is taken by VM/],
       ['/vms/', { ...base, storlink: 99 }, /storlink/],
       [
         '/storlinks/create/',
         { name: 'x', link: '/nowhere', type: 'LO', level: 'FL' },
-        /\/nowhere is not there on xen1/,
+        /\/nowhere is not there on xen[12]/,
       ],
     ]
     for (const [path, body, message] of wrong) {

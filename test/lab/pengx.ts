@@ -1,5 +1,6 @@
 // pengx as an administrator runs it: inside dom0, where the PM is this machine, and from outside over SSH. Both are the
 // compiled executable; what a suite says of one it says of the other.
+import { expect } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,33 +71,80 @@ export interface VmRow {
 
 /** `vms --json`, by name. */
 export async function vmsOf(pengx: Pengx): Promise<Map<string, VmRow>> {
-  const said = await pengx.run('vms', '--json')
-  if (said.exit !== 0) throw new Error(`pengx vms (${pengx.where}) exited with ${said.exit}: ${said.stderr}`)
-  return new Map((JSON.parse(said.stdout) as VmRow[]).map((row) => [row.name, row]))
+  return new Map((await listed<VmRow>(pengx, 'vms')).map((row) => [row.name, row]))
+}
+
+/** What one of the lists says, as JSON. */
+export async function listed<Row>(pengx: Pengx, ...words: string[]): Promise<Row[]> {
+  const said = await pengx.run(...words, '--json')
+  if (said.exit !== 0)
+    throw new Error(`pengx ${words.join(' ')} (${pengx.where}) exited with ${said.exit}: ${said.stderr}`)
+  return JSON.parse(said.stdout)
+}
+
+/** `run OPERATION …`, which must be refused with those words. */
+export async function expectRefusal(pengx: Pengx, words: readonly string[], why: RegExp): Promise<void> {
+  const said = await pengx.run('run', ...words, '--yes')
+  expect({ words, exit: said.exit, said: said.stderr }).toEqual({ words, exit: 3, said: expect.stringMatching(why) })
 }
 
 export interface Served {
-  /** A request to the API in dom0, as JSON; gives the status and the body. */
+  /** `http://127.0.0.1:PORT` */
+  readonly origin: string
+  /** A request to the API, as JSON; gives the status and the body. */
   ask(
     method: string,
     path: string,
     body?: object,
+    prefer?: 'respond-async',
   ): Promise<{ readonly status: number; readonly body: Record<string, unknown> }>
   stop(): Promise<void>
 }
 
 /** `pengx --serve` in dom0, reached through the kept ssh connection: one process for many requests. */
 export async function serveInside(host: LabHost, store: string): Promise<Served> {
-  const port = 20_000 + Math.floor(Math.random() * 20_000)
+  const port = somePort()
   const serve = `XDG_STATE_HOME=${store} /root/pengx --serve --no-auth --listen 127.0.0.1:8000`
   const pid = (await sh(host, `${serve} >/tmp/pengx-serve.log 2>&1 </dev/null & echo $!`)).trim()
   await need(['ssh', '-F', host.sshConfig, '-O', 'forward', '-L', `127.0.0.1:${port}:127.0.0.1:8000`, host.name])
-  const ask: Served['ask'] = async (method, path, body) => {
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+  return {
+    origin: originAt(port),
+    ask: await answering(port, () => sh(host, 'tail -5 /tmp/pengx-serve.log')),
+    async stop() {
+      await run(host, ['kill', pid])
+      await output(['ssh', '-F', host.sshConfig, '-O', 'cancel', '-L', `127.0.0.1:${port}:127.0.0.1:8000`, host.name])
+    },
+  }
+}
+
+/** The same on this machine, with the PMs that `pengx` knows, over SSH. */
+export async function serveOutside(pengx: Pengx): Promise<Served> {
+  await vmsOf(pengx)
+  const port = somePort()
+  const { env } = pengx.argv()
+  const argv = [EXECUTABLE, '--serve', '--no-auth', '--listen', `127.0.0.1:${port}`]
+  const child = Bun.spawn(argv, { env, stdin: 'ignore', stdout: 'ignore', stderr: 'inherit' })
+  return {
+    origin: originAt(port),
+    ask: await answering(port, async () => `exit status ${child.exitCode}`),
+    async stop() {
+      child.kill()
+      await child.exited
+    },
+  }
+}
+
+const originAt = (port: number): string => `http://127.0.0.1:${port}`
+const somePort = (): number => 20_000 + Math.floor(Math.random() * 20_000)
+
+/** How a server at a port is asked, as soon as it answers. */
+async function answering(port: number, why: () => Promise<string>): Promise<Served['ask']> {
+  const ask: Served['ask'] = async (method, path, body, prefer) => {
+    const answer = await fetch(`${originAt(port)}${path}`, {
       method,
       headers: {
         Accept: 'application/json',
-        Prefer: 'return=representation',
+        Prefer: prefer ?? 'return=representation',
         ...(body ? { 'Content-Type': 'application/json' } : {}),
       },
       ...(body ? { body: JSON.stringify(body) } : {}),
@@ -109,16 +157,8 @@ export async function serveInside(host: LabHost, store: string): Promise<Served>
   }
   for (let round = 0; ; round++) {
     const up = await ask('GET', '/healthz').catch(() => undefined)
-    if (up?.status === 200) break
-    if (round > 200)
-      throw new Error(`pengx --serve does not answer in dom0: ${await sh(host, 'tail -5 /tmp/pengx-serve.log')}`)
+    if (up?.status === 200) return ask
+    if (round > 200) throw new Error(`pengx --serve does not answer at port ${port}: ${await why()}`)
     await Bun.sleep(300)
-  }
-  return {
-    ask,
-    async stop() {
-      await run(host, ['kill', pid])
-      await output(['ssh', '-F', host.sshConfig, '-O', 'cancel', '-L', `127.0.0.1:${port}:127.0.0.1:8000`, host.name])
-    },
   }
 }

@@ -68,6 +68,7 @@ export async function writeSeed(common: string, identity: Identity, archive: str
     'etc/ssh/ssh_host_ed25519_key': await Bun.file(identity.hostKeyFile).text(),
     'etc/ssh/ssh_host_ed25519_key.pub': await Bun.file(`${identity.hostKeyFile}.pub`).text(),
     'root/.ssh/id_ed25519': await Bun.file(identity.loginKey).text(),
+    'root/.ssh/id_ed25519.pub': await Bun.file(`${identity.loginKey}.pub`).text(),
     'root/.ssh/authorized_keys': await Bun.file(`${identity.loginKey}.pub`).text(),
     'root/.ssh/known_hosts': names.map((host) => `${host.name},${host.address} ${host.hostKey}\n`).join(''),
   }

@@ -67,10 +67,14 @@ export async function prepareSite(dir: string, options: SiteOptions): Promise<Si
     await need(['qemu-img', 'create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', root.image, overlay])
     await need(['truncate', '-s', '2G', join(one.home, 'own.img')])
   }
+  // An emulated processor is a thread that wants one of this machine's: where two are promised one and get half, a lock's
+  // holder waits for its turn while the other spins, and libxl's hotplug scripts pass their 40 s.
+  const cpus = count === 1 ? 2 : 1
   const machines = all.map(({ name, number, home }): Machine => {
     const [own, peer] = number === 1 ? ports : [ports[1], ports[0]]
     const qmp = join(sockets, `${name}.qmp`)
-    return { name, number, dir: home, memoryMib: 3072, ports: own, peer, qmp, root, xen, initrd, sharedDisk }
+    const doors = { ports: own, peer, qmp }
+    return { name, number, dir: home, memoryMib: 3584, cpus, ...doors, root, xen, initrd, sharedDisk }
   })
   const knownHosts = join(dir, 'known_hosts')
   const sshConfig = join(dir, 'ssh_config')

@@ -1,0 +1,48 @@
+// What a disk holds, as its guest reads it and as dom0 reads its image: the same bytes, whatever was done to it.
+import { askGuest } from './console.ts'
+import { type LabHost, sh } from './ssh.ts'
+
+/** So much of the beginning of a disk is filled and summed up. */
+const HEAD_MIB = 3
+const BLOCKS = `bs=64k count=${HEAD_MIB * 16}`
+const TIMEOUT_MS = 300_000
+/** Of no bytes at all: then something was not read. */
+const NOTHING = new Bun.CryptoHasher('sha256').digest('hex')
+
+/** What a guest reads from the beginning of a disk, past its cache. */
+export async function sumOf(host: LabHost, guest: string, disk: string): Promise<string> {
+  const command = `echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/${disk} ${BLOCKS} 2>/dev/null | sha256sum`
+  return digest(await askGuest(host, guest, command, TIMEOUT_MS))
+}
+
+/** Fills the beginning of a disk with bytes that nobody can guess; gives their sum. */
+export async function fill(host: LabHost, guest: string, disk: string): Promise<string> {
+  const command = `dd if=/dev/urandom of=/dev/${disk} ${BLOCKS} conv=fsync 2>/dev/null`
+  await askGuest(host, guest, command, TIMEOUT_MS)
+  return await sumOf(host, guest, disk)
+}
+
+/** What dom0 reads from the beginning of an image, which a guest may have open. */
+export async function imageSum(host: LabHost, path: string, format = 'qcow2'): Promise<string> {
+  return digest(await sh(host, `${readImage(path, format, '1M', 0, HEAD_MIB)} && sha256sum </tmp/read.raw`))
+}
+
+/** Blocks of 4 KiB of a qcow2 image. */
+export async function imageBytes(host: LabHost, path: string, from: number, count: number): Promise<Buffer> {
+  return Buffer.from(
+    await sh(host, `${readImage(path, 'qcow2', '4096', from, count)} && base64 /tmp/read.raw`),
+    'base64',
+  )
+}
+
+/** A command for dom0 that leaves a stretch of an image in /tmp/read.raw. To qemu-img, `count` is where it ends. */
+function readImage(path: string, format: string, block: string, from: number, count: number): string {
+  const stretch = `bs=${block} skip=${from} count=${from + count}`
+  return `rm -f /tmp/read.raw; qemu-img dd -U -f ${format} -O raw ${stretch} if=${path} of=/tmp/read.raw`
+}
+
+function digest(text: string): string {
+  const sum = /^[0-9a-f]{64}/.exec(text)?.[0]
+  if (sum === undefined || sum === NOTHING) throw new Error(`nothing was read: ${text}`)
+  return sum
+}

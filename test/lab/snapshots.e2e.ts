@@ -1,0 +1,109 @@
+// Layers under a guest that runs: each snapshot reads as at its moment, whatever is done above, below and to the guest.
+import { beforeAll, expect, test } from 'bun:test'
+import { consoleMark, waitConsole } from './console.ts'
+import { fill, imageSum, sumOf } from './guestDisk.ts'
+import { type Pengx, pengxOutside, perform } from './pengx.ts'
+import { labHost, labHosts, sh } from './ssh.ts'
+
+const host = labHost()
+const GUEST = 'layered'
+let pengx: Pengx
+
+interface DiskRow {
+  readonly vdev: string
+  readonly path: string
+}
+
+const disks = async (): Promise<DiskRow[]> => JSON.parse((await pengx.run('disks', GUEST, '--json')).stdout)
+const pathOf = async (vdev: string): Promise<string> => (await disks()).find((disk) => disk.vdev === vdev)!.path
+
+/** Does what makes its guest boot, and waits until it says so. */
+async function booting(act: () => Promise<unknown>): Promise<void> {
+  const mark = await consoleMark(host, GUEST)
+  await act()
+  await waitConsole(host, GUEST, new RegExp(`^READY name=${GUEST} `), { mark, timeoutMs: 300_000 })
+}
+
+/** What each snapshot holds, by its name: the volumes, and the sums that the guest read at its moment. */
+const moments = new Map<string, { readonly paths: string[]; readonly sums: string[] }>()
+
+async function snap(name: string): Promise<void> {
+  const sums = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  const paths = [await pathOf('xvda'), await pathOf('xvdb')]
+  await perform(pengx, 'snapshot.create', GUEST, '--name', name)
+  moments.set(name, { paths, sums })
+  // The guest goes on, on volumes that hold nothing yet.
+  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(sums)
+}
+
+async function proveMoments(): Promise<void> {
+  for (const [name, { paths, sums }] of moments) {
+    const now = [await imageSum(host, paths[0]!), await imageSum(host, paths[1]!)]
+    expect({ name, now }).toEqual({ name, now: sums })
+  }
+}
+
+beforeAll(async () => {
+  pengx = pengxOutside(labHosts().slice(0, 1))
+  await sh(host, 'mkdir -p /layers')
+  await perform(pengx, 'storlink.create', 'layers', '--link', '/layers', '--type', 'LO', '--level', 'FL')
+  const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--cmdline']
+  const line = `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${GUEST} gmode=idle`
+  const size = ['--memory', '96', '--disk-size', '16', '--extra-disk-size', '8', '--type', 'pv']
+  await perform(pengx, 'vm.create', GUEST, '--storlink', 'layers', ...size, ...boot, line)
+  await booting(() => perform(pengx, 'vm.start', GUEST))
+}, 600_000)
+
+let latest: string[] = []
+
+test('snapshots of a running guest hold its two disks at one moment each, and it goes on', async () => {
+  await snap('first')
+  await snap('second')
+  await snap('third')
+  latest = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  await proveMoments()
+}, 900_000)
+
+test('it comes back on the right layer: its own reboot, a destroy by hand and a start', async () => {
+  await booting(() => perform(pengx, 'vm.reboot', GUEST))
+  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  await sh(host, `xl destroy ${GUEST}`)
+  await booting(() => perform(pengx, 'vm.start', GUEST))
+  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  await proveMoments()
+}, 900_000)
+
+test('merged away under the running guest: one in the middle, the base, the one it lies on', async () => {
+  for (const name of ['second', 'first']) {
+    await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', name)
+    const gone = moments.get(name)!.paths
+    moments.delete(name)
+    expect((await sh(host, 'ls /layers')).split('\n').some((file) => gone.includes(`/layers/${file}`))).toBe(false)
+    await proveMoments()
+    expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  }
+}, 900_000)
+
+test('restored, the guest has what it had then, and what it held is kept', async () => {
+  const held = [await pathOf('xvda'), await pathOf('xvdb')]
+  await perform(pengx, 'vm.poweroff', GUEST)
+  await booting(() => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'third'))
+  const { sums } = moments.get('third')!
+  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(sums)
+  moments.set('before restore of third', { paths: held, sums: latest })
+  latest = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  await proveMoments()
+}, 900_000)
+
+test('the last are merged, and one volume a disk is left', async () => {
+  for (const name of ['third', 'before restore of third'])
+    await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', name)
+  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  const files = (await sh(host, 'ls /layers')).trim().split('\n')
+  expect(files.map((file) => `/layers/${file}`).sort()).toEqual((await disks()).map((disk) => disk.path).sort())
+  expect(await sh(host, `qemu-img info -U ${await pathOf('xvda')}`)).not.toContain('backing file')
+  await perform(pengx, 'vm.poweroff', GUEST)
+  await perform(pengx, 'vm.delete', GUEST)
+  await perform(pengx, 'storlink.delete', 'layers')
+  expect((await sh(host, 'ls /layers')).trim()).toBe('')
+}, 900_000)
