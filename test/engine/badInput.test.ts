@@ -231,4 +231,32 @@ describe('one VM never runs twice', () => {
     )
     expect(world.site.domainsOn('xen1').find((domain) => domain.name === 'fresh')?.uuid).toBe(decoy.uuid)
   })
+
+  test('nor counts a domain that was on its way out when it was seen, and is gone', async () => {
+    await ended('vm.create', NEW)
+    const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
+    await ended('vm.start', { vm: uuid })
+    const pm = world.site.state.pms.find(({ name }) => name === 'xen1')!
+    pm.domains.find((domain) => domain.uuid === uuid)!.name = '(null)'
+    await world.engine.look()
+    expect(world.engine.view.needPm(pmUuid('xen1')).seen.strays).toMatchObject([{ uuid }])
+    pm.domains = pm.domains.filter((domain) => domain.uuid !== uuid)
+    expect((await ended('vm.delete', { vm: uuid })).state).toBe('done')
+  })
+
+  test('nor is one started that lives where it was seen last', async () => {
+    await ended('vm.create', NEW)
+    const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
+    await ended('vm.start', { vm: uuid })
+    const [here, there] = ['xen1', 'xen2'].map((name) => world.site.state.pms.find((one) => one.name === name)!)
+    const [domain] = here!.domains.filter((one) => one.uuid === uuid)
+    there!.domains.push({ ...domain!, domid: 41, name: '(null)' })
+    here!.domains = here!.domains.filter((one) => one !== domain)
+    await world.engine.look()
+    const again = { ...world.engine.view.needPm(pmUuid('xen2')).seen.strays?.[0] }
+    expect(again).toMatchObject({ uuid, domid: 41 })
+    expect(await refusal('vm.start', { vm: uuid })).toMatch(
+      /^refused: fresh runs on xen2 as domid 41: .* run it twice$/,
+    )
+  })
 })

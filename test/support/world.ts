@@ -2,6 +2,7 @@ import { createEngine, type Engine, type EngineConfig } from '../../src/engine/e
 import { createSimSite } from '../../src/engine/sim/site.ts'
 import type { Json } from '../../src/model/json.ts'
 import type { Vm } from '../../src/model/vm.ts'
+import { createSkippingClock } from './skippingClock.ts'
 
 /** An engine on a small simulated site: what tests of operations act on, and how they see what became of it. */
 export interface World {
@@ -17,7 +18,9 @@ export interface WorldPlace {
 }
 
 export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldPlace): Promise<World> {
+  const clock = createSkippingClock()
   const site = createSimSite({
+    clock,
     vmCount: 8,
     pmCount: 3,
     seed: 7,
@@ -25,6 +28,7 @@ export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldP
     ...(place ? { statePath: place.state } : {}),
   })
   const engine = await createEngine({
+    clock,
     store: place ? { path: place.db } : 'memory',
     destinations: [],
     local: false,

@@ -95,17 +95,23 @@ export async function needNoDomain(cx: Context, vm: Vm): Promise<void> {
       `another domain (${namesake.domid}, UUID ${namesake.uuid}) has the name ${vm.domainName} on ${pmName}: rename one of them`,
     )
   }
+  await needNoStray(cx, vm)
+  const rival = rivalOnDisk(vm, cx.view)
+  if (rival) throw new PengxError('refused', rival)
+}
+
+/** What was seen elsewhere may have been a domain on its way out: it is looked for again where it was seen. */
+async function needNoStray(cx: Context, vm: Vm): Promise<void> {
   for (const pm of cx.view.pms()) {
-    const stray = pm.seen.strays?.find((other) => other.uuid === vm.uuid)
-    if (stray && pm.seen.reach === 'up') {
+    const wasSeen = pm.uuid !== vm.pm && pm.seen.reach === 'up' && pm.seen.strays?.some(({ uuid }) => uuid === vm.uuid)
+    const stray = wasSeen ? (await cx.look(pm.uuid)).find(({ uuid }) => uuid === vm.uuid) : undefined
+    if (stray) {
       throw new PengxError(
         'refused',
         `${vm.name} runs on ${pm.name} as domid ${stray.domid}: starting it here would run it twice`,
       )
     }
   }
-  const rival = rivalOnDisk(vm, cx.view)
-  if (rival) throw new PengxError('refused', rival)
 }
 
 /** Names a VM with a domain that has one of this VM's disks, unless both only read it. */
