@@ -6,7 +6,7 @@ import { run } from '../../src/engine/host/run.ts'
 import type { Job } from '../../src/model/job.ts'
 import { act, NEW_VM, pmNamed } from '../support/acts.ts'
 import { openWorld, type World } from '../support/world.ts'
-import { expectAt, startSharedVm } from './migrateCases.ts'
+import { expectAt, startSharedVm } from './operations/migrateCases.ts'
 
 /** Migrations that end badly: the VM is on exactly one PM, and pengx says on which. */
 

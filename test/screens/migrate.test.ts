@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test'
-import { expectAt, startSharedVm } from '../engine/migrateCases.ts'
+import { expectAt, startSharedVm } from '../engine/operations/migrateCases.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import type { ScreenEngine } from '../support/screenSite.ts'
 import { until } from '../support/until.ts'

@@ -1,11 +1,11 @@
 import { expect } from 'bun:test'
-import { run } from '../../src/engine/host/run.ts'
-import { storedMib } from '../../src/model/backup.ts'
-import { snapshotsOf, volumesOf } from '../../src/model/layer.ts'
-import type { Vm } from '../../src/model/vm.ts'
-import type { OperationCase } from '../contract/operation.ts'
-import { act, makeVm, NEW_VM, pmNamed, startVm } from '../support/acts.ts'
-import type { World } from '../support/world.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { storedMib } from '../../../src/model/backup.ts'
+import { snapshotsOf, volumesOf } from '../../../src/model/layer.ts'
+import type { Vm } from '../../../src/model/vm.ts'
+import type { OperationCase } from '../../contract/operation.ts'
+import { act, makeVm, NEW_VM, pmNamed, startVm } from '../../support/acts.ts'
+import type { World } from '../../support/world.ts'
 
 /** Backups: made, read back, removed. */
 const BACKUP = '99999999-2222-4333-8444-555555555555'

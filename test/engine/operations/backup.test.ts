@@ -1,0 +1,4 @@
+import { operationSuite } from '../../contract/operation.ts'
+import { BACKUP_CASES } from './backupCases.ts'
+
+for (const one of BACKUP_CASES.filter(({ operation }) => operation !== 'backup.create')) operationSuite(one)

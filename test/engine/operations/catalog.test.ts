@@ -1,0 +1,36 @@
+import { expect, test } from 'bun:test'
+import { CATALOG } from '../../../src/engine/operations/catalog.ts'
+import { BACKUP_CASES } from './backupCases.ts'
+import { DEVICE_CASES } from './deviceCases.ts'
+import { KEY_CASES } from './keyCases.ts'
+import { MIGRATE_CASES } from './migrateCases.ts'
+import { SCHEDULE_CASES } from './scheduleCases.ts'
+import { SNAPSHOT_CASES } from './snapshotCases.ts'
+import { STORLINK_CASES } from './storlinkCases.ts'
+import { TEMPLATE_CASES } from './templateCases.ts'
+import { PM_CASES, VM_CASES } from './vmCases.ts'
+
+/**
+ * Each operation of the catalog is failed, repeated and killed at each of its steps, on the simulated site: a file of tests a
+ * subject beside this one, so that they run side by side.
+ */
+const CASES = [
+  ...BACKUP_CASES,
+  ...DEVICE_CASES,
+  ...KEY_CASES,
+  ...MIGRATE_CASES,
+  ...SCHEDULE_CASES,
+  ...SNAPSHOT_CASES,
+  ...STORLINK_CASES,
+  ...TEMPLATE_CASES,
+  ...PM_CASES,
+  ...VM_CASES,
+]
+
+/** Needs a machine that shows a key: test/engine/trust.test.ts runs it against a real sshd. */
+const ELSEWHERE = ['pm.trust']
+
+test('the catalog has a case for every operation', () => {
+  const covered = new Set([...CASES.map((one) => one.operation), ...ELSEWHERE])
+  expect([...covered].sort()).toEqual([...CATALOG.keys()].sort())
+})
