@@ -1,6 +1,9 @@
+import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { runChecks } from './check.ts'
-import { bringPackages, leftOut } from './support/packages.ts'
+import { bringPrograms } from './support/apt.ts'
+import { leftOut, PROGRAMS } from './support/programs.ts'
+import { openShelf } from './support/shelf.ts'
 import { readSources } from './support/sources.ts'
 import { addTallies, formatTally, readBunTally, type Tally } from './support/tally.ts'
 
@@ -10,23 +13,26 @@ import { addTallies, formatTally, readBunTally, type Tally } from './support/tal
  * holds one of them, and no checks.
  */
 const root = resolve(import.meta.dir, '..')
+const cache = resolve(root, 'node_modules/.cache/pengx-tests')
 /** A test waits for a state and not for a clock; this bounds the ones whose state never comes. */
 const TEST_MS = 30_000
+/** Tests of the engine mostly wait for processes and disks, so that there are more workers than processors. */
+const WORKERS = 2 * availableParallelism()
 const say = (line: string) => console.log(`test: ${line}`)
 
 async function main(words: readonly string[]): Promise<number> {
-  const all = readSources('test/**/*.test.{ts,tsx}').filter(({ path }) => !path.startsWith('test/lab/'))
-  const files = all.filter(({ path }) => words.length === 0 || words.some((word) => path.includes(word)))
+  const sources = readSources('test/**/*.{ts,tsx}').filter(({ path }) => !path.startsWith('test/lab/'))
+  const files = sources
+    .filter(({ path }) => /\.test\.tsx?$/.test(path))
+    .filter(({ path }) => words.length === 0 || words.some((word) => path.includes(word)))
   if (files.length === 0) {
     say(`no test file has a path with ${words.join(' or ')}`)
     return 2
   }
-  await bringPackages(
-    files.map(({ text }) => text),
-    say,
-  )
-  const out = leftOut(files)
-  for (const { path, program } of out) say(`LEFT OUT ${path}: there is no ${program}`)
+  const missing = await bringPrograms('tests', say)
+  const out = leftOut(files, sources, missing)
+  for (const { path, program } of out)
+    say(`LEFT OUT ${path}: there is no ${program} (Debian package ${PROGRAMS[program]!.package})`)
   const paths = files.map(({ path }) => path).filter((path) => !out.some((left) => left.path === path))
   const build = await runBuild()
   const checks = words.length === 0 ? await runChecks() : { passed: 0, failed: 0 }
@@ -46,24 +52,48 @@ async function runBuild(): Promise<Tally> {
   return exit === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
+/** What the tests kill over and over, in one file; undefined where that does not work: its sources do then. */
+async function bundleCrashChild(): Promise<string | undefined> {
+  const built = await Bun.build({
+    entrypoints: [resolve(root, 'test/support/crashChild.ts')],
+    outdir: cache,
+    target: 'bun',
+    external: ['cpu-features', '*.node'],
+    throw: false,
+  })
+  if (built.success) return built.outputs[0]!.path
+  say('the crash child could not be bundled')
+  return undefined
+}
+
 async function runTests(paths: readonly string[]): Promise<Tally> {
   if (paths.length === 0) return { passed: 0, failed: 0 }
+  const shelf = openShelf('tests', resolve(cache, 'programs'))
+  if (shelf === undefined) say('no dpkg here: a program that nobody has said is needed is not noticed')
+  const crashChild = await bundleCrashChild()
   let output = ''
+  const flags = ['--no-orphans', `--timeout=${TEST_MS}`, `--parallel=${WORKERS}`]
   const exit = await spawn(
-    [process.execPath, 'test', `--timeout=${TEST_MS}`, ...paths.map((path) => `./${path}`)],
+    [process.execPath, 'test', ...flags, ...paths.map((path) => `./${path}`)],
     (text) => {
       output += text
       process.stdout.write(text)
     },
+    { ...(shelf ? { PATH: shelf } : {}), ...(crashChild ? { PENGX_CRASH_CHILD: crashChild } : {}) },
   )
   const skipped = output.split('\n').filter((line) => /^\((skip|todo)\)/.test(line))
   for (const line of skipped) say(`skipped: ${line}`)
   return readBunTally(output, exit)
 }
 
-async function spawn(argv: readonly string[], output: 'inherit' | ((text: string) => void)): Promise<number> {
+async function spawn(
+  argv: readonly string[],
+  output: 'inherit' | ((text: string) => void),
+  env: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const to = output === 'inherit' ? 'inherit' : 'pipe'
-  const child = Bun.spawn([...argv], { cwd: root, stdin: 'ignore', stdout: to, stderr: to })
+  const options = { cwd: root, env: { ...process.env, ...env }, stdin: 'ignore', stdout: to, stderr: to } as const
+  const child = Bun.spawn([...argv], options)
   const passOn = async (stream: ReadableStream<Uint8Array> | undefined) => {
     if (output === 'inherit' || stream === undefined) return
     const decoder = new TextDecoder()

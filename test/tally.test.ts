@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { nearest } from '../src/lib/near.ts'
-import { addTallies, formatTally, readBunTally } from './support/tally.ts'
+import { addTallies, formatTally, readBunTally, readClosingTally } from './support/tally.ts'
 
 /** What the closing line of a suite says must be what happened. */
 test('a run of tests is counted', () => {
@@ -35,4 +35,9 @@ test('a mistyped word is near what was meant, and a foreign one is near nothing'
   expect(nearest('job', words)).toBe('jobs')
   expect(nearest('xen1', words)).toBeUndefined()
   expect(nearest('', words)).toBeUndefined()
+})
+
+test('a suite is counted by its last line', () => {
+  expect(readClosingTally('1 passed, 0 failed\nwords\n12 passed, 3 failed\n')).toEqual({ passed: 12, failed: 3 })
+  expect(readClosingTally('so 1 passed, 0 failed\n')).toBeUndefined()
 })

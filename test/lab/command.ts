@@ -1,4 +1,5 @@
 // Programs that the lab runs on this machine: their output, or an error that says which program and what it printed.
+import { SEARCH_PATH } from '../support/programs.ts'
 
 export interface Output {
   readonly exit: number
@@ -13,14 +14,11 @@ export interface CommandOptions {
   readonly timeoutMs?: number
 }
 
-/** depmod and mkfs live in sbin, which a PATH may lack. */
-export const searchPath = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
-
 /** Runs a program to its end, whatever its exit code. */
 export async function output(argv: readonly string[], options: CommandOptions = {}): Promise<Output> {
-  const child = Bun.spawn([Bun.which(argv[0]!, { PATH: searchPath }) ?? argv[0]!, ...argv.slice(1)], {
+  const child = Bun.spawn([Bun.which(argv[0]!, { PATH: SEARCH_PATH }) ?? argv[0]!, ...argv.slice(1)], {
     cwd: options.cwd,
-    env: { ...process.env, LC_ALL: 'C', PATH: searchPath, ...options.env },
+    env: { ...process.env, LC_ALL: 'C', PATH: SEARCH_PATH, ...options.env },
     stdin: options.stdin === undefined ? 'ignore' : new Blob([options.stdin]),
     stdout: 'pipe',
     stderr: 'pipe',

@@ -12,7 +12,8 @@
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { needPrograms } from './apt.ts'
+import { bringPrograms } from '../support/apt.ts'
+import { openShelf } from '../support/shelf.ts'
 import { output, say, timed } from './command.ts'
 import { buildRoot } from './root.ts'
 import { downSite, isUp, openSite, type Site, type SiteOptions, sweepSites, upSite } from './site.ts'
@@ -27,6 +28,11 @@ function running(): Site {
   const site = openSite(upDir)
   if (!site || !isUp(site)) throw new Error('no host is up: npm run lab -- up')
   return site
+}
+
+async function needPrograms(): Promise<void> {
+  const missing = await bringPrograms('lab', say)
+  if (missing.length > 0) throw new Error(`the lab needs ${missing.join(' ')}`)
 }
 
 async function up(options: SiteOptions): Promise<number> {
@@ -98,23 +104,25 @@ const turnOf = (file: string): number => (LONGEST.indexOf(file) + LONGEST.length
  * hosts the suites of one host run side by side, each host taking the next; those of a pair have both, afterwards.
  */
 async function runSuites(site: Site, files: string[]): Promise<number> {
+  const shelf = openShelf('lab', resolve(import.meta.dir, '../../node_modules/.cache/pengx-lab/programs'))
+  const path = shelf ?? process.env.PATH ?? ''
   const single = files.filter((file) => !needsPair(file)).sort((one, other) => turnOf(one) - turnOf(other))
   const lanes = site.hosts.slice(0, single.length)
   const exits: number[] = []
   const lane = async (host: LabHost) => {
     for (let file = single.shift(); file; file = single.shift())
-      exits.push(await runSuite(file, [host], lanes.length > 1))
+      exits.push(await runSuite(file, [host], path, lanes.length > 1))
   }
   await Promise.all(lanes.map(lane))
-  for (const file of files.filter(needsPair)) exits.push(await runSuite(file, site.hosts, false))
+  for (const file of files.filter(needsPair)) exits.push(await runSuite(file, site.hosts, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
 }
 
 /** Its output as it comes, or whole at its end where another's would come between. */
-async function runSuite(file: string, hosts: readonly LabHost[], whole: boolean): Promise<number> {
+async function runSuite(file: string, hosts: readonly LabHost[], path: string, whole: boolean): Promise<number> {
   const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/${file}`]
   const cwd = resolve(import.meta.dir, '../..')
-  const env = { ...process.env, PENGX_LAB_HOSTS: JSON.stringify(hosts) }
+  const env = { ...process.env, PATH: path, PENGX_LAB_HOSTS: JSON.stringify(hosts) }
   const name = `${file} on ${hosts.map((host) => host.name).join(' ')}`
   const code = await timed(name, async () => {
     if (!whole) return await Bun.spawn(argv, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] }).exited

@@ -4,7 +4,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { acquireOptions, candidates, debianSources, updateLists } from './apt.ts'
+import { candidates, updateLists } from '../support/apt.ts'
+import { bootstrap } from '../support/bookworm.ts'
 import { buildOnce, cache } from './cache.ts'
 import { need, output, say, timed } from './command.ts'
 
@@ -41,7 +42,7 @@ export interface Root {
 export async function buildRoot(): Promise<Root> {
   let dir = await cacheDir()
   if (!existsSync(dir)) {
-    await updateLists() // newer lists may name newer versions, hence another key
+    await updateLists(say) // newer lists may name newer versions, hence another key
     dir = await cacheDir()
   }
   await buildOnce(dir, build)
@@ -53,30 +54,18 @@ export async function buildRoot(): Promise<Root> {
 }
 
 async function cacheDir(): Promise<string> {
-  const recipe = [...(await candidates(PACKAGES)), await Bun.file(import.meta.path).text()]
+  const recipe = [...(await candidates(PACKAGES, say)), await Bun.file(import.meta.path).text()]
   return join(cache, `root-${new Bun.CryptoHasher('sha256').update(recipe.join('\n')).digest('hex').slice(0, 16)}`)
 }
 
 async function build(work: string): Promise<void> {
   const tree = join(work, 'tree')
-  await timed('root tree', () => bootstrap(tree))
+  await timed('root tree', () => bootstrap(tree, PACKAGES, say))
   await timed('pruned', () => prune(tree))
   await timed('guest kernel', () => unpackKernel(tree))
   await timed('root image', () => makeImage(tree, work))
   await unpackXen(tree, join(work, 'xen'))
   await shadowXen(work)
-}
-
-async function bootstrap(tree: string): Promise<void> {
-  if (process.getuid?.() !== 0) throw new Error('building the dom0 root needs root: it makes device nodes and owners')
-  const options = (await acquireOptions()).flatMap((line) => ['--aptopt', line])
-  // mode root: the other modes need user namespaces or a loop mount. dpkg's file syncs cost minutes for nothing.
-  const flags = ['--variant=minbase', '--mode=root', '--quiet', '--dpkgopt=force-unsafe-io', ...options]
-  const paths = ['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
-  // no service is started while packages are configured: this machine is not the lab's
-  await need(['mmdebstrap', ...flags, ...paths, `--include=${PACKAGES.join(',')}`, 'bookworm', tree, '-'], {
-    stdin: (await debianSources()).join('\n'),
-  })
 }
 
 async function prune(tree: string): Promise<void> {

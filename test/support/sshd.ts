@@ -20,7 +20,8 @@ export interface TestSshd {
   start(): Promise<void>
 }
 
-const SSHD = '/usr/sbin/sshd'
+/** By its full path, as it wants to be started. */
+const SSHD = Bun.which('sshd') ?? 'sshd'
 
 export async function startSshd(
   directory: string,
@@ -47,7 +48,7 @@ export async function startSshd(
     'KbdInteractiveAuthentication no',
     'MaxStartups 100',
     // Else a bash that sshd starts reads the person's .bashrc, whatever that does and however long it takes.
-    'SetEnv SHLVL=5',
+    `SetEnv SHLVL=5 PATH=${process.env.PATH}`,
     ...(options.extra ?? []),
   ]
   const file = join(directory, 'sshd_config')

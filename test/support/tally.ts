@@ -23,3 +23,9 @@ export function readBunTally(output: string, exit: number): Tally {
   const isSound = exit === 0 || tally.failed > 0
   return isSound ? tally : { ...tally, failed: 1 }
 }
+
+/** The closing line of a suite in what it printed: its last one. */
+export function readClosingTally(output: string): Tally | undefined {
+  const last = [...output.matchAll(/^(\d+) passed, (\d+) failed$/gm)].at(-1)
+  return last && { passed: Number(last[1]), failed: Number(last[2]) }
+}

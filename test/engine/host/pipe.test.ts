@@ -70,7 +70,7 @@ describe('a pipe between two hosts', () => {
         { host: to, command: takes('cat') },
         () => undefined,
       )
-    const all = Promise.all([send(one, two), send(two, one), send(one, two), send(two, one)])
-    expect(await Promise.race([all.then(() => 'all went'), Bun.sleep(4_000).then(() => 'they wait')])).toBe('all went')
+    // Those that wait for each other never end, which the bound on a test notices.
+    await Promise.all([send(one, two), send(two, one), send(one, two), send(two, one)])
   })
 })

@@ -59,7 +59,9 @@ const LINES: readonly (string | [string, string])[] = [
   'mv -n -T @a @c',
   'cat @c',
   'stat -c %n|%s|%F|%a @a @c',
-  'stat -c %s:%F @',
+  // How large a directory is, is its file system's own matter.
+  'stat -c %F:%n @',
+  'stat -c %s:%F @c',
   'stat -c %s @none',
   'stat --printf=%s\\n @a',
   'mkdir @d',

@@ -1,0 +1,14 @@
+import { need } from '../lab/command.ts'
+import { acquireOptions, debianSources, type Say } from './apt.ts'
+
+/** A tree of Debian bookworm's minimal system and some packages, from this machine's own sources; no service is started. */
+export async function bootstrap(tree: string, packages: readonly string[], say: Say): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('building a Debian tree needs root: it makes device nodes and owners')
+  const options = (await acquireOptions()).flatMap((line) => ['--aptopt', line])
+  // mode root: the other modes need user namespaces or a loop mount. dpkg's file syncs cost minutes for nothing.
+  const flags = ['--variant=minbase', '--mode=root', '--quiet', '--dpkgopt=force-unsafe-io', ...options]
+  const paths = ['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
+  await need(['mmdebstrap', ...flags, ...paths, `--include=${packages.join(',')}`, 'bookworm', tree, '-'], {
+    stdin: (await debianSources(say)).join('\n'),
+  })
+}
