@@ -2,7 +2,7 @@
 // HEAD cloned into it, and the README's commands are run there as they are written, once with /tmp on a disk and once on a
 // tmpfs (or on the one that is named). Skipped tests and files that were left out count as failed.
 // Where that cannot be built, one line says why, and the tests run in place.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { need } from '../lab/command.ts'
@@ -30,6 +30,8 @@ async function main(): Promise<number> {
   needInReadme()
   // Not below /tmp, which may be memory.
   const place = mkdtempSync('/var/tmp/pengx-fresh-')
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void removeTree(place).finally(() => process.exit(130)))
   try {
     const bare = join(place, 'bare')
     await timed('a bare root', () => buildRoot(bare, say))
@@ -39,14 +41,19 @@ async function main(): Promise<number> {
       const tree = join(place, tmp)
       await copyRoot(bare, tree)
       tallies.push(...(await runCommands(tree, tmp)))
-      rmSync(tree, { recursive: true, force: true })
+      await removeTree(tree)
     }
     const tally = addTallies(tallies)
     console.log(formatTally(tally))
     return tally.failed === 0 ? 0 : 1
   } finally {
-    rmSync(place, { recursive: true, force: true })
+    await removeTree(place)
   }
+}
+
+/** Nothing is mounted there any more; were it otherwise, what is mounted must stay. */
+async function removeTree(tree: string): Promise<void> {
+  await need(['rm', '-rf', '--one-file-system', tree])
 }
 
 async function obstacleHere(): Promise<string | undefined> {

@@ -8,7 +8,11 @@ export async function bootstrap(tree: string, packages: readonly string[], say: 
   // mode root: the other modes need user namespaces or a loop mount. dpkg's file syncs cost minutes for nothing.
   const flags = ['--variant=minbase', '--mode=root', '--quiet', '--dpkgopt=force-unsafe-io', ...options]
   const paths = ['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
-  await need(['mmdebstrap', ...flags, ...paths, `--include=${packages.join(',')}`, 'bookworm', tree, '-'], {
-    stdin: (await debianSources(say)).join('\n'),
-  })
+  // In mounts of its own: what it mounts in the tree goes with it, also where it is killed.
+  await need(
+    ['unshare', '--mount', 'mmdebstrap', ...flags, ...paths, `--include=${packages.join(',')}`, 'bookworm', tree, '-'],
+    {
+      stdin: (await debianSources(say)).join('\n'),
+    },
+  )
 }
