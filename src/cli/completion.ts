@@ -2,7 +2,7 @@ import { LISTS, SHELLS, type ShellName, VM_LISTS } from '../args.ts'
 import type { Engine } from '../engine/engine.ts'
 import { describeParams, type Field } from '../engine/jobs/params.ts'
 import { snapshotsOf } from '../model/layer.ts'
-import { kebab } from './flags.ts'
+import { FLAG_WORDS, kebab } from './flags.ts'
 
 type View = Engine['view']
 
@@ -112,25 +112,38 @@ function runCandidates(engine: Engine, before: readonly string[], typed: string)
   const flagOf = (word: string | undefined) =>
     fields.find((field) => word === `--${kebab(field.name)}` || word === `--${field.name}`)
   const takesValue = (word: string | undefined) => (flagOf(word)?.kind ?? 'flag') !== 'flag'
-  const isTarget = (word: string, index: number) => !word.startsWith('-') && !takesValue(after[index - 1])
-  const given = after.find(isTarget)
+  const isValue = (word: string, before: string | undefined) =>
+    takesValue(before) || (flagOf(before) !== undefined && FLAG_WORDS.includes(word))
+  const given = after.find((word, index) => !word.startsWith('-') && !isValue(word, after[index - 1]))
   const last = after.at(-1)
   if (takesValue(last)) return values(engine.view, flagOf(last)!, given)
   const [, flag, text] = /^(--[^=]+)=(.*)$/s.exec(typed) ?? []
-  if (text !== undefined && takesValue(flag)) {
-    return values(engine.view, flagOf(flag)!, given).map((value) => `${flag}=${value}`)
-  }
+  const set = text === undefined ? undefined : flagOf(flag)
+  if (set) return values(engine.view, set, given).map((value) => `${flag}=${value}`)
   if (typed.startsWith('-')) {
-    const own = fields.filter((field) => field.name !== target.param).map((field) => `--${kebab(field.name)}`)
-    return [...own.filter((word) => !after.includes(word)), '--yes', '--json', '--plan', '--help']
+    const own = fields.filter((field) => field.name !== target.param && !after.some((word) => gives(word, field)))
+    return [...own.flatMap(flagsOf), '--yes', '--json', '--plan', '--help']
   }
   const field = fields.find(({ name }) => name === target.param)
-  return given !== undefined || field === undefined ? [] : values(engine.view, field, undefined)
+  const targets = given !== undefined || field === undefined ? [] : values(engine.view, field, undefined)
+  // A flag may stand alone: what comes next is its value or the target.
+  return flagOf(last) ? [...FLAG_WORDS, ...targets] : targets
+}
+
+function flagsOf({ name, kind }: Field): readonly string[] {
+  return kind === 'flag' ? [`--${kebab(name)}`, `--no-${kebab(name)}`] : [`--${kebab(name)}`]
+}
+
+/** A list may be given again and again, so it is never given yet. */
+function gives(word: string, field: Field): boolean {
+  const [flag = ''] = word.split('=')
+  return field.kind !== 'list' && (flagsOf(field).includes(flag) || flag === `--${field.name}`)
 }
 
 /** What a parameter can be: its own choices, or things of the site by their names; `of` is the VM that is meant. */
 function values(view: View, field: Field, of: string | undefined): readonly string[] {
   if (field.choices) return field.choices
+  if (field.kind === 'flag') return FLAG_WORDS
   const vm = view.vms().find(({ uuid, name }) => name === of || uuid === of)
   switch (field.from) {
     case 'vm':

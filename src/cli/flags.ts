@@ -4,8 +4,9 @@ import { PengxError } from '../model/error.ts'
 
 /**
  * `--name value …` after an operation, by its own parameters: `--disk-size` and `--diskSize` are the same, a flag
- * stands alone or as `--no-NAME`, a list is given several times or with commas. A secret is never a word of a
- * command line, where every user of the machine can read it: it comes from a file or from standard input.
+ * stands alone, as `--no-NAME` or with a word for yes or no, a list is given several times or with commas. A secret is
+ * never a word of a command line, where every user of the machine can read it: it comes from a file or from standard
+ * input.
  */
 export interface Given {
   readonly target?: string
@@ -13,6 +14,10 @@ export interface Given {
   /** Secrets and where to read them: a path, or `-` for standard input. */
   readonly secrets: readonly { readonly name: string; readonly from: string }[]
 }
+
+/** What a flag may be followed by; any other word is the TARGET, since a flag may stand alone before it. */
+export const FLAG_WORDS: readonly string[] = ['true', 'false', 'yes', 'no']
+const FLAG_CHOICE = 'true, false, yes or no'
 
 export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
@@ -22,16 +27,21 @@ export function readOperationWords(fields: readonly Field[], words: readonly str
   const raw: Record<string, unknown> = {}
   const secrets: { name: string; from: string }[] = []
   let target: string | undefined
+  /** Of a flag that stood alone before a word which may have been meant for it. */
+  let hint = ''
   for (let index = 0; index < words.length; index++) {
     const word = words[index]!
     if (!word.startsWith('--')) {
-      if (target !== undefined) throw invalid(`one TARGET is expected, got "${target}" and "${word}"`)
+      if (target !== undefined) throw invalid(`one TARGET is expected, got "${target}" and "${word}"${hint}`)
       target = word
       continue
     }
     const { field, value: inline, negated } = readFlag(fields, word)
     if (field.kind === 'flag') {
-      raw[field.name] = inline ?? String(!negated)
+      const next = words[index + 1] ?? '--'
+      const given = inline ?? (FLAG_WORDS.includes(next) ? words[++index] : undefined)
+      raw[field.name] = flagValue(word, negated, given)
+      if (given === undefined && !next.startsWith('--')) hint = `; --${kebab(field.name)} takes ${FLAG_CHOICE}`
       continue
     }
     const value = inline ?? words[++index]
@@ -52,13 +62,23 @@ function readFlag(fields: readonly Field[], word: string): { field: Field; value
   const field = named(name)
   if (field) return { field, negated: false, ...(value === undefined ? {} : { value }) }
   const opposite = name.startsWith('no-') ? named(name.slice(3)) : undefined
-  if (opposite?.kind === 'flag' && value === undefined) return { field: opposite, negated: true }
+  if (opposite?.kind === 'flag') return { field: opposite, negated: true, ...(value === undefined ? {} : { value }) }
   if (name === 'read-only')
     throw new PengxError('readOnly', 'nothing is done: --read-only is set, and every operation is a change')
   const known = fields.map(({ name: known }) => kebab(known))
   const near = nearest(name, known)
   const help = near ? `did you mean --${near}?` : `it takes ${known.map((flag) => `--${flag}`).join(', ') || 'none'}`
   throw invalid(`unknown flag --${name}; ${help}`)
+}
+
+function flagValue(word: string, negated: boolean, given: string | undefined): string {
+  if (given === undefined) return String(!negated)
+  const [flag = ''] = word.split('=')
+  if (negated)
+    throw invalid(`${flag} takes no value, got "${given}"; --${flag.slice('--no-'.length)} takes ${FLAG_CHOICE}`)
+  const value = given.toLowerCase()
+  if (FLAG_WORDS.includes(value)) return value
+  throw invalid(`${flag} takes ${FLAG_CHOICE}, got "${given}"`)
 }
 
 function secretSource(field: Field, value: string): string {

@@ -18,7 +18,7 @@ export function formatOperations(engine: Engine): string {
     ],
     [...engine.operations.values()],
   )
-  return `usage: pengx run OPERATION TARGET [--name value …] [--plan] [--yes] [--json]\n\n${table}\n\`pengx run OPERATION --help\` explains one of them.\n`
+  return `usage: pengx run OPERATION TARGET [--name value …] [--plan] [--yes] [--json]\n\n${table}\n\`pengx run OPERATION --help\` explains one of them; --[no-]NAME is also --NAME true or --NAME false.\n`
 }
 
 export function formatOperation(operation: AnyOperation): string {
@@ -31,6 +31,8 @@ export function formatOperation(operation: AnyOperation): string {
   ].filter((word) => word !== '')
   const lines = [`usage: ${usage.join(' ')} [--name value …]`, '', `${operation.help} (${operation.danger})`]
   if (fields.length > 0) lines.push('', ...fieldLines(fields))
+  const flag = fields.find((field) => field.kind === 'flag')
+  if (flag) lines.push('', flagLine(kebab(flag.name)))
   return `${lines.join('\n')}\n`
 }
 
@@ -38,6 +40,11 @@ export function unknownOperation(engine: Engine, word: string): PengxError {
   const near = nearest(word, engine.operations.keys())
   const help = near ? `did you mean ${near}?` : '`pengx run` lists them'
   return new PengxError('invalid', `unknown operation "${word}"; ${help}`)
+}
+
+function flagLine(name: string): string {
+  const ways = (alone: string, word: string) => `${alone}, --${name} ${word} and --${name}=${word}`
+  return `${ways(`--${name}`, 'true')} say yes; ${ways(`--no-${name}`, 'false')} say no.`
 }
 
 function otherFields(operation: AnyOperation): Field[] {
@@ -51,7 +58,7 @@ function targetWord(operation: AnyOperation): string {
 }
 
 function usageWord(field: Field): string {
-  const flag = field.kind === 'flag' ? `--${kebab(field.name)}` : `--${kebab(field.name)} ${valueWord(field)}`
+  const flag = field.kind === 'flag' ? `--[no-]${kebab(field.name)}` : `--${kebab(field.name)} ${valueWord(field)}`
   return field.required ? flag : `[${flag}]`
 }
 

@@ -40,10 +40,30 @@ describe('what may come next', () => {
     expect(complete('run', 'vm.create', 'x', '--bridges', '')).toEqual(['xenbr0', 'xenbr1'])
     expect(complete('run', 'vm.create', '--type', 'pv')).toEqual(['pvh', 'pv'])
     expect(complete('run', 'vm.create', '--type=pv')).toEqual(['--type=pvh', '--type=pv'])
-    expect(complete('run', 'vm.create', '--overlay', 'n')).toEqual([])
     expect(complete('run', 'disk.grow', 'db01', '--disk', '')).toEqual(['xvda'])
     expect(complete('run', 'nic.update', '--vm', 'db01', '--nic', '')).toEqual([])
     expect(complete('run', 'nic.update', 'db01', '--nic', '')).toEqual(['eth0'])
+  })
+})
+
+describe('a flag', () => {
+  const restore = (...words: string[]) => complete('run', 'snapshot.restore', ...words)
+
+  test('is offered both ways, and not again when it is said', () => {
+    expect(restore('--')).toEqual(['--snapshot', '--keep', '--no-keep', '--yes', '--json', '--plan', '--help'])
+    expect(restore('--no')).toEqual(['--no-keep'])
+    for (const said of ['--keep', '--no-keep', '--keep=false']) expect(restore(said, '--k')).toEqual([])
+    expect(complete('run', 'vm.create', '--bridges', 'a', '--br')).toEqual(['--bridges'])
+  })
+
+  test('takes true and false, and what comes next may be the target too', () => {
+    expect(restore('db01', '--keep', '')).toEqual(['true', 'false', 'yes', 'no'])
+    expect(restore('db01', '--keep', 'f')).toEqual(['false'])
+    expect(restore('--keep=f')).toEqual(['--keep=false'])
+    expect(restore('--keep', '')).toEqual(expect.arrayContaining(['true', 'false', 'db01']))
+    expect(restore('--keep', 'false', 'db0')).toEqual(['db01', 'db02'])
+    expect(restore('db01', '--no-keep', '')).toEqual([])
+    expect(restore('--keep', 'db01', '')).toEqual([])
   })
 })
 

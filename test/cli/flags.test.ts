@@ -28,12 +28,45 @@ describe('the words after an operation', () => {
   })
 
   test.each([
+    ['--copy-image', 'true'],
+    ['--no-copy-image', 'false'],
+    ['--copy-image=false', 'false'],
+    ['--copyImage=TRUE', 'true'],
+    ['--copy-image false', 'false'],
+    ['--copy-image true', 'true'],
+    ['--copy-image no', 'no'],
+    ['--copy-image yes', 'yes'],
+  ])('a flag is said as %s, before the TARGET and behind it', (words, copyImage) => {
+    const given = { target: 'web01', raw: { copyImage }, secrets: [] }
+    expect(read(`web01 ${words}`)).toEqual(given)
+    expect(read(`${words} web01`)).toEqual(given)
+    expect(read(`${words} --disk-size 10 web01`)).toEqual({ ...given, raw: { copyImage, diskSize: '10' } })
+  })
+
+  test('only the very words of a flag are its value', () => {
+    expect(read('--copy-image True')).toMatchObject({ target: 'True', raw: { copyImage: 'true' } })
+    expect(read('--copy-image 0')).toMatchObject({ target: '0', raw: { copyImage: 'true' } })
+  })
+
+  test.each([
     ['web01 web02', 'one TARGET is expected, got "web01" and "web02"'],
     ['web01 --disk-size', '--disk-size needs a value'],
     ['web01 --disk-size --copy-image', '--disk-size needs a value'],
     ['web01 --disk-size 1 --diskSize 2', '--disk-size is given twice'],
     ['web01 --disksize 1', 'unknown flag --disksize; did you mean --disk-size?'],
     ['web01 --no-disk-size', 'unknown flag --no-disk-size; did you mean --disk-size?'],
+    ['web01 --copy-image=maybe', '--copy-image takes true, false, yes or no, got "maybe"'],
+    ['web01 --copy-image=', '--copy-image takes true, false, yes or no, got ""'],
+    [
+      'web01 --copy-image maybe',
+      'one TARGET is expected, got "web01" and "maybe"; --copy-image takes true, false, yes or no',
+    ],
+    [
+      '--copy-image maybe web01',
+      'one TARGET is expected, got "maybe" and "web01"; --copy-image takes true, false, yes or no',
+    ],
+    ['web01 --no-copy-image no', '--no-copy-image takes no value, got "no"; --copy-image takes true, false, yes or no'],
+    ['web01 --no-copy-image=true', '--no-copy-image takes no value, got "true"'],
     ['web01 --read-only', 'nothing is done: --read-only is set, and every operation is a change'],
     [
       'web01 --vnc-password hunter2',

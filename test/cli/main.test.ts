@@ -162,6 +162,7 @@ describe('wrong usage: 2', () => {
     [['--demo', 'run', 'vm.strat', 'web01'], 'vm.start'],
     [['--demo', 'run', 'vm.start', 'web01', '--forc'], '--forc'],
     [['--demo', 'run', 'vm.shutdown', 'web01', '--yes', '--timeout', 'x'], 'timeout'],
+    [['--demo', 'run', 'snapshot.restore', 'web01', '--snapshot', 'x', '--keep=maybe'], 'true, false, yes or no'],
     [['--demo', '--serve', '--listen', 'nowhere'], 'nowhere'],
   ])('%p', async (words, named) => {
     const { out, err, exit } = await pengx(...words)

@@ -218,6 +218,12 @@ describe('pengx run', () => {
     expect(help.exit).toBe(0)
     expect(help.out).toStartWith('usage: pengx run vm.create NAME --memory MiB')
     expect(help.out).toContain('--vnc-password -|@FILE')
+    const { out: flags } = await run(['snapshot.restore', '--help'])
+    expect(flags).toContain('\n--[no-]keep ')
+    expect(flags).toContain(
+      '\n--keep, --keep true and --keep=true say yes; --no-keep, --keep false and --keep=false say no.\n',
+    )
+    expect((await run(['vm.reset', '--help'])).out).not.toContain('say yes')
     expect((await run(['vm.stat', 'web01'])).exit).toMatchObject({
       code: 'invalid',
       message: 'unknown operation "vm.stat"; did you mean vm.start?',
@@ -231,6 +237,14 @@ describe('pengx run', () => {
       message: 'timeout: "soon" is not a number',
     })
     expect((await run(['vm.start', 'web01', '--vm', 'db01'])).exit).toMatchObject({ code: 'invalid' })
+  })
+
+  test('a flag reaches the operation, however it is said', async () => {
+    const told = async (...words: string[]) => (await run(['pm.spreadKeys', ...words])).engine.started[0]?.params
+    for (const words of [['--create'], ['--create', 'true'], ['--create=yes']])
+      expect(await told(...words)).toEqual({ create: true })
+    for (const words of [[], ['--no-create'], ['--create', 'no'], ['--create=false']])
+      expect(await told(...words)).toEqual({ create: false })
   })
 
   test('an empty text takes a description away, and says nothing of what has to have one', async () => {

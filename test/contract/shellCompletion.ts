@@ -19,6 +19,13 @@ export function shellCompletion(name: Parameters<typeof openShell>[0], open: () 
       await shell.offers('pengx run disk.grow 한국어-vm --disk xvd', 'xvda', 'xvdq')
     })
 
+    test('flags both ways, and what they take', async () => {
+      await shell.completes('pengx run snapshot.restore 한국어-vm --no-', '--no-keep ')
+      await shell.completes('pengx run snapshot.restore 한국어-vm --keep=f', '--keep=false ')
+      await shell.completes('pengx run snapshot.restore 한국어-vm --keep f', '--keep false ')
+      await shell.offers('pengx run snapshot.restore 한국어-vm --keep ', 'true', 'yes')
+    })
+
     test('names with blanks, colons and quotes, as one word each', async () => {
       await shell.completes('pengx run vm.start web', 'web\\ 01 ')
       await shell.completes('pengx run vm.start db:o', 'db:old ')
