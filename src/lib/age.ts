@@ -32,13 +32,24 @@ export function formatTime(at: number): string {
 /** `2026-08-12 09:14` */
 export function formatDate(at: number): string {
   const date = new Date(at)
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
+  return `${formatDay(date)} ${two(date.getHours())}:${two(date.getMinutes())}`
+}
+
+/** What is called after its moment, because nobody has named it: `2026-08-12 09:14:05`, and ` (2)` where that is taken. */
+export function dateName(at: number, taken: readonly string[] = []): string {
+  const name = `${formatDay(new Date(at))} ${formatTime(at)}`
+  let free = name
+  for (let count = 2; taken.includes(free); count++) free = `${name} (${count})`
+  return free
 }
 
 /** The time for today, the date for anything older: what fits a column. */
 export function formatMoment(at: number, now: number): string {
   return now - at < 20 * HOUR ? formatTime(at) : formatDate(at).slice(5)
+}
+
+function formatDay(date: Date): string {
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
 }
 
 function two(value: number): string {

@@ -50,11 +50,15 @@ function needsForm(operation: AnyOperation, raw: Raw): boolean {
   )
 }
 
-/** What is refused depends on what the form says: something is missing without it, or it changes what is there. */
+/** What is refused depends on what the form says: something is missing without it, it changes what is there, or has to be insisted on. */
 function isSettledByForm(desk: Desk, operation: AnyOperation, subject: Subject, raw: Raw): boolean {
   if (openFields(operation, raw).length > 0) return true
-  const present = presentValues(desk, subject, raw)
-  return describeParams(operation.params).some(({ name }) => !(name in raw) && name in present)
+  const present = presentValues(desk, operation, subject, raw)
+  const open = describeParams(operation.params).filter(({ name }) => !(name in raw))
+  if (open.some(({ name }) => name in present)) return true
+  const flags = open.filter(({ kind }) => kind === 'flag')
+  const insisting = Object.fromEntries(flags.map(({ name, default: standard }) => [name, standard !== true]))
+  return flags.length > 0 && check(desk, operation, { ...raw, ...insisting }).refusal === undefined
 }
 
 export function offerOf(desk: Desk, operation: AnyOperation, subject: Subject, extra: Raw = {}): Offer {
@@ -117,7 +121,7 @@ export function ask(desk: Desk, name: string, subjects: readonly Subject[], extr
   if (needsForm(operation, { ...first, ...extra })) {
     const refusal = refusalOf(desk, name, subjects, extra)
     if (refusal !== undefined) return desk.say(`${operation.title} ${subjects[0]!.name}: ${refusal}`)
-    const present = subjects.length === 1 ? presentValues(desk, subjects[0]!, { ...first, ...extra }) : {}
+    const present = subjects.length === 1 ? presentValues(desk, operation, subjects[0]!, { ...first, ...extra }) : {}
     return openForm(
       desk,
       operation,
@@ -129,8 +133,9 @@ export function ask(desk: Desk, name: string, subjects: readonly Subject[], extr
   proceed(desk, operation, subjects, extra)
 }
 
-/** What a thing is now, for a form that changes it: only what differs is sent. */
-function presentValues(desk: Desk, { kind, id }: Subject, raw: Raw): Raw {
+/** What a thing is now, for a form that changes it: only what differs is sent. What is made of it has nothing yet. */
+function presentValues(desk: Desk, operation: AnyOperation, { kind, id }: Subject, raw: Raw): Raw {
+  if (operation.name.endsWith('.create')) return {}
   const { view } = desk.engine
   const template = kind === 'template' ? view.getTemplate(id) : undefined
   if (template !== undefined) {

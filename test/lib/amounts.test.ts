@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { formatAge, formatMoment, formatSpan } from '../../src/lib/age.ts'
+import { dateName, formatAge, formatMoment, formatSpan } from '../../src/lib/age.ts'
 import { formatGib, formatMbit, formatMib } from '../../src/lib/bytes.ts'
 
 const MINUTE = 60_000
@@ -34,6 +34,13 @@ describe('amounts', () => {
       '3h',
       '2d',
     ])
+  })
+  test('what is named after its moment gets a name that is not taken', () => {
+    const at = new Date(2026, 7, 2, 9, 4, 5).getTime()
+    const name = '2026-08-02 09:04:05'
+    expect(dateName(at)).toBe(name)
+    expect(dateName(at, ['other'])).toBe(name)
+    expect(dateName(at, [name, `${name} (2)`])).toBe(`${name} (3)`)
   })
   test('a moment is a time today and a date before', () => {
     const now = new Date(2026, 10, 23, 14, 3, 22).getTime()

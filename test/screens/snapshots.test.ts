@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { DEEP, type Layer, layersOf } from '../../src/model/layer.ts'
+import { DEEP, type Layer, layersOf, MAX_DEPTH } from '../../src/model/layer.ts'
 import type { Vm, VmState } from '../../src/model/vm.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import { createScreenEngine, mockSite, pmOf, type ScreenEngine, storlinkOf, vmOf } from '../support/screenSite.ts'
@@ -27,6 +27,15 @@ afterEach(() => robot.close())
 async function done(): Promise<(typeof engine.started)[number]> {
   await until(() => engine.started.length === 1)
   return engine.started[0]!
+}
+
+/** One of a chain: s1 lies on s0. */
+function layer(index: number): Layer {
+  return {
+    ...{ uuid: `l${index}`, number: index + 1, name: `s${index}`, note: '', createdAt: 0, volumes: [] },
+    type: 'OFFLINE',
+    ...(index === 0 ? {} : { parent: `l${index - 1}` }),
+  }
 }
 
 const rows = () => robot.lines().filter((text) => text.startsWith('│'))
@@ -57,11 +66,7 @@ describe('the tree', () => {
   })
 
   test('a chain that is deep says so, here and where the VM is looked at', async () => {
-    const layers: Layer[] = Array.from({ length: DEEP }, (_, index) => ({
-      ...{ uuid: `l${index}`, number: index + 1, name: `s${index}`, note: '', createdAt: 0, volumes: [] },
-      type: 'OFFLINE' as const,
-      ...(index === 0 ? {} : { parent: `l${index - 1}` }),
-    }))
+    const layers = Array.from({ length: DEEP }, (_, index) => layer(index))
     await open('shutdown', () => ({ layers, layer: `l${DEEP - 1}` }))
     await robot.shows(`▲ ${DEEP} layers slow its reads`)
     await robot.press('G')
@@ -91,6 +96,25 @@ describe('what is done to one', () => {
     })
     await robot.shows('◉ before 2.0  the VM is here')
     await robot.shows('4 layers')
+  })
+
+  test('taken without a name: its moment is one, as the form says', async () => {
+    const { uuid: vm } = await open('running')
+    await robot.press('n')
+    await robot.shows('none given: the date and time')
+    expect(robot.line('▸ Name')).not.toContain('*')
+    expect(robot.line('▸ Name')).not.toContain('web01')
+    await robot.press('tab', ...'before the update', 'enter')
+    expect((await done()).params).toEqual({ vm, desc: 'before the update', deep: false })
+  })
+
+  test('what has to be insisted on is refused in the form, where one can insist', async () => {
+    const deepest = Array.from({ length: MAX_DEPTH }, (_, index) => layer(index))
+    const { uuid: vm } = await open('shutdown', () => ({ layers: deepest, layer: `l${MAX_DEPTH - 1}` }))
+    await robot.press('n', 'enter')
+    await robot.shows(`its disks lie on ${MAX_DEPTH} layers already`)
+    await robot.press('up', 'space', 'down', 'y', 'enter')
+    expect((await done()).params).toMatchObject({ vm, deep: true })
   })
 
   test('the question before going back names it, and what the VM holds may be given up', async () => {

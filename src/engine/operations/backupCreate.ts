@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { dateName } from '../../lib/age.ts'
 import { isUuid, newUuid } from '../../lib/ids.ts'
 import { type Backup, backedUpDisks } from '../../model/backup.ts'
 import type { Json } from '../../model/json.ts'
@@ -44,13 +45,6 @@ const params = z.object({
   }),
 })
 type Params = z.infer<typeof params>
-
-/** As this machine's people write it. */
-function dateName(at: Date): string {
-  const two = (number: number) => String(number).padStart(2, '0')
-  const day = [at.getFullYear(), two(at.getMonth() + 1), two(at.getDate())].join('-')
-  return `${day} ${[at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(':')}`
-}
 
 function refuse(p: Params, view: View): string | undefined {
   const vm = view.needVm(p.vm)
@@ -123,7 +117,7 @@ export const backupCreate = vmOperation<Params, BackupFacts & Json>({
   help: 'Copies what the disks of a VM hold at one moment to a storlink, and reads it back; a running guest goes on.',
   danger: 'safe',
   params,
-  complete: (p) => ({ ...p, name: p.name ?? dateName(new Date()), backup: p.backup ?? newUuid() }),
+  complete: (p) => ({ ...p, name: p.name ?? dateName(Date.now()), backup: p.backup ?? newUuid() }),
   locks: (p, view) => [
     ...locksOfLayers(p.vm, p.storlink, view),
     ...(p.scratch === undefined ||

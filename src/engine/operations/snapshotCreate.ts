@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { dateName } from '../../lib/age.ts'
 import { newUuid } from '../../lib/ids.ts'
 import { PengxError } from '../../model/error.ts'
-import { DEEP, depthOf, type Layer, layersOf, MAX_DEPTH, type SnapshotType } from '../../model/layer.ts'
+import { DEEP, depthOf, type Layer, layersOf, MAX_DEPTH, type SnapshotType, snapshotsOf } from '../../model/layer.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Context, Step } from '../jobs/operation.ts'
 import { field } from '../jobs/params.ts'
@@ -28,7 +29,7 @@ import { findDomain, vmField, vmOperation } from './vmSubject.ts'
  */
 const params = z.object({
   vm: vmField,
-  name: field(z.string().trim(), { title: 'Name' }),
+  name: field(z.string().trim().optional(), { title: 'Name', help: 'none given: the date and time' }),
   desc: field(z.string().default(''), { title: 'Note' }),
   storlink: field(z.coerce.number().int().optional(), {
     title: 'Storlink',
@@ -44,6 +45,8 @@ const params = z.object({
 type Params = z.infer<typeof params>
 
 type Facts = ChangeFacts & {
+  /** Picked here where none is given: under its lock the VM gets no other of that name meanwhile. */
+  readonly name: string
   readonly layer: string
   readonly type: SnapshotType
   readonly at: number
@@ -59,13 +62,13 @@ function refuse({ vm, name, storlink, deep }: Params, view: Parameters<typeof re
     return `its disks lie on ${depth} layers already, and each slows its reads: delete snapshots first, or insist with deep`
   if (!row.disks.some((disk) => !disk.readOnly)) return 'it has no disk that is written to'
   return (
-    refuseSnapshotName(name) ??
+    (name === undefined ? undefined : refuseSnapshotName(name)) ??
     (storlink === undefined ? undefined : refuseStorlink(row, view.needStorlink(storlink), view)) ??
     refuseLayers(row, view)
   )
 }
 
-async function gather({ vm, storlink }: Params, cx: Context): Promise<Facts> {
+async function gather({ vm, name, storlink }: Params, cx: Context): Promise<Facts> {
   const change = await gatherChange(vm, cx)
   const base = change.base as Vm
   const written = base.disks.filter((disk) => !disk.readOnly)
@@ -79,11 +82,14 @@ async function gather({ vm, storlink }: Params, cx: Context): Promise<Facts> {
   const depth = depthOf(base) + 1
   if (depth >= DEEP)
     cx.notice(`its disks lie on ${depth} layers then: each slows its reads, deleting snapshots merges them`)
+  const at = cx.clock.now()
+  const names = snapshotsOf(base).map((snapshot) => snapshot.name)
   return {
     ...change,
+    name: name ?? dateName(at, names),
     layer: newUuid(),
     type: change.domid === null ? 'OFFLINE' : 'LIVE',
-    at: cx.clock.now(),
+    at,
     overlays,
     ids: Object.fromEntries(written.map((disk) => [disk.uuid, newUuid()])),
   }
@@ -103,7 +109,9 @@ async function needWritten(vm: Vm, disks: Vm['disks'], domid: number, cx: Contex
   }
 }
 
-function changeOf({ name, desc }: Params, { layer, type, at, overlays, ids }: Facts): Change {
+function changeOf({ desc, ...given }: Params, facts: Facts): Change {
+  const { layer, type, at, overlays, ids } = facts
+  const name = given.name ?? facts.name
   return (vm) => {
     if (layersOf(vm).some((one) => one.uuid === layer)) return vm
     const frozen: Layer = {
