@@ -1,10 +1,14 @@
 import type { Disk } from '../model/disk.ts'
 import type { Pm } from '../model/pm.ts'
+import type { Storlink } from '../model/storlink.ts'
 import type { Vm } from '../model/vm.ts'
+import { batch } from './host/batch.ts'
 import type { Host } from './host/host.ts'
+import { runBatch } from './host/run.ts'
 import type { ConfigFile, Hypervisor } from './hypervisor/hypervisor.ts'
 import { adoptedVm, filesByDomain } from './operations/adopt.ts'
 import type { Store } from './store/store.ts'
+import { freeSpace, parseFreeSpace } from './tools/system.ts'
 import { parseConfig } from './tools/xlConfig.ts'
 import { needDriver } from './volumes/drivers.ts'
 import { withSizes } from './volumes/sizes.ts'
@@ -21,24 +25,53 @@ export interface DemoParts {
 }
 
 /**
- * Makes a simulated site look lived in: its PMs are looked at, most of its VMs are under care, and storlinks stand where
- * its disks lie. One PM after the other, so that there is something to see early; aborted, it stops between two.
+ * Makes a simulated site look lived in: its PMs are looked at, the first is meant where none is named, most of its VMs are
+ * under care, and storlinks stand where its disks lie. One PM after the other, so that there is something to see early;
+ * aborted, it stops between two.
  */
 export async function furnishDemo(parts: DemoParts, signal: AbortSignal): Promise<void> {
   const { view } = parts.store
+  await settleSelf(parts.store)
   for (const pm of view.pms()) {
     if (signal.aborted) return
     await parts.observer.look(pm.uuid)
   }
   const found = view.vms().filter((vm) => vm.origin === 'found')
-  const alone = new Set(found.slice(-LEFT_ALONE).map((vm) => vm.uuid))
+  const shared = await sharedDirectories(parts, found)
+  const own = found.filter((vm) => !vm.disks.some((disk) => shared.has(directoryOf(disk.path))))
+  const alone = new Set(own.slice(-LEFT_ALONE).map((vm) => vm.uuid))
   for (const pm of view.pms()) {
     if (signal.aborted) return
-    await furnishPm(parts, pm, alone)
+    await furnishPm(parts, pm, alone, shared)
   }
 }
 
-async function furnishPm({ store, hypervisor, host }: DemoParts, pm: Pm, alone: ReadonlySet<string>): Promise<void> {
+/** A setting may name a PM of the real site, which is not here. */
+async function settleSelf({ view, inventory }: Store): Promise<void> {
+  const [first] = view.pms()
+  const self = view.setting('self')
+  if (first === undefined || view.pms().some(({ name, uuid }) => name === self || uuid === self)) return
+  await inventory.putSetting('self', first.name)
+}
+
+/** Those of a file server, as df names it (`HOST:/PATH`): on this site every PM has them. */
+async function sharedDirectories({ store, host }: DemoParts, vms: readonly Vm[]): Promise<ReadonlySet<string>> {
+  const [first] = store.view.pms()
+  const directories = [...new Set(vms.flatMap((vm) => vm.disks.map((disk) => directoryOf(disk.path))))]
+  if (first === undefined || directories.length === 0) return new Set()
+  const parts = directories.map((directory) => ({ ...freeSpace(directory), okExits: [0, 1] }))
+  const outputs = await runBatch(host(first), batch(parts))
+  return new Set(
+    directories.filter((_directory, index) => parseFreeSpace(outputs[index]?.stdout ?? '')?.device.includes(':/')),
+  )
+}
+
+async function furnishPm(
+  { store, hypervisor, host }: DemoParts,
+  pm: Pm,
+  alone: ReadonlySet<string>,
+  shared: ReadonlySet<string>,
+): Promise<void> {
   const files = await hypervisor.configFiles(host(pm))
   const found = store.view.vmsOn(pm.uuid).filter((vm) => vm.origin === 'found' && !alone.has(vm.uuid))
   const paths = new Set((pm.seen.configs ?? []).map((config) => config.path))
@@ -52,7 +85,7 @@ async function furnishPm({ store, hypervisor, host }: DemoParts, pm: Pm, alone: 
     rows.flatMap((vm) => vm.disks),
   )
   const sized = new Map(disks.map((disk) => [disk.uuid, disk]))
-  const storlinks = await makeStorlinks(store, pm, host(pm), disks)
+  const storlinks = await makeStorlinks(store, pm, host(pm), disks, shared)
   const laid = (disk: Disk): Disk => {
     const storlink = storlinks.get(directoryOf(disk.path))
     return { ...(sized.get(disk.uuid) ?? disk), owned: true, ...(storlink === undefined ? {} : { storlink }) }
@@ -89,21 +122,30 @@ function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/'))
 }
 
-/** A storlink for each directory in which disks lie, by directory. */
+/** A storlink for each directory in which disks lie, by directory; one for all PMs where they share it. */
 async function makeStorlinks(
-  { inventory }: Store,
+  { inventory, view }: Store,
   pm: Pm,
   host: Host,
   disks: readonly Disk[],
+  shared: ReadonlySet<string>,
 ): Promise<Map<string, number>> {
   const made = new Map<string, number>()
   const links = new Set(disks.map((disk) => directoryOf(disk.path)).filter((link) => !link.startsWith('/dev')))
   for (const link of links) {
-    const { sizeMib, freeMib } = await needDriver('FL').inspect(host, link)
-    const name = `${pm.name}${link.replaceAll('/', '-')}`
-    const kind = { type: 'LO', level: 'FL', shared: false, desc: '' } as const
-    const row = { id: 0, pm: pm.uuid, name, link, ...kind, sizeMib, freeMib, createdAt: Date.now() }
-    made.set(link, await inventory.putStorlink(row))
+    const there = view.storlinks().find((other) => other.shared && other.link === link)
+    if (there) made.set(link, there.id)
+    else made.set(link, await inventory.putStorlink(await storlinkAt(link, pm, host, shared.has(link))))
   }
   return made
+}
+
+async function storlinkAt(link: string, pm: Pm, host: Host, shared: boolean): Promise<Storlink> {
+  const { sizeMib, freeMib } = await needDriver('FL').inspect(host, link)
+  const path = link.replaceAll('/', '-')
+  const kind = shared
+    ? ({ name: path.slice(1), type: 'NFS' } as const)
+    : ({ name: `${pm.name}${path}`, type: 'LO' } as const)
+  const row = { id: 0, pm: pm.uuid, link, ...kind, level: 'FL', shared, desc: '' } as const
+  return { ...row, sizeMib, freeMib, createdAt: Date.now() }
 }

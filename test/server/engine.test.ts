@@ -120,9 +120,10 @@ test('a storlink is made on the server’s own PM, and deleted', async () => {
     `<storlink><name>api</name><link>${link}</link><desc>d</desc><type>IO</type><level>FL</level><shared>False</shared></storlink>`
   const missing = await ask('POST', '/storlinks/create/', body('/no/such/directory'))
   expect([missing.status, missing.headers.get('pengx-job')]).toEqual([400, null])
-  const taken = await ask('POST', '/storlinks/create/', body('/data/images'))
-  expect(taken.text).toContain('is already storlink')
   const xen2 = engine.view.pms().find((pm) => pm.name === 'xen2')!
+  const there = engine.view.storlinks().find((each) => each.pm === xen2.uuid || each.shared)!
+  const taken = await ask('POST', '/storlinks/create/', body(there.link))
+  expect(taken.text).toContain('is already storlink')
   expect((await ask('GET', '/pms/')).text).toContain(`<pm id="${xen2.uuid}">`)
   const made = await ask('POST', '/storlinks/create/', body('/srv'))
   expect([made.status, made.text.includes('success')]).toEqual([201, true])

@@ -26,6 +26,8 @@ export interface SimSiteOptions {
   readonly statePath?: string
   /** Simulated durations are multiplied by this; 0: everything is over at once. */
   readonly pace?: number
+  /** The machines see directories in common and log in to each other. */
+  readonly joined?: boolean
   /** Machines that do not answer. */
   readonly unreachable?: readonly string[]
 }
@@ -80,6 +82,7 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
       pmCount: options.pmCount ?? 4,
       seed: options.seed ?? 1,
       now: clock.now(),
+      joined: options.joined ?? false,
     })
   const faults = createFaultTable()
   const world: SimWorld = {
