@@ -6,38 +6,49 @@ export interface Source {
   fail(error: unknown): void
 }
 
+/**
+ * Chunks are asked for (`read`, `readable`) and not let flow and held (`pause`, `resume`): a child's output that is held
+ * and let go within one turn never flows again under Bun 1.4.5.
+ */
 export function webSource(readable: Readable): Source {
   let over = false
   let controller: ReadableStreamDefaultController<Uint8Array>
+  let wake: () => void = () => undefined
+  const woken = () => wake()
   const finish = (act: () => void) => {
     if (over) return
     over = true
     act()
+    wake()
   }
   const stream = new ReadableStream<Uint8Array>(
     {
       start(given) {
         controller = given
-        readable.on('data', (chunk: Buffer) => {
-          if (over) return
-          controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
-          if ((controller.desiredSize ?? 0) <= 0) readable.pause()
-        })
+        readable.on('readable', woken)
         // A lost connection ends its streams as if all had been said; who knows better says so in this very turn.
         const end = () => setTimeout(() => finish(() => controller.close()), 0)
         readable.on('end', end)
         readable.on('close', end)
         readable.on('error', (error) => finish(() => controller.error(error)))
-        readable.pause()
         // All may have been said before anybody listened here.
         if (readable.readableEnded) end()
       },
-      pull() {
-        readable.resume()
+      async pull() {
+        while (!over) {
+          const next = new Promise<void>((resolve) => {
+            wake = resolve
+          })
+          const chunk: Buffer | null = readable.read()
+          if (chunk !== null) return controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+          await next
+        }
       },
       cancel() {
         over = true
+        wake()
         // Nobody reads on, but what is sent must be taken or the sender stands still.
+        readable.off('readable', woken)
         readable.resume()
       },
     },
