@@ -38,7 +38,7 @@ import { convertWatched, readImage } from './image.ts'
 import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
 import { digestImage, ownBytes, packWatched } from './pack.ts'
 import type { ChainImage, Image, VolumeDriver } from './volumeDriver.ts'
-import { findVolume, groupOf, inExtents, lookAtGroup, placeOf, spaceOf } from './volumeGroup.ts'
+import { findVolume, groupOf, inExtents, lookAtGroup, lookAtVolumes, placeOf, spaceOf } from './volumeGroup.ts'
 
 /**
  * Disks as logical volumes of an LVM volume group, thin where the group has a thin pool. A volume is
@@ -52,7 +52,7 @@ const MIB = 1024 * 1024
 async function activate(host: Host, image: Image, tag: string): Promise<void> {
   if (!isLv(image.path)) return
   const { group, name } = placeOf(image.path)
-  const volume = findVolume(await lookAtGroup(host, group, name), name)
+  const volume = findVolume(await lookAtVolumes(host, group, name), name)
   if (!volume) throw new PengxError('notFound', `there is no logical volume ${image.path} on ${host.name}`)
   const from = unzeroedFrom(volume)
   const zero = from === undefined ? [] : zeroFrom(image.path, from, volume.sizeBytes)
@@ -111,14 +111,14 @@ export const blockVolumes: VolumeDriver = {
 
   async setWritable(host, path, writable, tag) {
     const { group, name } = placeOf(path)
-    const volume = findVolume(await lookAtGroup(host, group, name), name)
+    const volume = findVolume(await lookAtVolumes(host, group, name), name)
     if (!volume) throw new PengxError('notFound', `there is no logical volume ${path} on ${host.name}`)
     if (volume.writable !== writable) await run(host, { ...permitVolume(group, name, writable), tag })
   },
 
   async isWritable(host, path) {
     const { group, name } = placeOf(path)
-    return findVolume(await lookAtGroup(host, group, name), name)?.writable
+    return findVolume(await lookAtVolumes(host, group, name), name)?.writable
   },
 
   async resize(host, path, format, sizeMib, tag) {
@@ -145,7 +145,7 @@ export const blockVolumes: VolumeDriver = {
   async stat(host, path, format) {
     if (!isLv(path)) return await readImage(host, path, format)
     const { group, name } = placeOf(path)
-    const look = await lookAtGroup(host, group, name).catch((error: PengxError) => {
+    const look = await lookAtVolumes(host, group, name).catch((error: PengxError) => {
       if (error.code === 'notFound') return undefined
       throw error
     })
@@ -183,7 +183,7 @@ export const blockVolumes: VolumeDriver = {
 
   async lyingOn(host, path) {
     const { group } = placeOf(path)
-    const { volumes } = await lookAtGroup(host, group, '')
+    const { volumes } = await lookAtVolumes(host, group, '')
     const images = volumes.filter(({ kind }) => kind === 'thick' || kind === 'thin')
     const sleeping = images.find((volume) => !volume.active && formatOf(volume) === 'qcow2')
     if (sleeping) {
@@ -250,6 +250,6 @@ export const blockVolumes: VolumeDriver = {
   /** A thick volume has all of its room from the start; of a pool's nobody can say how long it lasts. */
   async reserve(host, path) {
     const { group, name } = placeOf(path)
-    return findVolume(await lookAtGroup(host, group, name), name)?.kind === 'thick'
+    return findVolume(await lookAtVolumes(host, group, name), name)?.kind === 'thick'
   },
 }

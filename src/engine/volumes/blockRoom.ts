@@ -20,6 +20,7 @@ import {
   type GroupLook,
   inExtents,
   lookAtGroup,
+  lookAtVolumes,
   needSpace,
   needZeroing,
   placeOf,
@@ -106,7 +107,7 @@ export function finish(group: string, name: string): Program[] {
  * there is now something under the new name.
  */
 export async function renameLv(host: Host, group: string, from: string, to: string, tag: string): Promise<boolean> {
-  const look = await lookAtGroup(host, group, from.length < to.length ? from : to)
+  const look = await lookAtVolumes(host, group, from.length < to.length ? from : to)
   const [source, target] = [findVolume(look, from), findVolume(look, to)]
   if (source && target)
     throw new PengxError(
@@ -125,7 +126,7 @@ export async function removeLvs(
   tag: string,
 ): Promise<void> {
   const { group, name } = placeOf(path)
-  const { volumes } = await lookAtGroup(host, group, name)
+  const { volumes } = await lookAtVolumes(host, group, name)
   const names = volumes.map((volume) => volume.name)
   const meant = names.filter((one) => one.startsWith(name) && isMeant(one.slice(name.length)))
   if (meant.length > 0) await run(host, { ...removeVolumes(group, meant), tag })

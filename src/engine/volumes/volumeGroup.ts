@@ -47,7 +47,16 @@ export async function lookAtGroup(
   return { host, group: found, volumes: parseVolumes(volumes.stdout), answers }
 }
 
-export function findVolume(look: GroupLook, name: string): LogicalVolume | undefined {
+/** A group's volumes alone, for who makes nothing in it: each of lvm's programs reads all devices anew. */
+export async function lookAtVolumes(host: Host, group: string, beginning: string): Promise<Pick<GroupLook, 'volumes'>> {
+  const [volumes] = await runBatch(host, batch([showVolumes(group, beginning)]))
+  if (volumes?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
+  if (volumes?.exit !== 0)
+    throw new PengxError('notFound', `there is no volume group ${group} on ${host.name}`, { cause: { volumes } })
+  return { volumes: parseVolumes(volumes.stdout) }
+}
+
+export function findVolume(look: Pick<GroupLook, 'volumes'>, name: string): LogicalVolume | undefined {
   return look.volumes.find((volume) => volume.name === name)
 }
 
