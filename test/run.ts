@@ -52,12 +52,15 @@ async function runBuild(): Promise<Tally> {
   return exit === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
 }
 
-/** What the tests kill over and over, in one file; undefined where that does not work: its sources do then. */
+/** What the tests kill over and over, read and parsed beforehand; undefined where that does not work: its sources do then. */
 async function bundleCrashChild(): Promise<string | undefined> {
   const built = await Bun.build({
     entrypoints: [resolve(root, 'test/support/crashChild.ts')],
     outdir: cache,
     target: 'bun',
+    format: 'cjs',
+    minify: true,
+    bytecode: true,
     external: ['cpu-features', '*.node'],
     throw: false,
   })

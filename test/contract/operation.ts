@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import PQueue from 'p-queue'
@@ -37,7 +37,7 @@ interface Steps {
   readonly decided: boolean
 }
 
-/** Bundled where `npm test` has done that: it starts hundreds of times, and half of a start is reading its sources. */
+/** Bundled where `npm test` has done that: it starts hundreds of times, and most of a start is reading its sources. */
 const CRASH_CHILD = process.env.PENGX_CRASH_CHILD ?? new URL('../support/crashChild.ts', import.meta.url).pathname
 
 export function operationSuite(one: OperationCase): void {
@@ -73,9 +73,12 @@ export function operationSuite(one: OperationCase): void {
 
     test('is killed before and after each step, and the next start finishes or unwinds', async () => {
       const steps = await stepsOf(one)
+      const prepared = await prepareFiles(one, place.next())
+      const ready = async () =>
+        one.inTurns ? await prepareFiles(one, place.next()) : copyFiles(prepared, place.next())
       await atEach(one, steps, (index) => [
-        () => killAt(one, steps, index, 'before', place.next()),
-        () => killAt(one, steps, index, 'after', place.next()),
+        async () => killAt(one, steps, index, 'before', await ready()),
+        async () => killAt(one, steps, index, 'after', await ready()),
       ])
     }, 120_000)
   })
@@ -230,12 +233,38 @@ async function repeatAt(one: OperationCase, steps: Steps, index: number): Promis
   })
 }
 
-async function killAt(one: OperationCase, steps: Steps, index: number, phase: Phase, place: WorldPlace): Promise<void> {
+/** A site in files, at the moment before the operation. */
+interface Prepared {
+  readonly place: WorldPlace
+  readonly raw: Readonly<Record<string, unknown>>
+  readonly before: Json
+}
+
+async function prepareFiles(one: OperationCase, place: WorldPlace): Promise<Prepared> {
+  const world = await openWorld({ ...one.config }, place)
+  try {
+    const raw = await one.prepare(world)
+    return { place, raw, before: await pictureOf(world) }
+  } finally {
+    await world.close()
+  }
+}
+
+/** Preparing takes longer than copying what it has come to, which nothing holds open. */
+function copyFiles({ place, raw, before }: Prepared, to: WorldPlace): Prepared {
+  copyFileSync(place.db, to.db)
+  copyFileSync(place.state, to.state)
+  return { place: to, raw, before }
+}
+
+async function killAt(
+  one: OperationCase,
+  steps: Steps,
+  index: number,
+  phase: Phase,
+  { place, raw, before }: Prepared,
+): Promise<void> {
   const where = `${one.operation}, killed ${phase} "${steps.names[index]}"`
-  const prepared = await openWorld({ ...one.config }, place)
-  const raw = await one.prepare(prepared)
-  const before = await pictureOf(prepared)
-  await prepared.close()
   const child = Bun.spawn(
     [
       process.execPath,

@@ -186,7 +186,8 @@ describe('actions', () => {
     await open()
     await choose('db01')
     for (const operation of engine.operations.values()) {
-      await robot.press(':', ...operation.title)
+      await robot.press(':')
+      await robot.burst(operation.title)
       await robot.shows(operation.title)
       expect(robot.lines().some((line) => line.includes('│') && line.includes(operation.title))).toBe(true)
       await robot.press('esc')

@@ -1,21 +1,27 @@
 import { openWorld } from './world.ts'
 
 /** A pengx that is killed (SIGKILL, no farewell) at one moment of one operation. Started by the operation suite. */
-const { place, config, operation, raw, index, phase } = JSON.parse(process.argv[2]!)
-
-const { engine } = await openWorld(
-  {
-    ...config,
-    intercept(moment) {
-      if (moment.operation === operation && moment.step === index && moment.phase === phase)
-        process.kill(process.pid, 'SIGKILL')
+async function main(): Promise<void> {
+  const { place, config, operation, raw, index, phase } = JSON.parse(process.argv[2]!)
+  const { engine } = await openWorld(
+    {
+      ...config,
+      intercept(moment) {
+        if (moment.operation === operation && moment.step === index && moment.phase === phase)
+          process.kill(process.pid, 'SIGKILL')
+      },
     },
-  },
-  place,
-)
-const job = await engine.start(operation, engine.decode(operation, raw), 'cli')
-await engine.finished(job.id)
-console.error(
-  `${operation} ended as ${engine.view.getJob(job.id)?.state} and was not killed: ${engine.view.getJob(job.id)?.message}`,
-)
-process.exit(1)
+    place,
+  )
+  const job = await engine.start(operation, engine.decode(operation, raw), 'cli')
+  await engine.finished(job.id)
+  const { state, message } = engine.view.getJob(job.id)!
+  console.error(`${operation} ended as ${state} and was not killed: ${message}`)
+  process.exit(1)
+}
+
+// Bytecode knows no await outside a function.
+main().catch((error) => {
+  console.error(error)
+  process.exit(2)
+})

@@ -27,6 +27,8 @@ export const PROGRAMS: Readonly<Record<string, Row>> = {
   zsh: { package: 'zsh', users: ['tests'] },
   fish: { package: 'fish', users: ['tests'] },
   tmux: { package: 'tmux', users: ['tests'] },
+  // Of the minimal system, but of its sbin.
+  blkid: { package: 'util-linux', users: ['tests'] },
   isoinfo: { package: 'genisoimage', users: ['tests'] },
   genisoimage: { package: 'genisoimage', users: ['lab'] },
   mmdebstrap: { package: 'mmdebstrap', users: ['lab', 'fresh'] },
