@@ -40,7 +40,8 @@ export function webSource(readable: Readable): Source {
             wake = resolve
           })
           const chunk: Buffer | null = readable.read()
-          if (chunk !== null) return controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
+          if (chunk !== null)
+            return controller.enqueue(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength))
           await next
         }
       },
