@@ -26,6 +26,7 @@ describe('for those who hear the screen', () => {
   ])('%p %p: words on the terminal as it is, and nothing moves by itself', async (words, env) => {
     const pty = start(words, env)
     await pty.shows('Row 1 of 4: xen1')
+    await pty.hears()
     pty.type('3')
     await pty.shows('VMs, 40, sorted by name ascending.')
     pty.type('/web01\r')
@@ -42,6 +43,7 @@ describe('the mouse', () => {
   test('is asked for by ctrl-o, heard, and given back on the way out', async () => {
     const pty = start([])
     await pty.shows('xen4')
+    await pty.hears()
     pty.type('\x0f')
     await pty.shows('mouse on')
     expect(pty.raw()).toContain('\x1b[?1000h\x1b[?1006h')

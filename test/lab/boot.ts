@@ -24,7 +24,8 @@ export interface Machine {
   readonly peer: HostPorts
   readonly qmp: string
   readonly root: Root
-  readonly xen: string
+  /** The hypervisor; none: a plain Linux host with what a dom0 has for storage. */
+  readonly xen?: string
   readonly initrd: string
   /** A raw image that all hosts of the run see as one LUN. */
   readonly sharedDisk: string
@@ -40,15 +41,8 @@ const XEN = [
   'spec-ctrl=no', // nothing to defend here, and it costs
 ]
 
-const DOM0 = [
-  'console=hvc0',
-  'net.ifnames=0',
-  'mitigations=off',
-  'quiet',
-  'loglevel=4',
-  'panic=0',
-  'random.trust_cpu=on',
-]
+/** Linux's command line, whether it is dom0's or the machine's. */
+const LINUX = ['net.ifnames=0', 'mitigations=off', 'quiet', 'loglevel=4', 'panic=0', 'random.trust_cpu=on']
 
 /** Features taken from the emulated processor, each with what happens otherwise. */
 const CPU = [
@@ -60,7 +54,7 @@ const CPU = [
 ]
 
 export function qemuArguments(machine: Machine): string[] {
-  const { dir, root, ports, peer } = machine
+  const { dir, ports, peer } = machine
   const mac = (card: number) => `52:54:00:4c:${machine.number.toString(16).padStart(2, '0')}:0${card}`
   // Same wwn on every host: a LUN of a SAN. Its image is opened by several QEMUs through one page cache, so no locking.
   const lun = (id: string, wwn: number, file: string, shared: boolean) => [
@@ -77,9 +71,7 @@ export function qemuArguments(machine: Machine): string[] {
     ['-nodefaults', '-no-user-config', '-display', 'none'],
     ['-M', 'q35', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', CPU.join(',')],
     ['-smp', String(machine.cpus), '-m', String(machine.memoryMib)],
-    ['-kernel', machine.xen, '-append', XEN.join(' ')],
-    // Multiboot modules: dom0's kernel with its command line, then its initramfs; a comma separates them
-    ['-initrd', `${join(root.tree, 'boot', `vmlinuz-${root.kernelRelease}`)} ${DOM0.join(' ')},${machine.initrd}`],
+    ...kernelArguments(machine),
     // the overlay dies with the run, so nobody waits for a disk here; a killed QEMU loses nothing that it was given
     ['-drive', `if=none,id=root,format=qcow2,file=${join(dir, 'root.qcow2')},cache=unsafe,discard=unmap`],
     ['-device', 'virtio-blk-pci,drive=root'],
@@ -97,6 +89,21 @@ export function qemuArguments(machine: Machine): string[] {
     ['-qmp', `unix:${machine.qmp},server=on,wait=off`],
     ['-daemonize', '-pidfile', pidFile(machine)],
   ].flat()
+}
+
+function kernelArguments({ xen, root, initrd }: Machine): string[][] {
+  const linux = join(root.tree, 'boot', `vmlinuz-${root.kernelRelease}`)
+  if (xen === undefined) {
+    return [
+      ['-kernel', linux, '-append', `console=ttyS0 ${LINUX.join(' ')}`],
+      ['-initrd', initrd],
+    ]
+  }
+  return [
+    ['-kernel', xen, '-append', XEN.join(' ')],
+    // Multiboot modules: dom0's kernel with its command line, then its initramfs; a comma separates them
+    ['-initrd', `${linux} console=hvc0 ${LINUX.join(' ')},${initrd}`],
+  ]
 }
 
 export const serialLog = (machine: Pick<Machine, 'dir'>): string => join(machine.dir, 'serial.log')
@@ -137,7 +144,7 @@ export async function stopHost(machine: Pick<Machine, 'dir' | 'name'>): Promise<
   throw new Error(`the QEMU of ${machine.name} does not end`)
 }
 
-/** Waits until dom0 says on its serial line that xl answers. */
+/** Waits until a host says on its serial line that it is ready: of a Xen host, that xl answers. */
 export async function waitBooted(machine: Machine, timeoutMs = 600_000): Promise<void> {
   const end = Date.now() + timeoutMs
   for (;;) {

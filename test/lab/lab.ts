@@ -1,6 +1,6 @@
 // npm run lab -- COMMAND: a real Xen host booted in QEMU by software emulation, built from Debian packages.
 //   build                        what `up` needs, kept in PENGX_LAB_CACHE (default ~/.cache/pengx-lab)
-//   up [--hosts 2]               boots fresh hosts and says how to reach them
+//   up [--hosts 2] [--linux]     boots fresh hosts and says how to reach them
 //   down                         ends them
 //   ssh [HOST] [COMMAND…]        a shell, or one command, on a running host
 //   test [--hosts 1] [NAME…]     boots fresh hosts, runs test/lab/*.e2e.ts (or those named) on them, ends them; two hosts
@@ -16,7 +16,7 @@ import { bringPrograms } from '../support/apt.ts'
 import { openShelf } from '../support/shelf.ts'
 import { output, say, timed } from './command.ts'
 import { buildRoot } from './root.ts'
-import { downSite, isUp, openSite, type Site, type SiteOptions, sweepSites, upSite } from './site.ts'
+import { downSite, isUp, isXen, openSite, type Site, type SiteOptions, sweepSites, upSite } from './site.ts'
 import { type LabHost, sshArgv, upDir } from './ssh.ts'
 
 const runs = resolve(upDir, '..')
@@ -37,7 +37,7 @@ async function needPrograms(): Promise<void> {
 
 async function up(options: SiteOptions): Promise<number> {
   const before = openSite(upDir)
-  if (before && isUp(before) && before.hosts.length >= options.hosts) say('already up')
+  if (before && isUp(before) && hasAll(before, options)) say('already up')
   else {
     await needPrograms()
     await downSite(upDir)
@@ -49,6 +49,10 @@ async function up(options: SiteOptions): Promise<number> {
   }
   return 0
 }
+
+const hasAll = ({ hosts }: Site, options: SiteOptions): boolean =>
+  hosts.filter(({ name }) => isXen(name)).length >= options.hosts &&
+  (!options.linux || hosts.some(({ name }) => !isXen(name)))
 
 async function ssh(words: string[]): Promise<number> {
   const { hosts } = running()
@@ -85,8 +89,9 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => void downSite(dir).finally(() => process.exit(130)))
   try {
-    const wanted = hosts ?? (files.length > 1 || files.some(needsPair) ? 2 : 1)
-    return await runSuites(await upSite(dir, { hosts: wanted, xen }), files)
+    const onXen = files.filter((file) => !needsLinux(file))
+    const wanted = hosts ?? (onXen.some(needsPair) ? 2 : Math.min(onXen.length, 2))
+    return await runSuites(await upSite(dir, { hosts: wanted, linux: files.some(needsLinux), xen }), files)
   } finally {
     await downSite(dir)
   }
@@ -95,27 +100,45 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
 /** A suite that needs two hosts says so in its name: `NAME.pair.e2e.ts`. */
 const needsPair = (file: string): boolean => file.includes('.pair.')
 
+/** One that needs no Xen, only what a Linux host has for storage: `NAME.linux.e2e.ts`. */
+const needsLinux = (file: string): boolean => file.includes('.linux.')
+
 /** The longest begin, so that at the end no host waits long for the other. */
-const LONGEST = ['volumes.e2e.ts', 'templates.e2e.ts', 'devices.e2e.ts', 'life.e2e.ts', 'rows.e2e.ts']
+const LONGEST = ['templates.e2e.ts', 'devices.e2e.ts', 'life.e2e.ts', 'rows.e2e.ts']
 const turnOf = (file: string): number => (LONGEST.indexOf(file) + LONGEST.length + 1) % (LONGEST.length + 1)
 
 /**
  * One bun process a suite, and on a host one suite at a time: guests start in their bounds only on a quiet one. With two
- * hosts the suites of one host run side by side, each host taking the next; those of a pair have both, afterwards.
+ * hosts the suites of one host run side by side, each host taking the next; those of a pair have both, afterwards. The host
+ * without Xen has its turn before the last of the others, so that no more are at work than there are Xen hosts.
  */
 async function runSuites(site: Site, files: string[]): Promise<number> {
   const shelf = openShelf('lab', resolve(import.meta.dir, '../../node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
-  const single = files.filter((file) => !needsPair(file)).sort((one, other) => turnOf(one) - turnOf(other))
-  const lanes = site.hosts.slice(0, single.length)
+  const single = files
+    .filter((file) => !needsPair(file) && !needsLinux(file))
+    .sort((one, other) => turnOf(one) - turnOf(other))
+  const linux = files.filter(needsLinux)
+  const xens = site.hosts.filter(({ name }) => isXen(name))
+  const whole = xens.length > 1
   const exits: number[] = []
-  const lane = async (host: LabHost) => {
-    for (let file = single.shift(); file; file = single.shift())
-      exits.push(await runSuite(file, [host], path, lanes.length > 1))
+  const onLinux = async () => {
+    for (const file of linux) exits.push(await runSuite(file, [needHost(site, 'linux1')], path, whole))
   }
-  await Promise.all(lanes.map(lane))
-  for (const file of files.filter(needsPair)) exits.push(await runSuite(file, site.hosts, path, false))
+  const lane = async (host: LabHost, before: Promise<void> | undefined) => {
+    await before
+    for (let file = single.shift(); file; file = single.shift()) exits.push(await runSuite(file, [host], path, whole))
+  }
+  const first = onLinux()
+  await Promise.all([first, ...xens.map((host, index) => lane(host, index === xens.length - 1 ? first : undefined))])
+  for (const file of files.filter(needsPair)) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
+}
+
+function needHost({ hosts }: Site, name: string): LabHost {
+  const host = hosts.find((one) => one.name === name)
+  if (!host) throw new Error(`the lab runs without ${name}: npm run lab -- up --linux`)
+  return host
 }
 
 /** Its output as it comes, or whole at its end where another's would come between. */
@@ -142,6 +165,7 @@ async function main(): Promise<number> {
     allowPositionals: true,
     options: {
       hosts: { type: 'string' },
+      linux: { type: 'boolean', default: false },
       xen: { type: 'string', default: 'update' },
       running: { type: 'boolean', default: false },
     },
@@ -156,7 +180,7 @@ async function main(): Promise<number> {
       say(`root: ${(await buildRoot()).image}`)
       return 0
     case 'up':
-      return await up({ hosts: hosts ?? 1, xen })
+      return await up({ hosts: hosts ?? 1, linux: values.linux, xen })
     case 'down':
       await downSite(upDir)
       await sweepSites(runs)
@@ -167,7 +191,7 @@ async function main(): Promise<number> {
       return await suites({ kind: 'soak', ...run })
     default:
       say(
-        'commands: build | up [--hosts 2] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]',
+        'commands: build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]',
       )
       return 2
   }

@@ -23,15 +23,20 @@ export interface Site {
 const socketDir = (dir: string): string => join(tmpdir(), `pengx-lab-${Bun.hash(resolve(dir)).toString(36)}`)
 
 export interface SiteOptions {
+  /** Xen hosts. */
   readonly hosts: number
+  /** A host without Xen beside them, `linux1`: an emulated Linux is several times as fast as one that is a dom0. */
+  readonly linux?: boolean
   /** The hypervisor: what apt installs today, or the one that can migrate PV guests live. */
   readonly xen: 'update' | 'shadow'
 }
 
+export const isXen = (name: string): boolean => name.startsWith('xen')
+
 /** Makes everything that a run of so many hosts needs, and switches nothing on. */
 export async function prepareSite(dir: string, options: SiteOptions): Promise<Site> {
   const count = options.hosts
-  if (count !== 1 && count !== 2) throw new Error('the lab has 1 host or 2') // a wire has two ends
+  if (![0, 1, 2].includes(count)) throw new Error('the lab has 1 Xen host or 2') // a wire has two ends
   const root = await buildRoot()
   const xen = options.xen === 'shadow' ? root.xenShadow : root.xen
   if (!xen) throw new Error('no hypervisor with shadow paging was to be had when the root was built')
@@ -46,16 +51,16 @@ export async function prepareSite(dir: string, options: SiteOptions): Promise<Si
   const sharedDisk = join(dir, 'shared.img')
   await need(['truncate', '-s', '2G', sharedDisk])
 
-  const numbers = Array.from({ length: count }, (_, index) => index + 1)
-  const ports = [await freePorts(), await freePorts()] as const
+  const names = [...['xen1', 'xen2'].slice(0, count), ...(options.linux ? ['linux1'] : [])]
+  const ports = [await freePorts(), await freePorts(), await freePorts(), await freePorts()] as const
   const all: (Identity['all'][number] & { home: string; hostKeyFile: string })[] = []
-  for (const number of numbers) {
-    const home = join(dir, `xen${number}`)
+  for (const [index, name] of names.entries()) {
+    const home = join(dir, name)
     await mkdir(home)
     const hostKeyFile = join(home, 'hostkey')
     all.push({
-      name: `xen${number}`,
-      number,
+      name,
+      number: index + 1,
       home,
       hostKeyFile,
       hostKey: (await makeKey(hostKeyFile)).split(' ').slice(0, 2).join(' '),
@@ -69,12 +74,13 @@ export async function prepareSite(dir: string, options: SiteOptions): Promise<Si
   }
   // An emulated processor is a thread that wants one of this machine's: where two are promised one and get half, a lock's
   // holder waits for its turn while the other spins, and libxl's hotplug scripts pass their 40 s.
-  const cpus = count === 1 ? 2 : 1
+  const cpus = names.length === 1 ? 2 : 1
   const machines = all.map(({ name, number, home }): Machine => {
-    const [own, peer] = number === 1 ? ports : [ports[1], ports[0]]
+    // Nobody is at the other end of the third one's wires.
+    const [own, peer] = isXen(name) ? [ports[number - 1]!, ports[2 - number]!] : [ports[2], ports[3]]
     const qmp = join(sockets, `${name}.qmp`)
-    const doors = { ports: own, peer, qmp }
-    return { name, number, dir: home, memoryMib: 3584, cpus, ...doors, root, xen, initrd, sharedDisk }
+    const below = isXen(name) ? { xen, memoryMib: 3584 } : { memoryMib: 1536 }
+    return { name, number, dir: home, cpus, ports: own, peer, qmp, root, ...below, initrd, sharedDisk }
   })
   const knownHosts = join(dir, 'known_hosts')
   const sshConfig = join(dir, 'ssh_config')

@@ -19,6 +19,8 @@ export interface Pty {
   isCooked(): boolean
   /** Waits until the text holds this. */
   shows(what: string): Promise<void>
+  /** Waits until keys are heard as they are typed: what is typed before may be lost. */
+  hears(): Promise<void>
   exited: Promise<number>
 }
 
@@ -42,6 +44,7 @@ export function openPty(
   })
   const terminal = child.terminal!
   const text = () => Bun.stripANSI(raw.slice(from))
+  const isCooked = () => (terminal.localFlags & (ISIG | ICANON | ECHO)) === (ISIG | ICANON | ECHO)
   return {
     pid: child.pid,
     raw: () => raw,
@@ -52,7 +55,8 @@ export function openPty(
     type: (keys) => void terminal.write(keys),
     resize: (columns, rows) => terminal.resize(columns, rows),
     kill: (signal) => child.kill(signal),
-    isCooked: () => (terminal.localFlags & (ISIG | ICANON | ECHO)) === (ISIG | ICANON | ECHO),
+    isCooked,
+    hears: async () => void (await until(() => !isCooked(), 'raw mode')),
     shows: async (what) =>
       void (await until(() => text().includes(what), `"${what}" on the terminal, which shows ${text().slice(-2000)}`)),
     exited: child.exited,

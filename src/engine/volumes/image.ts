@@ -1,5 +1,6 @@
 import type { DiskFormat } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
+import { cancelledCommand } from '../host/bounded.ts'
 import type { Command, Host, Output } from '../host/host.ts'
 import { commandFailure, run, runWatched } from '../host/run.ts'
 import { convertImage, diskFormat, imageInfo, parseImageInfo, parseProgress } from '../tools/qemuImg.ts'
@@ -38,6 +39,8 @@ export async function convertWatched(
 ): Promise<void> {
   const command: Command = { ...convertImage(copy), tag, heavy: true }
   needFlushed(host, command, await runWatched(host, command, said(onProgress), signal))
+  // Who has had enough when all was said and done is told so too, and not that there is a volume.
+  if (signal?.aborted) throw cancelledCommand(host.name, command, signal.reason)
 }
 
 /** For runWatched: how far `-p` says it is. */

@@ -1,5 +1,6 @@
 #!/bin/sh
-# dom0, second stage, run once by busybox init: what Xen's tools expect of a running Debian, and nothing else.
+# Second stage, run once by busybox init: what Xen's tools expect of a running Debian, and nothing else. Without a
+# hypervisor below it the same but Xen.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C
 exec >/run/boot.log 2>&1
 stage() { echo "LAB $1 $(cut -d' ' -f1 /proc/uptime)" >/dev/console; }
@@ -26,12 +27,13 @@ sysctl -q -w vm.panic_on_oom=0 kernel.panic=0
 mkdir -p /run/udev/rules.d
 echo 'KERNEL=="loop[0-9]*", ENV{LVM_LOOP_PV_ACTIVATED}="1", OPTIONS:="nowatch"' >/run/udev/rules.d/59-lab.rules
 /lib/systemd/systemd-udevd --daemon
-modprobe -a virtio_net virtio_scsi sd_mod xenfs xen-evtchn xen-gntdev xen-gntalloc xen-netback xen-blkback \
-    tun bridge loop dm-mod dm-snapshot
+modprobe -a virtio_net virtio_scsi sd_mod tun bridge loop dm-mod dm-snapshot
+is_xen() { [ "$(cat /sys/hypervisor/type 2>/dev/null)" = xen ]; }
+is_xen && modprobe -a xenfs xen-evtchn xen-gntdev xen-gntalloc xen-netback xen-blkback
 udevadm trigger --action=add --subsystem-match=block --subsystem-match=scsi --subsystem-match=misc
 stage modules
 
-/etc/init.d/xen start &
+is_xen && /etc/init.d/xen start &
 xen=$!
 ifup -a
 stage network
@@ -46,7 +48,7 @@ stage sshd
 wait $xen
 udevadm settle -t 30
 stage xen
-if xl info >/run/xl-info 2>&1; then
+if ! is_xen || xl info >/run/xl-info 2>&1; then
     : >/run/lab-ready
     stage READY
 else
