@@ -1,12 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import PQueue from 'p-queue'
 import type { Moment } from '../../src/engine/jobs/context.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Json } from '../../src/model/json.ts'
-import { openWorld, pictureOf, type World, type WorldPlace } from '../support/world.ts'
+import { openWorld, pictureOf, type World } from '../support/world.ts'
+import { openTrials, type Prepared, type Trials } from './trials.ts'
 
 /**
  * What every operation owes, step by step: a failure before or after a step's effect, or a SIGKILL there, leaves store,
@@ -42,13 +40,18 @@ const CRASH_CHILD = process.env.PENGX_CRASH_CHILD ?? new URL('../support/crashCh
 
 export function operationSuite(one: OperationCase): void {
   describe(one.variant === undefined ? one.operation : `${one.operation}, ${one.variant}`, () => {
-    const place = newPlace()
-    afterAll(() => rmSync(place.root, { recursive: true, force: true }))
+    const trials = openTrials(one)
+    afterAll(() => trials.close())
+    let known: Promise<Steps> | undefined
+    const steps = async () => {
+      known ??= stepsOf(one, trials)
+      return await known
+    }
 
     test('runs, and a preview changes nothing', async () => {
-      await withWorld(one, {}, async (world, raw) => {
+      await trials.inWorld({}, async (world, raw, before) => {
         const params = world.engine.decode(one.operation, raw)
-        const before = await pictureOf(world)
+        expect(await pictureOf(world)).toEqual(before)
         const preview = await world.engine.preview(one.operation, params)
         expect(await pictureOf(world)).toEqual(before)
         const { job, detail } = await runToEnd(world, one.operation, params)
@@ -59,26 +62,23 @@ export function operationSuite(one: OperationCase): void {
     }, 120_000)
 
     test('fails before and after each step, and unwinds', async () => {
-      const steps = await stepsOf(one)
-      await atEach(one, steps, (index) => [
-        () => failAt(one, steps, index, 'before'),
-        () => failAt(one, steps, index, 'after'),
+      const all = await steps()
+      await atEach(one, all, (index) => [
+        () => failAt(one, trials, all, index, 'before'),
+        () => failAt(one, trials, all, index, 'after'),
       ])
     }, 120_000)
 
     test('does each step and each undo twice', async () => {
-      const steps = await stepsOf(one)
-      await atEach(one, steps, (index) => [() => repeatAt(one, steps, index)])
+      const all = await steps()
+      await atEach(one, all, (index) => [() => repeatAt(one, trials, all, index)])
     }, 120_000)
 
     test('is killed before and after each step, and the next start finishes or unwinds', async () => {
-      const steps = await stepsOf(one)
-      const prepared = await prepareFiles(one, place.next())
-      const ready = async () =>
-        one.inTurns ? await prepareFiles(one, place.next()) : copyFiles(prepared, place.next())
-      await atEach(one, steps, (index) => [
-        async () => killAt(one, steps, index, 'before', await ready()),
-        async () => killAt(one, steps, index, 'after', await ready()),
+      const all = await steps()
+      await atEach(one, all, (index) => [
+        async () => killAt(one, all, index, 'before', await trials.prepare()),
+        async () => killAt(one, all, index, 'after', await trials.prepare()),
       ])
     }, 120_000)
   })
@@ -94,34 +94,15 @@ async function atEach(
   await queue.addAll(steps.names.flatMap((_, index) => trials(index)))
 }
 
-function newPlace(): { root: string; next(): WorldPlace } {
-  const root = mkdtempSync(join(tmpdir(), 'pengx-operation-'))
-  let count = 0
-  return { root, next: () => ({ db: join(root, `${++count}.db`), state: join(root, `${count}.json`) }) }
-}
-
-async function withWorld(
-  one: OperationCase,
-  more: Parameters<typeof openWorld>[0],
-  use: (world: World, raw: Readonly<Record<string, unknown>>) => Promise<void>,
-): Promise<void> {
-  const world = await openWorld({ ...one.config, ...more })
-  try {
-    await use(world, await one.prepare(world))
-  } finally {
-    await world.close()
-  }
-}
-
 async function runToEnd(world: World, operation: string, params: Json) {
   const started = await world.engine.start(operation, params, 'cli')
   const { job } = await world.engine.finished(started.id)
   return { job, detail: await world.engine.jobDetail(job.id) }
 }
 
-async function stepsOf(one: OperationCase): Promise<Steps> {
+async function stepsOf(one: OperationCase, trials: Trials): Promise<Steps> {
   let steps: Steps = { names: [], undoable: [], pivot: -1, decided: false }
-  await withWorld(one, {}, async (world, raw) => {
+  await trials.inWorld({}, async (world, raw) => {
     const preview = await world.engine.preview(one.operation, world.engine.decode(one.operation, raw))
     steps = {
       names: preview.steps.map((step) => step.name),
@@ -149,7 +130,7 @@ function isDecided(steps: Steps, index: number, phase: Phase): boolean {
   return steps.decided && index === steps.pivot && phase === 'after'
 }
 
-async function failAt(one: OperationCase, steps: Steps, index: number, phase: Phase): Promise<void> {
+async function failAt(one: OperationCase, trials: Trials, steps: Steps, index: number, phase: Phase): Promise<void> {
   const where = `${one.operation}, ${phase} "${steps.names[index]}"`
   let armed = false
   const intercept = (moment: Moment) => {
@@ -157,8 +138,7 @@ async function failAt(one: OperationCase, steps: Steps, index: number, phase: Ph
       throw new PengxError('commandFailed', 'injected')
     }
   }
-  await withWorld(one, { intercept }, async (world, raw) => {
-    const before = await pictureOf(world)
+  await trials.inWorld({ intercept }, async (world, raw, before) => {
     armed = true
     const { job, detail } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
     armed = false
@@ -202,14 +182,14 @@ async function canStillBeDone(
   await one.check(world, raw)
 }
 
-async function repeatAt(one: OperationCase, steps: Steps, index: number): Promise<void> {
+async function repeatAt(one: OperationCase, trials: Trials, steps: Steps, index: number): Promise<void> {
   const where = `${one.operation}, twice "${steps.names[index]}"`
   let armed = false
   const again = async (moment: Moment) => {
     if (armed && moment.operation === one.operation && moment.step === index && moment.phase === 'after')
       await moment.again()
   }
-  await withWorld(one, { intercept: again }, async (world, raw) => {
+  await trials.inWorld({ intercept: again }, async (world, raw) => {
     armed = true
     const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
     expect({ where, state: job.state, message: job.message }).toMatchObject({ where, state: 'done' })
@@ -222,8 +202,7 @@ async function repeatAt(one: OperationCase, steps: Steps, index: number): Promis
     if (moment.phase === 'after') throw new PengxError('commandFailed', 'injected')
     if (moment.phase === 'afterUndo') await moment.again()
   }
-  await withWorld(one, { intercept: undoTwice }, async (world, raw) => {
-    const before = await pictureOf(world)
+  await trials.inWorld({ intercept: undoTwice }, async (world, raw, before) => {
     armed = true
     const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
     armed = false
@@ -231,30 +210,6 @@ async function repeatAt(one: OperationCase, steps: Steps, index: number): Promis
     if (comesBack(steps, index, 'after'))
       expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
   })
-}
-
-/** A site in files, at the moment before the operation. */
-interface Prepared {
-  readonly place: WorldPlace
-  readonly raw: Readonly<Record<string, unknown>>
-  readonly before: Json
-}
-
-async function prepareFiles(one: OperationCase, place: WorldPlace): Promise<Prepared> {
-  const world = await openWorld({ ...one.config }, place)
-  try {
-    const raw = await one.prepare(world)
-    return { place, raw, before: await pictureOf(world) }
-  } finally {
-    await world.close()
-  }
-}
-
-/** Preparing takes longer than copying what it has come to, which nothing holds open. */
-function copyFiles({ place, raw, before }: Prepared, to: WorldPlace): Prepared {
-  copyFileSync(place.db, to.db)
-  copyFileSync(place.state, to.state)
-  return { place: to, raw, before }
 }
 
 async function killAt(

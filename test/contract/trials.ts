@@ -1,0 +1,76 @@
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Json } from '../../src/model/json.ts'
+import { openWorld, pictureOf, type World, type WorldPlace } from '../support/world.ts'
+import type { OperationCase } from './operation.ts'
+
+/**
+ * The worlds in which an operation is tried: each its own, in files, and at one moment, that before the operation. What has
+ * led to it is done once and its files are copied, where nothing outside the world belongs to it.
+ */
+export interface Trials {
+  /** A new one, which nothing holds open. */
+  prepare(): Promise<Prepared>
+  /** A new one at work; its files go with it. */
+  inWorld(
+    more: Parameters<typeof openWorld>[0],
+    use: (world: World, raw: Raw, before: Json) => Promise<void>,
+  ): Promise<void>
+  close(): void
+}
+
+export type Raw = Readonly<Record<string, unknown>>
+
+export interface Prepared {
+  readonly place: WorldPlace
+  readonly raw: Raw
+  /** What a person would call the state of the site then. */
+  readonly before: Json
+}
+
+/** In memory where there is such a file system: what is tried is not whether a disk keeps what it was given. */
+const PLACES = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
+export function openTrials(one: OperationCase): Trials {
+  const root = mkdtempSync(join(PLACES, 'pengx-operation-'))
+  let count = 0
+  let first: Promise<Prepared> | undefined
+  const nextPlace = (): WorldPlace => ({ db: join(root, `${++count}.db`), state: join(root, `${count}.json`) })
+
+  async function make(): Promise<Prepared> {
+    const place = nextPlace()
+    const world = await openWorld({ ...one.config }, place)
+    try {
+      const raw = await one.prepare(world)
+      return { place, raw, before: await pictureOf(world) }
+    } finally {
+      await world.close()
+    }
+  }
+
+  async function prepare(): Promise<Prepared> {
+    if (one.inTurns) return await make()
+    first ??= make()
+    const { place, raw, before } = await first
+    const to = nextPlace()
+    copyFileSync(place.db, to.db)
+    copyFileSync(place.state, to.state)
+    return { place: to, raw, before }
+  }
+
+  return {
+    prepare,
+    async inWorld(more, use) {
+      const { place, raw, before } = await prepare()
+      const world = await openWorld({ ...one.config, ...more }, place)
+      try {
+        await use(world, raw, before)
+      } finally {
+        await world.close()
+        for (const path of [place.state, place.db, `${place.db}-wal`, `${place.db}-shm`]) rmSync(path, { force: true })
+      }
+    },
+    close: () => rmSync(root, { recursive: true, force: true }),
+  }
+}
