@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/lib/clock.ts'
+import { createSleepers } from './sleepers.ts'
 
 /** A clock that a test turns: nothing passes unless it is told to. */
 export interface TurnedClock extends Clock {
@@ -15,29 +16,22 @@ export interface TurnedClockOptions {
   readonly auto?: boolean
 }
 
-interface Sleeper {
-  readonly at: number
-  wake(): void
-}
-
 export function createTurnedClock(options: TurnedClockOptions = {}): TurnedClock {
   let now = options.start ?? Date.UTC(2026, 10, 23, 12)
-  let sleeping: Sleeper[] = []
+  const sleepers = createSleepers()
   let turning = false
 
   const wakeNext = (until: number): boolean => {
-    let next: Sleeper | undefined
-    for (const sleeper of sleeping) if (next === undefined || sleeper.at < next.at) next = sleeper
+    const next = sleepers.first()
     if (next === undefined || next.at > until) return false
-    sleeping = sleeping.filter((sleeper) => sleeper !== next)
     now = Math.max(now, next.at)
-    next.wake()
+    sleepers.wake(next)
     return true
   }
   const turnByItself = async () => {
     if (turning) return
     turning = true
-    while (sleeping.length > 0) {
+    while (sleepers.first()) {
       await quiet()
       wakeNext(Number.POSITIVE_INFINITY)
     }
@@ -47,26 +41,13 @@ export function createTurnedClock(options: TurnedClockOptions = {}): TurnedClock
   return {
     now: () => now,
     get sleepers() {
-      return sleeping.length
+      return sleepers.all().length
     },
-    sleep: (ms, signal) =>
-      new Promise((resolve, reject) => {
-        if (signal?.aborted) return reject(signal.reason)
-        const sleeper: Sleeper = {
-          at: now + Math.max(0, ms),
-          wake: () => {
-            signal?.removeEventListener('abort', stop)
-            resolve()
-          },
-        }
-        const stop = () => {
-          sleeping = sleeping.filter((one) => one !== sleeper)
-          reject(signal?.reason)
-        }
-        signal?.addEventListener('abort', stop, { once: true })
-        sleeping.push(sleeper)
-        if (options.auto) void turnByItself()
-      }),
+    sleep(ms, signal) {
+      const slept = sleepers.sleepUntil(now + Math.max(0, ms), signal)
+      if (options.auto) void turnByItself()
+      return slept
+    },
     async advance(ms) {
       const until = now + ms
       await quiet()
