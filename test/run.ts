@@ -82,7 +82,11 @@ async function runTests(paths: readonly string[]): Promise<Tally> {
       output += text
       process.stdout.write(text)
     },
-    { ...(shelf ? { PATH: shelf } : {}), ...(crashChild ? { PENGX_CRASH_CHILD: crashChild } : {}) },
+    {
+      PENGX_BUILT: resolve(root, 'dist/pengx'),
+      ...(shelf ? { PATH: shelf } : {}),
+      ...(crashChild ? { PENGX_CRASH_CHILD: crashChild } : {}),
+    },
   )
   const skipped = output.split('\n').filter((line) => /^\((skip|todo)\)/.test(line))
   for (const line of skipped) say(`skipped: ${line}`)

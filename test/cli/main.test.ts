@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { PENGX } from '../support/pengx.ts'
 
 /** The real command line in a process of its own, with a home of its own: what a script sees of it. */
-const MAIN = resolve(import.meta.dir, '../../src/main.tsx')
 const home = mkdtempSync(join(tmpdir(), 'pengx-cli-'))
 const env = {
   PATH: process.env.PATH,
@@ -16,7 +16,7 @@ const env = {
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 async function pengx(...words: string[]) {
-  const child = Bun.spawn([process.execPath, MAIN, ...words], { env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
+  const child = Bun.spawn([...PENGX, ...words], { env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
   const [out, err, exit] = await Promise.all([
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
@@ -117,7 +117,7 @@ describe('done: 0', () => {
   })
 
   test('what has enough of the output does not make it fail', async () => {
-    const line = `${process.execPath} ${MAIN} --demo=300 vms --json | head -n 1; echo "$PIPESTATUS" "\${PIPESTATUS[0]}"`
+    const line = `${PENGX.join(' ')} --demo=300 vms --json | head -n 1; echo "$PIPESTATUS" "\${PIPESTATUS[0]}"`
     const child = Bun.spawn(['bash', '-c', line], { env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
     expect(await new Response(child.stderr).text()).toBe('')
     expect(await new Response(child.stdout).text()).toBe('[\n0 0\n')

@@ -1,10 +1,11 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { completionScript } from '../../src/cli/completion.ts'
 import { openStore } from '../../src/engine/store/store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { aDisk, aPm, aStorlink, aVm } from '../engine/store/samples.ts'
+import { PENGX } from './pengx.ts'
 import { openPty, type Pty } from './pty.ts'
 import { templateOf } from './screenSite.ts'
 import { until } from './until.ts'
@@ -21,7 +22,6 @@ export interface Shell {
   close(): Promise<void>
 }
 
-const MAIN = resolve(import.meta.dir, '../../src/main.tsx')
 const START: Record<'bash' | 'zsh' | 'fish', (script: string) => readonly [readonly string[], string]> = {
   bash: (script) => [
     ['bash', '--noprofile', '--norc', '-i'],
@@ -39,7 +39,7 @@ export async function openShell(name: keyof typeof START): Promise<Shell> {
   const script = join(directory, `pengx.${name}`)
   writeFileSync(script, completionScript(name))
   const command = join(directory, 'pengx')
-  writeFileSync(command, `#!/bin/sh\nshift\nexec ${process.execPath} ${MAIN} complete --db ${db} "$@"\n`)
+  writeFileSync(command, `#!/bin/sh\nshift\nexec ${PENGX.join(' ')} complete --db ${db} "$@"\n`)
   chmodSync(command, 0o755)
   const [argv, load] = START[name](script)
   const pty = openPty(argv, {
