@@ -28,7 +28,7 @@ export async function pipe(
   const silent = drain(sink.stdout)
   for (const text of [said.source, said.sink, silent]) text.catch(() => undefined)
   try {
-    await carry(source.stdout, sink.stdin, onChunk)
+    await carry(source.stdout, sink.stdin, onChunk, settled(sink.exited))
   } catch (error) {
     // Whoever takes nothing any more, or is gone, tells why; whoever was still talking is told to stop.
     const ended = await Promise.race([settled(sink.exited), Bun.sleep(1_000)])
@@ -64,18 +64,31 @@ async function openInOrder(
   }
 }
 
-/** One chunk is on its way while the next is read. */
+/** A sink that ends may have had all, and the source says so in a moment. */
+const END_GRACE_MS = 1_000
+
+/** One chunk is on its way while the next is read. Who has nothing to say is not waited for when nobody listens any more. */
 async function carry(
   source: ReadableStream<Uint8Array>,
   sink: WritableStream<Uint8Array>,
   onChunk: (chunk: Uint8Array) => void,
+  ended: Promise<unknown>,
 ): Promise<void> {
   const reader = source.getReader()
   const writer = sink.getWriter()
   let underWay: Promise<void> = Promise.resolve()
+  let over = false
+  let unheard = false
+  void ended.then(async () => {
+    await Bun.sleep(END_GRACE_MS)
+    if (over) return
+    unheard = true
+    await reader.cancel().catch(() => undefined)
+  })
   try {
     for (;;) {
       const { value, done } = await reader.read()
+      if (unheard) throw new Error('the other end is closed')
       if (done) break
       onChunk(value)
       await underWay
@@ -87,6 +100,8 @@ async function carry(
   } catch (error) {
     await Promise.allSettled([reader.cancel(), writer.abort()])
     throw error
+  } finally {
+    over = true
   }
 }
 

@@ -61,6 +61,15 @@ describe('a pipe between two hosts', () => {
     expect(pids).toEqual([1, 1])
   })
 
+  test('ends where nobody listens any more, though who talks says nothing', async () => {
+    const work = pipe(
+      { host: here, command: says('printf word; sleep 1000') },
+      { host: there, command: takes('head -c 4 >/dev/null; exit 3') },
+      () => undefined,
+    )
+    await expect(work).rejects.toMatchObject({ code: 'commandFailed', message: expect.stringContaining('3') })
+  })
+
   test('does not wait for one in the other direction where only one command may run', async () => {
     const limits = { commands: 1, heavy: 1 }
     const [one, two] = [limitHost(here, limits), limitHost(there, limits)]
