@@ -20,6 +20,7 @@ export const PROGRAMS: Readonly<Record<string, Row>> = {
   'qemu-system-x86_64': { package: 'qemu-system-x86', users: ['tests', 'lab'] },
   sshd: { package: 'openssh-server', users: ['tests'] },
   ssh: { package: 'openssh-client', users: ['tests', 'lab'], sign: /\bssh -G\b/ },
+  scp: { package: 'openssh-client', users: ['lab'] },
   'ssh-keygen': { package: 'openssh-client', users: ['tests', 'lab'] },
   'ssh-agent': { package: 'openssh-client', users: ['tests'] },
   'ssh-add': { package: 'openssh-client', users: ['tests'] },
