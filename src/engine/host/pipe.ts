@@ -80,7 +80,7 @@ async function carry(
   let over = false
   let unheard = false
   void ended.then(async () => {
-    await Bun.sleep(END_GRACE_MS)
+    if (!over) await Bun.sleep(END_GRACE_MS)
     if (over) return
     unheard = true
     await reader.cancel().catch(() => undefined)

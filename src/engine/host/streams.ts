@@ -7,8 +7,8 @@ export interface Source {
 }
 
 /**
- * Chunks are asked for (`read`, `readable`) and not let flow and held (`pause`, `resume`): a child's output that is held
- * and let go within one turn never flows again under Bun 1.4.5.
+ * Chunks are asked for (`read`, `readable`), not let flow and held. Either way Bun 1.4.5 was seen to stop delivering a child's
+ * output while its pipe was full, beside a connection that was cut: who carries it must not wait for it alone (pipe.ts).
  */
 export function webSource(readable: Readable): Source {
   let over = false
