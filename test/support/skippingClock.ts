@@ -3,11 +3,11 @@ import { createSleepers } from './sleepers.ts'
 
 /**
  * The time of day, but that nobody waits: as soon as all else is quiet it jumps to the next sleeper, so that what takes
- * minutes is over at once and in the right order.
+ * minutes is over at once and in the right order. `notBefore`: milliseconds since 1970 that it has shown somewhere already.
  */
-export function createSkippingClock(): Clock {
+export function createSkippingClock(notBefore = 0): Clock {
   const sleepers = createSleepers()
-  let skipped = 0
+  let skipped = Math.max(0, notBefore - Date.now())
   let skipping = false
   const now = () => Date.now() + skipped
 

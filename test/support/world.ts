@@ -1,5 +1,7 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { createEngine, type Engine, type EngineConfig } from '../../src/engine/engine.ts'
 import { createSimSite } from '../../src/engine/sim/site.ts'
+import type { SiteState } from '../../src/engine/sim/state.ts'
 import type { Json } from '../../src/model/json.ts'
 import type { Vm } from '../../src/model/vm.ts'
 import { createSkippingClock } from './skippingClock.ts'
@@ -18,7 +20,7 @@ export interface WorldPlace {
 }
 
 export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldPlace): Promise<World> {
-  const clock = createSkippingClock()
+  const clock = createSkippingClock(place && lastDueIn(place.state))
   const site = createSimSite({
     clock,
     vmCount: 8,
@@ -47,6 +49,13 @@ export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldP
       site.close()
     },
   }
+}
+
+/** The clock of a process that was killed was ahead: what was about to happen on its site has happened when another looks. */
+function lastDueIn(path: string): number {
+  if (!existsSync(path)) return 0
+  const { pms } = JSON.parse(readFileSync(path, 'utf8')) as SiteState
+  return Math.max(0, ...pms.flatMap(({ dues }) => dues.map(({ at }) => Math.ceil(at))))
 }
 
 /** What a person would call the state of the site: rows, domains and files, without times and counters. */
