@@ -14,12 +14,13 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bringPrograms } from '../support/apt.ts'
 import { openShelf } from '../support/shelf.ts'
-import { output, say, timed } from './command.ts'
+import { need, output, say, timed } from './command.ts'
 import { buildRoot } from './root.ts'
 import { downSite, isUp, isXen, openSite, type Site, type SiteOptions, sweepSites, upSite } from './site.ts'
 import { type LabHost, sshArgv, upDir } from './ssh.ts'
 
 const runs = resolve(upDir, '..')
+const root = resolve(import.meta.dir, '../..')
 
 /** A suite boots guests on an emulated processor; no test of one has to fear bun's own 5 seconds. */
 const TEST_TIMEOUT_MS = 600_000
@@ -82,6 +83,8 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
     .sort()
   if (files.length === 0)
     throw new Error(`no test/lab/*.${kind}.ts${names.length > 0 ? ` named ${names.join(' ')}` : ''}`)
+  // What the suites run is these sources, and no executable of yesterday's.
+  await timed('dist/pengx', () => need([process.execPath, 'build.ts'], { cwd: root }))
   if (onRunning) return await runSuites(running(), files)
   await needPrograms()
   await sweepSites(runs)
@@ -113,7 +116,7 @@ const turnOf = (file: string): number => (LONGEST.indexOf(file) + LONGEST.length
  * without Xen has its turn before the last of the others, so that no more are at work than there are Xen hosts.
  */
 async function runSuites(site: Site, files: string[]): Promise<number> {
-  const shelf = openShelf('lab', resolve(import.meta.dir, '../../node_modules/.cache/pengx-lab/programs'))
+  const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
   const single = files
     .filter((file) => !needsPair(file) && !needsLinux(file))
@@ -144,12 +147,11 @@ function needHost({ hosts }: Site, name: string): LabHost {
 /** Its output as it comes, or whole at its end where another's would come between. */
 async function runSuite(file: string, hosts: readonly LabHost[], path: string, whole: boolean): Promise<number> {
   const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/${file}`]
-  const cwd = resolve(import.meta.dir, '../..')
   const env = { ...process.env, PATH: path, PENGX_LAB_HOSTS: JSON.stringify(hosts) }
   const name = `${file} on ${hosts.map((host) => host.name).join(' ')}`
   const code = await timed(name, async () => {
-    if (!whole) return await Bun.spawn(argv, { cwd, env, stdio: ['ignore', 'inherit', 'inherit'] }).exited
-    const said = await output(argv, { cwd, env })
+    if (!whole) return await Bun.spawn(argv, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] }).exited
+    const said = await output(argv, { cwd: root, env })
     process.stdout.write(`${said.stdout}${said.stderr}`)
     return said.exit
   })
