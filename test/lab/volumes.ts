@@ -1,5 +1,5 @@
 // The volume suite on a real host, through pengx's own SSH: on a directory, on a volume group, and in a thin pool. The
-// group's device is full of what somebody else had written there. A quarter of an hour each on an emulated processor.
+// group's device is full of what somebody else had written there.
 import { randomUUID } from 'node:crypto'
 import type { Host } from '../../src/engine/host/host.ts'
 import { createHosts } from '../../src/engine/host/hosts.ts'
