@@ -4,6 +4,7 @@ import type { Moment } from '../../src/engine/jobs/context.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Json } from '../../src/model/json.ts'
 import { openWorld, pictureOf, type World } from '../support/world.ts'
+import { openKills } from './kills.ts'
 import { openTrials, type Prepared, type Trials } from './trials.ts'
 
 /**
@@ -34,9 +35,6 @@ interface Steps {
   /** The pivot is found to have happened by looking. */
   readonly decided: boolean
 }
-
-/** Bundled where `npm test` has done that: it starts hundreds of times, and most of a start is reading its sources. */
-const CRASH_CHILD = process.env.PENGX_CRASH_CHILD ?? new URL('../support/crashChild.ts', import.meta.url).pathname
 
 export function operationSuite(one: OperationCase): void {
   describe(one.variant === undefined ? one.operation : `${one.operation}, ${one.variant}`, () => {
@@ -76,9 +74,10 @@ export function operationSuite(one: OperationCase): void {
 
     test('is killed before and after each step, and the next start finishes or unwinds', async () => {
       const all = await steps()
+      const killed = openKills(one, trials, { index: all.names.length - 1, phase: 'after' })
       await atEach(one, all, (index) => [
-        async () => killAt(one, all, index, 'before', await trials.prepare()),
-        async () => killAt(one, all, index, 'after', await trials.prepare()),
+        async () => goOnAfter(one, all, index, 'before', await killed({ index, phase: 'before' })),
+        async () => goOnAfter(one, all, index, 'after', await killed({ index, phase: 'after' })),
       ])
     }, 120_000)
   })
@@ -212,7 +211,8 @@ async function repeatAt(one: OperationCase, trials: Trials, steps: Steps, index:
   })
 }
 
-async function killAt(
+/** The next start after a kill. */
+async function goOnAfter(
   one: OperationCase,
   steps: Steps,
   index: number,
@@ -220,20 +220,6 @@ async function killAt(
   { place, raw, before }: Prepared,
 ): Promise<void> {
   const where = `${one.operation}, killed ${phase} "${steps.names[index]}"`
-  const child = Bun.spawn(
-    [
-      process.execPath,
-      CRASH_CHILD,
-      JSON.stringify({ place, config: one.config, operation: one.operation, raw, index, phase }),
-    ],
-    {
-      stdout: 'pipe',
-      stderr: 'pipe',
-    },
-  )
-  await child.exited
-  const said = await new Response(child.stderr).text()
-  expect({ where, signal: child.signalCode, said }).toMatchObject({ where, signal: 'SIGKILL' })
   const world = await openWorld({ ...one.config }, place)
   try {
     const job = world.engine.view.jobs().find((one_) => one_.operation === one.operation)!

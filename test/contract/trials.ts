@@ -1,8 +1,8 @@
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Json } from '../../src/model/json.ts'
-import { openWorld, pictureOf, type World, type WorldPlace } from '../support/world.ts'
+import { copyWorld, openWorld, pictureOf, type World, type WorldPlace } from '../support/world.ts'
 import type { OperationCase } from './operation.ts'
 
 /**
@@ -54,8 +54,7 @@ export function openTrials(one: OperationCase): Trials {
     first ??= make()
     const { place, raw, before } = await first
     const to = nextPlace()
-    copyFileSync(place.db, to.db)
-    copyFileSync(place.state, to.state)
+    copyWorld(place, to)
     return { place: to, raw, before }
   }
 
@@ -63,7 +62,7 @@ export function openTrials(one: OperationCase): Trials {
     prepare,
     async inWorld(more, use) {
       const { place, raw, before } = await prepare()
-      const world = await openWorld({ ...one.config, ...more }, place)
+      const world = await openWorld({ ...one.config, ...more }, { ...place, forgets: true })
       try {
         await use(world, raw, before)
       } finally {

@@ -1,14 +1,19 @@
-import { openWorld } from './world.ts'
+import { type CrashOrder, placeAt } from './crashPoints.ts'
+import { copyWorld, openWorld } from './world.ts'
 
-/** A pengx that is killed (SIGKILL, no farewell) at one moment of one operation. Started by the operation suite. */
+/**
+ * A pengx that is killed (SIGKILL, no farewell) at one point of one operation, and copies its world at each that comes
+ * before: whoever is killed leaves what his files hold then. Started by the operation suite.
+ */
 async function main(): Promise<void> {
-  const { place, config, operation, raw, index, phase } = JSON.parse(process.argv[2]!)
+  const { place, config, operation, raw, index, phase } = JSON.parse(process.argv[2]!) as CrashOrder
   const { engine } = await openWorld(
     {
       ...config,
       intercept(moment) {
-        if (moment.operation === operation && moment.step === index && moment.phase === phase)
-          process.kill(process.pid, 'SIGKILL')
+        if (moment.operation !== operation || (moment.phase !== 'before' && moment.phase !== 'after')) return
+        if (moment.step === index && moment.phase === phase) process.kill(process.pid, 'SIGKILL')
+        copyWorld(place, placeAt(place, { index: moment.step, phase: moment.phase }))
       },
     },
     place,

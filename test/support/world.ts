@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { createEngine, type Engine, type EngineConfig } from '../../src/engine/engine.ts'
 import { createSimSite } from '../../src/engine/sim/site.ts'
 import type { SiteState } from '../../src/engine/sim/state.ts'
@@ -17,6 +17,8 @@ export interface WorldPlace {
   /** Both in files, so that another process can go on where this one was killed. */
   readonly db: string
   readonly state: string
+  /** Nobody goes on there: the site's state need not be written down. */
+  readonly forgets?: true
 }
 
 export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldPlace): Promise<World> {
@@ -27,7 +29,7 @@ export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldP
     pmCount: 3,
     seed: 7,
     pace: 0.2,
-    ...(place ? { statePath: place.state } : {}),
+    ...(place ? { statePath: place.state, forgets: place.forgets ?? false } : {}),
   })
   const engine = await createEngine({
     clock,
@@ -49,6 +51,13 @@ export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldP
       site.close()
     },
   }
+}
+
+/** Of one that is closed, or, by the process that has it open, of one at work: what has not gone into the store's file lies beside it. */
+export function copyWorld(from: WorldPlace, to: WorldPlace): void {
+  copyFileSync(from.db, to.db)
+  if (existsSync(`${from.db}-wal`)) copyFileSync(`${from.db}-wal`, `${to.db}-wal`)
+  copyFileSync(from.state, to.state)
 }
 
 /** The clock of a process that was killed was ahead: what was about to happen on its site has happened when another looks. */

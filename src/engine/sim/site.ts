@@ -24,6 +24,8 @@ export interface SimSiteOptions {
   readonly clock?: Clock
   /** The state's file: read at the beginning, written before a change is answered. */
   readonly statePath?: string
+  /** The file is only read: for a site that nobody opens again. */
+  readonly forgets?: boolean
   /** Simulated durations are multiplied by this; 0: everything is over at once. */
   readonly pace?: number
   /** The machines see directories in common and log in to each other. */
@@ -90,7 +92,7 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
     clock,
     pace: options.pace ?? 1,
     save: () => {
-      if (options.statePath !== undefined) writeState(options.statePath, state)
+      if (options.statePath !== undefined && !options.forgets) writeState(options.statePath, state)
     },
   }
   for (const name of options.unreachable ?? []) {

@@ -1,0 +1,21 @@
+import type { WorldPlace } from './world.ts'
+
+/** A moment of an operation: before or after the effect of one of its steps. */
+export interface CrashPoint {
+  readonly index: number
+  readonly phase: 'before' | 'after'
+}
+
+/** What the process that is killed is told (crashChild.ts). */
+export interface CrashOrder extends CrashPoint {
+  readonly place: WorldPlace
+  readonly config: Readonly<Record<string, unknown>> | undefined
+  readonly operation: string
+  readonly raw: Readonly<Record<string, unknown>>
+}
+
+/** Where a copy lies of what the world's files held at a point that came before the one of the kill. */
+export function placeAt({ db, state }: WorldPlace, { index, phase }: CrashPoint): WorldPlace {
+  const ending = `${index}.${phase}`
+  return { db: `${db}.${ending}`, state: `${state}.${ending}` }
+}
