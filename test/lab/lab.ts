@@ -3,8 +3,8 @@
 //   up [--hosts 2] [--linux]     boots fresh hosts and says how to reach them
 //   down                         ends them
 //   ssh [HOST] [COMMAND…]        a shell, or one command, on a running host
-//   test [--hosts 1] [NAME…]     boots fresh hosts, runs test/lab/*.e2e.ts (or those named) on them, ends them; two hosts
-//                                for more than one suite, side by side
+//   test [--hosts 2] [NAME…]     boots a fresh host, runs test/lab/*.e2e.ts (or those named) on it, ends it; with two hosts
+//                                side by side
 //   soak …                       the same with test/lab/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
@@ -93,7 +93,7 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
     process.on(signal, () => void downSite(dir).finally(() => process.exit(130)))
   try {
     const onXen = files.filter((file) => !needsLinux(file))
-    const wanted = hosts ?? (onXen.some(needsPair) ? 2 : Math.min(onXen.length, 2))
+    const wanted = hosts ?? (onXen.some(needsPair) ? 2 : Math.min(onXen.length, 1))
     return await runSuites(await upSite(dir, { hosts: wanted, linux: files.some(needsLinux), xen }), files)
   } finally {
     await downSite(dir)
@@ -106,34 +106,23 @@ const needsPair = (file: string): boolean => file.includes('.pair.')
 /** One that needs no Xen, only what a Linux host has for storage: `NAME.linux.e2e.ts`. */
 const needsLinux = (file: string): boolean => file.includes('.linux.')
 
-/** The longest begin, so that at the end no host waits long for the other. */
-const LONGEST = ['templates.e2e.ts', 'devices.e2e.ts', 'life.e2e.ts', 'rows.e2e.ts']
-const turnOf = (file: string): number => (LONGEST.indexOf(file) + LONGEST.length + 1) % (LONGEST.length + 1)
-
 /**
- * One bun process a suite, and on a host one suite at a time: guests start in their bounds only on a quiet one. With two
- * hosts the suites of one host run side by side, each host taking the next; those of a pair have both, afterwards. The host
- * without Xen has its turn before the last of the others, so that no more are at work than there are Xen hosts.
+ * One bun process a suite, and on a host one suite at a time: guests start in their bounds only on a quiet one. The host
+ * without Xen is at work beside the others; of two with Xen each takes the next suite. Those of a pair have both, afterwards.
  */
 async function runSuites(site: Site, files: string[]): Promise<number> {
   const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
-  const single = files
-    .filter((file) => !needsPair(file) && !needsLinux(file))
-    .sort((one, other) => turnOf(one) - turnOf(other))
+  const single = files.filter((file) => !needsPair(file) && !needsLinux(file))
   const linux = files.filter(needsLinux)
   const xens = site.hosts.filter(({ name }) => isXen(name))
-  const whole = xens.length > 1
+  const whole = xens.length + Math.min(linux.length, 1) > 1
   const exits: number[] = []
-  const onLinux = async () => {
-    for (const file of linux) exits.push(await runSuite(file, [needHost(site, 'linux1')], path, whole))
+  const lane = async (host: LabHost, suites: string[]) => {
+    for (let file = suites.shift(); file; file = suites.shift()) exits.push(await runSuite(file, [host], path, whole))
   }
-  const lane = async (host: LabHost, before: Promise<void> | undefined) => {
-    await before
-    for (let file = single.shift(); file; file = single.shift()) exits.push(await runSuite(file, [host], path, whole))
-  }
-  const first = onLinux()
-  await Promise.all([first, ...xens.map((host, index) => lane(host, index === xens.length - 1 ? first : undefined))])
+  const onLinux = linux.length > 0 ? [lane(needHost(site, 'linux1'), linux)] : []
+  await Promise.all([...onLinux, ...xens.map((host) => lane(host, single))])
   for (const file of files.filter(needsPair)) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
 }
