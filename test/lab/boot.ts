@@ -133,9 +133,8 @@ export async function startHost(machine: Machine): Promise<void> {
   await rm(machine.qmp, { force: true })
   await rm(serialLog(machine), { force: true })
   // libxl gives its hotplug scripts 40 s, which an emulated host beside other work can miss: so it goes first, where
-  // that is allowed (nice starts the program all the same where it is not); a plain Linux takes what is left
-  const nice = machine.xen === undefined ? '0' : '-5'
-  await need(['nice', '-n', nice, 'qemu-system-x86_64', ...qemuArguments(machine)], { timeoutMs: 60_000 })
+  // that is allowed (nice starts the program all the same where it is not)
+  await need(['nice', '-n', '-5', 'qemu-system-x86_64', ...qemuArguments(machine)], { timeoutMs: 60_000 })
 }
 
 /** Switches a host off as a power cut does: nothing in it is told. */

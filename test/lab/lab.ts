@@ -88,16 +88,25 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
   if (onRunning) return await runSuites(running(), files)
   await needPrograms()
   await sweepSites(runs)
+  const onXen = files.filter((file) => !needsLinux(file))
+  const xens = hosts ?? (onXen.some(needsPair) ? 2 : 1)
+  // One after the other: emulated processors that take turns on this machine's make each other several times slower.
+  const parts = [
+    { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen } },
+    { files: onXen, options: { hosts: xens, xen } },
+  ].filter((part) => part.files.length > 0)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => void downSite(dir).finally(() => process.exit(130)))
-  try {
-    const onXen = files.filter((file) => !needsLinux(file))
-    const wanted = hosts ?? (onXen.some(needsPair) ? 2 : Math.min(onXen.length, 1))
-    return await runSuites(await upSite(dir, { hosts: wanted, linux: files.some(needsLinux), xen }), files)
-  } finally {
-    await downSite(dir)
+  let exit = 0
+  for (const part of parts) {
+    try {
+      exit = (await runSuites(await upSite(dir, part.options), part.files)) || exit
+    } finally {
+      await downSite(dir)
+    }
   }
+  return exit
 }
 
 /** A suite that needs two hosts says so in its name: `NAME.pair.e2e.ts`. */
@@ -107,22 +116,21 @@ const needsPair = (file: string): boolean => file.includes('.pair.')
 const needsLinux = (file: string): boolean => file.includes('.linux.')
 
 /**
- * One bun process a suite, and on a host one suite at a time: guests start in their bounds only on a quiet one. The host
- * without Xen is at work beside the others; of two with Xen each takes the next suite. Those of a pair have both, afterwards.
+ * One bun process a suite, and on a host one suite at a time: guests start in their bounds only on a quiet one. Of two Xen
+ * hosts each takes the next suite; those of a pair have both, afterwards.
  */
 async function runSuites(site: Site, files: string[]): Promise<number> {
   const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
   const single = files.filter((file) => !needsPair(file) && !needsLinux(file))
-  const linux = files.filter(needsLinux)
   const xens = site.hosts.filter(({ name }) => isXen(name))
-  const whole = xens.length + Math.min(linux.length, 1) > 1
+  const whole = xens.length > 1
   const exits: number[] = []
-  const lane = async (host: LabHost, suites: string[]) => {
-    for (let file = suites.shift(); file; file = suites.shift()) exits.push(await runSuite(file, [host], path, whole))
+  for (const file of files.filter(needsLinux)) exits.push(await runSuite(file, [needHost(site, 'linux1')], path, false))
+  const lane = async (host: LabHost) => {
+    for (let file = single.shift(); file; file = single.shift()) exits.push(await runSuite(file, [host], path, whole))
   }
-  const onLinux = linux.length > 0 ? [lane(needHost(site, 'linux1'), linux)] : []
-  await Promise.all([...onLinux, ...xens.map((host) => lane(host, single))])
+  await Promise.all(xens.map(lane))
   for (const file of files.filter(needsPair)) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
 }

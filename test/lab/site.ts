@@ -74,13 +74,12 @@ export async function prepareSite(dir: string, options: SiteOptions): Promise<Si
   }
   // An emulated processor is a thread that wants one of this machine's: where two are promised one and get half, a lock's
   // holder waits for its turn while the other spins, and libxl's hotplug scripts pass their 40 s.
-  const goesFirst = count === 1 ? 'xen1' : count === 0 ? 'linux1' : undefined
+  const cpus = names.length === 1 ? 2 : 1
   const machines = all.map(({ name, number, home }): Machine => {
     // Nobody is at the other end of the third one's wires.
     const [own, peer] = isXen(name) ? [ports[number - 1]!, ports[2 - number]!] : [ports[2], ports[3]]
     const qmp = join(sockets, `${name}.qmp`)
     const below = isXen(name) ? { xen, memoryMib: 3584 } : { memoryMib: 1536 }
-    const cpus = name === goesFirst ? 2 : 1
     return { name, number, dir: home, cpus, ports: own, peer, qmp, root, ...below, initrd, sharedDisk }
   })
   const knownHosts = join(dir, 'known_hosts')

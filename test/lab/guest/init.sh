@@ -21,15 +21,12 @@ done
 hostname "$gname"
 while read -r module; do insmod "/modules/$module" 2>/dev/null; done </modules/order
 
+# What they give stands in `line`. Both are asked every second, and a process that is started is dear here: so they start none.
 disks() {
     line=DISKS
-    # in the order of their names: the kernel lists them as they connected
-    for word in $(
-        while read -r _ _ size name; do
-            case $name in xvd*|sd*|sr*|vd*) echo "$name:$size" ;; esac
-        done </proc/partitions | sort
-    ); do line="$line $word"; done
-    echo "$line"
+    while read -r _ _ size name; do
+        case $name in xvd*|sd*|sr*|vd*) line="$line $name:$size" ;; esac
+    done </proc/partitions
 }
 nics() {
     line=NICS
@@ -38,8 +35,9 @@ nics() {
         read -r mac <"$card/address"
         line="$line ${card##*/}:$mac"
     done
-    echo "$line"
 }
+# In the order of their names: the kernel lists disks as they connected.
+sorted() { echo "$1" $(for word in $2; do echo "$word"; done | sort); }
 names() { for path in "$@"; do [ -e "$path" ] && echo "${path##*/}"; done | tr '\n' ',' | sed 's/,$//'; }
 
 # The frontends connect in their own time; READY waits for them, but not for ever. (A CD drive of an HVM guest has a
@@ -78,16 +76,19 @@ case $gmode in count) count 1 & ;; stream) count '' & ;; esac
 echo "READY name=$gname disks=$(names /sys/block/xvd*) nics=$(names /sys/class/net/eth*)"
 # Told by a process of its own, so that a command is read without a bound: a read that gives up in the middle of a line,
 # as one of a slow guest would, loses what it has read of it.
+mkfifo /tmp/never
 tell() {
     seen_disks='' seen_nics=''
+    exec 3<>/tmp/never
     while :; do
-        now=$(disks)
-        [ "$now" = "$seen_disks" ] || echo "$now"
-        seen_disks=$now
-        now=$(nics)
-        [ "$now" = "$seen_nics" ] || echo "$now"
-        seen_nics=$now
-        sleep 1
+        disks
+        [ "$line" = "$seen_disks" ] || sorted DISKS "${line#DISKS}"
+        seen_disks=$line
+        nics
+        [ "$line" = "$seen_nics" ] || echo "$line"
+        seen_nics=$line
+        # a second that needs no program
+        read -r -t 1 _ <&3
     done
 }
 tell &
