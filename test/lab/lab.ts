@@ -123,7 +123,11 @@ async function runSuites(site: Site, files: string[]): Promise<number> {
   const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
   const single = files.filter((file) => !needsPair(file) && !needsLinux(file))
+  const pairs = files.filter(needsPair)
   const xens = site.hosts.filter(({ name }) => isXen(name))
+  const wanted = pairs.length > 0 ? 2 : Math.min(single.length, 1)
+  if (xens.length < wanted)
+    throw new Error(`these suites need Xen hosts, ${wanted}, and the lab runs with ${xens.length}`)
   const whole = xens.length > 1
   const exits: number[] = []
   for (const file of files.filter(needsLinux)) exits.push(await runSuite(file, [needHost(site, 'linux1')], path, false))
@@ -131,7 +135,7 @@ async function runSuites(site: Site, files: string[]): Promise<number> {
     for (let file = single.shift(); file; file = single.shift()) exits.push(await runSuite(file, [host], path, whole))
   }
   await Promise.all(xens.map(lane))
-  for (const file of files.filter(needsPair)) exits.push(await runSuite(file, xens, path, false))
+  for (const file of pairs) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
 }
 
