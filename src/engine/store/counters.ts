@@ -1,15 +1,18 @@
+import { compiled } from './compiled.ts'
 import type { Database, Sql } from './database.ts'
 import type { CounterRow, TombstoneRow } from './schema.ts'
 
-/** The next `count` numbers of a counter: the last of them. Locks the counter's row until the transaction ends. */
-export async function countUp(sql: Sql, name: CounterRow['name'], count = 1): Promise<number> {
-  const row = await sql
+const add = compiled((sql, { name, count }: { readonly name: CounterRow['name']; readonly count: number }) =>
+  sql
     .updateTable('counters')
     .set((eb) => ({ value: eb('value', '+', count) }))
     .where('name', '=', name)
-    .returning('value')
-    .executeTakeFirstOrThrow()
-  return row.value
+    .returning('value'),
+)
+
+/** The next `count` numbers of a counter: the last of them. Locks the counter's row until the transaction ends. */
+export async function countUp(sql: Sql, name: CounterRow['name'], count = 1): Promise<number> {
+  return (await add(sql, { name, count }))[0]!.value
 }
 
 export async function buryRows(sql: Sql, tombstones: readonly TombstoneRow[]): Promise<void> {

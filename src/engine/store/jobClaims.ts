@@ -4,7 +4,7 @@ import { chunks } from './counters.ts'
 import type { Sql } from './database.ts'
 import { loadJobs } from './jobLoading.ts'
 import type { JobParts, StoredJob } from './jobRows.ts'
-import { showJobs } from './jobWrites.ts'
+import { showJob } from './jobWrites.ts'
 
 /** A stuck one is left out: it waits for a person, who may take it up in any process. */
 const AT_WORK: readonly JobState[] = ['queued', 'running', 'undoing']
@@ -21,7 +21,7 @@ export async function claimJobs(parts: JobParts): Promise<readonly StoredJob[]> 
       await sql.updateTable('jobs').set({ owner: parts.controller.id, rev }).where('id', 'in', some).execute()
     }
     await forgetDead(sql, parts)
-    await showJobs(sql, ids, parts.memory, afterCommit)
+    for (const id of ids) await showJob(sql, id, parts.memory, afterCommit)
     return loadJobs(sql, ids)
   })
 }

@@ -1,12 +1,14 @@
 import { newUuid } from '../../lib/ids.ts'
 import { isOver, type JobState } from '../../model/job.ts'
+import { compiled } from './compiled.ts'
 import { buryRows, chunks, countUp } from './counters.ts'
 import type { Sql, Writing } from './database.ts'
 import { fromHeldJobRow, heldJobColumns, toPatchRow, toSubjectColumns } from './jobDecoding.ts'
 import { noJob } from './jobLoading.ts'
 import type { ProgressRows } from './jobProgress.ts'
 import type { JobParts, JobRows } from './jobRows.ts'
-import type { Memory } from './liveView.ts'
+import type { HeldJob, Memory } from './liveView.ts'
+import { dropLocks } from './lockRows.ts'
 
 /** Over ones on disk; the oldest are forgotten when these are more. */
 const JOBS_KEPT = 2_000
@@ -81,10 +83,9 @@ export function createJobWrites(
           })
           .execute()
         await putSecrets(sql, id, job.secrets)
-        await showJobs(sql, [id], memory, afterCommit)
-        const row = await sql.selectFrom('jobs').select(heldJobColumns).where('id', '=', id).executeTakeFirstOrThrow()
+        const [held] = await showJob(sql, id, memory, afterCommit)
         if (number % PRUNED_EVERY === 0) afterCommit(() => void prune().catch(() => undefined))
-        return fromHeldJobRow(row).job
+        return held!.job
       }),
 
     discard: (id) => forget([id]),
@@ -105,7 +106,7 @@ export function createJobWrites(
           .executeTakeFirst()
         if (numUpdatedRows === 0n) throw noJob(id)
         await putSecrets(sql, id, secrets)
-        await showJobs(sql, [id], memory, afterCommit)
+        await showJob(sql, id, memory, afterCommit)
       }),
 
     update: (id, patch, onlyFrom) =>
@@ -128,10 +129,10 @@ export function createJobWrites(
           throw noJob(id)
         }
         if (state !== undefined && isOver(state)) {
-          await sql.deleteFrom('locks').where('job', '=', id).execute()
-          await sql.deleteFrom('secrets').where('job', '=', id).execute()
+          await dropLocks(sql, { job: id })
+          await dropSecrets(sql, { job: id })
         }
-        await showJobs(sql, [id], memory, afterCommit)
+        await showJob(sql, id, memory, afterCommit)
         return true
       }),
 
@@ -143,7 +144,7 @@ export function createJobWrites(
           .where('id', '=', id)
           .executeTakeFirst()
         if (numUpdatedRows === 0n) throw noJob(id)
-        await showJobs(sql, [id], memory, afterCommit)
+        await showJob(sql, id, memory, afterCommit)
       })
     },
 
@@ -155,19 +156,26 @@ function isAtWork(state: JobState): boolean {
   return !isOver(state) && state !== 'stuck'
 }
 
-/** After a write to a job's row: the view gets it as it stands there. */
-export async function showJobs(
+const dropSecrets = compiled((sql, { job }: { readonly job: string }) =>
+  sql.deleteFrom('secrets').where('job', '=', job),
+)
+const readHeld = compiled((sql, { id }: { readonly id: string }) =>
+  sql.selectFrom('jobs').select(heldJobColumns).where('id', '=', id),
+)
+
+/** After a write to a job's row: the view gets it as it stands there, and so does the caller. */
+export async function showJob(
   sql: Sql,
-  ids: readonly string[],
+  id: string,
   memory: Memory,
   afterCommit: Writing['afterCommit'],
-): Promise<void> {
-  for (const some of chunks(ids)) {
-    const rows = await sql.selectFrom('jobs').select(heldJobColumns).where('id', 'in', some).execute()
-    afterCommit(() => {
-      for (const row of rows) memory.putJob(fromHeldJobRow(row), row.rev)
-    })
-  }
+): Promise<readonly HeldJob[]> {
+  const rows = await readHeld(sql, { id })
+  const held = rows.map(fromHeldJobRow)
+  afterCommit(() => {
+    for (const [index, one] of held.entries()) memory.putJob(one, rows[index]!.rev)
+  })
+  return held
 }
 
 async function putSecrets(sql: Sql, job: string, secrets: Readonly<Record<string, string>> = {}): Promise<void> {

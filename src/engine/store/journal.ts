@@ -1,5 +1,7 @@
 import type { CommandRecord, StepEvent } from '../../model/job.ts'
+import { compiled } from './compiled.ts'
 import type { Database, Sql } from './database.ts'
+import type { JobCommandRow, JobEventRow } from './schema.ts'
 
 /**
  * A job's journal. An event is on disk before what it announces, against a power cut too; the commands are for people
@@ -7,41 +9,31 @@ import type { Database, Sql } from './database.ts'
  */
 export function appendEvent(database: Database, job: string, event: Omit<StepEvent, 'seq'>): Promise<StepEvent> {
   return database.write('durable', async ({ sql }) => {
-    const seq = await nextSeq(sql, 'jobEvents', job)
-    await sql
-      .insertInto('jobEvents')
-      .values({
-        job,
-        seq,
-        step: event.step,
-        name: event.name,
-        kind: event.kind,
-        at: event.at,
-        outputJson: event.output === undefined ? null : JSON.stringify(event.output),
-        message: event.message ?? null,
-      })
-      .execute()
-    return { ...event, seq }
+    const [row] = await insertEvent(sql, {
+      job,
+      step: event.step,
+      name: event.name,
+      kind: event.kind,
+      at: event.at,
+      outputJson: event.output === undefined ? null : JSON.stringify(event.output),
+      message: event.message ?? null,
+    })
+    return { ...event, seq: row!.seq }
   })
 }
 
 export function appendCommand(database: Database, job: string, command: Omit<CommandRecord, 'seq'>): Promise<number> {
   return database.write('relaxed', async ({ sql }) => {
-    const seq = await nextSeq(sql, 'jobCommands', job)
-    await sql
-      .insertInto('jobCommands')
-      .values({
-        job,
-        seq,
-        host: command.host,
-        line: command.line,
-        at: command.at,
-        tookMs: command.tookMs ?? null,
-        exit: command.exit ?? null,
-        output: command.output,
-      })
-      .execute()
-    return seq
+    const [row] = await insertCommand(sql, {
+      job,
+      host: command.host,
+      line: command.line,
+      at: command.at,
+      tookMs: command.tookMs ?? null,
+      exit: command.exit ?? null,
+      output: command.output,
+    })
+    return row!.seq
   })
 }
 
@@ -52,22 +44,33 @@ export function finishCommand(
   end: { readonly tookMs: number; readonly exit?: number; readonly output: string },
 ): Promise<void> {
   return database.write('relaxed', async ({ sql }) => {
-    await sql
-      .updateTable('jobCommands')
-      .set({ tookMs: end.tookMs, exit: end.exit ?? null, output: end.output })
-      .where('job', '=', job)
-      .where('seq', '=', seq)
-      .execute()
+    await updateCommand(sql, { job, seq, tookMs: end.tookMs, exit: end.exit ?? null, output: end.output })
   })
 }
 
-async function nextSeq(sql: Sql, table: 'jobEvents' | 'jobCommands', job: string): Promise<number> {
-  const last = await sql
+const insertEvent = compiled((sql, { job, step, name, kind, at, outputJson, message }: Omit<JobEventRow, 'seq'>) =>
+  sql
+    .insertInto('jobEvents')
+    .values({ job, seq: nextSeq(sql, 'jobEvents', job), step, name, kind, at, outputJson, message })
+    .returning('seq'),
+)
+
+const insertCommand = compiled((sql, { job, host, line, at, tookMs, exit, output }: Omit<JobCommandRow, 'seq'>) =>
+  sql
+    .insertInto('jobCommands')
+    .values({ job, seq: nextSeq(sql, 'jobCommands', job), host, line, at, tookMs, exit, output })
+    .returning('seq'),
+)
+
+type CommandEnd = Pick<JobCommandRow, 'job' | 'seq' | 'tookMs' | 'exit' | 'output'>
+const updateCommand = compiled((sql, { job, seq, tookMs, exit, output }: CommandEnd) =>
+  sql.updateTable('jobCommands').set({ tookMs, exit, output }).where('job', '=', job).where('seq', '=', seq),
+)
+
+/** The numbers of a job's rows begin with 1. */
+function nextSeq(sql: Sql, table: 'jobEvents' | 'jobCommands', job: string) {
+  return sql
     .selectFrom(table)
-    .select('seq')
+    .select(({ eb, fn, lit }) => eb(fn.coalesce(fn.max('seq'), lit(0)), '+', lit(1)).as('seq'))
     .where('job', '=', job)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return (last?.seq ?? 0) + 1
 }

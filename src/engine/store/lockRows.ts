@@ -1,5 +1,6 @@
 import { PengxError } from '../../model/error.ts'
 import { isOver } from '../../model/job.ts'
+import { compiled } from './compiled.ts'
 import { chunks } from './counters.ts'
 import type { Database, Sql } from './database.ts'
 import type { LockRow } from './schema.ts'
@@ -50,7 +51,7 @@ export function createLockRows(database: Database): LockRows {
       database.write('relaxed', async ({ sql }) => {
         const number = await queueNumber(sql, jobId)
         const wanted = merge(requests)
-        const mine = await sql.selectFrom('locks').selectAll().where('job', '=', jobId).execute()
+        const mine = await locksOf(sql, { job: jobId })
         if (mine.some((lock) => lock.state === 'held')) return reaffirm(jobId, wanted, mine)
         const blockers = await findBlockers(sql, jobId, number, wanted)
         const state = blockers.length === 0 ? 'held' : 'waiting'
@@ -65,7 +66,7 @@ export function createLockRows(database: Database): LockRows {
 
     release: (jobId) =>
       database.write('relaxed', async ({ sql }) => {
-        await sql.deleteFrom('locks').where('job', '=', jobId).execute()
+        await dropLocks(sql, { job: jobId })
       }),
 
     all: () =>
@@ -75,8 +76,15 @@ export function createLockRows(database: Database): LockRows {
   }
 }
 
+type OfJob = { readonly job: string }
+export const dropLocks = compiled((sql, { job }: OfJob) => sql.deleteFrom('locks').where('job', '=', job))
+const locksOf = compiled((sql, { job }: OfJob) => sql.selectFrom('locks').selectAll().where('job', '=', job))
+const placeOf = compiled((sql, { id }: { readonly id: string }) =>
+  sql.selectFrom('jobs').select(['number', 'state']).where('id', '=', id),
+)
+
 async function queueNumber(sql: Sql, jobId: string): Promise<number> {
-  const job = await sql.selectFrom('jobs').select(['number', 'state']).where('id', '=', jobId).executeTakeFirst()
+  const [job] = await placeOf(sql, { id: jobId })
   if (!job) throw new PengxError('notFound', `no job ${jobId} is known`)
   if (isOver(job.state)) throw new PengxError('internal', `job ${job.number} is over and cannot take locks`)
   return job.number
@@ -124,7 +132,7 @@ async function enqueue(sql: Sql, jobId: string, before: readonly LockRow[], now:
   const nameOf = (lock: LockRow) => `${lock.state} ${lock.mode} ${lock.key}`
   const names = new Set(before.map(nameOf))
   if (before.length === now.length && now.every((lock) => names.has(nameOf(lock)))) return
-  await sql.deleteFrom('locks').where('job', '=', jobId).execute()
+  await dropLocks(sql, { job: jobId })
   for (const some of chunks(now)) await sql.insertInto('locks').values(some).execute()
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
 import type { VmSeen } from '../../model/vm.ts'
+import { compiled } from './compiled.ts'
 import type { Sql } from './database.ts'
 import type { LiveView, Memory } from './liveView.ts'
 import type { Write } from './revisions.ts'
@@ -61,13 +62,14 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Rec
   }
 
   async function writeVm(sql: Sql, entry: VmEntry, rev: number): Promise<boolean> {
+    const { uuid } = entry
+    const seenJson = JSON.stringify(entry.seen)
     const bootedAt = entry.bootedAt === undefined ? null : Math.round(entry.bootedAt)
-    const { numUpdatedRows } = await sql
-      .updateTable('vms')
-      .set({ seenJson: JSON.stringify(entry.seen), rev, ...('bootedAt' in entry ? { bootedAt } : {}) })
-      .where('uuid', '=', entry.uuid)
-      .executeTakeFirst()
-    return numUpdatedRows > 0n
+    const written =
+      'bootedAt' in entry
+        ? await writeSeenAndBoot(sql, { uuid, seenJson, bootedAt, rev })
+        : await writeSeen(sql, { uuid, seenJson, rev })
+    return written.length > 0
   }
 
   function applyPm(entry: PmEntry, rev = memory.revOf('pm', entry.uuid)): void {
@@ -135,6 +137,15 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Rec
     })
   }
 }
+
+type SeenColumns = { readonly uuid: string; readonly seenJson: string; readonly rev: number }
+const writeSeen = compiled((sql, { uuid, seenJson, rev }: SeenColumns) =>
+  sql.updateTable('vms').set({ seenJson, rev }).where('uuid', '=', uuid).returning('uuid'),
+)
+const writeSeenAndBoot = compiled(
+  (sql, { uuid, seenJson, rev, bootedAt }: SeenColumns & { readonly bootedAt: number | null }) =>
+    sql.updateTable('vms').set({ seenJson, rev, bootedAt }).where('uuid', '=', uuid).returning('uuid'),
+)
 
 function resting({ at: _at, load: _load, ...seen }: PmSeen): Omit<PmSeen, 'at' | 'load'> {
   return seen
