@@ -38,6 +38,20 @@ export function nextVdev(used: readonly string[]): string {
   return 'xvdaa'
 }
 
+/** The number of a virtual block device (xen-vbd-interface(7)); undefined for a name that is none. */
+export function vdevNumber(vdev: string): number | undefined {
+  const match = /^(xvd|hd|sd)([a-z]+)(\d*)$/.exec(vdev)
+  if (!match) return undefined
+  let disk = 0
+  for (const letter of match[2]!) disk = disk * 26 + (letter.charCodeAt(0) - 96)
+  disk -= 1
+  const partition = match[3] === '' ? 0 : Number(match[3])
+  if (match[1] === 'xvd') return disk < 16 ? (202 << 8) | (disk << 4) | partition : (1 << 28) | (disk << 8) | partition
+  if (match[1] === 'hd')
+    return disk < 2 ? (3 << 8) | (disk << 6) | partition : (22 << 8) | ((disk - 2) << 6) | partition
+  return (8 << 8) | (disk << 4) | partition
+}
+
 /** Disks that somebody else made get an id that follows from the VM and the vdev, the same at every look; they are not pengx's. */
 export function identifyDisks(vm: string, disks: readonly Disk[], now: number): Disk[] {
   return disks.map((disk) => ({ ...disk, uuid: uuidOfText(`${vm} ${disk.vdev}`), owned: false, createdAt: now }))

@@ -5,6 +5,7 @@ import type { Nic } from '../../model/nic.ts'
 import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
 import { run, runBatch } from '../host/run.ts'
+import type { Program } from '../tools/program.ts'
 import { parseOpenFiles } from '../tools/qmp.ts'
 import { parseStoreList, writeStore } from '../tools/xenstore.ts'
 import * as xl from '../tools/xlDevices.ts'
@@ -27,22 +28,36 @@ export interface Patience {
 }
 
 export async function devices(host: Host, domid: number, signal?: AbortSignal): Promise<xl.Devices> {
-  const outputs = await runBatch(host, batch(xl.listDevices(domid), { timeoutMs: 60_000 }), signal)
-  return xl.parseDevices(domid, new Map(outputs.flatMap((output) => [...parseStoreList(output.stdout)])))
+  return await find(host, domid, xl.listDevices(domid), signal)
 }
 
-async function findDisk(host: Host, domid: number, vdev: string): Promise<xl.DiskDevice | undefined> {
-  return (await devices(host, domid)).disks.find((disk) => disk.vdev === vdev)
+export async function device(
+  host: Host,
+  domid: number,
+  vdev: string,
+  signal?: AbortSignal,
+): Promise<xl.DiskDevice | undefined> {
+  const { disks } = await find(host, domid, xl.listDevices(domid, { vdev }), signal)
+  return disks.find((disk) => disk.vdev === vdev)
+}
+
+export async function vdevs(host: Host, domid: number, signal?: AbortSignal): Promise<readonly string[]> {
+  return (await find(host, domid, [xl.listDiskNames(domid)], signal)).disks.map((disk) => disk.vdev)
+}
+
+async function find(host: Host, domid: number, lists: readonly Program[], signal?: AbortSignal): Promise<xl.Devices> {
+  const outputs = await runBatch(host, batch(lists, { timeoutMs: 60_000 }), signal)
+  return xl.parseDevices(domid, new Map(outputs.flatMap((output) => [...parseStoreList(output.stdout)])))
 }
 
 /** A disk that is attached as asked for is done; what a failed attempt leaves behind is taken away. */
 export async function attachDisk(host: Host, domid: number, disk: Disk, tag: string): Promise<void> {
-  const there = await findDisk(host, domid, disk.vdev)
+  const there = await device(host, domid, disk.vdev)
   if (there) return await keepDisk(host, domid, disk, there, tag)
   try {
     await change(host, xl.attachDisk(domid, disk), tag, `attach ${disk.path} to domain ${domid} as ${disk.vdev}`)
   } catch (error) {
-    if (await findDisk(host, domid, disk.vdev))
+    if (await device(host, domid, disk.vdev))
       await run(host, { ...xl.detachDisk(domid, disk.vdev), tag, okExits: [0, 1] })
     throw error
   }
@@ -75,7 +90,7 @@ export async function detachDisk(
   tag: string,
   { clock, timeoutMs, signal }: Patience,
 ): Promise<void> {
-  if (!(await findDisk(host, domid, disk.vdev))) return await waitClosed()
+  if (!(await device(host, domid, disk.vdev))) return await waitClosed()
   const said = await change(
     host,
     xl.detachDisk(domid, disk.vdev),
@@ -84,7 +99,7 @@ export async function detachDisk(
   ).then(() => undefined, toPengxError)
   const until = clock.now() + timeoutMs
   for (;;) {
-    const there = await findDisk(host, domid, disk.vdev)
+    const there = await device(host, domid, disk.vdev)
     if (!there) return await waitClosed()
     if (clock.now() >= until) throw stuck(there, said)
     await clock.sleep(POLL_MS, signal)
@@ -132,7 +147,7 @@ async function holdsOpen(host: Host, domid: number, path: string): Promise<boole
 
 /** A missing bridge makes xl fail and leaves the interface half there, which later ruins a restore: it is taken away. */
 export async function attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void> {
-  if ((await devices(host, domid)).nics.some((one) => one.mac === nic.mac)) return
+  if (await findNic(host, domid, nic.mac)) return
   try {
     await change(host, xl.attachNic(domid, nic), tag, `attach ${nic.mac} on ${nic.bridge} to domain ${domid}`)
   } catch (error) {
@@ -145,16 +160,19 @@ export async function attachNic(host: Host, domid: number, nic: Nic, tag: string
   }
 }
 
+async function findNic(host: Host, domid: number, mac: string): Promise<xl.NicDevice | undefined> {
+  return (await find(host, domid, xl.listDevices(domid, { kind: 'vif' }))).nics.find((nic) => nic.mac === mac)
+}
+
 /** Only for what pengx has just attached, or half attached: a guest that uses its interface does not stand the loss of it. */
 export async function detachNic(host: Host, domid: number, mac: string, tag: string): Promise<void> {
-  const find = async () => (await devices(host, domid)).nics.find((nic) => nic.mac === mac)
-  const there = await find()
+  const there = await findNic(host, domid, mac)
   if (!there) return
   const said = await change(host, xl.detachNic(domid, there.devid), tag, `detach ${mac} from domain ${domid}`).then(
     () => undefined,
     toPengxError,
   )
-  const left = await find()
+  const left = await findNic(host, domid, mac)
   if (left) {
     const why = said?.message ?? `cannot detach ${mac} from domain ${domid} on ${host.name}`
     throw new PengxError('commandFailed', `${why} (${sides(left)})`, { cause: said })
@@ -174,7 +192,8 @@ export async function ejectCd(host: Host, domid: number, tag: string): Promise<v
 }
 
 async function needDrive(host: Host, domid: number): Promise<xl.DiskDevice> {
-  const drive = (await devices(host, domid)).disks.find((disk) => disk.cdrom)
+  const { disks } = await find(host, domid, xl.listDevices(domid, { kind: 'vbd' }))
+  const drive = disks.find((disk) => disk.cdrom)
   if (drive) return drive
   throw new PengxError('refused', `domain ${domid} on ${host.name} was started without a CD drive`)
 }

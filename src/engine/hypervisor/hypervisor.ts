@@ -5,7 +5,7 @@ import type { PmInterface } from '../../model/pm.ts'
 import type { VmSpec, VmState } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { XenInfo } from '../tools/xl.ts'
-import type { Devices } from '../tools/xlDevices.ts'
+import type { Devices, DiskDevice } from '../tools/xlDevices.ts'
 import type { BackupDisk, BackupWay } from './backup.ts'
 import type { JobWay } from './blockJobs.ts'
 import type { Patience } from './devices.ts'
@@ -120,6 +120,10 @@ export interface Hypervisor {
 
   /** Disks and interfaces that a domain has now, and how far their two sides are; nothing for one that is gone. */
   devices(host: Host, domid: number, signal?: AbortSignal): Promise<Devices>
+  /** One disk of those, by its name; undefined where the domain has none of that name, or is gone. */
+  device(host: Host, domid: number, vdev: string, signal?: AbortSignal): Promise<DiskDevice | undefined>
+  /** The names under which a domain has disks now, whoever has attached them. */
+  vdevs(host: Host, domid: number, signal?: AbortSignal): Promise<readonly string[]>
   /** Attached already is done; `conflict` where something else is under that name. Returns before the guest has it. */
   attachDisk(host: Host, domid: number, disk: Disk, tag: string): Promise<void>
   /** Returns when both sides and QEMU have let go of it; fails naming the side that does not. */

@@ -22,7 +22,7 @@ import { configFiles, readConfig } from './configs.ts'
 import { diskCounters } from './counters.ts'
 import { create } from './create.ts'
 import { details } from './details.ts'
-import { attachDisk, attachNic, detachDisk, detachNic, devices, ejectCd, insertCd } from './devices.ts'
+import { attachDisk, attachNic, detachDisk, detachNic, device, devices, ejectCd, insertCd, vdevs } from './devices.ts'
 import { openImages, rereadImages, waitForQemu } from './handOver.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import { pullLayer, switchDisks, writtenImages } from './layers.ts'
@@ -43,6 +43,8 @@ export const xen: Hypervisor = {
   formatConfig,
   consoleArgv: consoleOf,
   devices,
+  device,
+  vdevs,
   attachDisk,
   detachDisk,
   resizeDisk,

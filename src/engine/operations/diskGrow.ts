@@ -66,7 +66,7 @@ async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): P
     const storlink = cx.view.needStorlink(disk.storlink)
     await needRoom(cx, row, storlink, size - info.sizeMib, cx.volumes(level).traits.sparse)
   }
-  const live = domain && (await cx.hypervisor.devices(host, domain.domid)).disks.find((one) => one.vdev === disk.vdev)
+  const live = domain && (await cx.hypervisor.device(host, domain.domid, disk.vdev, cx.signal))
   if (domain && !live)
     throw new PengxError('refused', `${disk.vdev} is written down for ${row.name}, and its domain does not have it`)
   const throughKernel = live !== undefined && live.backendType === 'phy'

@@ -26,8 +26,8 @@ async function attach(cx: Context, vm: Home, disk: Disk): Promise<void> {
 async function connects(cx: Context, vm: Home, domid: number, vdev: string): Promise<boolean> {
   const until = cx.clock.now() + CONNECT_TIMEOUT_MS
   for (;;) {
-    const { disks } = await cx.hypervisor.devices(cx.host(vm.pm), domid, cx.signal)
-    if (disks.find((disk) => disk.vdev === vdev)?.backend === CONNECTED) return true
+    const disk = await cx.hypervisor.device(cx.host(vm.pm), domid, vdev, cx.signal)
+    if (disk?.backend === CONNECTED) return true
     if (cx.clock.now() >= until) return false
     await cx.clock.sleep(500, cx.signal)
   }

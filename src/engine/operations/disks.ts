@@ -59,14 +59,11 @@ async function gatherCreate(p: CreateParams, cx: Context): Promise<CreateFacts> 
   const driver = cx.volumes(storlink.level)
   const facts = await gatherChange(p.vm, cx)
   await needRoom(cx, vm, storlink, p.size, driver.traits.sparse)
-  const running = facts.domid === null ? [] : (await cx.hypervisor.devices(cx.host(vm.pm), facts.domid)).disks
+  const running = facts.domid === null ? [] : await cx.hypervisor.vdevs(cx.host(vm.pm), facts.domid, cx.signal)
   const uuid = newUuid()
   const disk: Disk = {
     uuid,
-    vdev: freeVdev(
-      facts,
-      running.map((one) => one.vdev),
-    ),
+    vdev: freeVdev(facts, running),
     format: p.format,
     sizeMib: p.size,
     path: driver.locate({ storlink, uuid, format: p.format }),

@@ -162,20 +162,6 @@ export function isServed(disk: SimDisk): boolean {
   return disk.cdrom || !disk.readOnly || backendOf(disk) !== 'qdisk'
 }
 
-/** The number of a virtual block device (xen-vbd-interface(7)); undefined for a name that is none. */
-export function vdevNumber(vdev: string): number | undefined {
-  const match = /^(xvd|hd|sd)([a-z]+)(\d*)$/.exec(vdev)
-  if (!match) return undefined
-  let disk = 0
-  for (const letter of match[2]!) disk = disk * 26 + (letter.charCodeAt(0) - 96)
-  disk -= 1
-  const partition = match[3] === '' ? 0 : Number(match[3])
-  if (match[1] === 'xvd') return disk < 16 ? (202 << 8) | (disk << 4) | partition : (1 << 28) | (disk << 8) | partition
-  if (match[1] === 'hd')
-    return disk < 2 ? (3 << 8) | (disk << 6) | partition : (22 << 8) | ((disk - 2) << 6) | partition
-  return (8 << 8) | (disk << 4) | partition
-}
-
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V })
 }

@@ -1,4 +1,4 @@
-import type { Disk } from '../../model/disk.ts'
+import { type Disk, vdevNumber } from '../../model/disk.ts'
 import type { Nic } from '../../model/nic.ts'
 import { changes, type Program, reads } from './program.ts'
 import { formatDisk, toDiskSpec } from './xlDisk.ts'
@@ -33,11 +33,32 @@ export function ejectCd(domid: number, vdev: string): Program {
   return changes('xl', 'cd-eject', String(domid), vdev)
 }
 
-/** Three trees: what libxl keeps, the guest's side and dom0's side; a domain without devices has none of them. */
-export function listDevices(domid: number): Program[] {
-  const paths = [`/libxl/${domid}/device`, `/local/domain/${domid}/device`]
-  const ends = ['qdisk', 'vbd', 'vif'].map((kind) => `/local/domain/0/backend/${kind}/${domid}`)
-  return [...paths, ...ends].map((path) => ({ ...reads('xenstore-ls', '-f', path), okExits: [0, 1] }))
+/**
+ * Three trees: what libxl keeps, the guest's side and dom0's side; a domain without devices has none of them. xenstore-ls
+ * asks XenStore's daemon twice about each node, and a device has dozens: so only for what is wanted.
+ */
+export function listDevices(domid: number, only?: DevicesWanted): Program[] {
+  const disk = only?.vdev === undefined ? undefined : vdevNumber(only.vdev)
+  const under = disk === undefined ? (only?.kind ? `/${only.kind}` : '') : `/vbd/${disk}`
+  const paths = [`/libxl/${domid}/device${under}`, `/local/domain/${domid}/device${under}`]
+  const kinds = only?.kind === 'vif' ? ['vif'] : under === '' ? ['qdisk', 'vbd', 'vif'] : ['qdisk', 'vbd']
+  const ends = kinds.map((kind) => `/local/domain/0/backend/${kind}/${domid}${disk === undefined ? '' : `/${disk}`}`)
+  return [...paths, ...ends].map(listTree)
+}
+
+/** What libxl keeps of a domain's disks, those that somebody else has attached too: `parseDevices` finds no ends in it. */
+export function listDiskNames(domid: number): Program {
+  return listTree(`/libxl/${domid}/device/vbd`)
+}
+
+/** All disks, all interfaces, or one disk; of a name that is none (xen-vbd-interface(7)) all disks and interfaces. */
+export interface DevicesWanted {
+  readonly kind?: 'vbd' | 'vif'
+  readonly vdev?: string
+}
+
+function listTree(path: string): Program {
+  return { ...reads('xenstore-ls', '-f', path), okExits: [0, 1] }
 }
 
 /** How far the two sides of a device are with each other (xen/include/public/io/xenbus.h); 0: that side is not there. */

@@ -1,5 +1,6 @@
 /** `xenstore-read`, `-ls`, `-list`, `-exists`, `-write`, `-rm`: a tree that follows from the domains. */
-import { backendOf, isServed, vdevNumber } from '../guestConfig.ts'
+import { vdevNumber } from '../../../model/disk.ts'
+import { backendOf, isServed } from '../guestConfig.ts'
 import type { Call, Program } from '../program.ts'
 import type { Domain, PmState } from '../state.ts'
 

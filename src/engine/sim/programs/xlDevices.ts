@@ -1,7 +1,8 @@
 /** `xl` lists, attaches and detaches disks and network interfaces of a running guest. */
 import { newXenMac } from '../../../lib/ids.ts'
+import { vdevNumber } from '../../../model/disk.ts'
 import { findNode } from '../files.ts'
-import { backendOf, parseDisk, parseNic, vdevNumber } from '../guestConfig.ts'
+import { backendOf, parseDisk, parseNic } from '../guestConfig.ts'
 import { hasQemu } from '../guests.ts'
 import type { Call, Program } from '../program.ts'
 import { needDomain } from './xlWords.ts'
