@@ -115,9 +115,12 @@ const needsPair = (file: string): boolean => file.includes('.pair.')
 /** One that needs no Xen, only what a Linux host has for storage: `NAME.linux.e2e.ts`. */
 const needsLinux = (file: string): boolean => file.includes('.linux.')
 
+/** A host without guests has a processor for each of two suites; what either makes there is called after it. */
+const LINUX_LANES = 2
+
 /**
- * One bun process a suite, and on a host one suite at a time: guests start in their bounds only on a quiet one. Of two Xen
- * hosts each takes the next suite; those of a pair have both, afterwards.
+ * One bun process a suite, and on a Xen host one suite at a time: guests start in their bounds only on a quiet one. Of two
+ * Xen hosts each takes the next suite; those of a pair have both, afterwards.
  */
 async function runSuites(site: Site, files: string[]): Promise<number> {
   const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
@@ -130,11 +133,13 @@ async function runSuites(site: Site, files: string[]): Promise<number> {
     throw new Error(`these suites need Xen hosts, ${wanted}, and the lab runs with ${xens.length}`)
   const whole = xens.length > 1
   const exits: number[] = []
-  for (const file of files.filter(needsLinux)) exits.push(await runSuite(file, [needHost(site, 'linux1')], path, false))
-  const lane = async (host: LabHost) => {
-    for (let file = single.shift(); file; file = single.shift()) exits.push(await runSuite(file, [host], path, whole))
+  const lane = async (from: string[], host: LabHost, isWhole: boolean) => {
+    for (let file = from.shift(); file; file = from.shift()) exits.push(await runSuite(file, [host], path, isWhole))
   }
-  await Promise.all(xens.map(lane))
+  const onLinux = files.filter(needsLinux)
+  const linux = onLinux.slice(0, LINUX_LANES).map(() => needHost(site, 'linux1'))
+  await Promise.all(linux.map((host) => lane(onLinux, host, linux.length > 1)))
+  await Promise.all(xens.map((host) => lane(single, host, whole)))
   for (const file of pairs) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
 }

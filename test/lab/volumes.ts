@@ -10,7 +10,8 @@ import { volumeSuite } from '../contract/volumeDriver.ts'
 import { labHost, sh } from './ssh.ts'
 
 const lab = labHost()
-const SCRATCH = '/var/tmp/volumes'
+/** Each suite its own: two are at work at once. */
+const scratchOf = (name: string): string => `/var/tmp/volumes-${name}`
 
 function openHost(): Host {
   const hosts = createHosts({ knownHostsPath: lab.knownHosts, sshConfigPath: lab.sshConfig })
@@ -32,14 +33,14 @@ export function filesSuite(): void {
     bytes: true,
     thick: false,
     async open() {
-      const [disk, link] = ['/var/tmp/place.img', '/mnt/place']
-      await sh(lab, `truncate -s 300M ${disk}; mkfs.ext4 -q -m 0 ${disk}; mkdir -p ${link} ${SCRATCH}; touch /plain`)
+      const [disk, link, scratch] = ['/var/tmp/place.img', '/mnt/place', scratchOf('files')]
+      await sh(lab, `truncate -s 300M ${disk}; mkfs.ext4 -q -m 0 ${disk}; mkdir -p ${link} ${scratch}; touch /plain`)
       await sh(lab, `mount -o loop ${disk} ${link} && rmdir ${link}/lost+found`)
       const host = openHost()
       return {
         host,
         storlink: storlinkAt(link, 'FL'),
-        scratch: SCRATCH,
+        scratch,
         grainMib: 1,
         wrong: [
           ['/mnt/nowhere', /is not there/],
@@ -57,7 +58,7 @@ export function filesSuite(): void {
         },
         async close() {
           await host.close()
-          await sh(lab, `umount ${link}; rm -r ${disk} ${SCRATCH} /plain`)
+          await sh(lab, `umount ${link}; rm -r ${disk} ${scratch} /plain`)
         },
       }
     },
@@ -72,10 +73,10 @@ export function groupSuite(name: string, group: string, pool: boolean): void {
     bytes: true,
     thick: !pool,
     async open() {
-      const disk = `/var/tmp/${group}.img`
+      const [disk, scratch] = [`/var/tmp/${group}.img`, scratchOf(group)]
       await sh(
         lab,
-        `set -e; mkdir -p ${SCRATCH}; tr '\\0' '\\356' </dev/zero | head -c 300M >${disk}
+        `set -e; mkdir -p ${scratch}; tr '\\0' '\\356' </dev/zero | head -c 300M >${disk}
         loop=$(losetup -f --show ${disk}); vgcreate -q ${group} $loop`,
       )
       if (pool)
@@ -93,7 +94,7 @@ export function groupSuite(name: string, group: string, pool: boolean): void {
       return {
         host,
         storlink: storlinkAt(`/dev/${group}`, 'BL'),
-        scratch: SCRATCH,
+        scratch,
         grainMib: 4,
         wrong: [
           ['/dev/nosuch', /there is no volume group nosuch/],
@@ -119,7 +120,7 @@ export function groupSuite(name: string, group: string, pool: boolean): void {
           await host.close()
           await sh(
             lab,
-            `vgremove -y -q ${group}; losetup -d $(losetup -n -O NAME -j ${disk}); rm -r ${disk} ${SCRATCH}`,
+            `vgremove -y -q ${group}; losetup -d $(losetup -n -O NAME -j ${disk}); rm -r ${disk} ${scratch}`,
           )
         },
       }

@@ -41,6 +41,11 @@ export async function device(
   return disks.find((disk) => disk.vdev === vdev)
 }
 
+export async function isConnected(host: Host, domid: number, vdev: string, signal?: AbortSignal): Promise<boolean> {
+  const states = await runBatch(host, batch(xl.backendStates(domid, vdev), { timeoutMs: 60_000 }), signal)
+  return states.some(({ exit, stdout }) => exit === 0 && Number(stdout) === CONNECTED)
+}
+
 export async function vdevs(host: Host, domid: number, signal?: AbortSignal): Promise<readonly string[]> {
   return (await find(host, domid, [xl.listDiskNames(domid)], signal)).disks.map((disk) => disk.vdev)
 }

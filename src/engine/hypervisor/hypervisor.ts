@@ -122,6 +122,8 @@ export interface Hypervisor {
   devices(host: Host, domid: number, signal?: AbortSignal): Promise<Devices>
   /** One disk of those, by its name; undefined where the domain has none of that name, or is gone. */
   device(host: Host, domid: number, vdev: string, signal?: AbortSignal): Promise<DiskDevice | undefined>
+  /** Whether a guest has taken a disk that was attached to it. */
+  isConnected(host: Host, domid: number, vdev: string, signal?: AbortSignal): Promise<boolean>
   /** The names under which a domain has disks now, whoever has attached them. */
   vdevs(host: Host, domid: number, signal?: AbortSignal): Promise<readonly string[]>
   /** Attached already is done; `conflict` where something else is under that name. Returns before the guest has it. */

@@ -22,7 +22,18 @@ import { configFiles, readConfig } from './configs.ts'
 import { diskCounters } from './counters.ts'
 import { create } from './create.ts'
 import { details } from './details.ts'
-import { attachDisk, attachNic, detachDisk, detachNic, device, devices, ejectCd, insertCd, vdevs } from './devices.ts'
+import {
+  attachDisk,
+  attachNic,
+  detachDisk,
+  detachNic,
+  device,
+  devices,
+  ejectCd,
+  insertCd,
+  isConnected,
+  vdevs,
+} from './devices.ts'
 import { openImages, rereadImages, waitForQemu } from './handOver.ts'
 import type { Hypervisor } from './hypervisor.ts'
 import { pullLayer, switchDisks, writtenImages } from './layers.ts'
@@ -44,6 +55,7 @@ export const xen: Hypervisor = {
   consoleArgv: consoleOf,
   devices,
   device,
+  isConnected,
   vdevs,
   attachDisk,
   detachDisk,

@@ -12,7 +12,6 @@ type Home = { readonly uuid: string; readonly pm: string; readonly name: string 
 /** Beyond the ten seconds that libxl itself waits for a guest to let go. */
 const DETACH_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 15_000
-const CONNECTED = 4
 
 async function attach(cx: Context, vm: Home, disk: Disk): Promise<void> {
   const domain = await findDomain(cx, vm)
@@ -26,8 +25,7 @@ async function attach(cx: Context, vm: Home, disk: Disk): Promise<void> {
 async function connects(cx: Context, vm: Home, domid: number, vdev: string): Promise<boolean> {
   const until = cx.clock.now() + CONNECT_TIMEOUT_MS
   for (;;) {
-    const disk = await cx.hypervisor.device(cx.host(vm.pm), domid, vdev, cx.signal)
-    if (disk?.backend === CONNECTED) return true
+    if (await cx.hypervisor.isConnected(cx.host(vm.pm), domid, vdev, cx.signal)) return true
     if (cx.clock.now() >= until) return false
     await cx.clock.sleep(500, cx.signal)
   }

@@ -1,6 +1,7 @@
 import { type Disk, vdevNumber } from '../../model/disk.ts'
 import type { Nic } from '../../model/nic.ts'
 import { changes, type Program, reads } from './program.ts'
+import { readStore } from './xenstore.ts'
 import { formatDisk, toDiskSpec } from './xlDisk.ts'
 import { nicWords } from './xlNic.ts'
 
@@ -49,6 +50,12 @@ export function listDevices(domid: number, only?: DevicesWanted): Program[] {
 /** What libxl keeps of a domain's disks, those that somebody else has attached too: `parseDevices` finds no ends in it. */
 export function listDiskNames(domid: number): Program {
   return listTree(`/libxl/${domid}/device/vbd`)
+}
+
+/** Dom0's side of one disk, whichever way it is served; 1: that way it is not. */
+export function backendStates(domid: number, vdev: string): Program[] {
+  const at = (kind: string) => `/local/domain/0/backend/${kind}/${domid}/${vdevNumber(vdev) ?? vdev}/state`
+  return ['qdisk', 'vbd'].map((kind) => readStore(at(kind)))
 }
 
 /** All disks, all interfaces, or one disk; of a name that is none (xen-vbd-interface(7)) all disks and interfaces. */

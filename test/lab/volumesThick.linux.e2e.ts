@@ -2,4 +2,3 @@ import { filesSuite, groupSuite } from './volumes.ts'
 
 filesSuite()
 groupSuite('logical volumes of a real group', 'vgthick', false)
-groupSuite('thin logical volumes of a real pool', 'vgthin', true)
