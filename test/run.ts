@@ -37,7 +37,7 @@ async function main(words: readonly string[]): Promise<number> {
   const build = await runBuild()
   const isWhole = words.length === 0
   const noChecks = { passed: 0, failed: 0 }
-  // The architecture is one of the checks already. Tests mostly wait, so the checks cost little time beside them.
+  // The architecture is one of the checks already. The checks go on beside the tests, which end long after.
   const tried = files.filter(({ path }) => paths.includes(path) && !(isWhole && path === 'test/architecture.test.ts'))
   const [checks, tests] = await Promise.all([isWhole ? runChecks() : noChecks, runTests(tried)])
   const tally = addTallies([build, checks, tests])

@@ -24,21 +24,26 @@ export async function fill(host: LabHost, guest: string, disk: string): Promise<
 
 /** What dom0 reads from the beginning of an image, which a guest may have open. */
 export async function imageSum(host: LabHost, path: string, format = 'qcow2'): Promise<string> {
-  return digest(await sh(host, `${readImage(path, format, '1M', 0, HEAD_MIB)} && sha256sum </tmp/read.raw`))
+  return digest(await readImage(host, path, format, '1M', [0, HEAD_MIB], 'sha256sum'))
 }
 
 /** Blocks of 4 KiB of a qcow2 image. */
 export async function imageBytes(host: LabHost, path: string, from: number, count: number): Promise<Buffer> {
-  return Buffer.from(
-    await sh(host, `${readImage(path, 'qcow2', '4096', from, count)} && base64 /tmp/read.raw`),
-    'base64',
-  )
+  return Buffer.from(await readImage(host, path, 'qcow2', '4096', [from, from + count], 'base64'), 'base64')
 }
 
-/** A command for dom0 that leaves a stretch of an image in /tmp/read.raw. To qemu-img, `count` is where it ends. */
-function readImage(path: string, format: string, block: string, from: number, count: number): string {
-  const stretch = `bs=${block} skip=${from} count=${from + count}`
-  return `rm -f /tmp/read.raw; qemu-img dd -U -f ${format} -O raw ${stretch} if=${path} of=/tmp/read.raw`
+/** What a program of dom0 says of a stretch of an image. To qemu-img, `count` is where it ends. */
+async function readImage(
+  host: LabHost,
+  path: string,
+  format: string,
+  block: string,
+  [from, to]: readonly [number, number],
+  program: string,
+): Promise<string> {
+  const copy = `/tmp/read-${crypto.randomUUID()}.raw`
+  const read = `qemu-img dd -U -f ${format} -O raw bs=${block} skip=${from} count=${to} if=${path} of=${copy}`
+  return await sh(host, `${read} && ${program} <${copy} && rm ${copy}`)
 }
 
 function digest(text: string): string {

@@ -115,31 +115,41 @@ const needsPair = (file: string): boolean => file.includes('.pair.')
 /** One that needs no Xen, only what a Linux host has for storage: `NAME.linux.e2e.ts`. */
 const needsLinux = (file: string): boolean => file.includes('.linux.')
 
-/** A host without guests has a processor for each of two suites; what either makes there is called after it. */
-const LINUX_LANES = 2
+/** One that keeps to names, directories and groups of its own, and asks of a host only what is its own: `NAME.shared.e2e.ts`. */
+const sharesHost = (file: string): boolean => file.includes('.shared.')
 
 /**
- * One bun process a suite, and on a Xen host one suite at a time: guests start in their bounds only on a quiet one. Of two
- * Xen hosts each takes the next suite; those of a pair have both, afterwards.
+ * One bun process a suite. Those that share are side by side, as many as a host has processors; the others are alone on
+ * one. Of two Xen hosts each takes the next suite; those of a pair have both, afterwards.
  */
 async function runSuites(site: Site, files: string[]): Promise<number> {
   const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
-  const single = files.filter((file) => !needsPair(file) && !needsLinux(file))
+  const onXen = files.filter((file) => !needsPair(file) && !needsLinux(file))
   const pairs = files.filter(needsPair)
   const xens = site.hosts.filter(({ name }) => isXen(name))
-  const wanted = pairs.length > 0 ? 2 : Math.min(single.length, 1)
+  const wanted = pairs.length > 0 ? 2 : Math.min(onXen.length, 1)
   if (xens.length < wanted)
     throw new Error(`these suites need Xen hosts, ${wanted}, and the lab runs with ${xens.length}`)
-  const whole = xens.length > 1
   const exits: number[] = []
-  const lane = async (from: string[], host: LabHost, isWhole: boolean) => {
-    for (let file = from.shift(); file; file = from.shift()) exits.push(await runSuite(file, [host], path, isWhole))
+  const inLanes = async (all: readonly string[], hosts: readonly LabHost[]) => {
+    const left = [...all]
+    const lanes = hosts.slice(0, all.length)
+    const lane = async (host: LabHost) => {
+      for (let file = left.shift(); file; file = left.shift())
+        exits.push(await runSuite(file, [host], path, lanes.length > 1))
+    }
+    await Promise.all(lanes.map(lane))
   }
+  const cpusOf = ({ name }: LabHost) => site.machines.find((machine) => machine.name === name)!.cpus
+  const shared = (hosts: readonly LabHost[]) => hosts.flatMap((host) => Array<LabHost>(cpusOf(host)).fill(host))
   const onLinux = files.filter(needsLinux)
-  const linux = onLinux.slice(0, LINUX_LANES).map(() => needHost(site, 'linux1'))
-  await Promise.all(linux.map((host) => lane(onLinux, host, linux.length > 1)))
-  await Promise.all(xens.map((host) => lane(single, host, whole)))
+  if (onLinux.length > 0) await inLanes(onLinux, shared([needHost(site, 'linux1')]))
+  await inLanes(
+    onXen.filter((file) => !sharesHost(file)),
+    xens,
+  )
+  await inLanes(onXen.filter(sharesHost), shared(xens))
   for (const file of pairs) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
 }

@@ -27,6 +27,11 @@ const UNUSED_MODULES =
   'drivers/platform drivers/bluetooth drivers/mtd drivers/video drivers/comedi drivers/leds drivers/power ' +
   'net/bluetooth net/wireless net/mac80211 net/can net/sctp net/tipc fs/btrfs fs/xfs fs/jfs fs/reiserfs fs/ubifs fs/f2fs fs/ntfs3'
 
+/** Debian's own initramfs is never booted; it would be made twice on the way. */
+const NO_INITRAMFS =
+  '--essential-hook=chroot "$1" dpkg-divert --quiet --local --rename --add /usr/sbin/update-initramfs && ' +
+  'ln -s /bin/true "$1/usr/sbin/update-initramfs"'
+
 const UNUSED_FILES = 'usr/share/doc usr/share/man usr/share/locale usr/share/info var/cache/apt var/lib/apt/lists'
 
 export interface Root {
@@ -60,7 +65,7 @@ async function cacheDir(): Promise<string> {
 
 async function build(work: string): Promise<void> {
   const tree = join(work, 'tree')
-  await timed('root tree', () => bootstrap(tree, PACKAGES, say))
+  await timed('root tree', () => bootstrap(tree, PACKAGES, say, [NO_INITRAMFS]))
   await timed('pruned', () => prune(tree))
   await timed('guest kernel', () => unpackKernel(tree))
   await timed('root image', () => makeImage(tree, work))
@@ -72,8 +77,7 @@ async function prune(tree: string): Promise<void> {
   const release = readdirSync(join(tree, 'lib/modules'))[0]!
   const modules = UNUSED_MODULES.split(' ').map((name) => join(tree, 'lib/modules', release, 'kernel', name))
   const files = UNUSED_FILES.split(' ').map((name) => join(tree, name))
-  // Debian's own initramfs is never booted: boot/ holds the kernel alone
-  await need(['rm', '-rf', ...modules, ...files, join(tree, `boot/initrd.img-${release}`)])
+  await need(['rm', '-rf', ...modules, ...files])
   await need(['depmod', '-b', tree, release])
   // keys and identities are each host's own and come with its seed
   await need(['sh', '-c', 'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id "$1"/etc/hostname', 'sh', tree])

@@ -2,7 +2,12 @@ import { need } from '../lab/command.ts'
 import { acquireOptions, debianSources, type Say } from './apt.ts'
 
 /** A tree of Debian bookworm's minimal system and some packages, from this machine's own sources; no service is started. */
-export async function bootstrap(tree: string, packages: readonly string[], say: Say): Promise<void> {
+export async function bootstrap(
+  tree: string,
+  packages: readonly string[],
+  say: Say,
+  hooks: readonly string[] = [],
+): Promise<void> {
   if (process.getuid?.() !== 0) throw new Error('building a Debian tree needs root: it makes device nodes and owners')
   const options = (await acquireOptions()).flatMap((line) => ['--aptopt', line])
   // mode root: the other modes need user namespaces or a loop mount. dpkg's file syncs cost minutes for nothing.
@@ -10,7 +15,18 @@ export async function bootstrap(tree: string, packages: readonly string[], say: 
   const paths = ['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
   // In mounts of its own: what it mounts in the tree goes with it, also where it is killed.
   await need(
-    ['unshare', '--mount', 'mmdebstrap', ...flags, ...paths, `--include=${packages.join(',')}`, 'bookworm', tree, '-'],
+    [
+      'unshare',
+      '--mount',
+      'mmdebstrap',
+      ...flags,
+      ...paths,
+      ...hooks,
+      `--include=${packages.join(',')}`,
+      'bookworm',
+      tree,
+      '-',
+    ],
     {
       stdin: (await debianSources(say)).join('\n'),
     },
