@@ -38,18 +38,21 @@ export function nextVdev(used: readonly string[]): string {
   return 'xvdaa'
 }
 
-/** The number of a virtual block device (xen-vbd-interface(7)); undefined for a name that is none. */
+/**
+ * The number under which libxl keeps a virtual block device (xen-vbd-interface(7)); undefined for a name that is none, or
+ * that is written in another way (`d1p0`, a number).
+ */
 export function vdevNumber(vdev: string): number | undefined {
-  const match = /^(xvd|hd|sd)([a-z]+)(\d*)$/.exec(vdev)
+  const match = /^(xvd|hd|sd)([a-z]+)([1-9]\d*)?$/.exec(vdev)
   if (!match) return undefined
-  let disk = 0
-  for (const letter of match[2]!) disk = disk * 26 + (letter.charCodeAt(0) - 96)
-  disk -= 1
-  const partition = match[3] === '' ? 0 : Number(match[3])
-  if (match[1] === 'xvd') return disk < 16 ? (202 << 8) | (disk << 4) | partition : (1 << 28) | (disk << 8) | partition
-  if (match[1] === 'hd')
-    return disk < 2 ? (3 << 8) | (disk << 6) | partition : (22 << 8) | ((disk - 2) << 6) | partition
-  return (8 << 8) | (disk << 4) | partition
+  const [, kind, letters = '', partitionText = '0'] = match
+  const disk = [...letters].reduce((number, letter) => number * 26 + letter.charCodeAt(0) - 96, 0) - 1
+  const partition = Number(partitionText)
+  const isWithin = (lastDisk: number, lastPartition: number) => disk <= lastDisk && partition <= lastPartition
+  if (kind === 'hd') return isWithin(3, 63) ? ((disk < 2 ? 3 : 22) << 8) | ((disk & 1) << 6) | partition : undefined
+  if (kind === 'sd') return isWithin(15, 15) ? (8 << 8) | (disk << 4) | partition : undefined
+  if (isWithin(15, 15)) return (202 << 8) | (disk << 4) | partition
+  return isWithin((1 << 20) - 1, 255) ? (1 << 28) | (disk << 8) | partition : undefined
 }
 
 /** Disks that somebody else made get an id that follows from the VM and the vdev, the same at every look; they are not pengx's. */

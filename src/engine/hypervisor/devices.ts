@@ -37,12 +37,14 @@ export async function device(
   vdev: string,
   signal?: AbortSignal,
 ): Promise<xl.DiskDevice | undefined> {
-  const { disks } = await find(host, domid, xl.listDevices(domid, { vdev }), signal)
+  const { disks } = await find(host, domid, xl.listDisk(domid, vdev), signal)
   return disks.find((disk) => disk.vdev === vdev)
 }
 
 export async function isConnected(host: Host, domid: number, vdev: string, signal?: AbortSignal): Promise<boolean> {
-  const states = await runBatch(host, batch(xl.backendStates(domid, vdev), { timeoutMs: 60_000 }), signal)
+  const asked = xl.backendStates(domid, vdev)
+  if (asked === undefined) return (await device(host, domid, vdev, signal))?.backend === CONNECTED
+  const states = await runBatch(host, batch(asked, { timeoutMs: 60_000 }), signal)
   return states.some(({ exit, stdout }) => exit === 0 && Number(stdout) === CONNECTED)
 }
 
@@ -166,7 +168,7 @@ export async function attachNic(host: Host, domid: number, nic: Nic, tag: string
 }
 
 async function findNic(host: Host, domid: number, mac: string): Promise<xl.NicDevice | undefined> {
-  return (await find(host, domid, xl.listDevices(domid, { kind: 'vif' }))).nics.find((nic) => nic.mac === mac)
+  return (await find(host, domid, xl.listNics(domid))).nics.find((nic) => nic.mac === mac)
 }
 
 /** Only for what pengx has just attached, or half attached: a guest that uses its interface does not stand the loss of it. */
@@ -197,7 +199,7 @@ export async function ejectCd(host: Host, domid: number, tag: string): Promise<v
 }
 
 async function needDrive(host: Host, domid: number): Promise<xl.DiskDevice> {
-  const { disks } = await find(host, domid, xl.listDevices(domid, { kind: 'vbd' }))
+  const { disks } = await find(host, domid, xl.listDisks(domid))
   const drive = disks.find((disk) => disk.cdrom)
   if (drive) return drive
   throw new PengxError('refused', `domain ${domid} on ${host.name} was started without a CD drive`)

@@ -36,15 +36,24 @@ export function ejectCd(domid: number, vdev: string): Program {
 
 /**
  * Three trees: what libxl keeps, the guest's side and dom0's side; a domain without devices has none of them. xenstore-ls
- * asks XenStore's daemon twice about each node, and a device has dozens: so only for what is wanted.
+ * asks XenStore's daemon twice about each node, and a device has dozens: so all devices only where all are wanted.
  */
-export function listDevices(domid: number, only?: DevicesWanted): Program[] {
-  const disk = only?.vdev === undefined ? undefined : vdevNumber(only.vdev)
-  const under = disk === undefined ? (only?.kind ? `/${only.kind}` : '') : `/vbd/${disk}`
-  const paths = [`/libxl/${domid}/device${under}`, `/local/domain/${domid}/device${under}`]
-  const kinds = only?.kind === 'vif' ? ['vif'] : under === '' ? ['qdisk', 'vbd', 'vif'] : ['qdisk', 'vbd']
-  const ends = kinds.map((kind) => `/local/domain/0/backend/${kind}/${domid}${disk === undefined ? '' : `/${disk}`}`)
-  return [...paths, ...ends].map(listTree)
+export function listDevices(domid: number): Program[] {
+  return listTrees(domid, '', ['qdisk', 'vbd', 'vif'], '')
+}
+
+export function listDisks(domid: number): Program[] {
+  return listTrees(domid, '/vbd', ['qdisk', 'vbd'], '')
+}
+
+export function listNics(domid: number): Program[] {
+  return listTrees(domid, '/vif', ['vif'], '')
+}
+
+/** One disk; all of them where its name does not tell under which number it is. */
+export function listDisk(domid: number, vdev: string): Program[] {
+  const number = vdevNumber(vdev)
+  return number === undefined ? listDisks(domid) : listTrees(domid, `/vbd/${number}`, ['qdisk', 'vbd'], `/${number}`)
 }
 
 /** What libxl keeps of a domain's disks, those that somebody else has attached too: `parseDevices` finds no ends in it. */
@@ -52,16 +61,19 @@ export function listDiskNames(domid: number): Program {
   return listTree(`/libxl/${domid}/device/vbd`)
 }
 
-/** Dom0's side of one disk, whichever way it is served; 1: that way it is not. */
-export function backendStates(domid: number, vdev: string): Program[] {
-  const at = (kind: string) => `/local/domain/0/backend/${kind}/${domid}/${vdevNumber(vdev) ?? vdev}/state`
-  return ['qdisk', 'vbd'].map((kind) => readStore(at(kind)))
+/** Dom0's side of one disk, whichever way it is served; 1: that way it is not. Undefined as in `listDisk`. */
+export function backendStates(domid: number, vdev: string): Program[] | undefined {
+  const number = vdevNumber(vdev)
+  if (number === undefined) return undefined
+  return ['qdisk', 'vbd'].map((kind) => readStore(`/local/domain/0/backend/${kind}/${domid}/${number}/state`))
 }
 
-/** All disks, all interfaces, or one disk; of a name that is none (xen-vbd-interface(7)) all disks and interfaces. */
-export interface DevicesWanted {
-  readonly kind?: 'vbd' | 'vif'
-  readonly vdev?: string
+function listTrees(domid: number, under: string, backends: readonly string[], underBackend: string): Program[] {
+  return [
+    listTree(`/libxl/${domid}/device${under}`),
+    listTree(`/local/domain/${domid}/device${under}`),
+    ...backends.map((kind) => listTree(`/local/domain/0/backend/${kind}/${domid}${underBackend}`)),
+  ]
 }
 
 function listTree(path: string): Program {
