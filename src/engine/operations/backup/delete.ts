@@ -1,0 +1,153 @@
+import { z } from 'zod'
+import { type Backup, lyingOnBackup, storedMib } from '../../../model/backup.ts'
+import type { Json } from '../../../model/json.ts'
+import { pruned } from '../../../model/retention.ts'
+import type { Context, Effects, Operation, Step } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import { manifestPath, removeManifest } from './manifest.ts'
+import { retentionFields } from './retentionFields.ts'
+import {
+  type BackupParams,
+  backupOperation,
+  backupParams,
+  backupsLock,
+  nameOf,
+  type Place,
+  placeOf,
+  refuseBackupPlace,
+} from './target.ts'
+
+/**
+ * Deleting sets the volumes aside first, so that they can still come back; then the backups are forgotten, which is the
+ * point of no return; only then is anything removed. One that another lies on is never deleted before that.
+ */
+type Doomed = Place & { readonly backup: Backup & Json; readonly manifest: string }
+type Facts = { readonly doomed: readonly Doomed[] }
+
+function gatherDoomed(backups: readonly Backup[], cx: Context): Facts {
+  const doomed = backups.map((backup): Doomed => {
+    const manifest = manifestPath(backup.uuid, cx.view.needStorlink(backup.storlink), cx)
+    return { ...placeOf(backup, cx.view), backup: backup as Backup & Json, manifest }
+  })
+  return { doomed }
+}
+
+function planRemoval({ doomed }: Facts): Step[] {
+  if (doomed.length === 0) return []
+  const names = doomed.map(({ backup }) => backup.name)
+  return [
+    ...doomed.map(asideStep),
+    {
+      name: `forget ${names.length === 1 ? names[0] : `${names.length} backups`}`,
+      pivot: true,
+      async do(cx) {
+        for (const { backup } of doomed) await cx.inventory.dropBackup(backup.uuid)
+        return null
+      },
+      async undo(cx) {
+        for (const { backup } of [...doomed].reverse()) await cx.inventory.putBackup(backup)
+      },
+    },
+    ...doomed.map(removeStep),
+  ]
+}
+
+function asideStep({ backup, pm, level }: Doomed): Step {
+  return {
+    name: `set ${backup.name} aside`,
+    shows: backup.volumes.map(({ path }) => `set aside ${path}`),
+    async do(cx) {
+      for (const { path } of backup.volumes) await cx.volumes(level).setAside(cx.host(pm), path, cx.tag)
+      return null
+    },
+    async undo(cx) {
+      for (const { path } of backup.volumes) await cx.volumes(level).bringBack(cx.host(pm), path, cx.tag)
+    },
+  }
+}
+
+function removeStep({ backup, pm, level, manifest }: Doomed): Step {
+  return {
+    name: `remove ${backup.name}`,
+    shows: [...backup.volumes.map(({ path }) => path), manifest].map((path) => `remove ${path}`),
+    async do(cx) {
+      for (const { path } of backup.volumes) await cx.volumes(level).removeAside(cx.host(pm), path, cx.tag)
+      await removeManifest(manifest, { pm, level }, cx)
+      return null
+    },
+  }
+}
+
+function effectsOf({ doomed }: Facts): Effects {
+  return { frees: doomed.map(({ backup }) => `${backup.name} (${storedMib(backup)} MiB)`) }
+}
+
+export const backupDelete = backupOperation<BackupParams, Facts & Json>(
+  {
+    name: 'backup.delete',
+    title: 'delete backup',
+    help: 'Removes a backup that no other lies on.',
+    danger: 'destroys',
+    params: backupParams,
+    refuse({ backup }, view) {
+      const row = view.needBackup(backup)
+      const above = lyingOnBackup(row, view.backupsOf(row.vm)).map((one) => one.name)
+      if (above.length > 0)
+        return `${above.join(', ')} ${above.length === 1 ? 'lies' : 'lie'} on it and would be lost: delete that first`
+      return refuseBackupPlace(row, view)
+    },
+    gather: async ({ backup }, cx) => gatherDoomed([cx.view.needBackup(backup)], cx),
+    plan: (_params, facts) => planRemoval(facts),
+    effects: (_params, facts) => effectsOf(facts),
+  },
+  ({ backup }, view) => [backupsLock(view.needBackup(backup).vm, 'exclusive')],
+)
+
+const pruneParams = z.object({
+  vm: field(z.string().min(1), { title: 'VM', from: 'vm' }),
+  storlink: field(z.number().int(), { title: 'Storlink', from: 'storlink' }),
+  ...retentionFields,
+})
+type PruneParams = z.infer<typeof pruneParams>
+
+function onStorlink({ vm, storlink }: PruneParams, view: View): readonly Backup[] {
+  return view.backupsOf(vm).filter((backup) => backup.storlink === storlink)
+}
+
+export const backupPrune: Operation<PruneParams, Facts & Json> = {
+  name: 'backup.prune',
+  title: 'prune backups of',
+  help: 'Removes what need not be kept of a VM’s backups on a storlink; the last good one always stays.',
+  danger: 'destroys',
+  subjectKind: 'storlink',
+  target: { param: 'vm', kind: 'vm' },
+  params: pruneParams,
+  subject({ vm, storlink }, view) {
+    const name = view.getVm(vm)?.name ?? view.backupsOf(vm)[0]?.vmName ?? vm
+    return { kind: 'storlink', id: String(storlink), name }
+  },
+  locks: ({ vm, storlink }, view) => [
+    backupsLock(vm, 'exclusive'),
+    { key: `storlink:${storlink}`, mode: 'shared' },
+    { key: `pm:${view.getStorlink(storlink)?.pm}`, mode: 'shared' },
+  ],
+  refuse(p, view) {
+    const row = view.needStorlink(p.storlink)
+    const [first] = onStorlink(p, view)
+    if (!first) return `it has no backup on storlink ${row.name}`
+    return refuseBackupPlace(first, view)
+  },
+  async gather(p, cx) {
+    const gone = pruned(onStorlink(p, cx.view), p)
+    if (gone.length === 0) cx.notice('there is nothing that need not be kept')
+    return gatherDoomed(gone, cx)
+  },
+  plan: (_params, facts) => planRemoval(facts),
+  effects(_params, facts) {
+    const { frees = [] } = effectsOf(facts)
+    return { frees }
+  },
+  result: (_params, { doomed }) => ({ removed: doomed.map(({ backup }) => nameOf(backup)) }),
+  touches: () => [],
+}

@@ -1,0 +1,136 @@
+import { newUuid, shortUuid } from '../../../lib/ids.ts'
+import { type Backup, isGood, MAX_INCREMENTS } from '../../../model/backup.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import type { Level } from '../../../model/storlink.ts'
+import type { Vm } from '../../../model/vm.ts'
+import { batch } from '../../host/batch.ts'
+import { runBatch } from '../../host/run.ts'
+import type { MomentMeans } from '../../hypervisor/moment.ts'
+import type { Context } from '../../jobs/operation.ts'
+import { measureImage, parseMeasure } from '../../tools/qemuImg.ts'
+import type { Image } from '../../volumes/volumeDriver.ts'
+
+/**
+ * How a VM that runs is backed up, which its QEMU decides. It holds the moment while that is read, if it can show it; else
+ * it copies the moment aside. An increment is always copied aside: only QEMU knows what it has noted as changed.
+ */
+export type Live = {
+  readonly domid: number
+  readonly way: 'held' | 'copied'
+  /** By disk, in their order. */
+  readonly rooms: readonly Room[]
+}
+
+/** Where what the guest overwrites, or what has changed, is kept for as long as the backup takes. */
+export type Room = {
+  readonly path: string
+  readonly level: Level
+  /** The most that can be written there. */
+  readonly bytes: number
+}
+
+export type BackupDisk = {
+  /** The disk's UUID. */
+  readonly disk: string
+  readonly vdev: string
+  readonly source: Image & Json
+  readonly level: Level
+  readonly sizeMib: number
+  readonly volume: { readonly uuid: string; readonly path: string }
+}
+
+export interface Wanted {
+  readonly vm: string
+  readonly storlink: number
+  readonly backup: string
+  readonly incremental: 'auto' | 'no'
+  readonly scratch?: number | undefined
+}
+
+interface Asked {
+  readonly vm: Vm
+  readonly domid: number
+  readonly disks: readonly BackupDisk[]
+  readonly wanted: Wanted
+}
+
+/** Under which QEMU notes what is written from a backup's moment on; at most 31 characters are allowed. */
+export function bitmapOf(backup: string): string {
+  return `pengx-${shortUuid(backup)}`
+}
+
+export async function gatherLive(asked: Asked, cx: Context) {
+  const { vm, domid, disks, wanted } = asked
+  const host = cx.host(vm.pm)
+  const sources = disks.map(({ vdev, source }) => ({ vdev, path: source.path }))
+  const why = await cx.hypervisor.refuseBackup(host, domid, sources)
+  if (why) throw new PengxError('refused', `cannot back up ${vm.name} while it runs: ${why}`)
+  const means = await cx.hypervisor.momentMeans(host, domid, sources)
+  const found = wanted.incremental === 'no' ? 'not asked for' : findParent(asked, means, cx)
+  const parent = typeof found === 'string' ? undefined : found
+  const noted = parent && means.bitmaps.find((bitmap) => bitmap.name === bitmapOf(parent.uuid))?.bytes
+  const way = !parent && means.canHold ? ('held' as const) : ('copied' as const)
+  if (!parent && way === 'copied')
+    cx.notice('its QEMU cannot show a moment, so all of it is copied beside the disks first')
+  const rooms = await gatherRooms(asked, noted, cx)
+  const live: Live = { domid, way, rooms }
+  return { live, parent, fullBecause: typeof found === 'string' ? found : null }
+}
+
+/** The newest backup that the next one can lie on, or why there is none. */
+function findParent({ vm, disks, wanted }: Asked, { bitmaps }: MomentMeans, cx: Context): Backup | string {
+  const all = cx.view.backupsOf(vm.uuid)
+  const good = all.filter((backup) => backup.storlink === wanted.storlink && isGood(backup, all))
+  if (good.length === 0) return 'there is no good backup on that storlink yet'
+  const parent = good.find((backup) => bitmaps.some((bitmap) => bitmap.name === bitmapOf(backup.uuid)))
+  if (!parent)
+    return 'nobody has noted what was written since the last good one: the VM has been off, moved or snapshotted'
+  const same = disks.every(({ disk, sizeMib }) =>
+    parent.volumes.some((volume) => volume.disk === disk && volume.sizeMib === sizeMib),
+  )
+  if (!same || disks.length !== parent.volumes.length) return 'its disks are others since, or of another size'
+  if (parent.depth >= MAX_INCREMENTS) return `the last one lies on ${parent.depth} others already`
+  return parent
+}
+
+const MIB = 1024 * 1024
+/** What is written between this look and the moment. */
+const SLACK_BYTES = 512 * MIB
+
+async function gatherRooms(
+  { vm, disks, wanted }: Asked,
+  noted: readonly number[] | undefined,
+  cx: Context,
+): Promise<Room[]> {
+  const host = cx.host(vm.pm)
+  const measured = await runBatch(host, batch(disks.map(({ source }) => measureImage('qcow2', source))))
+  const needed = new Map<number, number>()
+  const rooms = disks.map((disk, index): Room => {
+    const own = vm.disks.find((one) => one.uuid === disk.disk)?.storlink
+    const storlink = cx.view.needStorlink(wanted.scratch ?? own ?? wanted.storlink)
+    const answer = measured[index]
+    if (answer?.exit !== 0)
+      throw new PengxError(
+        'commandFailed',
+        `cannot measure ${disk.source.path} on ${host.name}: ${answer?.stderr.trim()}`,
+      )
+    const whole = parseMeasure(answer.stdout).requiredBytes
+    const bytes = noted ? Math.min(whole, Math.ceil(noted[index]! * 1.25) + SLACK_BYTES) : whole
+    needed.set(storlink.id, (needed.get(storlink.id) ?? 0) + bytes)
+    const path = cx.volumes(storlink.level).locate({ storlink, uuid: newUuid(), format: 'qcow2' })
+    return { path, level: storlink.level, bytes }
+  })
+  for (const [id, bytes] of needed) {
+    const storlink = cx.view.needStorlink(id)
+    const { freeMib } = await cx.volumes(storlink.level).inspect(host, storlink.link)
+    const least = Math.ceil(bytes / MIB)
+    if (freeMib >= least) continue
+    const where = `${storlink.name} (${storlink.link} on ${host.name})`
+    throw new PengxError(
+      'noSpace',
+      `cannot back up ${vm.name} while it runs: what it may overwrite meanwhile needs ${least} MiB on ${where}, and ${freeMib} are free; name another place (scratch), or shut it down`,
+    )
+  }
+  return rooms
+}

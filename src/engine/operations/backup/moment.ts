@@ -1,0 +1,135 @@
+import { isGood } from '../../../model/backup.ts'
+import { toPengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import { type MomentDisk, type MomentWay, momentUrl } from '../../hypervisor/moment.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import type { Image } from '../../volumes/volumeDriver.ts'
+import type { BackupFacts } from './facts.ts'
+import { bitmapOf, type Live } from './live.ts'
+import { looksOnly } from './target.ts'
+
+/** The steps around a backup of a VM that runs: room beside its disks, the moment, and letting go of both. */
+type LiveFacts = BackupFacts & { readonly live: Live }
+
+const MOMENT = 'take the moment'
+
+function socketOf(backup: string): string {
+  return `/run/${bitmapOf(backup)}.sock`
+}
+
+/** What a disk's volume is written from. */
+export function sourceOf(backup: string, { live, disks }: LiveFacts, index: number): Image {
+  if (live.way === 'copied') return { path: live.rooms[index]!.path, format: 'qcow2' }
+  return { path: momentUrl(socketOf(backup), disks[index]!.vdev), format: 'raw' }
+}
+
+function disksOf({ disks, live }: LiveFacts): MomentDisk[] {
+  return disks.map(({ vdev, source }, index) => ({ vdev, path: source.path, scratch: live.rooms[index]!.path }))
+}
+
+function wayOf(backup: string, rateMib: number, cx: Context): MomentWay {
+  return {
+    name: bitmapOf(backup),
+    socket: socketOf(backup),
+    bytesPerSecond: rateMib * 1024 * 1024,
+    clock: cx.clock,
+    signal: cx.signal,
+    onProgress: (done) => cx.progress(done, `${Math.floor(done * 100)} %`),
+  }
+}
+
+export function roomSteps({ pm, disks, live }: LiveFacts): Step[] {
+  return disks.map(({ vdev, sizeMib }, index) => {
+    const { path, level, bytes } = live.rooms[index]!
+    const mib = Math.ceil(bytes / (1024 * 1024))
+    return {
+      name: `make room beside ${vdev}`,
+      shows: [`qemu-img create -f qcow2 ${path} ${sizeMib}M`, `fallocate -n -l ${bytes} ${path}`],
+      async do(cx) {
+        await cx.volumes(level).create(cx.host(pm), path, 'qcow2', sizeMib, cx.tag)
+        if (!(await cx.volumes(level).reserve(cx.host(pm), path, bytes, cx.tag)))
+          cx.notice(`${mib} MiB must stay free beside ${vdev} until it is done, and nobody there can promise that`)
+        return null
+      },
+      undo: (cx) => cx.volumes(level).remove(cx.host(pm), path, cx.tag),
+    } satisfies Step
+  })
+}
+
+/** Output: when it was. */
+export function momentStep(backup: string, rateMib: number, facts: LiveFacts): Step {
+  const { pm, live, parent, disks } = facts
+  const sync = live.way === 'held' ? 'none' : parent ? 'bitmap' : 'full'
+  return {
+    name: MOMENT,
+    weight: live.way === 'held' ? 1 : 10 * disks.length,
+    shows: [`QMP transaction of ${disks.length} blockdev-backup sync=${sync}`],
+    async do(cx) {
+      const at = cx.clock.now()
+      const way = wayOf(backup, rateMib, cx)
+      const note = bitmapOf(backup)
+      if (live.way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), live.domid, disksOf(facts), way, note)
+      else {
+        const since = parent ? bitmapOf(parent.uuid) : undefined
+        await cx.hypervisor.copyMoment(cx.host(pm), live.domid, disksOf(facts), way, note, since)
+      }
+      return { at } as Json
+    },
+    undo: (cx) => cx.hypervisor.releaseMoment(cx.host(pm), live.domid, wayOf(backup, rateMib, cx), bitmapOf(backup)),
+  }
+}
+
+export function momentIn(cx: Context): number {
+  return (cx.output(MOMENT) as { readonly at: number }).at
+}
+
+/** Before it is let go: what was read is only what it should be if it was held to the end. */
+export function heldSteps(backup: string, facts: LiveFacts): Step[] {
+  if (facts.live.way !== 'held') return []
+  return [
+    {
+      name: 'see that it was held',
+      async do(cx) {
+        const name = bitmapOf(backup)
+        await cx.hypervisor.needMoment(cx.host(facts.pm), facts.live.domid, disksOf(facts), { name })
+        return null
+      },
+      undo: looksOnly,
+    },
+  ]
+}
+
+export function letGoStep(backup: string, { pm, live }: LiveFacts): Step {
+  return {
+    name: 'let go of the moment',
+    shows: live.rooms.map(({ path }) => `remove ${path}`),
+    async do(cx) {
+      await cx.hypervisor.releaseMoment(cx.host(pm), live.domid, wayOf(backup, 0, cx))
+      for (const { path, level } of live.rooms) await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
+      return null
+    },
+    // The steps before it let go of the same.
+    undo: looksOnly,
+  }
+}
+
+/** What notes the writes since older backups is of no use any more, except since the newest good one of each storlink. */
+export function forgetNotesStep({ pm, live, vm }: LiveFacts): Step {
+  return {
+    name: 'forget older notes',
+    async do(cx) {
+      const all = cx.view.backupsOf(vm)
+      const newest = new Map(
+        [...all].reverse().flatMap((one) => (isGood(one, all) ? [[one.storlink, bitmapOf(one.uuid)] as const] : [])),
+      )
+      const kept = new Set(newest.values())
+      try {
+        await cx.hypervisor.forgetBitmaps(cx.host(pm), live.domid, (name) => !kept.has(name))
+      } catch (error) {
+        // Notes too many cost a little memory, and go with the domain.
+        cx.notice(`older notes of what was written stay until it is shut down: ${toPengxError(error).message}`)
+      }
+      return null
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import type { Backup } from '../../../model/backup.ts'
+import type { Json } from '../../../model/json.ts'
+import type { Level } from '../../../model/storlink.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import { laidOn } from '../../tools/qemuPack.ts'
+import { needSame } from '../../volumes/pack.ts'
+import type { Digest, Image, PackTarget } from '../../volumes/volumeDriver.ts'
+import { looksOnly, type Place } from './target.ts'
+
+/** The steps that every way of making a backup has: write a disk's volume, read it back, write it down. */
+
+export interface Pack extends Place {
+  readonly vdev: string
+  readonly sizeMib: number
+  readonly source: Image
+  /** Of the disk, where it may sleep. */
+  readonly sourceLevel?: Level
+  readonly target: PackTarget
+}
+
+export function packStep({ vdev, sizeMib, source, sourceLevel, target, pm, level }: Pack): Step {
+  const from = target.backing ? laidOn(source.path, target.backing) : source.path
+  return {
+    name: `write ${vdev}`,
+    weight: 20,
+    shows: [`qemu-img convert -c -O qcow2 ${from} ${target.path}`],
+    async do(cx) {
+      const say = (done: number) => cx.progress(done, `${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
+      if (sourceLevel) await cx.volumes(sourceLevel).activate(cx.host(pm), source, cx.tag)
+      await cx.volumes(level).pack(cx.host(pm), source, target, cx.tag, say, cx.signal)
+      return null
+    },
+    undo: (cx) => cx.volumes(level).remove(cx.host(pm), target.path, cx.tag),
+  }
+}
+
+/** Output: the digest, taken of what was found to be right. */
+export function readBackStep({ vdev, sizeMib, source, target, pm, level }: Pack): Step {
+  return {
+    name: readBack(vdev),
+    weight: 10,
+    shows: [`qemu-img compare ${source.path} ${target.path}`, `sha256sum ${target.path}`],
+    async do(cx) {
+      const say = (done: number) => cx.progress(done * 0.8, `compared ${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
+      await needSame(cx.host(pm), source, target, say, cx.signal)
+      return (await cx.volumes(level).digest(cx.host(pm), target.path, cx.signal)) as Digest & Json
+    },
+    undo: looksOnly,
+  }
+}
+
+function readBack(vdev: string): string {
+  return `read ${vdev} back`
+}
+
+/** What reading a disk's volume back has told. */
+export function digestIn(cx: Context, vdev: string): Digest {
+  return cx.output(readBack(vdev)) as unknown as Digest
+}
+
+/** From here on there is a backup. */
+export function recordBackupStep(uuid: string, backup: (cx: Context) => Backup): Step {
+  return {
+    name: 'record',
+    pivot: true,
+    async do(cx) {
+      if (!cx.view.getBackup(uuid)) await cx.inventory.putBackup(backup(cx))
+      return null
+    },
+    undo: (cx) => cx.inventory.dropBackup(uuid),
+  }
+}

@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import { isUuid } from '../../../lib/ids.ts'
+import type { Backup, BackupVolume } from '../../../model/backup.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import type { Level, Storlink } from '../../../model/storlink.ts'
+import { refuseName, type Vm } from '../../../model/vm.ts'
+import type { Context, Lock, Operation } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import type { Image } from '../../volumes/volumeDriver.ts'
+import { refusePm, seerOf } from '../template/target.ts'
+
+/** What the operations on backups have in common: which one is meant, where its volumes lie and who can see them. */
+
+export const backupField = field(z.string().refine(isUuid, 'is not a UUID'), { title: 'Backup', from: 'backup' })
+export const backupParams = z.object({ backup: backupField })
+export type BackupParams = z.infer<typeof backupParams>
+
+/** What is done with the backups of one VM is done one after the other: what one lies on must not go meanwhile. */
+export function backupsLock(vm: string, mode: Lock['mode']): Lock {
+  return { key: `backups:${vm}`, mode }
+}
+
+type Common = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
+
+/** An operation on one backup; its VM, if it has one still, is left alone. */
+export function backupOperation<P extends BackupParams, F extends Json>(
+  operation: Omit<Operation<P, F>, Common> & Partial<Pick<Operation<P, F>, 'subjectKind' | 'subject' | 'touches'>>,
+  locks: (params: P, view: View) => readonly Lock[],
+): Operation<P, F> {
+  return {
+    subjectKind: 'backup',
+    target: { param: 'backup', kind: 'backup' },
+    subject: ({ backup }, view) => ({ kind: 'backup', id: backup, name: nameOf(view.needBackup(backup)) }),
+    locks(p, view) {
+      const { storlink } = view.needBackup(p.backup)
+      const own: Lock[] = [
+        { key: `storlink:${storlink}`, mode: 'shared' },
+        { key: `pm:${view.getStorlink(storlink)?.pm}`, mode: 'shared' },
+      ]
+      return [...own, ...locks(p, view).filter(({ key }) => !own.some((lock) => lock.key === key))]
+    },
+    touches: () => [],
+    ...operation,
+  }
+}
+
+export function nameOf(backup: Pick<Backup, 'name' | 'vmName'>): string {
+  return `${backup.name} of ${backup.vmName}`
+}
+
+/** Why nothing can be done on the storlink of a backup, or undefined. */
+export function refuseBackupPlace(backup: Pick<Backup, 'storlink'>, view: View): string | undefined {
+  const storlink = view.needStorlink(backup.storlink)
+  return refusePm(seerOf(storlink, view), view.getPm(storlink.pm))
+}
+
+/** Why a new backup of the VM cannot be called so, or undefined. */
+export function refuseBackupName(vm: string, name: string, view: View): string | undefined {
+  const wrong = refuseName(name)
+  if (wrong) return `name: ${wrong}`
+  const other = view.backupsOf(vm).find((one) => one.name === name)
+  return other && `it has a backup of that name already, ${other.uuid}`
+}
+
+/** Why a PM cannot reach a storlink, or undefined. */
+export function refuseReach(storlink: Storlink, pm: string, view: View): string | undefined {
+  if (storlink.pm === pm || storlink.shared) return undefined
+  const [there, here] = [storlink.pm, pm].map((one) => view.getPm(one)?.name ?? one)
+  return `storlink ${storlink.id} (${storlink.name}) is on ${there} alone, and the VM is on ${here}`
+}
+
+/** Where the volumes of a backup lie, as steps need it. */
+export type Place = {
+  /** The PM that they are reached through. */
+  readonly pm: string
+  readonly level: Level
+}
+
+export function placeOf(backup: Pick<Backup, 'storlink'>, view: View): Place {
+  const storlink = view.needStorlink(backup.storlink)
+  const pm = seerOf(storlink, view)
+  if (!pm) throw new PengxError('unreachable', `nobody that sees storlink ${storlink.name} can be reached`)
+  return { pm: pm.uuid, level: storlink.level }
+}
+
+export function imageOf(volume: Pick<BackupVolume, 'path'>): Image {
+  return { path: volume.path, format: 'qcow2' }
+}
+
+/** Switches the volumes of a backup on, and fails where one of them, or of those that they lie on, is not there. */
+export async function wakeVolumes(backup: Pick<Backup, 'volumes'>, { pm, level }: Place, cx: Context): Promise<void> {
+  const host = cx.host(pm)
+  const driver = cx.volumes(level)
+  for (const volume of backup.volumes) {
+    await driver.activate(host, imageOf(volume), cx.tag)
+    await driver.chain(host, imageOf(volume))
+  }
+}
+
+/** The row of a VM, as long as it has one. */
+export function vmOfBackup(backup: Pick<Backup, 'vm'>, view: View): Vm | undefined {
+  const vm = view.getVm(backup.vm)
+  return vm?.origin === 'found' ? undefined : vm
+}
+
+/** The undo of a step that only looks: there is nothing to take back. */
+export async function looksOnly(): Promise<void> {}

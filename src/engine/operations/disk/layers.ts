@@ -1,0 +1,201 @@
+import { z } from 'zod'
+import { newUuid } from '../../../lib/ids.ts'
+import type { Disk } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import { type Layer, type LayerVolume, layersOf, type Snapshot, snapshotsOf } from '../../../model/layer.ts'
+import type { Level, Storlink } from '../../../model/storlink.ts'
+import { refuseName, type Vm } from '../../../model/vm.ts'
+import type { Context, Lock, Step } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import type { Image } from '../../volumes/volumeDriver.ts'
+import { vmField } from '../vm/target.ts'
+import { needRoom, refuseDisks } from './target.ts'
+
+/** What the operations on snapshots have in common: which one is meant, and the new layer that a VM's disks go on in. */
+
+export const snapshotField = field(z.string().min(1), {
+  title: 'Snapshot',
+  help: 'its UUID, or its name',
+  from: 'snapshot',
+})
+export const snapshotParams = z.object({ vm: vmField, snapshot: snapshotField })
+export type SnapshotParams = z.infer<typeof snapshotParams>
+
+/** A listed snapshot by its UUID, or by its name where only one has it. */
+export function needSnapshot(vm: Vm, named: string): Snapshot {
+  const listed = snapshotsOf(vm)
+  const byUuid = listed.find((one) => one.uuid === named.toLowerCase())
+  const byName = listed.filter((one) => one.name === named)
+  if (byUuid) return byUuid
+  if (byName.length === 1) return byName[0]!
+  if (byName.length > 1) {
+    const which = byName.map((one) => one.uuid).join(', ')
+    throw new PengxError('invalid', `${vm.name} has ${byName.length} snapshots named ${named}: give a UUID, ${which}`)
+  }
+  const there = listed.map((one) => one.name).join(', ') || 'none'
+  throw new PengxError('notFound', `${vm.name} has no snapshot ${named}; it has ${there}`)
+}
+
+export function refuseSnapshotName(name: string): string | undefined {
+  const reason = refuseName(name)
+  return reason === undefined ? undefined : `name: ${reason}`
+}
+
+/** Why nothing can be done to the layers of a VM, whatever it is. */
+export function refuseLayers(vm: Vm, view: View): string | undefined {
+  const reason = refuseDisks(vm, view)
+  if (reason) return reason
+  const shared = view.vms().find((one) => one.uuid !== vm.uuid && one.disks.some((disk) => isDiskOf(vm, disk, one)))
+  return shared ? `${shared.name} has one of its disks too: a layer of one would hide what the other writes` : undefined
+}
+
+function isDiskOf(vm: Vm, disk: Disk, other: Vm): boolean {
+  return vm.disks.some(
+    (own) => own.path === disk.path && !own.readOnly && (other.pm === vm.pm || own.storlink !== undefined),
+  )
+}
+
+/** The disk of a VM that goes on in a new, empty volume on top of what shall not be written any more. */
+export type Overlay = {
+  /** The disk's UUID. */
+  readonly disk: string
+  readonly vdev: string
+  readonly path: string
+  readonly level: Level
+  readonly storlink: number
+  readonly needsQdisk: boolean
+  readonly backing: { readonly path: string; readonly format: Image['format'] }
+}
+
+interface Wanted {
+  readonly disk: string
+  readonly vdev: string
+  readonly sizeMib?: number
+  readonly storlink?: number
+  readonly backing: Image
+}
+
+/** Picks where the new volumes of disks shall lie: on the storlink named, else each where its disk lies now. */
+export async function gatherOverlays(
+  vm: Vm,
+  wanted: readonly Wanted[],
+  named: number | undefined,
+  cx: Context,
+): Promise<Overlay[]> {
+  const overlays: Overlay[] = []
+  for (const { disk, vdev, backing, sizeMib, storlink: own } of wanted) {
+    const id = named ?? own
+    if (id === undefined)
+      throw new PengxError(
+        'invalid',
+        `storlink: ${vdev} (${backing.path}) lies on no storlink: name one for its new layer`,
+      )
+    const storlink = cx.view.needStorlink(id)
+    const driver = cx.volumes(storlink.level)
+    if (!driver.traits.overlays)
+      throw new PengxError('unsupported', `storlink: volumes on ${storlink.name} cannot lie on others`)
+    await needRoom(cx, vm, storlink, sizeMib ?? 0, driver.traits.sparse)
+    const path = driver.locate({ storlink, uuid: newUuid(), format: 'qcow2' })
+    const { level } = storlink
+    const { needsQdisk } = driver.traits
+    overlays.push({ disk, vdev, path, level, storlink: id, needsQdisk, backing: { ...backing } })
+  }
+  return overlays
+}
+
+/** Why a storlink cannot take a layer of the VM, or undefined. */
+export function refuseStorlink(vm: Vm, storlink: Storlink, view: View): string | undefined {
+  if (storlink.pm === vm.pm || storlink.shared) return undefined
+  return `storlink ${storlink.name} is on ${view.getPm(storlink.pm)?.name}, and ${vm.name} runs on ${view.getPm(vm.pm)?.name}`
+}
+
+export function locksOfLayers(vm: string, storlink: number | undefined, view: View): Lock[] {
+  const row = view.needVm(vm)
+  const own = row.disks.flatMap((disk) => disk.storlink ?? [])
+  const storlinks = [...new Set(storlink === undefined ? own : [...own, storlink])]
+  return [
+    { key: `vm:${vm}`, mode: 'exclusive' },
+    { key: `pm:${row.pm}`, mode: 'shared' },
+    ...storlinks.map((id): Lock => ({ key: `storlink:${id}`, mode: 'shared' })),
+  ]
+}
+
+export function overlayStep({ vdev, path, level, backing }: Overlay, { uuid, pm }: Pick<Vm, 'uuid' | 'pm'>): Step {
+  return {
+    name: `overlay ${vdev}`,
+    shows: [`qemu-img create -f qcow2 -b ${backing.path} -F ${backing.format} ${path}`],
+    async do(cx) {
+      await cx.volumes(level).overlay(cx.host(pm), path, backing, undefined, cx.tag)
+      return null
+    },
+    async undo(cx) {
+      const domain = (await cx.look(pm)).find((one) => one.uuid === uuid)
+      const written = domain && (await cx.hypervisor.writtenImages(cx.host(pm), domain.domid))
+      if (written && [...written.values()].includes(path))
+        throw new PengxError('refused', `${path} is not removed: the guest has gone over to it and writes to it`)
+      await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
+    },
+  }
+}
+
+/** The disk as it goes on in its new volume. */
+export function movedTo(disk: Disk, { path, storlink, needsQdisk }: Overlay): Disk {
+  const { base: _base, backend, ...rest } = disk
+  const kept = needsQdisk ? 'qdisk' : backend === 'phy' ? undefined : backend
+  return { ...rest, path, format: 'qcow2', storlink, owned: true, ...(kept === undefined ? {} : { backend: kept }) }
+}
+
+/** What the disks that go on elsewhere hold, as a layer's volumes; `ids` are theirs, by the disk's. */
+export function frozenVolumes(disks: readonly Disk[], ids: Readonly<Record<string, string>>): LayerVolume[] {
+  return disks.flatMap(({ uuid: disk, vdev, format, sizeMib, path, storlink, base, owned }) => {
+    const uuid = ids[disk]
+    return uuid === undefined ? [] : [{ uuid, disk, vdev, format, sizeMib, path, storlink, base, owned }]
+  })
+}
+
+export function nextNumber(vm: Pick<Vm, 'layers'>): number {
+  return Math.max(0, ...layersOf(vm).map((layer) => layer.number)) + 1
+}
+
+export function volumeLevel(volume: { readonly storlink?: number }, view: View): Level {
+  return volume.storlink === undefined ? 'FL' : (view.getStorlink(volume.storlink)?.level ?? 'FL')
+}
+
+/** A change of the row alone, which must come to the same when it is done twice. */
+export function rowStep(name: string, before: Vm, change: (vm: Vm) => Vm, pivot?: true): Step {
+  const put = async (cx: Context, make: (vm: Vm) => Vm) => {
+    const now = cx.view.needVm(before.uuid)
+    await cx.inventory.putVm(make(now))
+  }
+  return {
+    name,
+    ...(pivot ? { pivot } : {}),
+    async do(cx) {
+      await put(cx, change)
+      return null
+    },
+    undo: (cx) => put(cx, (now) => ({ ...now, layer: before.layer, layers: before.layers, disks: before.disks })),
+  }
+}
+
+export function removeVolumeStep(
+  volume: Pick<LayerVolume, 'vdev' | 'path'> & { level: Level },
+  pm: string,
+  of: string,
+): Step {
+  return {
+    name: `remove ${volume.vdev} of ${of}`,
+    shows: [`remove ${volume.path}`],
+    async do(cx) {
+      await cx.volumes(volume.level).remove(cx.host(pm), volume.path, cx.tag)
+      return null
+    },
+  }
+}
+
+export function snapshotResult(vm: string, uuid: string, view: View): Json {
+  const layer: Layer | undefined = layersOf(view.needVm(vm)).find((one) => one.uuid === uuid)
+  return { uuid, name: layer?.name ?? '' }
+}

@@ -1,0 +1,65 @@
+import type { Disk } from '../../../model/disk.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import { formatDisk, toDiskSpec } from '../../tools/xlDisk.ts'
+import { findDomain } from '../vm/target.ts'
+
+/**
+ * A disk comes to a running guest and goes from it. The domain is looked up by the VM's UUID at the moment of acting:
+ * a guest that has rebooted meanwhile has another domid, and one that has shut down has nothing to attach to.
+ */
+type Home = { readonly uuid: string; readonly pm: string; readonly name: string }
+
+/** Beyond the ten seconds that libxl itself waits for a guest to let go. */
+const DETACH_TIMEOUT_MS = 20_000
+const CONNECT_TIMEOUT_MS = 15_000
+
+async function attach(cx: Context, vm: Home, disk: Disk): Promise<void> {
+  const domain = await findDomain(cx, vm)
+  if (!domain || domain.state === 'dying') return
+  const host = cx.host(vm.pm)
+  await cx.hypervisor.attachDisk(host, domain.domid, disk, cx.tag)
+  if (domain.state !== 'paused' && !(await connects(cx, vm, domain.domid, disk.vdev)))
+    cx.notice(`the guest has not taken ${disk.vdev} yet: does it have drivers for it?`)
+}
+
+async function connects(cx: Context, vm: Home, domid: number, vdev: string): Promise<boolean> {
+  const until = cx.clock.now() + CONNECT_TIMEOUT_MS
+  for (;;) {
+    if (await cx.hypervisor.isConnected(cx.host(vm.pm), domid, vdev, cx.signal)) return true
+    if (cx.clock.now() >= until) return false
+    await cx.clock.sleep(500, cx.signal)
+  }
+}
+
+async function detach(cx: Context, vm: Home, disk: Disk): Promise<void> {
+  const domain = await findDomain(cx, vm)
+  if (!domain) return
+  const patience = { clock: cx.clock, timeoutMs: DETACH_TIMEOUT_MS, signal: cx.signal }
+  await cx.hypervisor.detachDisk(cx.host(vm.pm), domain.domid, disk, cx.tag, patience)
+}
+
+export function attachStep(vm: Home, disk: Disk, domid: number): Step {
+  return {
+    name: `attach ${disk.vdev}`,
+    weight: 3,
+    shows: [`xl block-attach ${domid} ${formatDisk(toDiskSpec(disk))}`],
+    async do(cx) {
+      await attach(cx, vm, disk)
+      return null
+    },
+    undo: (cx) => detach(cx, vm, disk),
+  }
+}
+
+export function detachStep(vm: Home, disk: Disk, domid: number): Step {
+  return {
+    name: `detach ${disk.vdev}`,
+    weight: 5,
+    shows: [`xl block-detach ${domid} ${disk.vdev}`],
+    async do(cx) {
+      await detach(cx, vm, disk)
+      return null
+    },
+    undo: (cx) => attach(cx, vm, disk),
+  }
+}

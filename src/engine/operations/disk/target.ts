@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import type { Disk } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Level, Storlink } from '../../../model/storlink.ts'
+import { isUpkeep } from '../../../model/template.ts'
+import type { Vm } from '../../../model/vm.ts'
+import type { Context, Lock } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import { refuseChange } from '../vm/change.ts'
+
+/** What the operations on a disk have in common: which one is meant, where it lies, what is locked. */
+
+export const sizeField = z
+  .number()
+  .int()
+  .min(1)
+  .max(1024 * 1024 * 1024)
+
+export const diskField = field(z.string().min(1), { title: 'Disk', from: 'disk', help: 'its UUID, or its name: xvdb' })
+
+/** A disk by its UUID, or by its name in the guest. */
+export function needDisk(vm: Vm, named: string): Disk {
+  const disk = vm.disks.find((one) => one.uuid === named.toLowerCase()) ?? vm.disks.find((one) => one.vdev === named)
+  if (disk) return disk
+  const there = vm.disks.map((one) => one.vdev).join(', ') || 'none'
+  throw new PengxError('notFound', `${vm.name} has no disk ${named}; it has ${there}`)
+}
+
+export function levelOf(disk: Disk, view: View): Level {
+  return disk.storlink === undefined ? 'FL' : view.needStorlink(disk.storlink).level
+}
+
+/** Locks of a change that also needs a storlink to stay. */
+export function locksWith(vm: string, storlink: number | undefined, view: View): Lock[] {
+  return [
+    { key: `vm:${vm}`, mode: 'exclusive' },
+    { key: `pm:${view.needVm(vm).pm}`, mode: 'shared' },
+    ...(storlink === undefined ? [] : [{ key: `storlink:${storlink}`, mode: 'shared' as const }]),
+  ]
+}
+
+/** Why the disks of a VM cannot be changed, whatever the change is. */
+export function refuseDisks(vm: Vm, view: View): string | undefined {
+  if (isUpkeep(vm)) return 'its disks are those of a template, which it is the upkeep of'
+  return refuseChange(vm, view)
+}
+
+/** Where volumes take only what is written to them, a new one takes hardly anything. */
+export async function needRoom(cx: Context, vm: Vm, storlink: Storlink, size: number, sparse: boolean): Promise<void> {
+  const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(vm.pm), storlink.link)
+  const needed = sparse ? 1 : size
+  if (freeMib >= needed) return
+  throw new PengxError(
+    'noSpace',
+    `cannot make a disk of ${size} MiB on ${storlink.name} (${storlink.link} on ${cx.view.needPm(vm.pm).name}): ${freeMib} MiB free`,
+  )
+}

@@ -1,0 +1,195 @@
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import type { Nic } from '../../../model/nic.ts'
+import type { Vm } from '../../../model/vm.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import { type ChangeFacts, recordStep } from '../vm/change.ts'
+import { configPathFor, joinSecret } from '../vm/target.ts'
+import { type DirectoryPair, proveSharedStep } from './disks.ts'
+import { findOut, isSentAway, type Move, runsTwice, type Whereabouts } from './where.ts'
+
+/** What a running guest has, whatever its configuration says by now: the domain on the target has to fit its memory. */
+export type Live = Pick<Vm, 'vcpuCount' | 'maxVcpuCount' | 'memoryMib' | 'maxmemMib'> & {
+  readonly nics: readonly (Nic & Json)[]
+  /** How the source logs in to the target. */
+  readonly ssh: readonly [string, ...string[]]
+  readonly address: string
+}
+
+export type MigrateFacts = ChangeFacts & {
+  readonly target: string
+  readonly sourceName: string
+  readonly targetName: string
+  /** A name for what is made to prove that the disks are the same. */
+  readonly mark: string
+  readonly images: readonly string[]
+  readonly directories: readonly DirectoryPair[]
+  readonly live: Live | null
+  /** What was looked at and found good, for the person who is asked. */
+  readonly checked: readonly string[]
+}
+
+/** How long the QEMU of a domain that has gone may take to write out what it has. */
+const QEMU_MS = 120_000
+
+export function moveOf({ before, target }: MigrateFacts): Move {
+  const { uuid, name, pm: source } = before
+  return { uuid, name, source, target, migrationConfig: configPathFor(`${uuid}.migration`) }
+}
+
+export function proveStep(facts: MigrateFacts): Step[] {
+  const { before, target, directories, mark } = facts
+  if (directories.length === 0) return []
+  return [proveSharedStep(before, { source: before.pm, target }, directories, mark)]
+}
+
+/** Nothing of that name was there: that is looked at before. */
+export function writeConfigStep({ before, base, secrets, target, targetName }: MigrateFacts): Step {
+  const path = configPathFor(before.uuid)
+  return {
+    name: `write the configuration on ${targetName}`,
+    shows: [`write ${path}`],
+    async do(cx) {
+      const text = cx.hypervisor.formatConfig(before.uuid, joinSecret(base, secrets))
+      await cx.hypervisor.writeConfig(cx.host(target), path, text, cx.tag)
+      return null
+    },
+    undo: (cx) => cx.hypervisor.removeConfig(cx.host(target), path, cx.tag),
+  }
+}
+
+/** The guest's memory goes over. Whether it came is found by looking, and so is what has to be cleaned up where it did not. */
+export function sendStep(facts: MigrateFacts, live: Live): Step {
+  const move = moveOf(facts)
+  const { before, base, secrets, sourceName, targetName } = facts
+  return {
+    name: `migrate to ${targetName}`,
+    weight: 40,
+    pivot: true,
+    shows: [
+      `xl migrate -p -C ${move.migrationConfig} -s '${live.ssh.slice(0, 3).join(' ')} …' ${facts.domid} ${live.address}`,
+    ],
+    async do(cx) {
+      const found = await findOut(cx, move)
+      if (found.where === 'target') return null
+      if (found.where !== 'source' || found.source?.state !== 'running')
+        throw new PengxError('conflict', `${move.name} does not run on ${sourceName} any more`)
+      const { ssh, address, ...has } = live
+      const spec = { ...joinSecret(base, secrets), ...has }
+      const config = { path: move.migrationConfig, text: cx.hypervisor.formatConfig(before.uuid, spec) }
+      const { domid } = found.source
+      await cx.hypervisor.migrate(
+        cx.host(move.source),
+        { domid, name: move.name, config, ssh, address },
+        {
+          target: cx.host(move.target),
+          uuid: move.uuid,
+          memoryMib: has.memoryMib,
+          clock: cx.clock,
+          signal: cx.signal,
+          tag: cx.tag,
+          onProgress: cx.progress,
+        },
+      )
+      const after = await findOut(cx, move)
+      if (after.where === 'both') throw runsTwice(cx, move, after)
+      if (after.where === 'target') return null
+      throw new PengxError('commandFailed', `xl says that ${move.name} has migrated, and it has not: ${after.where}`)
+    },
+    async happened(cx) {
+      const found = await findOut(cx, move)
+      if (found.where === 'both') throw runsTwice(cx, move, found)
+      return found.where === 'target'
+    },
+    async undo(cx) {
+      await stayHere(cx, move, await findOut(cx, move))
+      await cx.hypervisor.removeConfig(cx.host(move.source), move.migrationConfig, cx.tag)
+    },
+  }
+}
+
+/** What came half is taken away first; only then the guest goes on where it was. */
+async function stayHere(cx: Context, move: Move, { where, source, target }: Whereabouts): Promise<void> {
+  const { hypervisor } = cx
+  if (where === 'both')
+    throw runsTwice(cx, move, { where, ...(source ? { source } : {}), ...(target ? { target } : {}) })
+  if (where === 'target') throw new PengxError('internal', `${move.name} is on the target and cannot be taken back`)
+  if (target) await hypervisor.destroy(cx.host(move.target), target.domid, cx.tag)
+  if (where === 'nowhere') {
+    cx.notice(`${move.name} went away by itself while it was migrated: it is shut down`)
+    return
+  }
+  const host = cx.host(move.source)
+  if (hypervisor.isSuspended(source!)) await hypervisor.resumeSuspended(host, source!.domid, cx.tag, cx.clock)
+  const name = cx.view.needVm(move.uuid).domainName
+  if (isSentAway(source!)) await hypervisor.rename(host, source!.domid, name, cx.tag)
+  const after = await findOut(cx, move)
+  if (after.target !== undefined || after.where !== 'source') {
+    throw new PengxError('commandFailed', `${move.name} was to stay where it is: ${JSON.stringify(after.where)}`)
+  }
+}
+
+/** The last of it here is taken away, its disks are read anew over there, and then the guest goes on. */
+export function goOnStep(facts: MigrateFacts): Step {
+  const move = moveOf(facts)
+  const { sourceName, targetName } = facts
+  return {
+    name: `let it go on on ${targetName}`,
+    weight: 4,
+    shows: ['qmp: cont, stop, xen-save-devices-state, cont', 'xl unpause'],
+    async do(cx) {
+      const { hypervisor, clock } = cx
+      const [here, there] = [cx.host(move.source), cx.host(move.target)]
+      const found = await findOut(cx, move)
+      if (found.where === 'both') throw runsTwice(cx, move, found)
+      if (found.where === 'source') throw new PengxError('refused', `${move.name} is on the source again, not by pengx`)
+      const { source, target } = found
+      await hypervisor.removeConfig(here, move.migrationConfig, cx.tag)
+      // Suspended: xl did not come to it. It must never go on.
+      if (source) await hypervisor.destroy(here, source.domid, cx.tag)
+      if (!target || found.where === 'nowhere') {
+        cx.notice(`${move.name} has ended by itself since: it is shut down`)
+        return null
+      }
+      if (target.state !== 'paused') return null
+      for (const domid of new Set([facts.domid, source?.domid])) {
+        if (typeof domid === 'number') await hypervisor.waitForQemu(here, domid, { clock, timeoutMs: QEMU_MS })
+      }
+      await hypervisor.rereadImages(there, target.domid, facts.images)
+      const last = (await cx.look(move.source)).find((domain) => domain.uuid === move.uuid)
+      if (last) throw new PengxError('commandFailed', `${move.name} still has domain ${last.domid} on ${sourceName}`)
+      await hypervisor.unpause(there, target.domid, cx.tag)
+      await cx.look(move.target)
+      return null
+    },
+  }
+}
+
+/** The VM is the target's from now on; for one that is shut down this is all there is to it. */
+export function moveRowStep(facts: MigrateFacts, more: { readonly pivot?: true } = {}): Step {
+  const { undo, ...step } = recordStep(facts, (vm) => ({ ...vm, pm: facts.target }), more)
+  return {
+    ...step,
+    ...(more.pivot && undo ? { undo } : {}),
+    async do(cx) {
+      await step.do(cx)
+      await cx.look(facts.target)
+      return null
+    },
+  }
+}
+
+export function removeConfigStep({ before, hadConfig, sourceName }: MigrateFacts): Step[] {
+  if (!hadConfig) return []
+  const path = configPathFor(before.uuid)
+  return [
+    {
+      name: `remove the configuration on ${sourceName}`,
+      shows: [`remove ${path}`],
+      async do(cx) {
+        await cx.hypervisor.removeConfig(cx.host(before.pm), path, cx.tag)
+        return null
+      },
+    },
+  ]
+}

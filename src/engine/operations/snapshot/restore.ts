@@ -1,0 +1,167 @@
+import { z } from 'zod'
+import { newUuid } from '../../../lib/ids.ts'
+import type { Disk } from '../../../model/disk.ts'
+import type { Json } from '../../../model/json.ts'
+import { getLayer, type Layer, layersOf } from '../../../model/layer.ts'
+import type { Level } from '../../../model/storlink.ts'
+import type { Vm } from '../../../model/vm.ts'
+import type { Context, Effects, Operation, Step } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import {
+  frozenVolumes,
+  gatherOverlays,
+  locksOfLayers,
+  movedTo,
+  needSnapshot,
+  nextNumber,
+  type Overlay,
+  overlayStep,
+  refuseLayers,
+  removeVolumeStep,
+  snapshotField,
+  volumeLevel,
+} from '../disk/layers.ts'
+import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
+import { createStep, factsOf } from '../vm/domainSteps.ts'
+import { needNoDomain, refuseState, vmField, vmOperation } from '../vm/target.ts'
+
+/**
+ * Going back is going on from there: the disks get new volumes on the snapshot's, which stay as they are. What the VM
+ * held is kept as a snapshot of its own, unless it is said that it may go; then it goes last.
+ */
+const params = z.object({
+  vm: vmField,
+  snapshot: snapshotField,
+  keep: field(z.boolean().default(true), {
+    title: 'Keep',
+    help: 'what the VM holds now, as a snapshot of its own',
+  }),
+})
+type Params = z.infer<typeof params>
+
+type Doomed = { readonly vdev: string; readonly path: string; readonly level: Level }
+type Facts = ChangeFacts & {
+  readonly name: string
+  readonly target: string
+  readonly kept: string
+  readonly at: number
+  readonly overlays: readonly Overlay[]
+  readonly ids: Readonly<Record<string, string>>
+  /** Disks that the VM had then and has no more, as they come back. */
+  readonly returning: readonly (Disk & Json)[]
+  readonly doomed: readonly Doomed[]
+}
+
+function refuse({ vm, snapshot }: Params, view: View): string | undefined {
+  const row = view.needVm(vm)
+  needSnapshot(row, snapshot)
+  const hint = { running: 'shut it down first', paused: 'power it off first' }
+  return refuseState(row, view, ['shutdown'], hint) ?? refuseLayers(row, view)
+}
+
+async function gather({ vm, snapshot: named, keep }: Params, cx: Context): Promise<Facts> {
+  await needNoDomain(cx, cx.view.needVm(vm))
+  const change = await gatherChange(vm, cx)
+  const base = change.base as Vm
+  const target = needSnapshot(base, named)
+  const written = base.disks.filter((disk) => !disk.readOnly)
+  const wanted = target.volumes.map(({ disk, vdev, path, format, sizeMib, storlink }) => {
+    const own = written.find((one) => one.uuid === disk)
+    return { disk, vdev, sizeMib, storlink: own?.storlink ?? storlink, backing: { path, format } }
+  })
+  const overlays = await gatherOverlays(base, wanted, undefined, cx)
+  const missing = target.volumes.filter(({ disk }) => !written.some((one) => one.uuid === disk))
+  const at = cx.clock.now()
+  return {
+    ...change,
+    name: target.name,
+    target: target.uuid,
+    kept: newUuid(),
+    at,
+    overlays,
+    ids: Object.fromEntries(written.map((disk) => [disk.uuid, newUuid()])),
+    returning: missing.map(({ disk, vdev, format, sizeMib, path, storlink, owned }) => ({
+      ...{ uuid: disk, vdev, format, sizeMib, path, storlink, owned },
+      readOnly: false,
+      desc: '',
+      createdAt: at,
+    })) as Facts['returning'],
+    doomed: keep
+      ? []
+      : written
+          .filter((disk) => disk.owned)
+          .map((disk) => ({ vdev: disk.vdev, path: disk.path, level: volumeLevel(disk, cx.view) })),
+  }
+}
+
+function changeOf({ keep }: Params, facts: Facts): Change {
+  const { name, target, kept, at, overlays, ids, returning } = facts
+  return (vm) => {
+    if (vm.disks.some((disk) => overlays.some((one) => one.path === disk.path))) return vm
+    const frozen: Layer = {
+      uuid: kept,
+      number: nextNumber(vm),
+      ...(vm.layer === undefined ? {} : { parent: vm.layer }),
+      name: `before restore of ${name}`.slice(0, 100),
+      note: '',
+      type: 'OFFLINE',
+      createdAt: at,
+      volumes: frozenVolumes(vm.disks, ids),
+    }
+    const stay = vm.disks.filter((disk) => ids[disk.uuid] === undefined)
+    const had = [...vm.disks.filter((disk) => ids[disk.uuid] !== undefined), ...returning]
+    const back = overlays.map((overlay) => movedTo(had.find((disk) => disk.uuid === overlay.disk)!, overlay))
+    return {
+      ...vm,
+      disks: [...back, ...stay],
+      layer: target,
+      layers: keep ? [...layersOf(vm), frozen] : layersOf(vm),
+    }
+  }
+}
+
+function stepsOf(p: Params, facts: Facts): Step[] {
+  const change = changeOf(p, facts)
+  return [
+    ...facts.overlays.map((overlay) => overlayStep(overlay, facts.before)),
+    configStep(facts, change),
+    recordStep(facts, change, { name: 'go back', pivot: true }),
+    ...facts.doomed.map((volume) => removeVolumeStep(volume, facts.before.pm, 'what it held')),
+  ]
+}
+
+function effectsOf({ keep }: Params, { before, doomed, target }: Facts): Effects {
+  const held = before.disks.filter((disk) => !disk.readOnly).map((disk) => `${disk.vdev} ${disk.path}`)
+  const frees = doomed.map(({ vdev, path }) => `${vdev} ${path}`)
+  return { frees, keeps: [...(keep ? held : []), `snapshot ${getLayer(before as Vm, target)?.name}`] }
+}
+
+const both = {
+  params,
+  locks: ({ vm }: Params, view: View) => locksOfLayers(vm, undefined, view),
+  refuse,
+  gather,
+  effects: effectsOf,
+} satisfies Partial<Operation<Params, Facts>>
+
+export const snapshotRestore = vmOperation<Params, Facts>({
+  name: 'snapshot.restore',
+  title: 'restore a snapshot of',
+  help: 'Lets a VM that is shut down go on from a snapshot; what it held is kept unless you say otherwise.',
+  danger: 'disrupts',
+  plan: stepsOf,
+  ...both,
+})
+
+export const snapshotStart = vmOperation<Params, Facts>({
+  name: 'snapshot.start',
+  title: 'start from a snapshot of',
+  help: 'Restores a snapshot and starts the VM, as one job.',
+  danger: 'disrupts',
+  plan: (p, facts) => [
+    ...stepsOf(p, facts),
+    createStep(factsOf({ ...(facts.before as Vm), configPath: undefined }, 0)),
+  ],
+  ...both,
+})

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import type { Json } from '../../../model/json.ts'
+import type { Storlink } from '../../../model/storlink.ts'
+import type { Operation } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import { lookAtPlace, normalLink, type Place, refuseKind, refusePlace } from './place.ts'
+import {
+  choosePm,
+  FIELDS,
+  LEVELS,
+  PLACES_LOCK,
+  refuseStorlinkName,
+  saysWhatLiesOn,
+  storlinkField,
+  storlinkOperation,
+  TYPES,
+} from './target.ts'
+
+/** Storage links, places on PMs where disks lie: made and forgotten. */
+
+const createParams = z.object({
+  name: field(z.string().min(1).max(100), { title: 'Name' }),
+  link: field(z.string().min(1), FIELDS.link),
+  type: field(z.enum(TYPES), FIELDS.type),
+  level: field(z.enum(LEVELS), FIELDS.level),
+  shared: field(z.boolean().default(false), FIELDS.shared),
+  desc: field(z.string().default(''), { title: 'Description' }),
+  pm: field(z.string().optional(), { title: 'PM', from: 'pm' }),
+})
+type CreateParams = z.infer<typeof createParams>
+type CreateFacts = { readonly pm: string; readonly sizeMib: number; readonly freeMib: number }
+
+function placeOf({ pm, link, type, level, shared }: CreateParams, view: View): Place {
+  return { pm: choosePm(pm, view), link: normalLink(link, level), type, level, shared }
+}
+
+function refuseCreate(p: CreateParams, view: View): string | undefined {
+  const wrong = refuseStorlinkName(p.name, view) ?? refuseKind(p.link, p.type, p.level)
+  if (wrong) return wrong
+  const place = placeOf(p, view)
+  const taken = refusePlace(place, view)
+  if (taken) return taken
+  const pm = view.needPm(place.pm)
+  return pm.readOnly ? `PM ${pm.name} is read-only` : undefined
+}
+
+export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
+  name: 'storlink.create',
+  title: 'create storlink',
+  help: 'Makes a directory or a volume group of a PM a place where disks of VMs lie.',
+  danger: 'safe',
+  subjectKind: 'storlink',
+  target: { param: 'name', kind: 'text' },
+  params: createParams,
+  subject: ({ name }) => ({ kind: 'storlink', id: name, name }),
+  locks: ({ pm, name }, view) => [
+    PLACES_LOCK,
+    { key: `pm:${choosePm(pm, view)}`, mode: 'shared' },
+    { key: `name:storlink:${name}`, mode: 'exclusive' },
+  ],
+  refuse: refuseCreate,
+  async gather(p, cx) {
+    const place = placeOf(p, cx.view)
+    const { sizeMib, freeMib } = await lookAtPlace(place, cx)
+    return { pm: place.pm, sizeMib, freeMib }
+  },
+  plan: ({ name, link, type, level, shared, desc }, facts) => [
+    {
+      name: 'record',
+      async do(cx) {
+        const there = cx.view.storlinks().find((other) => other.name === name)
+        const row = { id: there?.id ?? 0, name, link: normalLink(link, level), type, level, shared, desc }
+        return cx.inventory.putStorlink({ ...row, ...facts, createdAt: cx.clock.now() })
+      },
+      async undo(cx) {
+        const made = cx.view.storlinks().find((other) => other.name === name)
+        if (made) await cx.inventory.dropStorlink(made.id)
+      },
+    },
+  ],
+  result: ({ name }, _facts, view) => ({ id: view.storlinks().find((other) => other.name === name)?.id ?? null }),
+  touches: () => [],
+}
+
+const deleteParams = z.object({ storlink: storlinkField })
+type DeleteParams = z.infer<typeof deleteParams>
+
+export const storlinkDelete = storlinkOperation<DeleteParams, { readonly before: Storlink & Json }>({
+  name: 'storlink.delete',
+  title: 'delete storlink',
+  help: 'Forgets a storlink on which nothing lies; what is in the directory stays there.',
+  danger: 'disrupts',
+  params: deleteParams,
+  locks: ({ storlink }) => [{ key: `storlink:${storlink}`, mode: 'exclusive' }],
+  refuse: ({ storlink }, view) => saysWhatLiesOn(view.needStorlink(storlink).id, view),
+  gather: async ({ storlink }, cx) => ({ before: { ...cx.view.needStorlink(storlink) } }),
+  plan: ({ storlink }, { before }) => [
+    {
+      name: 'forget',
+      async do(cx) {
+        await cx.inventory.dropStorlink(storlink)
+        return null
+      },
+      async undo(cx) {
+        if (!cx.view.getStorlink(storlink)) await cx.inventory.putStorlink(before)
+      },
+    },
+  ],
+})

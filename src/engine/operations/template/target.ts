@@ -1,0 +1,181 @@
+import { z } from 'zod'
+import { isUuid, newUuid } from '../../../lib/ids.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import type { Pm } from '../../../model/pm.ts'
+import type { Storlink } from '../../../model/storlink.ts'
+import { lyingOn, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
+import { refuseName } from '../../../model/vm.ts'
+import type { Context, Lock, Operation, Step } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+
+/** What the operations on templates have in common: who is acted on, what is locked, what is protected. */
+
+export const templateField = field(z.string().refine(isUuid, 'is not a UUID'), { title: 'Template', from: 'template' })
+export const templateParams = z.object({ template: templateField })
+export type TemplateParams = z.infer<typeof templateParams>
+
+export const describing = {
+  os: field(z.enum(OS_NAMES).default('OTHER'), { title: 'OS' }),
+  osArch: field(z.enum(OS_ARCHES).default('X64'), { title: 'OS architecture' }),
+  desc: field(z.string().default(''), { title: 'Description' }),
+}
+
+/** How VMs made from it are booted, unless that is said with them. */
+export const booting = {
+  type: field(z.enum(['hvm', 'pvh', 'pv']).default('hvm'), {
+    title: 'Type',
+    help: 'of VMs made from it',
+    advanced: true,
+  }),
+  kernel: field(z.string().optional(), { title: 'Kernel', help: 'on the PM, for PV and PVH', advanced: true }),
+  ramdisk: field(z.string().optional(), { title: 'Ramdisk', advanced: true }),
+  cmdline: field(z.string().optional(), { title: 'Kernel command line', advanced: true }),
+  bootloader: field(z.string().optional(), { title: 'Boot loader', help: 'pygrub, for PV', advanced: true }),
+  firmware: field(z.string().optional(), { title: 'Firmware', help: 'bios or uefi, for HVM', advanced: true }),
+}
+
+/** The UUID of a template that is still to be made. */
+export const newTemplateField = field(z.string().refine(isUuid, 'is not a UUID').optional(), {
+  title: 'UUID',
+  help: 'of the template; none given: a new one',
+  advanced: true,
+})
+
+type Common = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
+
+/** An operation on one template: it is its own, and its PM has to stay. */
+export function templateOperation<P extends TemplateParams, F extends Json>(
+  operation: Omit<Operation<P, F>, Common>,
+): Operation<P, F> {
+  return {
+    subjectKind: 'template',
+    target: { param: 'template', kind: 'template' },
+    subject: ({ template }, view) => ({ kind: 'template', id: template, name: view.needTemplate(template).name }),
+    locks: ({ template }, view) => [
+      { key: `template:${template}`, mode: 'exclusive' },
+      { key: `vm:${template}`, mode: 'exclusive' },
+      { key: `pm:${view.needTemplate(template).pm}`, mode: 'shared' },
+    ],
+    touches: ({ template }, view) => {
+      const pm = view.getTemplate(template)?.pm
+      return pm === undefined ? [] : [pm]
+    },
+    ...operation,
+  }
+}
+
+export type NewTemplateParams = {
+  readonly name: string
+  readonly storlink: number
+  readonly template?: string | undefined
+}
+
+/** An operation that makes a template on a storlink. */
+export function newTemplateOperation<P extends NewTemplateParams, F extends Json>(
+  operation: Omit<Operation<P, F>, Exclude<Common, 'target'> | 'complete'>,
+  more: Pick<Operation<P, F>, 'locks' | 'touches'>,
+): Operation<P, F> {
+  return {
+    subjectKind: 'template',
+    complete: (p) => ({ ...p, template: p.template ?? newUuid() }),
+    subject: ({ template, name }) => ({ kind: 'template', id: template ?? name, name }),
+    touches: more.touches,
+    locks(p, view) {
+      const locks: Lock[] = [
+        { key: `template:${p.template}`, mode: 'exclusive' },
+        { key: `name:template:${p.name}`, mode: 'exclusive' },
+        { key: `storlink:${p.storlink}`, mode: 'shared' },
+        { key: `pm:${view.getStorlink(p.storlink)?.pm}`, mode: 'shared' },
+      ]
+      return [...locks, ...more.locks(p, view).filter(({ key }) => !locks.some((lock) => lock.key === key))]
+    },
+    ...operation,
+  }
+}
+
+/** Why a template of that name cannot be made there, or undefined. */
+export function refuseNew({ name, storlink, template }: NewTemplateParams, view: View): string | undefined {
+  const wrong = refuseName(name)
+  if (wrong) return wrong
+  const taken = view.templates().find((other) => other.name === name)
+  if (taken) return `the name ${name} is taken by template ${taken.uuid}`
+  if (template !== undefined && (view.getTemplate(template) || view.getVm(template)))
+    return `there is a template or VM with UUID ${template}`
+  const row = view.getStorlink(storlink)
+  if (!row) return `storlink ${storlink} does not exist`
+  return refusePm(seerOf(row, view), view.getPm(row.pm))
+}
+
+/** Why nothing can be done on the PM that sees a storlink, or undefined. */
+export function refusePm(pm: Pm | undefined, own: Pm | undefined): string | undefined {
+  if (pm === undefined) {
+    return `PM ${own?.name ?? 'of the storlink'} cannot be reached: ${own?.seen.problem ?? 'it does not answer'}`
+  }
+  return pm.readOnly ? `PM ${pm.name} is read-only` : undefined
+}
+
+/** The PM through which a storlink is worked on: its own, or for a shared one another that is up. */
+export function seerOf(storlink: Storlink, view: View): Pm | undefined {
+  const own = view.getPm(storlink.pm)
+  if (own && own.seen.reach !== 'down') return own
+  return storlink.shared ? view.pms().find((pm) => pm.seen.reach === 'up') : undefined
+}
+
+/** Why a template cannot be worked on, or undefined: by its PM, or because VMs read from its disks. */
+export function refuseTouch(template: Template, view: View): string | undefined {
+  const lying = lyingOn(template, view.vms())
+  if (lying.length > 0) return `disks of ${listVms(lying)} lie on it`
+  const storlink = view.getStorlink(template.disks[0]?.storlink ?? 0)
+  return refusePm(storlink ? seerOf(storlink, view) : view.getPm(template.pm), view.getPm(template.pm))
+}
+
+/** A VM that was given out of care again is not known here, and its disks lie on the template's all the same. */
+export async function needNothingOn(cx: Context, pm: string, template: Template): Promise<void> {
+  const host = cx.host(pm)
+  for (const { path, storlink } of template.disks) {
+    const [lying] = await cx.volumes(cx.view.needStorlink(storlink).level).lyingOn(host, path)
+    if (lying !== undefined)
+      throw new PengxError('refused', `${lying} on ${host.name} lies on ${path}, and would be ruined`)
+  }
+}
+
+export function listVms(rows: readonly { readonly name: string }[]): string {
+  const names = rows.slice(0, 3).map((row) => row.name)
+  return `${rows.length === 1 ? 'VM' : `${rows.length} VMs`} ${names.join(', ')}${rows.length > 3 ? ', …' : ''}`
+}
+
+/** Disks of templates are not written to. How far that binds is the level's affair: root may write to any file. */
+export function protectStep(pm: string, disks: readonly (TemplateDisk & Json)[], made: boolean): Step {
+  return {
+    name: 'protect its disks',
+    shows: disks.map((disk) => `forbid writing to ${disk.path}`),
+    async do(cx) {
+      for (const disk of disks) await setWritable(cx, pm, disk, false)
+      return null
+    },
+    async undo(cx) {
+      // What the same job has made goes as it is; what was there before is as it was.
+      if (made) return
+      for (const disk of disks) await setWritable(cx, pm, disk, true)
+    },
+  }
+}
+
+export async function setWritable(cx: Context, pm: string, disk: TemplateDisk, writable: boolean): Promise<void> {
+  const driver = cx.volumes(cx.view.needStorlink(disk.storlink).level)
+  await driver.setWritable(cx.host(pm), disk.path, writable, cx.tag)
+}
+
+/** The row, as the last of what is made. */
+export function recordStep(uuid: string, template: (view: View) => Template): Step {
+  return {
+    name: 'record',
+    async do(cx) {
+      await cx.inventory.putTemplate(template(cx.view))
+      return null
+    },
+    undo: (cx) => cx.inventory.dropTemplate(uuid),
+  }
+}

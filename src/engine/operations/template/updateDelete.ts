@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import type { Json } from '../../../model/json.ts'
+import type { Level } from '../../../model/storlink.ts'
+import { madeFrom, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
+import { refuseName } from '../../../model/vm.ts'
+import type { Step } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import { listVms, needNothingOn, refuseTouch, seerOf, setWritable, templateField, templateOperation } from './target.ts'
+
+/** What a template is called, and its end. */
+
+const updateParams = z.object({
+  template: templateField,
+  name: field(z.string().optional(), { title: 'Name' }),
+  os: field(z.enum(OS_NAMES).optional(), { title: 'OS' }),
+  osArch: field(z.enum(OS_ARCHES).optional(), { title: 'OS architecture' }),
+  desc: field(z.string().optional(), { title: 'Description', clearable: true }),
+})
+type UpdateParams = z.infer<typeof updateParams>
+
+export const templateUpdate = templateOperation<UpdateParams, { readonly before: Template & Json }>({
+  name: 'template.update',
+  title: 'edit template',
+  help: 'Changes what is written down of a template: its name, system and description.',
+  danger: 'safe',
+  params: updateParams,
+  refuse({ template, name }, view) {
+    view.needTemplate(template)
+    const wrong = name === undefined ? undefined : refuseName(name)
+    if (wrong) return wrong
+    const taken = view.templates().find((other) => other.name === name && other.uuid !== template)
+    return taken && `the name ${name} is taken by template ${taken.uuid}`
+  },
+  gather: async ({ template }, cx) => ({ before: cx.view.needTemplate(template) as Template & Json }),
+  plan: ({ name, os, osArch, desc }, { before }: { readonly before: Template }) => [
+    {
+      name: 'record',
+      async do(cx) {
+        const given = Object.entries({ name, os, osArch, desc }).filter(([, value]) => value !== undefined)
+        await cx.inventory.putTemplate({ ...before, ...Object.fromEntries(given) })
+        return null
+      },
+      undo: (cx) => cx.inventory.putTemplate(before),
+    },
+  ],
+})
+
+const deleteParams = z.object({
+  template: templateField,
+  disks: field(z.enum(['all', 'none']).default('all'), {
+    title: 'Disks',
+    help: 'all: they are removed; none: they stay where they lie',
+  }),
+})
+type DeleteParams = z.infer<typeof deleteParams>
+
+type Doomed = { readonly disk: TemplateDisk & Json; readonly level: Level }
+type DeleteFacts = { readonly pm: string; readonly template: Template & Json; readonly doomed: readonly Doomed[] }
+
+function refuseDelete({ template }: DeleteParams, view: View): string | undefined {
+  const row = view.needTemplate(template)
+  const upkeep = view.getVm(template)
+  if (upkeep) return `it is booted for upkeep as VM ${upkeep.name}: end that first (template.shutdown)`
+  const made = madeFrom(row, view.vms())
+  if (made.length > 0) return `${listVms(made)} ${made.length === 1 ? 'was' : 'were'} made from it`
+  return refuseTouch(row, view)
+}
+
+function asideStep({ disk, level }: Doomed, index: number, pm: string): Step {
+  return {
+    name: `set disk ${index + 1} aside`,
+    shows: [`set aside ${disk.path} (${disk.sizeMib} MiB)`],
+    async do(cx) {
+      await cx.volumes(level).setAside(cx.host(pm), disk.path, cx.tag)
+      return null
+    },
+    undo: (cx) => cx.volumes(level).bringBack(cx.host(pm), disk.path, cx.tag),
+  }
+}
+
+function removeStep({ disk, level }: Doomed, index: number, pm: string): Step {
+  return {
+    name: `remove disk ${index + 1}`,
+    shows: [`remove ${disk.path}`],
+    async do(cx) {
+      await cx.volumes(level).removeAside(cx.host(pm), disk.path, cx.tag)
+      return null
+    },
+  }
+}
+
+function releaseStep(template: Template, pm: string): Step {
+  return {
+    name: 'release its disks',
+    shows: template.disks.map((disk) => `allow writing to ${disk.path}`),
+    async do(cx) {
+      for (const disk of template.disks) await setWritable(cx, pm, disk, true)
+      return null
+    },
+    async undo(cx) {
+      for (const disk of template.disks) await setWritable(cx, pm, disk, false)
+    },
+  }
+}
+
+export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
+  name: 'template.delete',
+  title: 'delete template',
+  help: 'Forgets a template that no VM depends on, and removes its disks.',
+  danger: 'destroys',
+  params: deleteParams,
+  refuse: refuseDelete,
+  async gather({ template, disks }, cx) {
+    const row = cx.view.needTemplate(template)
+    const storlinkOf = (disk: TemplateDisk) => cx.view.needStorlink(disk.storlink)
+    const pm = row.disks[0] ? seerOf(storlinkOf(row.disks[0]), cx.view)!.uuid : row.pm
+    const all = row.disks.map((disk) => ({ disk: disk as TemplateDisk & Json, level: storlinkOf(disk).level }))
+    if (disks === 'all') await needNothingOn(cx, pm, row)
+    return { pm, template: row as Template & Json, doomed: disks === 'all' ? all : [] }
+  },
+  plan: ({ disks }, { pm, template, doomed }) => [
+    ...(disks === 'none' ? [releaseStep(template, pm)] : []),
+    ...doomed.map((one, index) => asideStep(one, index, pm)),
+    {
+      name: `forget ${template.name}`,
+      pivot: true,
+      async do(cx) {
+        await cx.inventory.dropTemplate(template.uuid)
+        return null
+      },
+      undo: (cx) => cx.inventory.putTemplate(template),
+    },
+    ...doomed.map((one, index) => removeStep(one, index, pm)),
+  ],
+  effects: (_params, { template, doomed }) => ({
+    frees: doomed.map(({ disk }) => `${disk.path} (${disk.sizeMib} MiB)`),
+    keeps: doomed.length > 0 ? [] : template.disks.map((disk) => disk.path),
+  }),
+})

@@ -1,0 +1,148 @@
+import { identifyDisks } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import type { Vm, VmSpec } from '../../../model/vm.ts'
+import { run } from '../../host/run.ts'
+import type { DomainSeen } from '../../hypervisor/hypervisor.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import type { View } from '../../store/view.ts'
+import { fileExists } from '../../tools/files.ts'
+import { configPathFor, findDomain, joinSecret, refuseState, splitSecret, type VmSecrets } from './target.ts'
+
+/**
+ * A change of what a VM is configured to be goes to three places: its row, which a start by pengx counts on; its file,
+ * which a person's `xl create` counts on; and, while it runs, the domain (`xl config-update`), which the guest's own reboot
+ * counts on. An adopted VM's first change is written to a file of pengx's own, with all that its file holds at
+ * that moment; the file itself stays as it is.
+ */
+export interface ChangeFacts {
+  readonly [key: string]: Json | undefined
+  /** The row as it was. */
+  readonly before: Vm & Json
+  /** What the change starts from: the row, or, for a VM with a file of its owner's, what that says now. */
+  readonly base: Vm & Json
+  /** Passwords of the two, where they differ. */
+  readonly secrets: VmSecrets
+  /** A file stood already where pengx keeps its own. */
+  readonly hadConfig: boolean
+  /** Its domain when the change was planned. */
+  readonly domid: number | null
+}
+
+/** Why the configuration of a VM cannot be changed, whatever the change is. */
+export function refuseChange(vm: Vm, view: View): string | undefined {
+  if (vm.origin === 'found') return 'it is not adopted: adopt it first'
+  return refuseState(vm, view, ['running', 'paused', 'shutdown'], {
+    crashed: 'power it off first',
+    dying: 'wait until it is gone',
+    starting: 'wait until it runs',
+  })
+}
+
+export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFacts> {
+  const row = cx.view.needVm(uuid)
+  const domain = await livingDomain(cx, row)
+  const base = await refreshed(cx, row)
+  const old = splitSecret(row)
+  const now = splitSecret(base)
+  const there = await run(cx.host(row.pm), { ...fileExists(configPathFor(uuid)), timeoutMs: 60_000 }, cx.signal)
+  return {
+    before: old.vm,
+    base: now.vm,
+    secrets: {
+      ...now.secrets,
+      ...(old.secrets.vncPassword === now.secrets.vncPassword ? {} : { before: old.secrets.vncPassword ?? '' }),
+    },
+    hadConfig: there.exit === 0,
+    domid: domain?.domid ?? null,
+  }
+}
+
+/** The VM's domain, or undefined for one that is shut down; fails where it is on its way from one to the other. */
+export async function livingDomain(
+  cx: Context,
+  vm: { uuid: string; pm: string; name?: string },
+): Promise<DomainSeen | undefined> {
+  const domain = await findDomain(cx, vm)
+  if (domain === undefined || domain.state === 'running' || domain.state === 'paused') return domain
+  throw new PengxError('refused', `${vm.name ?? vm.uuid} is ${domain.state} right now: wait, and try again`)
+}
+
+/** The row with what its owner's file says now; a file that is gone or cannot be read any more leaves the row as it is. */
+async function refreshed(cx: Context, row: Vm): Promise<Vm> {
+  if (!row.configForeign || row.configPath === undefined) return row
+  const config = await cx.hypervisor.readConfig(cx.host(row.pm), row.configPath).catch(() => undefined)
+  return config === undefined ? row : mergeSpec(row, config.spec)
+}
+
+/** A row with another specification, keeping what only pengx knows of it: ids, sizes, descriptions. */
+export function mergeSpec(row: Vm, spec: VmSpec): Vm {
+  const disks = identifyDisks(row.uuid, spec.disks, row.createdAt).map((disk) => {
+    const known = row.disks.find((one) => one.vdev === disk.vdev && one.path === disk.path)
+    if (!known) return disk
+    const { uuid, sizeMib, storlink, base, owned, desc, createdAt } = known
+    return { ...disk, ...defined({ sizeMib, storlink, base }), uuid, owned, desc, createdAt }
+  })
+  const nics = spec.nics.map((nic) => {
+    const known = row.nics.find((one) => one.mac === nic.mac && nic.mac !== '')
+    return known ? { ...nic, id: known.id, ip: nic.ip || known.ip } : nic
+  })
+  const { iso: _iso, vnc: _vnc, ...rest } = row
+  return { ...rest, ...spec, name: row.name, disks, nics }
+}
+
+function defined<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+export type Change = (vm: Vm) => Vm
+
+function changed(facts: ChangeFacts, change: Change): Vm {
+  const after = change(joinSecret(facts.base, facts.secrets))
+  return { ...after, configPath: configPathFor(after.uuid), configForeign: false }
+}
+
+function original(facts: ChangeFacts): Vm {
+  const { before } = facts.secrets
+  return joinSecret(facts.before, before === undefined ? facts.secrets : before === '' ? {} : { vncPassword: before })
+}
+
+/** The row, with what was seen since. */
+export function recordStep(facts: ChangeFacts, change: Change, more: { name?: string; pivot?: true } = {}): Step {
+  const put = async (cx: Context, vm: Vm) => {
+    const { seen, bootedAt } = cx.view.needVm(vm.uuid)
+    await cx.inventory.putVm({ ...vm, seen, ...(bootedAt === undefined ? {} : { bootedAt }) })
+  }
+  return {
+    name: more.name ?? 'record',
+    ...(more.pivot ? { pivot: true } : {}),
+    async do(cx) {
+      await put(cx, changed(facts, change))
+      return null
+    },
+    undo: (cx) => put(cx, original(facts)),
+  }
+}
+
+/** The file, and what the running domain is built from at its next reboot. */
+export function configStep(facts: ChangeFacts, change: Change): Step {
+  const { uuid, pm } = facts.before
+  const path = configPathFor(uuid)
+  const write = async (cx: Context, vm: Vm) => {
+    await cx.hypervisor.writeConfig(cx.host(pm), path, cx.hypervisor.formatConfig(uuid, vm), cx.tag)
+    const domain = facts.domid === null ? undefined : await findDomain(cx, { uuid, pm })
+    if (domain && domain.state !== 'dying') await cx.hypervisor.updateConfig(cx.host(pm), domain.domid, path, cx.tag)
+  }
+  return {
+    name: 'write the configuration',
+    shows: [`write ${path}`, ...(facts.domid === null ? [] : [`xl config-update ${facts.domid} ${path}`])],
+    async do(cx) {
+      await write(cx, changed(facts, change))
+      return null
+    },
+    async undo(cx) {
+      await write(cx, joinSecret(facts.base, facts.secrets))
+      if (!facts.hadConfig) await cx.hypervisor.removeConfig(cx.host(pm), path, cx.tag)
+    },
+  }
+}

@@ -1,0 +1,133 @@
+import { PengxError, toPengxError } from '../../../model/error.ts'
+import type { Vm } from '../../../model/vm.ts'
+import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import { configPathFor, findDomain } from './target.ts'
+
+/** Steps on the domain of a VM, as more than one operation takes them. */
+
+export type DomainFacts = {
+  readonly uuid: string
+  readonly pm: string
+  readonly name: string
+  readonly domid: number
+  readonly configPath: string
+}
+
+export function factsOf(vm: Vm, domid: number): DomainFacts {
+  return { uuid: vm.uuid, pm: vm.pm, name: vm.name, domid, configPath: vm.configPath ?? configPathFor(vm.uuid) }
+}
+
+/** How often a domain is tried to be built on a PM that is too busy for its own time-outs. */
+const CREATE_ATTEMPTS = 3
+
+/**
+ * Builds it. libxl gives each hotplug script 40 s and takes the domain down where one needs more, which many starts at
+ * once can bring about: that is tried again, behind the others that wait for their turn.
+ */
+async function create(cx: Context, facts: DomainFacts, config: Parameters<Hypervisor['create']>[1]): Promise<number> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const made = await cx.hypervisor.create(cx.host(facts.pm), config, cx.tag, cx.signal)
+      await cx.saw(facts.pm, made.domains)
+      return made.domid
+    } catch (error) {
+      const { code, message } = toPengxError(error)
+      if (code !== 'busy' || attempt === CREATE_ATTEMPTS) throw error
+      cx.notice(`${message} It is tried again.`)
+      const left = await findDomain(cx, facts)
+      if (left) await cx.hypervisor.destroy(cx.host(facts.pm), left.domid, cx.tag)
+    }
+  }
+}
+
+/** Builds the domain; where it fails, what was half built of this VM's domain is taken down again. */
+export function createStep(facts: DomainFacts): Step {
+  return {
+    name: 'create the domain',
+    weight: 10,
+    shows: [`xl create ${facts.configPath} 'uuid="${facts.uuid}"'`],
+    async do(cx) {
+      const vm = cx.view.needVm(facts.uuid)
+      const text = vm.configForeign ? {} : { text: cx.hypervisor.formatConfig(vm.uuid, vm) }
+      const config = { path: facts.configPath, uuid: vm.uuid, domainName: vm.domainName, ...text }
+      try {
+        return { domid: await create(cx, facts, config) }
+      } catch (error) {
+        // Done before: this step is repeated after a crash, and the domain in the way is this VM's own.
+        const present = toPengxError(error).code === 'conflict' ? await findDomain(cx, vm) : undefined
+        if (present && present.state !== 'dying') return { domid: present.domid }
+        throw error
+      }
+    },
+    async undo(cx) {
+      const domain = await findDomain(cx, { uuid: facts.uuid, pm: facts.pm })
+      if (domain) await cx.hypervisor.destroy(cx.host(facts.pm), domain.domid, cx.tag)
+    },
+  }
+}
+
+export function destroyStep(facts: DomainFacts): Step {
+  return {
+    name: 'destroy the domain',
+    shows: [`xl destroy ${facts.domid}`],
+    async do(cx) {
+      await cx.hypervisor.destroy(cx.host(facts.pm), facts.domid, cx.tag)
+      return null
+    },
+  }
+}
+
+/** Waits for a state, looking once a second; what the guest does not do in time is said, not forced. */
+export async function waitFor(
+  cx: Context,
+  facts: DomainFacts,
+  timeoutS: number,
+  reached: () => Promise<boolean>,
+  complaint: string,
+): Promise<void> {
+  const began = cx.clock.now()
+  while (!(await reached())) {
+    const waitedS = (cx.clock.now() - began) / 1000
+    if (waitedS >= timeoutS) throw new PengxError('commandFailed', `${facts.name} ${complaint} within ${timeoutS} s`)
+    cx.progress(Math.min(0.99, waitedS / timeoutS), `waited ${Math.floor(waitedS)} s of at most ${timeoutS}`)
+    await cx.clock.sleep(waitedS < 3 ? 300 : 1000, cx.signal)
+  }
+}
+
+/** A domain that has shut down but is not taken away (its `xl` is gone) is destroyed after this long. */
+const LINGER_MS = 15_000
+
+/** Asks the guest, and waits until its domain is gone; one that stays behind as a shell is taken away. */
+export function shutdownSteps(facts: DomainFacts, timeout: number): Step[] {
+  return [
+    {
+      name: 'ask the guest',
+      shows: [`xl shutdown ${facts.domid}`],
+      async do(cx) {
+        await cx.hypervisor.shutdown(cx.host(facts.pm), facts.domid, cx.tag)
+        return null
+      },
+    },
+    {
+      name: 'wait until it is off',
+      weight: 10,
+      async do(cx) {
+        let dyingSince: number | undefined
+        const gone = async () => {
+          const domain = (await cx.look(facts.pm)).find((other) => other.domid === facts.domid)
+          if (!domain) return true
+          if (domain.state !== 'dying') return false
+          dyingSince ??= cx.clock.now()
+          if (cx.clock.now() - dyingSince < LINGER_MS) return false
+          await cx.hypervisor.destroy(cx.host(facts.pm), facts.domid, cx.tag)
+          cx.notice('its domain had shut down and was not taken away; it was destroyed')
+          return true
+        }
+        const complaint = 'ignores the request to shut down: look at its console, or power it off; it did not stop'
+        await waitFor(cx, facts, timeout, gone, complaint)
+        return null
+      },
+    },
+  ]
+}

@@ -1,0 +1,119 @@
+import { z } from 'zod'
+import { PengxError } from '../../../model/error.ts'
+import { domainNameFor, refuseName, type Vm } from '../../../model/vm.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from './change.ts'
+import { findDomain, vmField, vmOperation } from './target.ts'
+
+/**
+ * A VM's name and what is written about it. A domain that runs is renamed with it: what `xl list` shows is then what
+ * pengx shows, and the guest's own reboot comes back under the new name. Notes alone are pengx's own, and reach no PM.
+ */
+const params = z.object({
+  vm: vmField,
+  name: field(z.string().optional(), { title: 'Name' }),
+  desc: field(z.string().optional(), { title: 'Description', clearable: true }),
+  os: field(z.string().optional(), { title: 'OS', clearable: true, advanced: true }),
+  osArch: field(z.string().optional(), { title: 'OS architecture', clearable: true, advanced: true }),
+})
+type Params = z.infer<typeof params>
+type Notes = { readonly desc: string; readonly os: string; readonly osArch: string }
+type Facts = {
+  readonly uuid: string
+  /** What was written about it. */
+  readonly notes: Notes
+  /** Absent where its name stays. */
+  readonly change: ChangeFacts | null
+}
+
+function isRenamed({ name }: Params, vm: Vm): boolean {
+  return name !== undefined && name !== vm.name
+}
+
+function edited({ name, desc, os, osArch }: Params): Change {
+  return (vm) => ({
+    ...vm,
+    ...(name === undefined || name === vm.name ? {} : { name, domainName: domainNameFor(name, vm.uuid) }),
+    ...(desc === undefined ? {} : { desc }),
+    ...(os === undefined ? {} : { os }),
+    ...(osArch === undefined ? {} : { osArch }),
+  })
+}
+
+function refuse(p: Params, view: View): string | undefined {
+  const vm = view.needVm(p.vm)
+  const given = [p.name, p.desc, p.os, p.osArch].some((value) => value !== undefined)
+  if (!given) return 'nothing is given to change: a name, a description, os or osArch'
+  if (!isRenamed(p, vm)) return vm.origin === 'found' ? 'it is not adopted: adopt it first' : undefined
+  const wrong = refuseName(p.name!)
+  if (wrong) return wrong
+  const other = view.vmsNamed(p.name!).find((one) => one.uuid !== vm.uuid)
+  if (other)
+    return `the name ${p.name} is taken by VM ${other.uuid} on ${view.getPm(other.pm)?.name ?? 'an unknown PM'}`
+  return refuseChange(vm, view)
+}
+
+/** The name that the VM's domain has in Xen; another VM's domain may have it by then, and then nothing was done. */
+function renameStep(facts: ChangeFacts, to: string): Step {
+  const { uuid, pm, domainName: from } = facts.before
+  const rename = async (cx: Context, name: string) => {
+    const domain = await findDomain(cx, { uuid, pm })
+    if (domain && domain.state !== 'dying' && domain.name !== name)
+      await cx.hypervisor.rename(cx.host(pm), domain.domid, name, cx.tag)
+  }
+  return {
+    name: 'rename the domain',
+    shows: [`xl rename ${facts.domid} ${to}`],
+    async do(cx) {
+      await rename(cx, to)
+      return null
+    },
+    undo: (cx) => rename(cx, from),
+  }
+}
+
+function notesStep(p: Params, { uuid, notes }: Facts): Step {
+  const { name: _same, ...given } = p
+  return {
+    name: 'record',
+    async do(cx) {
+      await cx.inventory.putVm(edited(given)(cx.view.needVm(uuid)))
+      return null
+    },
+    undo: (cx) => cx.inventory.putVm({ ...cx.view.needVm(uuid), ...notes }),
+  }
+}
+
+export const vmEdit = vmOperation<Params, Facts>({
+  name: 'vm.edit',
+  title: 'edit',
+  help: 'Gives a VM another name or description; one that runs goes on running.',
+  danger: 'safe',
+  params,
+  locks: ({ vm, name }, view) => [
+    { key: `vm:${vm}`, mode: 'exclusive' },
+    { key: `pm:${view.needVm(vm).pm}`, mode: 'shared' },
+    ...(name === undefined ? [] : [{ key: `name:vm:${name}`, mode: 'exclusive' as const }]),
+  ],
+  refuse,
+  async gather(p, cx) {
+    const vm = cx.view.needVm(p.vm)
+    const { desc, os, osArch } = vm
+    const facts = { uuid: p.vm, notes: { desc, os, osArch }, change: null }
+    if (!isRenamed(p, vm)) return facts
+    const name = domainNameFor(p.name!, p.vm)
+    const taken = (await cx.look(vm.pm)).find((domain) => domain.name === name && domain.uuid !== p.vm)
+    if (taken)
+      throw new PengxError('refused', `a domain named ${name} (${taken.domid}) runs on ${cx.view.needPm(vm.pm).name}`)
+    return { ...facts, change: await gatherChange(p.vm, cx) }
+  },
+  plan(p, facts) {
+    const { change, uuid } = facts
+    if (change === null) return [notesStep(p, facts)]
+    const to = domainNameFor(p.name!, uuid)
+    const renames = change.domid !== null && to !== change.before.domainName
+    return [recordStep(change, edited(p)), configStep(change, edited(p)), ...(renames ? [renameStep(change, to)] : [])]
+  },
+})

@@ -1,0 +1,29 @@
+import { newXenMac } from '../../../lib/ids.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import type { Nic } from '../../../model/nic.ts'
+import type { Pm } from '../../../model/pm.ts'
+import type { View } from '../../store/view.ts'
+
+/**
+ * Interfaces of a VM that is still to be made: one on each bridge, which has to be on the PM; a number N means xenbrN.
+ * Addresses are random among those that nobody on the site has; the store refuses a second one all the same.
+ */
+export function pickNics(pm: Pm, given: readonly string[], view: View): readonly (Nic & Json)[] {
+  const bridges = given.map((name) => (/^\d+$/.test(name) ? `xenbr${name}` : name))
+  const there = pm.seen.bridges
+  const missing = there && bridges.find((bridge) => !there.includes(bridge))
+  if (missing !== undefined) {
+    throw new PengxError(
+      'invalid',
+      `bridges: ${missing} is not on ${pm.name}, which has ${there?.join(', ') || 'none'}`,
+    )
+  }
+  const taken = new Set(view.vms().flatMap((vm) => vm.nics.map((nic) => nic.mac.toLowerCase())))
+  return bridges.map((bridge, index) => {
+    let mac = newXenMac()
+    while (taken.has(mac)) mac = newXenMac()
+    taken.add(mac)
+    return { id: 0, name: `eth${index}`, mac, bridge, ip: '' }
+  })
+}
