@@ -1,4 +1,4 @@
-import type { LiveView } from './store/liveView.ts'
+import type { LiveView } from './store/memory/liveView.ts'
 import type { Change } from './store/view.ts'
 
 /** How often what other processes have written is asked for, while somebody listens. */

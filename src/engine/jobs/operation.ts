@@ -6,7 +6,7 @@ import type { Level } from '../../model/storlink.ts'
 import type { Host } from '../host/host.ts'
 import type { ShownKey } from '../host/hosts.ts'
 import type { DomainSeen, Hypervisor } from '../hypervisor/hypervisor.ts'
-import type { Inventory } from '../store/inventory.ts'
+import type { Inventory } from '../store/rows/inventory.ts'
 import type { View } from '../store/view.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
 

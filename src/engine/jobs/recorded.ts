@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts'
 import { type CommandRecord, logHost } from '../host/logged.ts'
-import type { JobRows } from '../store/jobRows.ts'
+import type { JobRows } from '../store/jobs/jobRows.ts'
 import type { JobRecord } from './context.ts'
 
 /** A host whose commands are kept with a job, as Jobs shows them; a preview, which has no job, keeps none. */

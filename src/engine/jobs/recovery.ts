@@ -1,6 +1,6 @@
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
-import type { StoredJob } from '../store/jobRows.ts'
+import type { StoredJob } from '../store/jobs/jobRows.ts'
 import type { Parts } from './context.ts'
 import { joinFacts, joinParams } from './secrets.ts'
 import { type Course, decidePivot, goBack, goForward, isPastPivot, type Outcome } from './steps.ts'

@@ -1,7 +1,7 @@
 import { PengxError, toPengxError } from '../../model/error.ts'
 import { type By, isOver, type Job } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
-import type { LockRequest } from '../store/lockRows.ts'
+import type { LockRequest } from '../store/jobs/locks.ts'
 import type { Parts } from './context.ts'
 import type { AnyOperation } from './operation.ts'
 import { goOnWith } from './recovery.ts'

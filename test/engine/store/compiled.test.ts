@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
-import { compiled } from '../../../src/engine/store/compiled.ts'
-import type { Database } from '../../../src/engine/store/database.ts'
-import { openSqlite } from '../../../src/engine/store/sqlite.ts'
+import { compiled } from '../../../src/engine/store/sqlite/compiled.ts'
+import type { Database } from '../../../src/engine/store/sqlite/database.ts'
+import { openSqlite } from '../../../src/engine/store/sqlite/open.ts'
 
 type Setting = { readonly key: string; readonly value: string | null }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { LockAnswer, LockRequest } from '../../../src/engine/store/lockRows.ts'
+import type { LockAnswer, LockRequest } from '../../../src/engine/store/jobs/locks.ts'
 import { openStore } from '../../../src/engine/store/store.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { aJob, failureOf, newPlace } from './samples.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { newPage, readSample, writeSample } from '../../../src/engine/store/perfPages.ts'
-import { RING_SIZE } from '../../../src/engine/store/perfRings.ts'
+import { newPage, readSample, writeSample } from '../../../src/engine/store/memory/perfPages.ts'
+import { RING_SIZE } from '../../../src/engine/store/memory/perfRings.ts'
 import { PERF_FIELDS, type PerfSample } from '../../../src/model/perf.ts'
 import { aPm, aVm, newPlace } from './samples.ts'
 

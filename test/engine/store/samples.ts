@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { NewJob } from '../../../src/engine/store/jobRows.ts'
+import type { NewJob } from '../../../src/engine/store/jobs/jobRows.ts'
 import { openStore, type Store } from '../../../src/engine/store/store.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { newUuid } from '../../../src/lib/ids.ts'

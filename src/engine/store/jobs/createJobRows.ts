@@ -1,0 +1,56 @@
+import { claimJobs } from './claims.ts'
+import type { JobParts, JobRows } from './jobRows.ts'
+import { appendCommand, appendEvent, finishCommand } from './journal.ts'
+import { loadDetail, loadJobs, noJob } from './loading.ts'
+import { createJobProgress } from './progress.ts'
+import { createJobWrites } from './writes.ts'
+
+export function createJobRows(parts: JobParts): JobRows {
+  const { database, memory, clock, controller } = parts
+  const progress = createJobProgress(parts)
+  return {
+    ...createJobWrites(parts, progress),
+    claimJobs: () => claimJobs(parts),
+    progress: progress.put,
+    flush: progress.flush,
+    appendEvent: (id, event) => appendEvent(database, id, { ...event, at: clock.now() }),
+    appendCommand: (id, command) => appendCommand(database, id, command),
+    finishCommand: (id, seq, end) => finishCommand(database, id, seq, end),
+
+    secrets: (id) =>
+      database.read(async (sql) => {
+        const rows = await sql.selectFrom('secrets').select(['key', 'value']).where('job', '=', id).execute()
+        return Object.fromEntries(rows.map((row) => [row.key, row.value]))
+      }),
+
+    load: (id) =>
+      database.read(async (sql) => {
+        const [job] = await loadJobs(sql, [id])
+        if (!job) throw noJob(id)
+        return job
+      }),
+
+    detail: (id) =>
+      database.read(async (sql) => {
+        const detail = await loadDetail(sql, id)
+        if (!detail) throw noJob(id)
+        return detail
+      }),
+
+    unfinished: () =>
+      database.read(async (sql) => {
+        const rows = await sql
+          .selectFrom('jobs')
+          .select('id')
+          .where('state', 'in', ['queued', 'running', 'undoing', 'stuck'])
+          .execute()
+        return loadJobs(
+          sql,
+          rows.map((row) => row.id),
+        )
+      }),
+
+    cancelRequested: (id) => memory.heldJob(id)?.cancelRequested ?? false,
+    isOwn: (id) => memory.heldJob(id)?.owner === controller.id,
+  }
+}

@@ -1,0 +1,109 @@
+import type { Code } from '../../../model/error.ts'
+import type { By, CommandRecord, Job, StepEvent, Subject } from '../../../model/job.ts'
+import type { Json } from '../../../model/json.ts'
+import type { HeldJob } from '../memory/liveView.ts'
+import type { JobCommandRow, JobEventRow, JobRow } from '../sqlite/schema.ts'
+import type { JobPatch } from './jobRows.ts'
+
+/** What a job in memory is made of; its params, facts and plan stay on disk until somebody wants them. */
+export const heldJobColumns = [
+  'id',
+  'number',
+  'operation',
+  'subjectKind',
+  'subjectId',
+  'subjectName',
+  'state',
+  'by',
+  'progress',
+  'step',
+  'stepIndex',
+  'stepCount',
+  'pivotIndex',
+  'createdAt',
+  'startedAt',
+  'finishedAt',
+  'code',
+  'message',
+  'queuePosition',
+  'acknowledged',
+  'cancelRequested',
+  'owner',
+  'rev',
+] as const
+
+export type HeldJobRow = Pick<JobRow, (typeof heldJobColumns)[number]>
+
+export function fromHeldJobRow(row: HeldJobRow): HeldJob {
+  const job: Job = {
+    id: row.id,
+    number: row.number,
+    operation: row.operation,
+    subject: fromSubjectColumns(row),
+    state: row.state,
+    by: row.by as By,
+    progress: row.progress,
+    step: row.step,
+    stepIndex: row.stepIndex,
+    stepCount: row.stepCount,
+    pivotIndex: row.pivotIndex ?? undefined,
+    createdAt: row.createdAt,
+    startedAt: row.startedAt ?? undefined,
+    finishedAt: row.finishedAt ?? undefined,
+    code: (row.code as Code | null) ?? undefined,
+    message: row.message,
+    queuePosition: row.queuePosition ?? undefined,
+    acknowledged: row.acknowledged === 1,
+  }
+  return { job, owner: row.owner ?? undefined, cancelRequested: row.cancelRequested === 1 }
+}
+
+export function fromEventRow(row: JobEventRow): StepEvent {
+  return {
+    seq: row.seq,
+    step: row.step,
+    name: row.name,
+    kind: row.kind,
+    at: row.at,
+    output: row.outputJson === null ? undefined : (JSON.parse(row.outputJson) as Json),
+    message: row.message ?? undefined,
+  }
+}
+
+export function fromCommandRow(row: JobCommandRow): CommandRecord {
+  return {
+    seq: row.seq,
+    host: row.host,
+    line: row.line,
+    at: row.at,
+    tookMs: row.tookMs ?? undefined,
+    exit: row.exit ?? undefined,
+    output: row.output,
+  }
+}
+
+/** A key that is there with `undefined` is cleared, one that is not there stays. */
+export function toPatchRow(patch: JobPatch): Partial<JobRow> {
+  const row: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(patch)) {
+    if (key === 'result') row.resultJson = value === undefined ? null : JSON.stringify(value)
+    else if (key === 'acknowledged') row.acknowledged = value ? 1 : 0
+    else row[key] = value ?? EMPTY[key] ?? null
+  }
+  return row as Partial<JobRow>
+}
+
+/** What cleared means where a column cannot be null. */
+const EMPTY: Readonly<Record<string, unknown>> = { progress: 0, step: '', stepIndex: 0, stepCount: 0, message: '' }
+
+/** The table's check knows the kinds of the first version alone: later ones are written as the site's, named in the id. */
+export function toSubjectColumns({ kind, id }: Subject): Pick<JobRow, 'subjectKind' | 'subjectId'> {
+  const later = kind === 'backup' || kind === 'schedule'
+  return later ? { subjectKind: 'site', subjectId: `${kind}:${id}` } : { subjectKind: kind, subjectId: id }
+}
+
+function fromSubjectColumns(row: Pick<JobRow, 'subjectKind' | 'subjectId' | 'subjectName'>): Subject {
+  const later = row.subjectKind === 'site' ? /^(backup|schedule):(.*)$/.exec(row.subjectId) : null
+  if (later) return { kind: later[1] as Subject['kind'], id: later[2]!, name: row.subjectName }
+  return { kind: row.subjectKind as Subject['kind'], id: row.subjectId, name: row.subjectName }
+}

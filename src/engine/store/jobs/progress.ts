@@ -1,0 +1,58 @@
+import type { Memory } from '../memory/liveView.ts'
+import type { Write } from '../sqlite/revisions.ts'
+import type { JobRow } from '../sqlite/schema.ts'
+import { toPatchRow } from './decoding.ts'
+import type { JobProgress } from './jobRows.ts'
+
+/** How long progress stays in memory alone: a copy tells of itself many times a second. */
+const WRITTEN_EVERY_MS = 500
+
+export interface ProgressParts {
+  readonly memory: Memory
+  readonly write: Write
+}
+
+export interface ProgressRows {
+  put(id: string, progress: JobProgress): void
+  flush(): Promise<void>
+  /** What is not on disk yet, for somebody who writes the row anyway. */
+  take(id: string): Partial<JobRow>
+}
+
+export function createJobProgress({ memory, write }: ProgressParts): ProgressRows {
+  const pending = new Map<string, JobProgress>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  async function flush(): Promise<void> {
+    clearTimeout(timer)
+    timer = undefined
+    if (pending.size === 0) return
+    await write('relaxed', async ({ sql, revision: rev }) => {
+      for (const [id, progress] of pending) {
+        await sql
+          .updateTable('jobs')
+          .set({ ...toPatchRow(progress), rev })
+          .where('id', '=', id)
+          .execute()
+      }
+      pending.clear()
+    })
+  }
+
+  return {
+    put(id, progress) {
+      const held = memory.heldJob(id)
+      if (!held) return
+      memory.putJob({ ...held, job: { ...held.job, ...progress } }, memory.revOf('job', id))
+      pending.set(id, { ...pending.get(id), ...progress })
+      // A failure to write is told by the next event, which must be written.
+      timer ??= setTimeout(() => void flush().catch(() => undefined), WRITTEN_EVERY_MS)
+    },
+    flush,
+    take(id) {
+      const progress = pending.get(id) ?? {}
+      pending.delete(id)
+      return toPatchRow(progress)
+    },
+  }
+}

@@ -1,0 +1,152 @@
+import type { Clock } from '../../../lib/clock.ts'
+import type { Pm, PmSeen } from '../../../model/pm.ts'
+import type { VmSeen } from '../../../model/vm.ts'
+import type { LiveView, Memory } from '../memory/liveView.ts'
+import { compiled } from '../sqlite/compiled.ts'
+import type { Sql } from '../sqlite/database.ts'
+import type { Write } from '../sqlite/revisions.ts'
+
+/**
+ * PMs are looked at every few seconds and mostly nothing is new, so mostly nothing is written. What moves by itself
+ * (when it was seen, its load) goes into the view at once and onto the disk once a minute.
+ */
+const RESTLESS_SAVED_MS = 60_000
+
+/**
+ * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over.
+ * `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined.
+ */
+export type RecordSeen = (seen: {
+  pms?: readonly { uuid: string; seen: PmSeen; cpuCount?: number; memoryMib?: number }[]
+  vms?: readonly { uuid: string; seen: VmSeen; bootedAt?: number }[]
+  storlinks?: readonly { id: number; sizeMib: number; freeMib: number }[]
+}) => Promise<void>
+
+type Seen = Parameters<RecordSeen>[0]
+type PmEntry = NonNullable<Seen['pms']>[number]
+type VmEntry = NonNullable<Seen['vms']>[number]
+type StorlinkEntry = NonNullable<Seen['storlinks']>[number]
+
+export interface SeenParts {
+  readonly view: LiveView
+  readonly memory: Memory
+  readonly clock: Clock
+  readonly write: Write
+}
+
+export function createSeenWriter({ view, memory, clock, write }: SeenParts): RecordSeen {
+  const savedAt = new Map<string, number>()
+
+  function isWorthWriting(pm: Pm, entry: PmEntry): boolean {
+    if (!Bun.deepEquals(resting(pm.seen), resting(entry.seen))) return true
+    if ((entry.cpuCount ?? pm.cpuCount) !== pm.cpuCount) return true
+    if ((entry.memoryMib ?? pm.memoryMib) !== pm.memoryMib) return true
+    // The first look counts from what the opening read, so that an opening alone writes nothing.
+    const last = savedAt.get(pm.uuid) ?? pm.seen.at
+    savedAt.set(pm.uuid, last)
+    return clock.now() - last >= RESTLESS_SAVED_MS
+  }
+
+  async function writePm(sql: Sql, entry: PmEntry, rev: number): Promise<boolean> {
+    const { numUpdatedRows } = await sql
+      .updateTable('pms')
+      .set({
+        seenJson: JSON.stringify(entry.seen),
+        rev,
+        ...(entry.cpuCount === undefined ? {} : { cpuCount: entry.cpuCount }),
+        ...(entry.memoryMib === undefined ? {} : { memoryMib: Math.round(entry.memoryMib) }),
+      })
+      .where('uuid', '=', entry.uuid)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  async function writeVm(sql: Sql, entry: VmEntry, rev: number): Promise<boolean> {
+    const { uuid } = entry
+    const seenJson = JSON.stringify(entry.seen)
+    const bootedAt = entry.bootedAt === undefined ? null : Math.round(entry.bootedAt)
+    const written =
+      'bootedAt' in entry
+        ? await writeSeenAndBoot(sql, { uuid, seenJson, bootedAt, rev })
+        : await writeSeen(sql, { uuid, seenJson, rev })
+    return written.length > 0
+  }
+
+  function applyPm(entry: PmEntry, rev = memory.revOf('pm', entry.uuid)): void {
+    const pm = view.getPm(entry.uuid)
+    if (!pm) return
+    const { seen, cpuCount = pm.cpuCount, memoryMib = pm.memoryMib } = entry
+    memory.putPm({ ...pm, seen, cpuCount, memoryMib }, rev)
+  }
+
+  function applyVm(entry: VmEntry, rev = memory.revOf('vm', entry.uuid)): void {
+    const vm = view.getVm(entry.uuid)
+    if (!vm) return
+    const bootedAt = 'bootedAt' in entry ? entry.bootedAt : vm.bootedAt
+    memory.putVm({ ...vm, seen: entry.seen, bootedAt }, rev)
+  }
+
+  async function writeStorlink(sql: Sql, { id, ...space }: StorlinkEntry, rev: number): Promise<boolean> {
+    const { numUpdatedRows } = await sql
+      .updateTable('storlinks')
+      .set({ ...space, rev })
+      .where('id', '=', id)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n
+  }
+
+  function applyStorlink({ id, ...space }: StorlinkEntry, rev = memory.revOf('storlink', String(id))): void {
+    const storlink = view.getStorlink(id)
+    if (storlink) memory.putStorlink({ ...storlink, ...space }, rev)
+  }
+
+  return async ({ pms = [], vms = [], storlinks = [] }) => {
+    const newPms: PmEntry[] = []
+    for (const entry of pms) {
+      const pm = view.getPm(entry.uuid)
+      if (!pm) continue
+      if (isWorthWriting(pm, entry)) newPms.push(entry)
+      else if (!Bun.deepEquals(pm.seen, entry.seen)) applyPm(entry)
+    }
+    const newVms = vms.filter((entry) => {
+      const vm = view.getVm(entry.uuid)
+      if (!vm) return false
+      return !Bun.deepEquals(vm.seen, entry.seen) || ('bootedAt' in entry && entry.bootedAt !== vm.bootedAt)
+    })
+    const newStorlinks = storlinks.filter(({ id, sizeMib, freeMib }) => {
+      const storlink = view.getStorlink(id)
+      return storlink !== undefined && (storlink.sizeMib !== sizeMib || storlink.freeMib !== freeMib)
+    })
+    if (newPms.length + newVms.length + newStorlinks.length === 0) return
+    await write('relaxed', async ({ sql, revision, upToDate, afterCommit }) => {
+      const rev = upToDate ? revision : undefined
+      // Somebody may have dropped it in the meantime: then the view must not get it back.
+      for (const entry of newPms) {
+        if (!(await writePm(sql, entry, revision))) continue
+        afterCommit(() => {
+          applyPm(entry, rev)
+          savedAt.set(entry.uuid, clock.now())
+        })
+      }
+      for (const entry of newVms) {
+        if (await writeVm(sql, entry, revision)) afterCommit(() => applyVm(entry, rev))
+      }
+      for (const entry of newStorlinks) {
+        if (await writeStorlink(sql, entry, revision)) afterCommit(() => applyStorlink(entry, rev))
+      }
+    })
+  }
+}
+
+type SeenColumns = { readonly uuid: string; readonly seenJson: string; readonly rev: number }
+const writeSeen = compiled((sql, { uuid, seenJson, rev }: SeenColumns) =>
+  sql.updateTable('vms').set({ seenJson, rev }).where('uuid', '=', uuid).returning('uuid'),
+)
+const writeSeenAndBoot = compiled(
+  (sql, { uuid, seenJson, rev, bootedAt }: SeenColumns & { readonly bootedAt: number | null }) =>
+    sql.updateTable('vms').set({ seenJson, rev, bootedAt }).where('uuid', '=', uuid).returning('uuid'),
+)
+
+function resting({ at: _at, load: _load, ...seen }: PmSeen): Omit<PmSeen, 'at' | 'load'> {
+  return seen
+}
