@@ -91,7 +91,7 @@ function nowhere({ knownHostsPath }: Config): EngineConfig {
 
 /** The screens load while the store opens: the first frame waits for both. */
 async function showScreens(opening: Promise<Engine>, site: SiteArgs, config: Config, ending: Ending): Promise<number> {
-  const [{ startScreens }, engine] = await Promise.all([import('./screens/start.tsx'), opening])
+  const [{ startScreens }, engine] = await Promise.all([import('./screens/shell/start.tsx'), opening])
   const leaving = new AbortController()
   ending.onEnd(() => leaving.abort())
   const { settings } = config

@@ -59,7 +59,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   ssh2: ['src/engine/host/ssh'],
   'bun:sqlite': ['src/engine/store'],
   kysely: ['src/engine/store'],
-  zustand: ['src/screens/state.ts'],
+  zustand: ['src/screens/app/state.ts'],
   'fast-xml-parser': ['src/lib/xml.ts'],
   ink: ['src/ui', 'src/screens', 'src/main.tsx'],
   react: ['src/ui', 'src/screens', 'src/main.tsx'],

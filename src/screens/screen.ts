@@ -1,9 +1,9 @@
 import type { Subject } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
 import type { Line } from '../ui/line.ts'
-import type { Desk } from './desk.ts'
-import type { AnyList } from './list.ts'
-import type { ScreenName } from './state.ts'
+import type { Desk } from './app/context.ts'
+import type { AnyList } from './app/list.ts'
+import type { ScreenName } from './app/state.ts'
 
 /**
  * A key as a row: the footer, help, the palette, the action menu and docs/KEYS.md all read these. It either starts

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { copyText } from '../../src/screens/clipboard.ts'
+import { copyText } from '../../src/screens/shell/clipboard.ts'
 import { waysToCopy } from '../../src/start.ts'
 
 /** Where `y` puts a text, on each kind of terminal. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { CATALOG } from '../../src/engine/operations/catalog.ts'
 import { screens } from '../../src/screens/catalog.ts'
-import { EVERYWHERE, formatKeys } from '../../src/screens/keys.ts'
+import { EVERYWHERE, formatKeys } from '../../src/screens/shell/keys.ts'
 
 describe('keys', () => {
   test('docs/KEYS.md is what the keys are', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { Desk } from '../../src/screens/desk.ts'
-import { newsIn } from '../../src/screens/news.ts'
+import type { Desk } from '../../src/screens/app/context.ts'
+import { newsIn } from '../../src/screens/app/news.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import { createScreenEngine, mockSite, uuidOf } from '../support/screenSite.ts'
 

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { cellWidth } from '../../src/lib/text.ts'
-import { startScreens } from '../../src/screens/start.tsx'
+import { startScreens } from '../../src/screens/shell/start.tsx'
 import { createEmulator } from './emulator.ts'
 import { NOW, type ScreenEngine } from './screenSite.ts'
 import { until } from './until.ts'

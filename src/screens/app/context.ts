@@ -1,0 +1,202 @@
+import type { Engine } from '../../engine/engine.ts'
+import type { Change, View } from '../../engine/store/view.ts'
+import { toPengxError } from '../../model/error.ts'
+import type { Job } from '../../model/job.ts'
+import type { Look, Tone } from '../../ui/look.ts'
+import { type CommandLine, type CommandRing, createCommandRing } from './commandRing.ts'
+import { frozenView } from './freeze.ts'
+import { createScreenStore, type Overlay, type ScreenStore, type State, type Stop } from './state.ts'
+
+/** What is said once, at the start. */
+export interface ScreenOptions {
+  readonly siteName: string
+  /** A site where one careless key is dear: every question is one level stricter. */
+  readonly production: boolean
+  readonly look: Look
+  /** False: nothing is drawn for a moment only. */
+  readonly motion?: boolean
+  readonly now: () => number
+  /** Keys that mean what another key means. */
+  readonly aliases: ReadonlyMap<string, string>
+  /** Has the terminal report clicks, or not. */
+  readonly listenToMouse?: (on: boolean) => void
+  /** Puts a text where the person can paste it, and says where that is. */
+  readonly copy: (text: string) => Promise<string>
+}
+
+/**
+ * What a screen works with: the engine, what is remembered, and how to say, open, go and come back. A desk knows
+ * no Ink; whoever mounts it sets `paint` and `handOver`.
+ */
+export interface Desk {
+  readonly engine: Engine
+  readonly options: ScreenOptions
+  readonly store: ScreenStore
+  readonly commands: readonly CommandLine[]
+  state(): State
+  set(change: Partial<State>): void
+  choose(name: string, value: number | string | boolean | undefined): void
+  /** What is shown: live, or as it was when it was frozen. */
+  view(): View
+  now(): number
+  /** A word on the last line, for four seconds. */
+  say(text: string, tone?: Tone): void
+  /** Runs something that may fail, and says why. */
+  attempt(work: () => Promise<unknown>): void
+  open(overlay: Overlay): void
+  close(overlay: Overlay): void
+  stop(): Stop
+  go(stop: Stop): void
+  jump(stop: Stop): void
+  back(): void
+  /** Draws what changed; keys and changes call it, screens do not. */
+  repaint(): void
+  /** Lends the terminal to something else and takes it back. */
+  handOver(work: () => Promise<void>): Promise<void>
+  leave(): void
+  dispose(): void
+}
+
+export interface DeskHooks {
+  paint(desk: Desk): void
+  handOver(work: () => Promise<void>): Promise<void>
+  leave(): void
+}
+
+const TOAST_MS = 4000
+/** Changes are drawn at most this often; keys at once. */
+const CHANGES_MS = 250
+/** Numbers that every look changes are drawn at most this often, however many machines are looked at in turn. */
+const BEAT_MS = 2000
+
+export function createDesk(engine: Engine, options: ScreenOptions, size: State['size'], hooks: DeskHooks): Desk {
+  const store = createScreenStore(size)
+  const ring = createCommandRing(engine, options.now, () => {
+    if (desk.stop().screen === 'log') queueChange(CHANGES_MS)
+  })
+  let toastTimer: ReturnType<typeof setTimeout> | undefined
+  let changeTimer: ReturnType<typeof setTimeout> | undefined
+  let changeDue = 0
+  let paintQueued = false
+  let lastPaint = 0
+  let disposed = false
+  let frozen: { readonly at: number; readonly view: View } | undefined
+
+  const repaint = () => {
+    if (disposed) return
+    lastPaint = performance.now()
+    hooks.paint(desk)
+  }
+  const queuePaint = () => {
+    if (paintQueued) return
+    paintQueued = true
+    queueMicrotask(() => {
+      paintQueued = false
+      repaint()
+    })
+  }
+  const changed = (changes: readonly Change[]) => {
+    noticeJobs(desk, changes, ring)
+    queueChange(changes.every(({ kind }) => kind === 'perf' || kind === 'pm') ? BEAT_MS : CHANGES_MS)
+  }
+  const queueChange = (withinMs: number) => {
+    const due = lastPaint + withinMs
+    if (changeTimer !== undefined && changeDue <= due) return
+    clearTimeout(changeTimer)
+    changeDue = due
+    changeTimer = setTimeout(
+      () => {
+        changeTimer = undefined
+        repaint()
+      },
+      Math.max(due - performance.now(), 0),
+    )
+  }
+
+  const desk: Desk = {
+    engine,
+    options,
+    store,
+    commands: ring.lines,
+    state: store.getState,
+    set(change) {
+      store.setState(change)
+      queuePaint()
+    },
+    choose(name, value) {
+      desk.set({ choices: { ...desk.state().choices, [name]: value } })
+    },
+    view() {
+      const at = desk.state().frozenAt
+      if (at === undefined) {
+        frozen = undefined
+        return engine.view
+      }
+      if (frozen?.at !== at) frozen = { at, view: frozenView(engine.view, at) }
+      return frozen.view
+    },
+    now: options.now,
+    say(text, tone = 'warn') {
+      clearTimeout(toastTimer)
+      toastTimer = setTimeout(() => desk.set({ toast: undefined }), TOAST_MS)
+      desk.set({ toast: { text, tone } })
+    },
+    attempt(work) {
+      work().catch((error) => desk.say(toPengxError(error).message, 'bad'))
+    },
+    open(overlay) {
+      desk.set({ overlays: [...desk.state().overlays, overlay] })
+    },
+    close(overlay) {
+      const overlays = desk.state().overlays
+      if (!overlays.includes(overlay)) return
+      overlay.closed?.()
+      desk.set({ overlays: overlays.filter((other) => other !== overlay) })
+    },
+    stop: () => desk.state().trail.at(-1)!,
+    go(stop) {
+      desk.set({ trail: [...desk.state().trail, stop], focus: 'list', filtering: false })
+    },
+    jump(stop) {
+      desk.set({ trail: [stop], focus: 'list', filtering: false })
+    },
+    back() {
+      const { trail } = desk.state()
+      if (trail.length > 1) desk.set({ trail: trail.slice(0, -1), focus: 'list', filtering: false })
+    },
+    repaint,
+    handOver: hooks.handOver,
+    leave: hooks.leave,
+    dispose() {
+      disposed = true
+      clearTimeout(toastTimer)
+      clearTimeout(changeTimer)
+      unsubscribe()
+      ring.dispose()
+    },
+  }
+  const unsubscribe = engine.subscribe(changed)
+  return desk
+}
+
+/** A failure of what was asked for here is said at once; it then waits in "needs attention". */
+function noticeJobs(desk: Desk, changes: readonly Change[], ring: CommandRing): void {
+  for (const change of changes) {
+    if (change.kind !== 'job') continue
+    const job = desk.engine.view.getJob(change.id)
+    if (job?.finishedAt === undefined || desk.now() - job.finishedAt > TOAST_MS) continue
+    ring.add(endOf(job), job.state === 'done' ? 0 : 1)
+    if (job.by !== 'terminal' || job.acknowledged) continue
+    if (job.state === 'undone' || job.state === 'stuck') desk.say(endOf(job), 'bad')
+  }
+  if (desk.state().leaving && !desk.engine.view.jobs().some(isAtWork)) desk.leave()
+}
+
+function endOf(job: Job): string {
+  const message = job.message === '' ? '' : `: ${job.message}`
+  return `job ${job.number} ${job.operation} of ${job.subject.name} ${job.state}${message}`
+}
+
+export function isAtWork(job: Job): boolean {
+  return job.state === 'running' || job.state === 'queued' || job.state === 'undoing'
+}

@@ -1,0 +1,35 @@
+import { getOrMake } from '../../lib/getOrMake.ts'
+import type { Desk } from './context.ts'
+
+/**
+ * What has just changed in a list is bold for one beat, so that an eye finds it. Only rows that were on the screen can
+ * change there: one that comes into sight is not news.
+ */
+const BEAT_MS = 2000
+
+interface Shown {
+  readonly text: string
+  /** When it became that; undefined for what it was when it came into sight. */
+  readonly since?: number
+}
+
+type Cells = Map<string, Shown>
+
+const shown = new WeakMap<Desk, Map<string, Cells>>()
+
+/** For one drawing of a list: tells of a cell whether it is news, and remembers what stands there now. */
+export function newsIn(desk: Desk, list: string): ((id: string, column: string, text: string) => boolean) | undefined {
+  if (desk.options.motion === false) return undefined
+  const lists = getOrMake(shown, desk, () => new Map<string, Cells>())
+  const before = lists.get(list)
+  const now: Cells = new Map()
+  lists.set(list, now)
+  const at = desk.now()
+  return (id, column, text) => {
+    const key = `${id} ${column}`
+    const known = before?.get(key)
+    const kept = known?.text === text ? known : known ? { text, since: at } : { text }
+    now.set(key, kept)
+    return kept.since !== undefined && at - kept.since < BEAT_MS
+  }
+}

@@ -1,0 +1,121 @@
+import type { AnyOperation } from '../../engine/jobs/operation.ts'
+import { toPengxError } from '../../model/error.ts'
+import type { Desk } from '../app/context.ts'
+import type { Overlay } from '../app/state.ts'
+import type { Raw } from './actions.ts'
+import { choicesOf } from './choices.ts'
+import { pressField } from './formField.ts'
+import { emptyForm, type FormState, formRows, listed, valuesOf } from './formState.ts'
+import { drawForm } from './formView.ts'
+
+/**
+ * A form drawn from an operation's parameters. Errors stand beside the field they are about; what the operation
+ * itself refuses stands below. Sends raw values: the engine decodes them once more by the same schema.
+ */
+export function openForm(
+  desk: Desk,
+  operation: AnyOperation,
+  given: Raw,
+  send: (raw: Raw) => void,
+  present: Raw = {},
+): void {
+  let state = emptyForm(operation, given, present)
+  const close = () => desk.close(overlay)
+
+  const overlay: Overlay = {
+    name: 'form',
+    draw: (width, height) => drawForm(desk, state, width, height),
+    press(key) {
+      if (key === 'esc') return close()
+      if (key === 'enter' || key === 'ctrl-s') {
+        const sent = submit(desk, state)
+        state = sent.state
+        if (sent.raw !== undefined) {
+          close()
+          send(sent.raw)
+        }
+      } else if (key === 'ctrl-p') plan()
+      else state = pressForm(desk, state, key)
+      desk.repaint()
+    },
+  }
+
+  /** What it would do, with the fields as they stand. */
+  const plan = () => {
+    const sent = submit(desk, state)
+    state = sent.state
+    if (sent.raw === undefined) return
+    const raw = sent.raw
+    desk.attempt(async () => {
+      const previews = [await desk.engine.preview(operation.name, desk.engine.decode(operation.name, raw))]
+      state = { ...state, previews }
+      desk.repaint()
+    })
+  }
+  desk.open(overlay)
+}
+
+function pressForm(desk: Desk, state: FormState, key: string): FormState {
+  const rows = formRows(state)
+  const step = (by: number) => ({ ...state, row: (state.row + by + rows.length) % rows.length })
+  if (key === 'tab' || key === 'down') return step(1)
+  if (key === 'shift-tab' || key === 'up') return step(-1)
+  const row = rows[state.row]!
+  if (row === 'fold') {
+    return key === 'space' || key === 'right' || key === 'left' ? { ...state, unfolded: !state.unfolded } : state
+  }
+  const filled = state.fields[row]!
+  const next = pressField(filled, choicesOf(filled.field, desk.view(), valuesOf(state)), key)
+  if (next === undefined) return state
+  return {
+    ...state,
+    problem: undefined,
+    previews: undefined,
+    fields: state.fields.with(row, { ...next, error: undefined }),
+  }
+}
+
+/** Raw values where everything is in order, else the form with its errors and the cursor on the first of them. */
+function submit(desk: Desk, state: FormState): { readonly state: FormState; readonly raw?: Raw } {
+  const missing = state.fields.filter(
+    ({ field, input }) => field.required && field.default === undefined && input.text.trim() === '',
+  )
+  if (missing.length > 0) {
+    return { state: withErrors(state, new Map(missing.map(({ field }) => [field.name, 'is missing']))) }
+  }
+  const emptied = state.fields.filter(({ field, input, was }) => was && !field.clearable && input.text.trim() === '')
+  if (emptied.length > 0) {
+    return { state: withErrors(state, new Map(emptied.map(({ field }) => [field.name, 'cannot be taken away']))) }
+  }
+  const raw: Record<string, Raw[string]> = { ...state.given }
+  for (const { field, input, was } of state.fields) {
+    if (field.kind === 'list') raw[field.name] = listed(input.text)
+    else if (input.text !== (was ?? '') && (input.text.trim() !== '' || was)) raw[field.name] = input.text
+  }
+  try {
+    const params = desk.engine.decode(state.operation.name, raw)
+    const refusal = desk.engine.refuse(state.operation.name, params)
+    if (refusal !== undefined) return { state: blame(state, refusal) }
+  } catch (error) {
+    return { state: blame(state, toPengxError(error).message) }
+  }
+  return { state: withErrors(state, new Map()), raw }
+}
+
+/** `memory: too small` belongs beside the field `memory`; what names no field stands below the form. */
+function blame(state: FormState, message: string): FormState {
+  const match = /^(\w+)(?:: | )(.*)$/s.exec(message)
+  const named = match && state.fields.some(({ field }) => field.name === match[1])
+  return named
+    ? withErrors(state, new Map([[match[1]!, match[2]!]]))
+    : { ...withErrors(state, new Map()), problem: message }
+}
+
+function withErrors(state: FormState, errors: ReadonlyMap<string, string>): FormState {
+  const fields = state.fields.map((filled) => ({ ...filled, error: errors.get(filled.field.name) }))
+  const next: FormState = { ...state, fields, problem: undefined }
+  const wrong = fields.findIndex(({ error }) => error !== undefined)
+  if (wrong < 0) return next
+  const unfolded = state.unfolded || fields[wrong]!.field.advanced === true
+  return { ...next, unfolded, row: formRows({ ...next, unfolded }).indexOf(wrong) }
+}

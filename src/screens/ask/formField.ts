@@ -1,0 +1,63 @@
+import { typedBy } from '../../ui/keymap.ts'
+import { editText, textInput } from '../../ui/textInput.ts'
+import type { Choice } from './choices.ts'
+import { type Filled, listed } from './formState.ts'
+
+/** One field of a form under the keys: text that is edited, one of several choices, or a set of them. */
+export function pressField(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
+  const { field } = filled
+  if (field.kind === 'list' && choices.length > 0) return pressSet(filled, choices, key)
+  if (choices.length === 0 || isOther(filled, choices)) {
+    const input = editText(filled.input, key)
+    return input && { ...filled, input }
+  }
+  if (field.from === 'iso' && (key === 'backspace' || (key !== 'space' && typedBy(key) !== undefined)))
+    return { ...filled, input: textInput(typedBy(key)) }
+  return pressChoice(filled, choices, key)
+}
+
+/** A path may be one that nobody has found yet: it is then a text like any other. */
+export function isOther({ field, input }: Filled, choices: readonly Choice[]): boolean {
+  return field.from === 'iso' && input.text !== '' && !choices.some(({ value }) => value === input.text)
+}
+
+/** Arrows go from one to the next; letters go to the one whose name they are. */
+function pressChoice(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
+  const { field } = filled
+  const options = field.required ? choices : [{ value: '', label: '' }, ...choices]
+  const at = options.findIndex(({ value }) => value === filled.input.text)
+  const pick = (index: number, sought = ''): Filled => ({
+    ...filled,
+    sought,
+    input: textInput(options[(index + options.length) % options.length]!.value),
+  })
+  if (key === 'right' || key === 'space') return pick(at + 1)
+  if (key === 'left') return pick(at <= 0 ? options.length - 1 : at - 1)
+  if (key === 'backspace' || key === 'delete') return field.required ? undefined : pick(0)
+  const typed = typedBy(key)?.toLowerCase()
+  if (typed === undefined) return undefined
+  const longer = `${filled.sought ?? ''}${typed}`
+  const found = seek(options, longer, Math.max(at, 0))
+  if (found !== undefined) return pick(found, longer)
+  const next = seek(options, typed, at + 1)
+  return next === undefined ? undefined : pick(next, typed)
+}
+
+/** The first from there on, around the end, whose label begins with it; else the first that has it anywhere. */
+function seek(options: readonly Choice[], text: string, from: number): number | undefined {
+  const order = [...options.keys()].map((index) => (from + index) % options.length)
+  const label = (index: number) => options[index]!.label.toLowerCase()
+  return order.find((index) => label(index).startsWith(text)) ?? order.find((index) => label(index).includes(text))
+}
+
+/** A list of known things: arrows choose one, the space bar takes it in or out. */
+function pressSet(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
+  const at = Math.min(filled.at, choices.length - 1)
+  if (key === 'right') return { ...filled, at: (at + 1) % choices.length }
+  if (key === 'left') return { ...filled, at: (at + choices.length - 1) % choices.length }
+  if (key !== 'space') return undefined
+  const taken = new Set(listed(filled.input.text))
+  const value = choices[at]!.value
+  if (!taken.delete(value)) taken.add(value)
+  return { ...filled, input: textInput([...taken].join(', ')) }
+}

@@ -1,0 +1,51 @@
+import { formatSpan } from '../../lib/age.ts'
+import { wrapCells } from '../../lib/text.ts'
+import type { Subject } from '../../model/job.ts'
+import { type Line, line, span } from '../../ui/line.ts'
+import type { Desk } from '../app/context.ts'
+import type { KeyRow } from '../screen.ts'
+import { jobSign, percent } from '../words.ts'
+import { refusalOf } from './actions.ts'
+
+/** What a pane says of anything that jobs are about: the last of them, and what cannot be done with it now and why. */
+
+export function lastJobs(desk: Desk, id: string): Line[] {
+  const jobs: Line[] = []
+  for (const job of desk.view().jobs()) {
+    if (job.subject.id !== id) continue
+    const sign = jobSign(job)
+    const title = desk.engine.operations.get(job.operation)?.title ?? job.operation
+    const took =
+      job.startedAt && job.finishedAt
+        ? ` ${formatSpan(job.finishedAt - job.startedAt)}`
+        : job.state === 'running'
+          ? ` ${percent(job.progress)}`
+          : ''
+    jobs.push(
+      line(
+        `  ${String(job.number).padStart(4)} ${title.padEnd(12)} `,
+        span(`${sign.glyph} ${sign.word}`, sign.tone),
+        took,
+      ),
+    )
+    if (jobs.length === 3) break
+  }
+  return jobs.length === 0 ? [] : [[], line(span(' Last jobs', 'strong')), ...jobs]
+}
+
+export function notNow(desk: Desk, subject: Subject, keys: readonly KeyRow[], width: number): Line[] {
+  const lines: Line[] = []
+  for (const row of keys) {
+    if (row.operation === undefined || !desk.engine.operations.has(row.operation)) continue
+    if (row.fresh || row.operation === 'vm.adopt') continue
+    const refusal = ({ key, operation }: KeyRow) =>
+      operation && key === row.key ? refusalOf(desk, operation, [subject]) : undefined
+    const reason = refusal(row)
+    const other = keys.some((twin) => twin !== row && twin.key === row.key && refusal(twin) === undefined)
+    if (reason === undefined || other) continue
+    const [first = '', ...rest] = wrapCells(reason, width - 17)
+    lines.push(line('  ', span(row.key, 'accent'), ` ${row.title.padEnd(10)} `, span(first, 'dim')))
+    for (const part of rest) lines.push(line(span(`               ${part}`, 'dim')))
+  }
+  return lines.length === 0 ? [] : [[], line(span(' Not now', 'strong')), ...lines]
+}

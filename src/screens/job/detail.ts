@@ -1,0 +1,172 @@
+import type { JobDetail } from '../../engine/store/view.ts'
+import { formatSpan, formatTime } from '../../lib/age.ts'
+import { getOrMake } from '../../lib/getOrMake.ts'
+import { wrapCells } from '../../lib/text.ts'
+import { toPengxError } from '../../model/error.ts'
+import { type CommandRecord, isOver, type Job, type StepEvent } from '../../model/job.ts'
+import { bar } from '../../ui/graph.ts'
+import { type Line, line, type Span, span, spread } from '../../ui/line.ts'
+import type { Tone } from '../../ui/look.ts'
+import type { Desk } from '../app/context.ts'
+import { isAtWork } from '../app/context.ts'
+import { jobSign, percent } from '../words.ts'
+
+/** A job opened: its steps as the journal has them, and every command it ran with its output. */
+
+interface Loaded {
+  readonly row: Job
+  readonly at: number
+  readonly detail?: JobDetail
+  readonly problem?: string
+}
+
+const loaded = new WeakMap<Desk, Map<string, Loaded>>()
+const loading = new WeakMap<Desk, Set<string>>()
+/** The journal of a running job is read again at most this often. */
+const AGAIN_MS = 400
+
+/** What is known of a job's inside; reads it from the store when there is news and draws again when it is there. */
+export function detailOf(desk: Desk, job: Job): Loaded | undefined {
+  const known = getOrMake(loaded, desk, () => new Map())
+  const busy = getOrMake(loading, desk, () => new Set())
+  const have = known.get(job.id)
+  const stale = have === undefined || (have.row !== job && (!isAtWork(job) || performance.now() - have.at > AGAIN_MS))
+  if (stale && !busy.has(job.id)) {
+    busy.add(job.id)
+    void read(desk, job, known, busy)
+  }
+  return have
+}
+
+async function read(desk: Desk, job: Job, known: Map<string, Loaded>, busy: Set<string>): Promise<void> {
+  const at = performance.now()
+  try {
+    known.set(job.id, { row: job, at, detail: await desk.engine.jobDetail(job.id) })
+  } catch (error) {
+    known.set(job.id, { row: job, at, problem: toPengxError(error).message })
+  }
+  busy.delete(job.id)
+  desk.repaint()
+}
+
+interface StepState {
+  readonly glyph: string
+  readonly tone: Tone
+  readonly tookMs?: number
+  readonly message?: string
+}
+
+function stepState(events: readonly StepEvent[], index: number, now: number, atWork: boolean): StepState {
+  const own = events.filter(({ step }) => step === index)
+  const last = own.at(-1)
+  if (last === undefined) return { glyph: '·', tone: 'dim' }
+  const started = own.find(({ kind }) => kind === 'started')?.at ?? last.at
+  const tookMs = last.kind === 'started' ? (atWork ? now - started : undefined) : last.at - started
+  const took = tookMs === undefined ? {} : { tookMs }
+  const message = last.message === undefined ? {} : { message: last.message }
+  switch (last.kind) {
+    case 'started':
+      return { glyph: '▶', tone: 'busy', ...took, ...message }
+    case 'succeeded':
+      return { glyph: '✓', tone: 'ok', ...took, ...message }
+    case 'undoStarted':
+      return { glyph: '↩', tone: 'busy', ...took, ...message }
+    case 'undone':
+      return { glyph: '↩', tone: 'warn', ...took, ...message }
+    case 'failed':
+    case 'undoFailed':
+      return { glyph: '✗', tone: 'bad', ...took, ...message }
+  }
+}
+
+/** Steps with their state, the progress of the one at work, locks, and what cancelling means. */
+export function stepLines(desk: Desk, job: Job, width: number): Line[] {
+  const have = detailOf(desk, job)
+  const lines: Line[] = []
+  if (have?.problem) return [line(span(` ${have.problem}`, 'bad'))]
+  if (have?.detail === undefined) return [line(span(' reading the journal …', 'dim'))]
+  const { steps, events, locks } = have.detail
+  for (const [index, step] of steps.entries()) {
+    const state = stepState(events, index, desk.now(), isAtWork(job))
+    const took = state.tookMs === undefined ? '' : formatSpan(state.tookMs)
+    const pivot: Span[] = step.pivot ? [span('  ◆ pivot', 'warn')] : []
+    const left = line(' ', span(state.glyph, state.tone), ` ${index + 1} ${step.name}`, ...pivot)
+    lines.push(spread(left, line(span(took ? `  ${took} ` : '', 'dim')), width))
+    if (state.glyph === '▶' && index === job.stepIndex && job.progress > 0 && isAtWork(job)) {
+      lines.push(
+        line(
+          '     ',
+          span(bar(job.progress, Math.max(Math.min(width - 14, 24), 5)), 'busy'),
+          ` ${percent(job.progress)}`,
+        ),
+      )
+      if (job.step !== step.name) lines.push(...indented(job.step, width, 'plain'))
+    }
+    if (state.message) lines.push(...indented(state.message, width, state.tone))
+  }
+  if (job.message)
+    lines.push([], ...wrapCells(job.message, width - 2).map((text) => line(span(` ${text}`, jobSign(job).tone))))
+  if (locks.length > 0 && !isOver(job.state))
+    lines.push([], ...wrapCells(`locks  ${locks.join('  ')}`, width - 2).map((text) => line(span(` ${text}`, 'dim'))))
+  return [...lines, ...meaning(job, steps, width)]
+}
+
+function indented(text: string, width: number, tone: Tone): Line[] {
+  return wrapCells(text, width - 7).map((part) => line(span(`     ${part}`, tone)))
+}
+
+function meaning(job: Job, steps: JobDetail['steps'], width: number): Line[] {
+  const say = (text: string): Line[] => [[], ...wrapCells(text, width - 2).map((part) => line(span(` ${part}`, 'dim')))]
+  if (job.state === 'stuck') return say('stuck: u tries again what failed, K keeps things as they are and closes it')
+  if (!isAtWork(job)) return []
+  const pivot = steps.findIndex(({ pivot: is }) => is)
+  if (pivot < 0) return say('X cancels: what was done is undone')
+  if (job.stepIndex > pivot) return say('past ◆: it only goes forward, X is refused')
+  return say('X cancels: what was done is undone. After ◆ the job only goes forward and X is refused')
+}
+
+export interface LogOptions {
+  readonly withOutput: boolean
+  readonly wrap: boolean
+  readonly width: number
+  /** Those that a filter leaves. */
+  readonly shown: readonly CommandRecord[]
+}
+
+/** Commands with their output, oldest first. */
+export function commandLines(desk: Desk, job: Job, { withOutput, wrap, width, shown }: LogOptions): Line[] {
+  const detail = detailOf(desk, job)?.detail
+  if (detail === undefined) return []
+  const lines: Line[] = []
+  const push = (indent: string, text: string, tone: Tone) => {
+    const parts = wrap ? wrapCells(text, width - indent.length - 1) : [text]
+    for (const part of parts) lines.push(line(indent, span(part, tone)))
+  }
+  for (const { at, host, line: command, tookMs, exit, output } of shown) {
+    push(` ${formatTime(at)} `, `${host} $ ${command}`, 'plain')
+    if (withOutput) for (const text of output.trimEnd().split('\n')) if (text !== '') push('          ', text, 'dim')
+    if (exit === undefined) lines.push(line('          ', span('▶ runs', 'busy')))
+    else
+      lines.push(
+        line(
+          '          ',
+          span(exit === 0 ? '✓ 0' : `✗ ${exit}`, exit === 0 ? 'ok' : 'bad'),
+          span(tookMs === undefined ? '' : `  ${formatSpan(tookMs)}`, 'dim'),
+        ),
+      )
+  }
+  if (detail.commands.length === 0) lines.push(line(span(' no command yet', 'dim')))
+  else if (lines.length === 0) lines.push(line(span(' no command holds that   esc clears the filter', 'dim')))
+  return lines
+}
+
+/** The commands and their output as plain text, for copying. */
+export function commandText(desk: Desk, job: Job): string {
+  const detail = detailOf(desk, job)?.detail
+  return (detail?.commands ?? [])
+    .map(
+      ({ at, host, line: command, exit, output }) =>
+        `${formatTime(at)} ${host} $ ${command}\n${output.trimEnd()}\n→ ${exit ?? 'runs'}\n`,
+    )
+    .join('')
+}

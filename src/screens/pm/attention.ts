@@ -1,0 +1,148 @@
+import type { View } from '../../engine/store/view.ts'
+import { formatAge } from '../../lib/age.ts'
+import { formatGib, formatMib } from '../../lib/bytes.ts'
+import { type Line, line, span } from '../../ui/line.ts'
+import type { Tone } from '../../ui/look.ts'
+import type { Desk } from '../app/context.ts'
+import type { Stop } from '../app/state.ts'
+import { FULL, memoryShare, percent } from '../words.ts'
+
+/** Something that a person should see: what it is about, why, and where it opens. */
+export interface Attention {
+  /** The same trouble has the same id, so it stays acknowledged; another trouble of the same thing has another. */
+  readonly id: string
+  readonly glyph: string
+  readonly tone: Tone
+  readonly about: string
+  readonly text: string
+  readonly pm?: string
+  readonly job?: string
+  readonly opens: Stop
+}
+
+/** All there is, worst first, without what was acknowledged. */
+export function attentionOf(desk: Desk): readonly Attention[] {
+  const view = desk.view()
+  const now = desk.now()
+  const { acknowledged } = desk.state()
+  const all = [...stuckJobs(view), ...machines(view, now), ...spaces(view), ...vmTroubles(view), ...failedJobs(view)]
+  return all.filter(({ id }) => !acknowledged.has(id)).sort((a, b) => rankOf(a) - rankOf(b))
+}
+
+/** Broken, then close to it, then what was undone and is over. */
+function rankOf({ glyph }: Attention): number {
+  return { '✗': 0, '▲': 1 }[glyph] ?? 2
+}
+
+function machines(view: View, now: number): Attention[] {
+  const items: Attention[] = []
+  for (const pm of view.pms()) {
+    const base = { about: pm.name, pm: pm.uuid, opens: { screen: 'perf', id: pm.uuid } as const }
+    if (pm.seen.reach === 'down') {
+      const why = pm.seen.problem ?? 'it does not answer'
+      const text = `unreachable for ${formatAge(now - pm.seen.since)}: ${why}`
+      items.push({ ...base, id: `down ${pm.uuid} ${pm.seen.since}`, glyph: '✗', tone: 'bad', text })
+    }
+    const share = memoryShare(pm)
+    if (pm.seen.reach === 'up' && share !== undefined && share >= FULL) {
+      const text = `memory ${percent(share)}: ${formatGib(pm.seen.freeMib!)} GiB free`
+      items.push({ ...base, id: `memory ${pm.uuid}`, glyph: '▲', tone: 'warn', text })
+    }
+    for (const stray of pm.seen.strays ?? []) {
+      const text = `domain ${stray.domid} ${stray.name} (${stray.state}) belongs to no VM`
+      items.push({ ...base, id: `stray ${pm.uuid} ${stray.domid}`, glyph: '▲', tone: 'warn', text })
+    }
+  }
+  return items
+}
+
+function spaces(view: View): Attention[] {
+  return view.storlinks().flatMap((storlink): Attention[] => {
+    if (storlink.sizeMib === 0 || 1 - storlink.freeMib / storlink.sizeMib < FULL) return []
+    const share = percent(1 - storlink.freeMib / storlink.sizeMib)
+    const pm = view.getPm(storlink.pm)?.name ?? '?'
+    const text = `storlink ${storlink.id} (${storlink.level}, ${pm}) ${share} full: ${formatMib(storlink.freeMib)} free`
+    return [
+      {
+        id: `space ${storlink.id}`,
+        glyph: '▲',
+        tone: 'warn',
+        about: storlink.name,
+        text,
+        opens: { screen: 'storage', id: String(storlink.id) },
+      },
+    ]
+  })
+}
+
+const troublesOf = new WeakMap<object, readonly Attention[]>()
+
+/** Looked for once for each state of the list: there may be 10,000 of them. */
+function vmTroubles(view: View): readonly Attention[] {
+  const vms = view.vms()
+  const known = troublesOf.get(vms)
+  if (known !== undefined) return known
+  const items: Attention[] = []
+  for (const vm of vms) {
+    const base = { about: vm.name, pm: vm.pm, opens: { screen: 'vm', id: vm.uuid } as const }
+    if (vm.seen.state === 'crashed') {
+      items.push({
+        ...base,
+        id: `crashed ${vm.uuid} ${vm.seen.since}`,
+        glyph: '✗',
+        tone: 'bad',
+        text: 'crashed; its domain is still there',
+      })
+    }
+    if (vm.origin === 'found') continue
+    for (const drift of vm.seen.drift) {
+      items.push({ ...base, id: `drift ${vm.uuid} ${drift}`, glyph: '▲', tone: 'warn', text: drift })
+    }
+  }
+  troublesOf.set(vms, items)
+  return items
+}
+
+function stuckJobs(view: View): Attention[] {
+  return view
+    .jobs()
+    .filter((job) => job.state === 'stuck')
+    .map((job) => ({
+      id: `stuck ${job.id} ${job.message}`,
+      glyph: '✗',
+      tone: 'bad',
+      about: `job ${job.number}`,
+      text: `stuck: ${job.operation} of ${job.subject.name}: ${job.message}`,
+      job: job.id,
+      opens: { screen: 'job', id: job.id },
+    }))
+}
+
+function failedJobs(view: View): Attention[] {
+  return view
+    .jobs()
+    .filter((job) => job.state === 'undone' && !job.acknowledged)
+    .slice(0, 50)
+    .map((job) => ({
+      id: `undone ${job.id}`,
+      glyph: '↩',
+      tone: 'bad',
+      about: `job ${job.number}`,
+      text: `${job.operation} of ${job.subject.name} undone: ${job.message}`,
+      job: job.id,
+      opens: { screen: 'job', id: job.id },
+    }))
+}
+
+export function attentionLine(item: Attention): Line {
+  return line(span(item.glyph, item.tone), ' ', span(item.about.padEnd(8), 'strong'), ` ${item.text}`)
+}
+
+/** Seen: a job's failure for good, the rest for this session. */
+export function acknowledge(desk: Desk, items: readonly Attention[]): void {
+  if (items.length === 0) return
+  desk.set({ acknowledged: new Set([...desk.state().acknowledged, ...items.map(({ id }) => id)]) })
+  for (const { job } of items) {
+    if (job !== undefined) desk.attempt(() => desk.engine.acknowledge(job))
+  }
+}

@@ -1,0 +1,60 @@
+import { Box, Text, useApp, useInput, usePaste } from 'ink'
+import { memo, useEffect, useState, useSyncExternalStore } from 'react'
+import { createKeyReader, textKeys } from '../../ui/keymap.ts'
+import type { StandIns } from '../../ui/standIns.ts'
+import type { Desk } from '../app/context.ts'
+import type { ScreenStore } from '../app/state.ts'
+import { Spoken } from '../speech/Spoken.tsx'
+import type { Speaker } from '../speech/speaker.ts'
+import { press } from './press.ts'
+
+/**
+ * The frame on the terminal. What stands in it is worked out elsewhere, line by line; here each line is one Text that
+ * is drawn again only when it differs (and holds its stand-in: ui/standIns.ts), and there is one ear for keys.
+ */
+export function App({
+  desk,
+  standIns,
+  lend,
+  speaker,
+}: {
+  desk: Desk
+  standIns: Pick<StandIns, 'of'>
+  lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
+  /** Says in words what is else drawn. */
+  speaker?: Speaker
+}) {
+  const { suspendTerminal } = useApp()
+  const [read] = useState(() => createKeyReader())
+  useEffect(() => lend((work) => suspendTerminal(work)), [lend, suspendTerminal])
+  useInput((input, key) => {
+    for (const name of read(input, key)) press(desk, name)
+    speaker?.moved()
+  })
+  usePaste((text) => {
+    for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') press(desk, name)
+    speaker?.moved()
+  })
+  const size = useSyncExternalStore(desk.store.subscribe, () => desk.store.getState().size)
+  if (speaker) return <Spoken store={desk.store} />
+  return (
+    <Box height={size.rows} flexDirection="column">
+      {Array.from({ length: size.rows }, (_, index) => (
+        <FrameLine key={index} store={desk.store} standIns={standIns} index={index} />
+      ))}
+    </Box>
+  )
+}
+
+const FrameLine = memo(function FrameLine({
+  store,
+  standIns,
+  index,
+}: {
+  store: ScreenStore
+  standIns: Pick<StandIns, 'of'>
+  index: number
+}) {
+  const text = useSyncExternalStore(store.subscribe, () => store.getState().lines[index] ?? '')
+  return <Text>{standIns.of(index, text)}</Text>
+})

@@ -1,0 +1,171 @@
+import type { Desk } from '../app/context.ts'
+import { setList, sortBeside, turnSort } from '../app/list.ts'
+import { listOf } from '../app/state.ts'
+import { suspend } from '../app/terminal.ts'
+import { screenOf, screens } from '../catalog.ts'
+import type { KeyRow } from '../screen.ts'
+import { MOVING } from './keyRows.ts'
+import { openColumns, openCopy } from './menus.ts'
+import { openActions, openHelp, openPalette } from './palette.ts'
+import { openQuit } from './quit.ts'
+
+/** The keys that mean the same on every screen. */
+
+const noList = (desk: Desk) => (screenOf(desk).list?.(desk) === undefined ? 'there is no list here' : undefined)
+
+function toggleFreeze(desk: Desk) {
+  const { frozenAt } = desk.state()
+  desk.set({ frozenAt: frozenAt === undefined ? desk.now() : undefined })
+  desk.say(frozenAt === undefined ? 'frozen: f goes on' : 'live again', 'busy')
+}
+
+function toggleMouse(desk: Desk) {
+  const mouse = !desk.state().mouse
+  desk.set({ mouse })
+  desk.options.listenToMouse?.(mouse)
+  desk.say(mouse ? 'mouse on: shift selects text, ctrl-o is off again' : 'mouse off', 'busy')
+}
+
+/** One step back: out of the pane, out of a range, marks, the filter, the screen. */
+export function stepBack(desk: Desk) {
+  const state = desk.state()
+  const list = screenOf(desk).list?.(desk)
+  const listState = list && listOf(state, list.name)
+  if (state.focus !== 'list') return desk.set({ focus: 'list' })
+  if (list && listState?.range) return setList(desk, list, { range: undefined })
+  if (list && listState && listState.marks.size > 0) return setList(desk, list, { marks: new Set() })
+  if (list && listState && listState.filter !== '') return setList(desk, list, { filter: '' })
+  desk.back()
+}
+
+function nextPart(desk: Desk, by: number) {
+  const parts = screenOf(desk).parts?.(desk) ?? ['list']
+  const at = parts.indexOf(desk.state().focus)
+  desk.set({ focus: parts[(at + by + parts.length) % parts.length]! })
+}
+
+export const EVERYWHERE: readonly KeyRow[] = [
+  {
+    key: ':',
+    title: 'go',
+    help: 'places, things, actions: one list to type in',
+    act: (desk) => openPalette(desk, EVERYWHERE),
+  },
+  {
+    key: '/',
+    title: 'filter',
+    help: 'words, a|b, !not, key:value, /re/; esc clears',
+    refuse: noList,
+    act: (desk) => desk.set({ filtering: true, focus: 'list' }),
+  },
+  {
+    key: '?',
+    title: 'help',
+    help: 'every key here, and why it does nothing now',
+    act: (desk) => openHelp(desk, EVERYWHERE),
+  },
+  {
+    key: 'x',
+    title: 'all actions',
+    help: 'every action on what is chosen, with its plan',
+    act: (desk) => openActions(desk),
+  },
+  {
+    key: 'y',
+    title: 'copy',
+    help: 'the id of what is chosen; the screen says where it went',
+    act: (desk) => openCopy(desk, true),
+  },
+  { key: 'Y', title: 'copy …', help: 'a menu of what can be copied', act: (desk) => openCopy(desk, false) },
+  {
+    key: 'r',
+    title: 'look now',
+    help: 'looks at the machines at once',
+    act: (desk) => {
+      desk.say('looking …', 'busy')
+      desk.attempt(async () => {
+        await desk.engine.look()
+        desk.say('looked', 'ok')
+      })
+    },
+  },
+  { key: 'f', title: 'freeze', help: 'stops the picture; nothing else stops', act: toggleFreeze },
+  {
+    key: '<',
+    title: 'sort by the column before',
+    refuse: noList,
+    act: (desk) => sortBeside(desk, screenOf(desk).list!(desk)!, -1),
+  },
+  {
+    key: '>',
+    title: 'sort by the column after',
+    refuse: noList,
+    act: (desk) => sortBeside(desk, screenOf(desk).list!(desk)!, 1),
+  },
+  { key: 'O', title: 'turn the order', refuse: noList, act: (desk) => turnSort(desk, screenOf(desk).list!(desk)!) },
+  {
+    key: 'w',
+    title: 'wide',
+    help: 'more columns; a list takes the room of the pane beside it',
+    refuse: noList,
+    act: (desk) => {
+      const list = screenOf(desk).list!(desk)!
+      desk.set({ focus: 'list' })
+      setList(desk, list, { wide: !listOf(desk.state(), list.name).wide })
+    },
+  },
+  { key: 'W', title: 'choose columns', refuse: noList, act: (desk) => openColumns(desk, screenOf(desk).list!(desk)!) },
+  { key: 'tab', title: 'next pane', act: (desk) => nextPart(desk, 1) },
+  { key: 'shift-tab', title: 'pane before', act: (desk) => nextPart(desk, -1) },
+  { key: 'esc', title: 'back', help: 'one step: pane, range, marks, filter, screen', act: stepBack },
+  { key: 'q', title: 'quit', help: 'asks while jobs run', act: (desk) => openQuit(desk) },
+  {
+    key: 'ctrl-o',
+    title: 'mouse',
+    help: 'on or off: click, double click, wheel, titles of columns; while it is on, shift selects text',
+    refuse: (desk) => (desk.options.listenToMouse ? undefined : 'there is nothing here to click at'),
+    act: toggleMouse,
+  },
+  { key: 'ctrl-z', title: 'suspend', help: 'to the shell; fg comes back', act: (desk) => suspend(desk) },
+]
+
+/** docs/KEYS.md, from the rows themselves. */
+export function formatKeys(): string {
+  const table = (rows: readonly (readonly [string, string])[]) => [
+    '| key | what it does |',
+    '|---|---|',
+    ...rows.map(([key, text]) => `| \`${key}\` | ${text.replaceAll('|', '\\|')} |`),
+  ]
+  const described = (rows: readonly KeyRow[]) =>
+    rows.map((row): [string, string] => [row.key, row.help ? `${row.title}: ${row.help}` : row.title])
+  const places = screens.filter(({ digit }) => digit !== undefined)
+  const parts = [
+    '# Keys',
+    '',
+    'Made from the key rows of the screens; `bun run golden` writes it again. `?` shows the same in the program.',
+    '',
+    '## Everywhere',
+    '',
+    ...table([...places.map(({ digit, title }): [string, string] => [digit!, title]), ...described(EVERYWHERE)]),
+    '',
+    '## Moving and marking',
+    '',
+    ...table(MOVING),
+    '',
+    '## In dialogs',
+    '',
+    ...table([
+      ['y n', 'allow what disrupts, or not'],
+      ['m ctrl-l', 'show the commands of the plan'],
+      ['tab', 'next button or field'],
+      ['ctrl-s ↵', 'send a form'],
+      ['ctrl-p', 'the plan of what a form would do'],
+      ['esc', 'leave, and nothing is done'],
+    ]),
+  ]
+  for (const screen of screens) {
+    if (screen.keys.length === 0) continue
+    parts.push('', `## ${screen.title}`, '', ...table(described(screen.keys)))
+  }
+  return `${parts.join('\n')}\n`
+}

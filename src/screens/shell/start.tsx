@@ -1,0 +1,133 @@
+import { render } from 'ink'
+import type { Engine } from '../../engine/engine.ts'
+import { type GraphStyle, lookOf } from '../../ui/look.ts'
+import { mouseSequence, withoutClicks } from '../../ui/mouseInput.ts'
+import { createStandIns } from '../../ui/standIns.ts'
+import { createDesk, type Desk } from '../app/context.ts'
+import { createSpeaker, type Speaker } from '../speech/speaker.ts'
+import { HEARD } from '../speech/speech.ts'
+import { App } from './App.tsx'
+import { aliasesOf } from './aliases.ts'
+import { type CopyWays, copyText } from './clipboard.ts'
+import { paint } from './frame.ts'
+import { formatKept, type Kept, parseKept } from './kept.ts'
+import { pressMouse } from './mouse.ts'
+import { askHostKey } from './quit.ts'
+
+export interface StartOptions {
+  readonly siteName?: string
+  /** Marks the site in the header and makes every question one level stricter. */
+  readonly production?: boolean
+  readonly ascii?: boolean
+  readonly graph?: GraphStyle
+  /** False: nothing is bold for a moment because it has just changed. */
+  readonly motion?: boolean
+  /** Words in place of frames, for those who hear them: no alternate screen, nothing that changes by itself. */
+  readonly screenReader?: boolean
+  readonly stdin?: NodeJS.ReadStream
+  readonly stdout?: NodeJS.WriteStream
+  readonly environment?: Readonly<Record<string, string | undefined>>
+  readonly now?: () => number
+  /** Called with how to give the terminal back, for whoever prints a last line after a crash. */
+  readonly onMounted?: (restore: () => void) => void
+  /** Keys of one's own, by operation or by what a key is called in help. */
+  readonly keys?: Readonly<Record<string, readonly string[]>>
+  /** Besides the terminal itself. */
+  readonly copyWays?: CopyWays
+  /** Where it is kept how lists are sorted and what they show. */
+  readonly kept?: Kept
+  /** Writes whole frames and not differences: for tests. */
+  readonly wholeFrames?: boolean
+  /** Asked to end by something other than a key. */
+  readonly signal?: AbortSignal
+}
+
+/** Shows the screens until a person leaves them. */
+export async function startScreens(engine: Engine, options: StartOptions = {}): Promise<void> {
+  const stdout = options.stdout ?? process.stdout
+  const environment = options.environment ?? process.env
+  const spoken = options.screenReader ?? false
+  const sizeOf = () => (spoken ? HEARD : { columns: stdout.columns || 80, rows: stdout.rows || 24 })
+  let suspend: ((work: () => Promise<void>) => Promise<void>) | undefined
+
+  const listenToMouse = (on: boolean) => void stdout.write(mouseSequence(on))
+  const desk: Desk = createDesk(
+    engine,
+    {
+      siteName: options.siteName ?? '',
+      production: options.production ?? false,
+      look: lookOf(environment, options.ascii ?? false, options.graph),
+      motion: options.motion ?? true,
+      now: options.now ?? Date.now,
+      aliases: aliasesOf(options.keys ?? {}),
+      ...(spoken ? {} : { listenToMouse }),
+      copy: (text) => copyText(text, (sequence) => stdout.write(sequence), environment, options.copyWays),
+    },
+    sizeOf(),
+    {
+      paint: spoken ? () => speaker?.news() : paint,
+      handOver: async (work) => {
+        const { mouse } = desk.state()
+        if (mouse) listenToMouse(false)
+        await suspend?.(work)
+        if (mouse) listenToMouse(true)
+        resize()
+      },
+      leave: () => instance.unmount(),
+    },
+  )
+  const lend = (lent: typeof suspend) => {
+    suspend = lent
+  }
+  const standIns = createStandIns(stdout)
+  const resize = () => {
+    standIns.forget()
+    desk.set({ size: sizeOf() })
+  }
+
+  const speaker = spoken ? createSpeaker(desk) : undefined
+
+  desk.store.setState({ lists: parseKept(options.kept?.read()) })
+  if (speaker) greet(desk, speaker)
+  else paint(desk)
+  // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
+  if (stdout.isTTY) stdout.write('\r')
+  const instance = render(<App desk={desk} standIns={standIns} lend={lend} {...(speaker ? { speaker } : {})} />, {
+    stdout: spoken ? stdout : standIns.stdout,
+    stdin: withoutClicks(options.stdin ?? process.stdin, (click) => pressMouse(desk, click)),
+    alternateScreen: options.wholeFrames !== true && !spoken,
+    isScreenReaderEnabled: spoken,
+    debug: options.wholeFrames === true,
+    incrementalRendering: true,
+    maxFps: 15,
+    exitOnCtrlC: false,
+    patchConsole: false,
+    interactive: stdout.isTTY === true,
+  })
+  stdout.on('resize', resize)
+  options.onMounted?.(() => {
+    if (desk.state().mouse) listenToMouse(false)
+    instance.unmount()
+  })
+  options.signal?.addEventListener('abort', () => instance.unmount())
+  engine.setHostKeyPrompt((question) => askHostKey(desk, question))
+  try {
+    await instance.waitUntilExit()
+  } finally {
+    if (desk.state().mouse) listenToMouse(false)
+    engine.setHostKeyPrompt(undefined)
+    options.kept?.write(formatKept(desk.state().lists))
+    stdout.off('resize', resize)
+    desk.dispose()
+    instance.cleanup()
+  }
+}
+
+function greet(desk: Desk, speaker: Speaker): void {
+  const { siteName, production } = desk.options
+  const site = siteName === '' ? '' : `, site ${siteName}${production ? ', production' : ''}`
+  const readOnly = desk.engine.readOnly ? ', read-only' : ''
+  const keys = 'j and k move, enter opens, x lists actions, colon goes anywhere, question mark lists keys, q quits.'
+  desk.store.setState({ said: [`pengx${site}${readOnly}. ${keys}`] })
+  speaker.moved()
+}

@@ -1,0 +1,251 @@
+import { formatMib } from '../../lib/bytes.ts'
+import { getOrMake } from '../../lib/getOrMake.ts'
+import { naturalKey } from '../../lib/text.ts'
+import type { Storlink } from '../../model/storlink.ts'
+import { isUpkeep } from '../../model/template.ts'
+import { bar } from '../../ui/graph.ts'
+import { beside, type Line, line, span } from '../../ui/line.ts'
+import { facts, panel } from '../../ui/panel.ts'
+import type { Desk } from '../app/context.ts'
+import { chosenRows, cursorRow, drawList, type ListDef, listTitle, setList } from '../app/list.ts'
+import { drawScrolled, pressScroll } from '../app/scroll.ts'
+import type { KeyRow, Screen } from '../screen.ts'
+import { hasPane } from '../vm/vms.ts'
+import { count, percent, shareTone } from '../words.ts'
+
+/** Storlinks: the places where disks lie, how full they are, and what lies on them. */
+
+const pmName = (storlink: Storlink, desk: Desk) => desk.view().getPm(storlink.pm)?.name ?? '?'
+const usedShare = (storlink: Storlink) => (storlink.sizeMib > 0 ? 1 - storlink.freeMib / storlink.sizeMib : undefined)
+
+interface OnIt {
+  /** The VM or template that it is of. */
+  readonly of: string
+  readonly vdev: string
+  readonly sizeMib: number | undefined
+  readonly path: string
+}
+
+const disksBy = new WeakMap<object, Map<object, Map<number, OnIt[]>>>()
+
+/** Disks by storlink, gathered once for each state of the lists of VMs and templates. */
+function disksOn(desk: Desk, id: number): readonly OnIt[] {
+  const vms = desk.view().vms()
+  const templates = desk.view().templates()
+  const byTemplates = getOrMake(disksBy, vms, () => new Map<object, Map<number, OnIt[]>>())
+  const byId = getOrMake(byTemplates, templates, () => {
+    const gathered = new Map<number, OnIt[]>()
+    for (const vm of vms) {
+      // While a template is looked after, its disks are its VM's too.
+      if (isUpkeep(vm)) continue
+      for (const { storlink, vdev, sizeMib, path } of vm.disks) {
+        if (storlink !== undefined) getOrMake(gathered, storlink, () => []).push({ of: vm.name, vdev, sizeMib, path })
+      }
+    }
+    for (const { name, disks } of templates) {
+      for (const { storlink, sizeMib, path } of disks) {
+        getOrMake(gathered, storlink, () => []).push({ of: `template ${name}`, vdev: '', sizeMib, path })
+      }
+    }
+    return gathered
+  })
+  return byId.get(id) ?? []
+}
+
+const storlinkList: ListDef<Storlink> = {
+  name: 'storage',
+  sort: { column: 'id', down: false },
+  empty: 'no storlink yet: n makes one, and then VMs can have disks',
+  columns: [
+    { name: 'id', title: 'ID', width: 4, kind: 'number', cell: ({ id }) => String(id), sort: ({ id }) => id },
+    {
+      name: 'name',
+      title: 'NAME',
+      width: 12,
+      grow: 24,
+      kind: 'text',
+      cell: ({ name }) => name,
+      sort: ({ name }) => naturalKey(name),
+    },
+    {
+      name: 'pm',
+      title: 'PM',
+      width: 8,
+      kind: 'text',
+      cell: pmName,
+      sort: (storlink, desk) => naturalKey(pmName(storlink, desk)),
+    },
+    { name: 'type', title: 'TYPE', width: 4, kind: 'text', cell: ({ type }) => type, sort: ({ type }) => type },
+    {
+      name: 'level',
+      title: 'LEVEL',
+      width: 5,
+      kind: 'text',
+      drop: 4,
+      cell: ({ level }) => level,
+      sort: ({ level }) => level,
+    },
+    {
+      name: 'size',
+      title: 'SIZE',
+      width: 9,
+      kind: 'size',
+      cell: ({ sizeMib }) => (sizeMib ? formatMib(sizeMib) : '–'),
+      sort: ({ sizeMib }) => sizeMib,
+    },
+    {
+      name: 'free',
+      title: 'FREE',
+      width: 9,
+      kind: 'size',
+      cell: ({ sizeMib, freeMib }) => (sizeMib ? formatMib(freeMib) : '–'),
+      sort: ({ freeMib }) => freeMib,
+    },
+    {
+      name: 'used',
+      title: 'USED',
+      width: 5,
+      kind: 'number',
+      cell: (storlink) => {
+        const share = usedShare(storlink)
+        return share === undefined ? '–' : span(percent(share), shareTone(share))
+      },
+      sort: usedShare,
+    },
+    {
+      name: 'bar',
+      title: '',
+      width: 10,
+      kind: 'text',
+      drop: 6,
+      cell: (storlink) => {
+        const share = usedShare(storlink)
+        return share === undefined ? '··········' : span(bar(share, 10), shareTone(share))
+      },
+    },
+    {
+      name: 'disks',
+      title: 'DISKS',
+      width: 6,
+      kind: 'number',
+      drop: 3,
+      cell: ({ id }, desk) => String(disksOn(desk, id).length),
+      sort: ({ id }, desk) => disksOn(desk, id).length,
+      live: true,
+    },
+    {
+      name: 'shared',
+      title: 'SHARED',
+      width: 6,
+      kind: 'text',
+      drop: 5,
+      cell: ({ shared }) => (shared ? 'yes' : span('no', 'dim')),
+      sort: ({ shared }) => String(shared),
+    },
+    {
+      name: 'link',
+      title: 'LINK',
+      width: 12,
+      grow: 40,
+      kind: 'text',
+      drop: 2,
+      cell: ({ link }) => link,
+      sort: ({ link }) => link,
+    },
+    {
+      name: 'desc',
+      title: 'NOTE',
+      width: 14,
+      grow: 40,
+      kind: 'text',
+      wide: true,
+      drop: 7,
+      cell: ({ desc }) => desc,
+      sort: ({ desc }) => desc,
+    },
+  ],
+  rows: (desk) => desk.view().storlinks(),
+  id: ({ id }) => String(id),
+  subject: ({ id, name }) => ({ kind: 'storlink', id: String(id), name }),
+  words: (storlink, desk) =>
+    `${storlink.id} ${storlink.name} ${storlink.link} ${storlink.type} ${storlink.level} ${storlink.desc} ${pmName(storlink, desk)}`,
+  filters: {
+    name: ({ name }) => name,
+    pm: pmName,
+    type: ({ type }) => type,
+    level: ({ level }) => level,
+    link: ({ link }) => link,
+  },
+  copies: ({ id, link, name }) => [
+    ['link', link],
+    ['id', String(id)],
+    ['name', name],
+  ],
+}
+
+const chosen = (desk: Desk) => cursorRow(desk, storlinkList)
+
+const keys: readonly KeyRow[] = [
+  { key: 'n', title: 'new', operation: 'storlink.create', fresh: true },
+  { key: 'e', title: 'edit', operation: 'storlink.update' },
+  { key: 'D', title: 'delete', operation: 'storlink.delete' },
+]
+
+function paneLines(desk: Desk, storlink: Storlink): Line[] {
+  const share = usedShare(storlink)
+  const disks = disksOn(desk, storlink.id)
+  const lines = facts([
+    ['link', storlink.link],
+    ['PM', `${pmName(storlink, desk)}${storlink.shared ? ', and others see it too' : ''}`],
+    ['type', `${storlink.type}, level ${storlink.level}`],
+    ['free', storlink.sizeMib ? `${formatMib(storlink.freeMib)} of ${formatMib(storlink.sizeMib)}` : 'not known'],
+    share === undefined ? undefined : ['used', span(`${bar(share, 20)} ${percent(share)}`, shareTone(share))],
+    storlink.desc ? ['note', storlink.desc] : undefined,
+  ])
+  lines.push([], line(span(` ${count(disks.length, 'disk')} on it`, 'strong')))
+  for (const { of, vdev, sizeMib } of disks.slice(0, 200)) {
+    lines.push(line(`  ${vdev.padEnd(5)} ${(sizeMib === undefined ? '?' : formatMib(sizeMib)).padEnd(9)} ${of}`))
+  }
+  return lines
+}
+
+export const storageScreen: Screen = {
+  name: 'storage',
+  title: 'Storage',
+  also: 'storlinks disks',
+  digit: '5',
+  list: () => storlinkList,
+  keys,
+  parts: () => ['list', 'pane'],
+  heading: (desk) => [span(' Storage › Storlinks', 'strong'), ...listTitle(desk, storlinkList)],
+  subjects: (desk) => chosenRows(desk, storlinkList).map((storlink) => storlinkList.subject!(storlink)),
+  press: (desk, key) => desk.state().focus === 'pane' && pressScroll(desk, 'storage.pane', key),
+  draw(desk, width, height) {
+    const wanted = desk.stop().id
+    if (wanted !== undefined && desk.state().choices['storage.at'] !== wanted) {
+      setList(desk, storlinkList, { cursor: wanted })
+      desk.choose('storage.at', wanted)
+    }
+    const storlink = chosen(desk)
+    const focused = desk.state().focus === 'list'
+    const content = storlink ? paneLines(desk, storlink) : []
+    const title = storlink ? `${storlink.id} ${storlink.name}` : ''
+    if (hasPane(desk, 'storage')) {
+      const paneWidth = Math.min(Math.max(Math.floor(width * 0.33), 40), 64)
+      const list = panel(drawList(desk, storlinkList, width - paneWidth - 2, height - 2), width - paneWidth, height, {
+        focused,
+      })
+      return beside(
+        list,
+        width - paneWidth,
+        drawScrolled(desk, 'storage.pane', content, paneWidth, height, { title, focused: !focused }),
+        paneWidth,
+      )
+    }
+    const listHeight = Math.max(Math.floor(height / 2), 6)
+    return [
+      ...panel(drawList(desk, storlinkList, width - 2, listHeight - 2), width, listHeight, { focused }),
+      ...drawScrolled(desk, 'storage.pane', content, width, height - listHeight, { title, focused: !focused }),
+    ]
+  },
+}

@@ -1,0 +1,60 @@
+import type { Vm } from '../../model/vm.ts'
+import type { Desk } from '../app/context.ts'
+import { openTerminal } from '../app/terminal.ts'
+import type { KeyRow } from '../screen.ts'
+
+/** What can be asked of VMs by one key, the same in the list and on the screen of one VM. */
+export function vmKeys(chosen: (desk: Desk) => Vm | undefined): readonly KeyRow[] {
+  const noVm = (desk: Desk) => (chosen(desk) === undefined ? 'there is no VM here' : undefined)
+  return [
+    { key: 's', title: 'start', operation: 'vm.start' },
+    { key: 'd', title: 'shut down', operation: 'vm.shutdown' },
+    { key: 'P', title: 'power off', operation: 'vm.poweroff' },
+    { key: 'z', title: 'pause', operation: 'vm.suspend' },
+    { key: 'z', title: 'resume', operation: 'vm.resume' },
+    { key: 'b', title: 'reboot', operation: 'vm.reboot' },
+    { key: 'R', title: 'reset', operation: 'vm.reset', quiet: true },
+    { key: 'n', title: 'snapshot', operation: 'snapshot.create' },
+    {
+      key: 't',
+      title: 'snapshots',
+      help: 'their tree, and where the VM is in it',
+      refuse: noVm,
+      quiet: true,
+      act(desk) {
+        const { uuid: id } = chosen(desk)!
+        desk.choose('vm.tab', 'snapshots')
+        if (desk.stop().screen !== 'vm') desk.go({ screen: 'vm', id })
+      },
+    },
+    {
+      key: 'c',
+      title: 'console',
+      help: 'the guest’s own console; the way out is told first',
+      refuse: (desk) => noVm(desk) ?? (chosen(desk)!.seen.domid === undefined ? 'it does not run' : undefined),
+      act: (desk) => openTerminal(desk, { console: chosen(desk)!.uuid }, `console of ${chosen(desk)!.name}`),
+    },
+    {
+      key: 'S',
+      title: 'shell on its PM',
+      refuse: noVm,
+      quiet: true,
+      act: (desk) => {
+        const { pm } = chosen(desk)!
+        openTerminal(desk, { shell: pm }, `shell on ${desk.view().getPm(pm)?.name ?? pm}`)
+      },
+    },
+    {
+      key: 'A',
+      title: 'adopt',
+      help: 'takes a found VM under care; its file is left as it is',
+      operation: 'vm.adopt',
+      refuse: (desk) => noVm(desk) ?? (chosen(desk)!.origin === 'found' ? undefined : 'it is under care already'),
+    },
+    { key: 'e', title: 'edit', help: 'its name and notes', operation: 'vm.edit', quiet: true },
+    { key: 'E', title: 'resize', help: 'its VCPUs and memory', operation: 'vm.resize', quiet: true },
+    { key: 'T', title: 'make a template', operation: 'template.create', quiet: true },
+    { key: 'M', title: 'migrate', help: 'to another PM that sees its disks', operation: 'vm.migrate', quiet: true },
+    { key: 'D', title: 'delete', operation: 'vm.delete' },
+  ]
+}

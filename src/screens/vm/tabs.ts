@@ -1,0 +1,198 @@
+import { formatMoment, formatSpan } from '../../lib/age.ts'
+import { formatMib } from '../../lib/bytes.ts'
+import { getOrMake } from '../../lib/getOrMake.ts'
+import { naturalKey } from '../../lib/text.ts'
+import type { Disk } from '../../model/disk.ts'
+import type { Job } from '../../model/job.ts'
+import type { Nic } from '../../model/nic.ts'
+import type { Vm } from '../../model/vm.ts'
+import { span } from '../../ui/line.ts'
+import type { Desk } from '../app/context.ts'
+import type { ListDef } from '../app/list.ts'
+import { jobSign, signSpan } from '../words.ts'
+
+/** The lists on the screen of one VM: its disks, its interfaces, its jobs. */
+
+/** The VM that the path names. */
+export const vmOf = (desk: Desk): Vm | undefined => desk.view().getVm(desk.stop().id ?? '')
+
+export const diskList: ListDef<Disk> = {
+  name: 'vm.disks',
+  sort: { column: 'vdev', down: false },
+  empty: 'no disk',
+  columns: [
+    { name: 'vdev', title: 'DISK', width: 6, kind: 'text', cell: (disk) => disk.vdev, sort: (disk) => disk.vdev },
+    {
+      name: 'size',
+      title: 'SIZE',
+      width: 10,
+      kind: 'size',
+      cell: (disk) => (disk.sizeMib === undefined ? '?' : formatMib(disk.sizeMib)),
+      sort: (disk) => disk.sizeMib,
+    },
+    {
+      name: 'format',
+      title: 'FORMAT',
+      width: 6,
+      kind: 'text',
+      cell: (disk) => disk.format,
+      sort: (disk) => disk.format,
+    },
+    {
+      name: 'storlink',
+      title: 'STORLINK',
+      width: 14,
+      kind: 'text',
+      cell: (disk, desk) =>
+        disk.storlink === undefined
+          ? span('where it lay', 'dim')
+          : `${disk.storlink} ${desk.view().getStorlink(disk.storlink)?.name ?? ''}`,
+      sort: (disk) => disk.storlink,
+    },
+    {
+      name: 'owned',
+      title: 'ON DELETE',
+      width: 9,
+      kind: 'text',
+      drop: 2,
+      cell: (disk) => (disk.owned ? 'removed' : span('kept', 'dim')),
+      sort: (disk) => String(disk.owned),
+    },
+    {
+      name: 'mode',
+      title: 'MODE',
+      width: 10,
+      kind: 'text',
+      drop: 3,
+      cell: (disk) => (disk.readOnly ? 'read-only' : 'read-write'),
+      sort: (disk) => String(disk.readOnly),
+    },
+    {
+      name: 'path',
+      title: 'PATH',
+      width: 20,
+      grow: 90,
+      kind: 'text',
+      drop: 4,
+      cell: (disk) => disk.path,
+      sort: (disk) => disk.path,
+    },
+    { name: 'uuid', title: 'UUID', width: 36, kind: 'text', wide: true, drop: 5, cell: (disk) => disk.uuid },
+  ],
+  rows: (desk) => vmOf(desk)?.disks ?? [],
+  id: (disk) => disk.uuid,
+  words: (disk) => `${disk.vdev} ${disk.format} ${disk.path} ${disk.uuid}`,
+  filters: {},
+  copies: (disk) => [
+    ['path', disk.path],
+    ['uuid', disk.uuid],
+  ],
+}
+
+export const nicList: ListDef<Nic> = {
+  name: 'vm.nics',
+  sort: { column: 'name', down: false },
+  empty: 'no interface',
+  columns: [
+    {
+      name: 'name',
+      title: 'INTERFACE',
+      width: 11,
+      kind: 'text',
+      cell: (nic) => nic.name,
+      sort: (nic) => naturalKey(nic.name),
+    },
+    { name: 'mac', title: 'MAC', width: 17, kind: 'text', cell: (nic) => nic.mac, sort: (nic) => nic.mac },
+    { name: 'bridge', title: 'BRIDGE', width: 12, kind: 'text', cell: (nic) => nic.bridge, sort: (nic) => nic.bridge },
+    {
+      name: 'ip',
+      title: 'ADDRESS',
+      width: 15,
+      grow: 39,
+      kind: 'text',
+      cell: (nic) => nic.ip || '–',
+      sort: (nic) => naturalKey(nic.ip),
+    },
+    {
+      name: 'model',
+      title: 'MODEL',
+      width: 10,
+      kind: 'text',
+      drop: 1,
+      cell: (nic) => nic.model ?? '–',
+      sort: (nic) => nic.model,
+    },
+  ],
+  rows: (desk) => vmOf(desk)?.nics ?? [],
+  id: (nic) => nic.mac,
+  words: (nic) => `${nic.name} ${nic.mac} ${nic.bridge} ${nic.ip}`,
+  filters: {},
+  copies: (nic) => [
+    ['MAC', nic.mac],
+    ['address', nic.ip],
+  ],
+}
+
+const jobsOf = new WeakMap<object, Map<string, readonly Job[]>>()
+
+/** The VM's jobs, the same array until the list of jobs changes. */
+function jobsFor(desk: Desk): readonly Job[] {
+  const all = desk.view().jobs()
+  const id = desk.stop().id ?? ''
+  const byId = getOrMake(jobsOf, all, () => new Map())
+  return getOrMake(byId, id, () => all.filter((job) => job.subject.id === id))
+}
+
+export const vmJobList: ListDef<Job> = {
+  name: 'vm.jobs',
+  sort: { column: 'number', down: true },
+  empty: 'no job yet',
+  columns: [
+    {
+      name: 'number',
+      title: 'JOB',
+      width: 5,
+      kind: 'number',
+      cell: (job) => String(job.number),
+      sort: (job) => job.number,
+    },
+    {
+      name: 'what',
+      title: 'WHAT',
+      width: 16,
+      grow: 24,
+      kind: 'text',
+      cell: (job) => job.operation,
+      sort: (job) => job.operation,
+    },
+    {
+      name: 'state',
+      title: 'STATE',
+      width: 13,
+      kind: 'text',
+      cell: (job) => signSpan(jobSign(job)),
+      sort: (job) => job.state,
+    },
+    {
+      name: 'started',
+      title: 'STARTED',
+      width: 11,
+      kind: 'age',
+      cell: (job, desk) => formatMoment(job.startedAt ?? job.createdAt, desk.now()),
+      sort: (job) => job.createdAt,
+    },
+    {
+      name: 'took',
+      title: 'TOOK',
+      width: 7,
+      kind: 'age',
+      cell: (job) => (job.startedAt && job.finishedAt ? formatSpan(job.finishedAt - job.startedAt) : '–'),
+    },
+    { name: 'message', title: 'MESSAGE', width: 10, grow: 90, kind: 'text', drop: 1, cell: (job) => job.message },
+  ],
+  rows: jobsFor,
+  id: (job) => job.id,
+  words: (job) => `${job.number} ${job.operation} ${job.state} ${job.message}`,
+  filters: {},
+  copies: (job) => [['job', String(job.number)]],
+}
