@@ -106,7 +106,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const { view } = store
   const site =
     config.sim ??
-    (config.demo ? (await import('./sim/site.ts')).createSimSite({ ...config.demo, joined: true, clock }) : undefined)
+    (config.demo ? (await import('../sim/site.ts')).createSimSite({ ...config.demo, joined: true, clock }) : undefined)
   const commandListeners = new Set<Parameters<Engine['onCommand']>[0]>()
   let askHostKey: ((question: HostKeyQuestion) => Promise<boolean>) | undefined
   const hosts = createHosts({

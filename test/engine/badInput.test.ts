@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
-import type { Fault } from '../../src/engine/sim/faults.ts'
 import type { Job } from '../../src/model/job.ts'
+import type { Fault } from '../../src/sim/stage/faults.ts'
 import { adoptRunning, refusalOf } from '../support/acts.ts'
 import { openWorld, pictureOf, type World } from '../support/world.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Fault } from '../../src/engine/sim/faults.ts'
+import type { Fault } from '../../src/sim/stage/faults.ts'
 import { act, startVm } from '../support/acts.ts'
 import { type SimServer, serveSim, storlinkXml } from './simServer.ts'
 

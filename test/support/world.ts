@@ -1,9 +1,9 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { createEngine, type Engine, type EngineConfig } from '../../src/engine/engine.ts'
-import { createSimSite } from '../../src/engine/sim/site.ts'
-import type { SiteState } from '../../src/engine/sim/state.ts'
 import type { Json } from '../../src/model/json.ts'
 import type { Vm } from '../../src/model/vm.ts'
+import type { SiteState } from '../../src/sim/machine/state.ts'
+import { createSimSite } from '../../src/sim/site.ts'
 import { createSkippingClock } from './skippingClock.ts'
 
 /** An engine on a small simulated site: what tests of operations act on, and how they see what became of it. */

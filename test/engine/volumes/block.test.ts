@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import type { Host } from '../../../src/engine/host/host.ts'
-import { findNode } from '../../../src/engine/sim/files.ts'
-import { createSimSite } from '../../../src/engine/sim/site.ts'
 import { blockVolumes } from '../../../src/engine/volumes/block.ts'
 import type { Storlink } from '../../../src/model/storlink.ts'
+import { findNode } from '../../../src/sim/machine/files.ts'
+import { createSimSite } from '../../../src/sim/site.ts'
 import { volumeSuite } from '../../contract/volumeDriver.ts'
 import { ask, type VolumeSite } from '../../contract/volumeSite.ts'
 

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
-import { findNode, setAllocated } from '../../../src/engine/sim/files.ts'
-import { createSimSite } from '../../../src/engine/sim/site.ts'
 import { fileVolumes } from '../../../src/engine/volumes/file.ts'
 import type { Storlink } from '../../../src/model/storlink.ts'
+import { findNode, setAllocated } from '../../../src/sim/machine/files.ts'
+import { createSimSite } from '../../../src/sim/site.ts'
 import { volumeSuite } from '../../contract/volumeDriver.ts'
 import { ask } from '../../contract/volumeSite.ts'
 

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Host } from '../../../src/engine/host/host.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
-import { createSimSite } from '../../../src/engine/sim/site.ts'
 import { fileVolumes } from '../../../src/engine/volumes/file.ts'
 import type { Image } from '../../../src/engine/volumes/volumeDriver.ts'
+import { createSimSite } from '../../../src/sim/site.ts'
 import { ask, write } from '../../contract/volumeSite.ts'
 
 /** The last of an image's tables are written when it is closed, and qemu-img does not say with its exit that it could not. */

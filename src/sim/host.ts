@@ -1,0 +1,208 @@
+/** A simulated PM as a Host: commands go to its programs, with faults in their way. */
+import type { Duplex } from 'node:stream'
+import { markPart } from '../engine/host/batch.ts'
+import { cancelledCommand, missingProgram } from '../engine/host/bounded.ts'
+import type { Command, Host } from '../engine/host/host.ts'
+import { END_SCRIPT_NAME } from '../engine/host/lost.ts'
+import { PengxError } from '../model/error.ts'
+import { remove, settle } from './machine/guests.ts'
+import { EMPTY_INPUT, type Io, LOST, start } from './machine/process.ts'
+import type { Call, SimWorld } from './machine/program.ts'
+import type { PmState } from './machine/state.ts'
+import { hasProgram, runProgram } from './programs/table.ts'
+import { carrierTag } from './programs/xl/migrate.ts'
+import { findDomain } from './programs/xl/words.ts'
+import { connectQmp } from './qmp/monitor.ts'
+import type { FaultEffect, FaultTable } from './stage/faults.ts'
+
+export interface SimHostParts {
+  readonly world: SimWorld
+  readonly pm: PmState
+  readonly faults: FaultTable
+}
+
+interface RunningCommand {
+  readonly pid: number
+  readonly tag: string
+  readonly command: Command
+  kill(): void
+}
+
+/** A real machine works beside a screen; a simulated one lets it have its turn between two of many programs. */
+const LONGEST_TURN_MS = 10
+
+/** Tagged commands at work, by machine: several hosts may be open to one. */
+const runningOn = new WeakMap<PmState, Set<RunningCommand>>()
+
+let nextPid = 2000
+
+function commandsOn(pm: PmState): Set<RunningCommand> {
+  const running = runningOn.get(pm) ?? new Set()
+  runningOn.set(pm, running)
+  return running
+}
+
+function isEndScript(command: Command): boolean {
+  return command.argv[0] === 'sh' && command.argv[3] === END_SCRIPT_NAME
+}
+
+export function createSimHost({ world, pm, faults }: SimHostParts): Host {
+  const running = commandsOn(pm)
+  const refuseReach = () => {
+    if (world.clock.now() < (pm.unreachableUntil ?? 0))
+      throw new PengxError('unreachable', `cannot reach ${pm.name}: no route to host`)
+  }
+  const unreachable = (ms: number) => {
+    pm.unreachableUntil = world.clock.now() + ms
+    world.save()
+  }
+
+  /** One command or one part of a batch. */
+  const perform = async (command: Command, io: Io): Promise<number> => {
+    const effect = faults.meet(pm.name, command.argv, command.effect)
+    const call = createCall(world, pm, command, io)
+    return effect === undefined ? await runProgram(call) : await suffer(effect, call, command, unreachable)
+  }
+
+  const performParts = async (command: Command, parts: readonly Command[], io: Io): Promise<number> => {
+    let since = performance.now()
+    for (const part of parts) {
+      if (performance.now() - since > LONGEST_TURN_MS) {
+        await new Promise((resolve) => setImmediate(resolve))
+        since = performance.now()
+      }
+      const said = { stdout: '', stderr: '' }
+      const exit = await perform(part, {
+        ...io,
+        ...(part.stdin === undefined ? EMPTY_INPUT : {}),
+        out: (text) => {
+          said.stdout += text
+        },
+        err: (text) => {
+          said.stderr += text
+        },
+      })
+      const marked = markPart({ exit, ...said })
+      io.out(marked.stdout)
+      io.err(marked.stderr)
+      if (command.stopOnFailure && !(part.okExits ?? [0]).includes(exit)) return exit
+    }
+    return 0
+  }
+
+  /** The script that ends what outlived its channel (host/lost.ts), by the tags that this machine knows. */
+  const endTagged = async (command: Command, io: Io): Promise<number> => {
+    const prefix = command.argv[4] ?? ''
+    for (const entry of [...running]) {
+      if (entry.tag !== prefix && !entry.tag.startsWith(`${prefix}.`)) continue
+      entry.kill()
+      io.out(`ended ${entry.pid} ${entry.tag}\t${entry.command.argv[0]}\n`)
+    }
+    return 0
+  }
+
+  return {
+    name: pm.name,
+    async open(command, signal) {
+      if (signal?.aborted) throw cancelledCommand(pm.name, command, signal.reason)
+      refuseReach()
+      settle(world, pm)
+      if (isEndScript(command)) return start(pm, world, command, signal, (io) => endTagged(command, io)).process
+      if (command.parts === undefined && !hasProgram(command.argv[0])) throw missingProgram(pm.name, command)
+      const started = start(pm, world, command, signal, async (io) => {
+        if (command.parts === undefined || command.pty) return await perform(command, io)
+        return await performParts(command, command.parts, io)
+      })
+      const tag = command.tag ?? carrierTag(command.argv)
+      if (tag !== undefined) {
+        const entry = { pid: nextPid++, tag, command, kill: started.kill }
+        running.add(entry)
+        void started.process.exited.catch(() => undefined).then(() => running.delete(entry))
+      }
+      return started.process
+    },
+    async connect(socketPath, signal): Promise<Duplex> {
+      if (signal?.aborted) throw new PengxError('cancelled', `connecting to ${socketPath} on ${pm.name} was cancelled`)
+      refuseReach()
+      settle(world, pm)
+      return connectQmp(world, pm, socketPath)
+    },
+    async close() {},
+  }
+}
+
+function createCall(world: SimWorld, pm: PmState, command: Command, io: Io): Call {
+  const call: Call = {
+    world,
+    pm,
+    argv: command.argv,
+    ...(command.pty ? { pty: { ...command.pty } } : {}),
+    stdin: io.stdin,
+    read: io.read,
+    out: io.out,
+    err: io.err,
+    signal: io.signal,
+    now: () => world.clock.now(),
+    run: (argv, there) => runProgram({ ...call, argv, ...(there ? { pm: there } : {}) }),
+    async pass(ms) {
+      const until = world.clock.now() + ms * world.pace
+      while (world.clock.now() < until) await world.clock.sleep(until - world.clock.now(), io.signal)
+      io.signal.throwIfAborted()
+      settle(world, pm)
+    },
+  }
+  return call
+}
+
+async function suffer(
+  effect: FaultEffect,
+  call: Call,
+  command: Command,
+  unreachable: (ms: number) => void,
+): Promise<number> {
+  switch (effect.kind) {
+    case 'failBefore':
+      call.out(effect.stdout ?? '')
+      call.err(effect.stderr ?? `${command.argv[0]}: simulated failure\n`)
+      return effect.exit ?? 1
+    case 'failAfter': {
+      await runProgram(call)
+      call.err(effect.stderr ?? `${command.argv[0]}: simulated failure\n`)
+      return effect.exit ?? 1
+    }
+    case 'lie':
+      call.out(effect.stdout ?? '')
+      return 0
+    case 'vanish': {
+      const before = new Set(call.pm.domains)
+      const exit = await runProgram(call)
+      const named = command.argv.map((word) => findDomain(call.pm, word)).find((domain) => domain !== undefined)
+      const victim = call.pm.domains.find((domain) => !before.has(domain)) ?? named
+      if (victim) remove(call.pm, victim)
+      call.world.save()
+      return exit
+    }
+    case 'lostBefore':
+      throw LOST
+    case 'lostAfter':
+      await runProgram(call)
+      throw LOST
+    case 'unreachable':
+      unreachable(effect.ms)
+      throw LOST
+    case 'slow': {
+      const until = call.now() + effect.ms
+      while (call.now() < until) await call.world.clock.sleep(until - call.now(), call.signal)
+      return await runProgram(call)
+    }
+    case 'hang':
+      return await new Promise<number>(() => undefined)
+    case 'dieBefore':
+      process.kill(process.pid, 'SIGKILL')
+      return 137
+    case 'dieAfter':
+      await runProgram(call)
+      process.kill(process.pid, 'SIGKILL')
+      return 137
+  }
+}

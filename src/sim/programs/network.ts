@@ -1,0 +1,112 @@
+/** `ip` and `bridge`, as JSON and as text. */
+
+import type { Program } from '../machine/program.ts'
+import { allNets, type NetSeen } from '../machine/pseudo.ts'
+
+export const ip: Program = (call) => {
+  const words = call.argv.slice(1).filter((word) => !word.startsWith('-'))
+  const options = call.argv.slice(1).filter((word) => word.startsWith('-'))
+  const json = options.some((option) => /^-(j|json)/.test(option))
+  const what = words[0] ?? ''
+  const isAddress = 'address'.startsWith(what) && what !== ''
+  if (!isAddress && !'link'.startsWith(what)) {
+    call.err(`Object "${what}" is unknown, try "ip help".\n`)
+    return 1
+  }
+  const device = words.includes('dev') ? words[words.indexOf('dev') + 1] : undefined
+  const type = words.includes('type') ? words[words.indexOf('type') + 1] : undefined
+  const master = words.includes('master') ? words[words.indexOf('master') + 1] : undefined
+  const all = allNets(call.pm)
+  if (device !== undefined && !all.some((net) => net.name === device)) {
+    call.err(`Device "${device}" does not exist.\n`)
+    return 1
+  }
+  const nets = all.filter(
+    (net) =>
+      (device === undefined || net.name === device) &&
+      (type === undefined || net.kind === type) &&
+      (master === undefined || net.master === master),
+  )
+  const values = nets.map((net) =>
+    value(
+      net,
+      all.indexOf(net) + 1,
+      isAddress,
+      options.some((o) => /^-d/.test(o)),
+    ),
+  )
+  if (json) call.out(`${JSON.stringify(values)}\n`)
+  else {
+    for (const one of values) {
+      call.out(`${one.ifindex}: ${one.ifname}: <${one.flags.join(',')}> mtu ${one.mtu} state ${one.operstate}\n`)
+      call.out(`    link/${one.link_type} ${one.address} brd ${one.broadcast}\n`)
+      for (const address of one.addr_info ?? [])
+        call.out(`    inet ${address.local}/${address.prefixlen} scope ${address.scope} ${address.label}\n`)
+    }
+  }
+  return 0
+}
+
+function value(net: NetSeen, index: number, addresses: boolean, detailed: boolean) {
+  const [local, prefix] = net.ip?.split('/') ?? []
+  const loopback = net.kind === 'loopback'
+  const kind = net.kind === 'bridge' ? { linkinfo: { info_kind: 'bridge' } } : {}
+  const port = net.master ? { linkinfo: { info_slave_kind: 'bridge' } } : {}
+  return {
+    ifindex: index,
+    ifname: net.name,
+    flags: loopback ? ['LOOPBACK', 'UP', 'LOWER_UP'] : ['BROADCAST', 'MULTICAST', 'UP', 'LOWER_UP'],
+    mtu: loopback ? 65536 : 1500,
+    qdisc: loopback ? 'noqueue' : 'mq',
+    ...(net.master ? { master: net.master } : {}),
+    operstate: loopback ? 'UNKNOWN' : 'UP',
+    group: 'default',
+    txqlen: 1000,
+    link_type: loopback ? 'loopback' : 'ether',
+    address: net.mac,
+    broadcast: loopback ? '00:00:00:00:00:00' : 'ff:ff:ff:ff:ff:ff',
+    ...(detailed ? { ...kind, ...port } : {}),
+    ...(addresses
+      ? {
+          addr_info:
+            local === undefined
+              ? []
+              : [
+                  {
+                    family: 'inet',
+                    local,
+                    prefixlen: Number(prefix),
+                    scope: loopback ? 'host' : 'global',
+                    label: net.name,
+                    valid_life_time: 4294967295,
+                    preferred_life_time: 4294967295,
+                  },
+                ],
+        }
+      : {}),
+  }
+}
+
+export const bridge: Program = (call) => {
+  const json = call.argv.some((word) => /^-j/.test(word))
+  const all = allNets(call.pm)
+  const ports = all.flatMap((net, index) => (net.master ? [{ net, index: index + 1 }] : []))
+  if (json) {
+    const values = ports.map(({ net, index }) => ({
+      ifindex: index,
+      ifname: net.name,
+      flags: ['BROADCAST', 'MULTICAST', 'UP', 'LOWER_UP'],
+      mtu: 1500,
+      master: net.master,
+      state: 'forwarding',
+      priority: 32,
+      cost: 2,
+    }))
+    call.out(`${JSON.stringify(values)}\n`)
+  } else
+    for (const { net, index } of ports)
+      call.out(
+        `${index}: ${net.name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 master ${net.master} state forwarding priority 32 cost 2 \n`,
+      )
+  return 0
+}

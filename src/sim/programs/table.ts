@@ -1,0 +1,132 @@
+/** Which programs a simulated PM has. */
+import { createHash } from 'node:crypto'
+import type { Call, Program } from '../machine/program.ts'
+import { cp, dd, install, ln, mv } from './files/copy.ts'
+import { df, find } from './files/find.ts'
+import { cat, head, readlink, readPath, tail } from './files/read.ts'
+import { ls, stat, test } from './files/stat.ts'
+import { chmod, fallocate, mkdir, rm, rmdir, tee, touch, truncate } from './files/write.ts'
+import { base64, printenv, sshKeygen } from './keys.ts'
+import { blkdiscard, lvchange, lvcreate, lvextend, lvm, lvremove, lvrename, lvresize } from './lvm.ts'
+import { lvs, pvs, vgs } from './lvmReport.ts'
+import { bridge, ip } from './network.ts'
+import { qemuImg } from './qemuImg/qemuImg.ts'
+import { ssh } from './ssh.ts'
+import { date, echo, hostname, kill, no, printf, quiet, sleep, uname, wrapper } from './system.ts'
+import { loginShell } from './terminal.ts'
+import { xenstoreExists, xenstoreList, xenstoreLs, xenstoreRead, xenstoreRm, xenstoreWrite } from './xenstore.ts'
+import { xentop } from './xentop.ts'
+import { xl } from './xl/xl.ts'
+
+const shell: Program = (call) => {
+  if (call.pty) return loginShell(call)
+  if (call.argv[3] === 'pengx-digest') return digest(call)
+  call.err('sh: scripts are not simulated\n')
+  return 2
+}
+
+/** The one script that is known here: the digest of a stretch of a file (volumes/copy.ts). */
+const digest: Program = (call) => {
+  const [path = '', skip, count] = call.argv.slice(4)
+  const read = readPath(call, path)
+  if ('problem' in read) call.err(`dd: failed to open '${path}': ${read.problem}\n`)
+  const text = 'text' in read ? read.text.slice(Number(skip), Number(skip) + Number(count)) : ''
+  call.out(`${createHash('sha256').update(text).digest('hex')}  -\n`)
+  return 0
+}
+
+/** A program of that name is there. */
+export function hasProgram(name: string): boolean {
+  return Object.hasOwn(PROGRAMS, name.split('/').at(-1)!)
+}
+
+const PROGRAMS: Record<string, Program> = {
+  xl,
+  xentop,
+  'xenstore-read': xenstoreRead,
+  'xenstore-ls': xenstoreLs,
+  'xenstore-list': xenstoreList,
+  'xenstore-exists': xenstoreExists,
+  'xenstore-write': xenstoreWrite,
+  'xenstore-rm': xenstoreRm,
+  'qemu-img': qemuImg,
+  cat,
+  head,
+  tail,
+  ls,
+  find,
+  stat,
+  test,
+  '[': test,
+  df,
+  readlink,
+  realpath: readlink,
+  tee,
+  cp,
+  dd,
+  mv,
+  rm,
+  mkdir,
+  rmdir,
+  ln,
+  install,
+  chmod,
+  touch,
+  truncate,
+  fallocate,
+  chown: quiet,
+  sync: quiet,
+  fsync: quiet,
+  true: quiet,
+  ':': quiet,
+  false: no,
+  hostname,
+  printenv,
+  base64,
+  ssh,
+  'ssh-keygen': sshKeygen,
+  uname,
+  date,
+  sleep,
+  echo,
+  printf,
+  kill,
+  pkill: no,
+  pgrep: no,
+  modprobe: quiet,
+  lvm,
+  lvs,
+  vgs,
+  pvs,
+  lvcreate,
+  lvremove,
+  lvresize,
+  lvextend,
+  lvreduce: lvresize,
+  lvrename,
+  lvchange,
+  blkdiscard,
+  ip,
+  bridge,
+  nice: wrapper('n', 0),
+  ionice: wrapper('cnt', 0),
+  nohup: wrapper('', 0),
+  setsid: wrapper('', 0),
+  env: wrapper('u', 0),
+  timeout: wrapper('ks', 1),
+  flock: wrapper('wE', 1),
+  stdbuf: wrapper('ioe', 0),
+  sh: shell,
+  bash: shell,
+}
+
+/** Runs a program by its name; one that is not there is what a shell says of it. */
+export async function runProgram(call: Call): Promise<number> {
+  const name = call.argv[0]!.split('/').at(-1)!
+  const program = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined
+  if (program === undefined) {
+    call.err(`sh: 1: ${call.argv[0]}: not found\n`)
+    return 127
+  }
+  return await program(call)
+}

@@ -1,0 +1,100 @@
+/**
+ * Layers under a simulated guest: `blockdev-snapshot-sync` moves its disk onto an overlay, `block-stream` copies into an
+ * image what it reads from those between it and another, and at its end changes the image's header.
+ */
+import { allocatedFor, freeBytes, mountOf, setAllocated } from '../machine/files.ts'
+import type { SimBlockJob } from '../machine/state.ts'
+import { type Image, imagesBelow, METADATA, openImage } from '../programs/qemuImg/images.ts'
+import { findBlock, openBlocks, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
+import { anonymous } from './nodes.ts'
+
+const MS_PER_GIB = 400
+
+interface SnapshotSync {
+  readonly 'node-name'?: string
+  readonly 'snapshot-file'?: string
+  readonly 'snapshot-node-name'?: string
+  readonly format?: string
+}
+
+/** What it would do, or why it cannot: a transaction asks all before it does any. */
+export function snapshotSync(call: QmpCall, data: SnapshotSync): { readonly apply: () => void } | { error: string } {
+  const name = data['node-name']
+  const block = findBlock(call, name)
+  if (block === undefined) return { error: `Cannot find device='' nor node-name='${String(name)}'` }
+  const path = data['snapshot-file'] ?? ''
+  const overlay = openImage(call.pm, path, data.format)
+  if (typeof overlay === 'string') return { error: `Could not open '${path}': ${overlay}` }
+  return {
+    apply: () => {
+      // A domain's configuration as libxl has it keeps the old path.
+      block.disk.livePath = overlay.path
+      block.disk.nodeName = data['snapshot-node-name'] ?? anonymous(`${overlay.path}/format`)
+    },
+  }
+}
+
+/** An image that QEMU has open under that name, at the top of a chain or within. */
+function imageNamed(call: QmpCall, name: unknown): Image | undefined {
+  for (const { disk, nodeName, path } of openBlocks(call)) {
+    const top = openImage(call.pm, path, disk.livePath === undefined ? disk.format : 'qcow2')
+    if (typeof top === 'string') continue
+    if (nodeName === name) return top
+    const inner = imagesBelow(call.pm, top).below.find((image) => anonymous(`${image.path}/format`) === name)
+    if (inner) return inner
+  }
+  return undefined
+}
+
+const blockStream: QmpCommand = (call) => {
+  const { pm, domain, args, world } = call
+  const id = String(args['job-id'])
+  const top = imageNamed(call, args.device)
+  if (top === undefined) return qmpError(`Cannot find device='' nor node-name='${String(args.device)}'`)
+  const baseNode = args['base-node']
+  const base = baseNode === undefined ? undefined : imageNamed(call, baseNode)
+  if (baseNode !== undefined && base === undefined)
+    return qmpError(`Cannot find device='' nor node-name='${String(baseNode)}'`)
+  if (domain.blockJobs?.some((job) => job.id === id)) return qmpError(`Job ID '${id}' already in use`)
+  const { below } = imagesBelow(pm, top)
+  const end = below.findIndex((image) => image.path === base?.path)
+  if (base !== undefined && end < 0)
+    return qmpError(`Node '${String(baseNode)}' is not a backing image of '${String(args.device)}'`)
+  const bytes = (end < 0 ? below : below.slice(0, end)).reduce(
+    (sum, image) => sum + Math.max(0, image.node.allocated - METADATA),
+    0,
+  )
+  const now = world.clock.now()
+  const job: SimBlockJob = {
+    id,
+    type: 'stream',
+    target: top.path,
+    ...(base === undefined ? {} : { base: { path: base.path, format: base.header.format } }),
+    bytes,
+    virtualSize: top.header.virtualSize,
+    startedAt: now,
+    endsAt: now + (bytes / 1073741824) * MS_PER_GIB * world.pace,
+  }
+  domain.blockJobs = [...(domain.blockJobs ?? []), job]
+  world.save()
+  return { return: {} }
+}
+
+/** The bytes are there, then the header says what the image lies on. */
+export function concludeStream({ pm }: QmpCall, job: SimBlockJob): void {
+  const image = openImage(pm, job.target)
+  if (typeof image === 'string') {
+    job.error = image
+    return
+  }
+  const { node, header, path } = image
+  if (node.kind === 'file' && job.bytes > freeBytes(mountOf(pm, path))) {
+    job.error = 'No space left on device'
+    return
+  }
+  if (node.kind === 'file') setAllocated(pm, path, node, node.allocated + allocatedFor(job.bytes))
+  const { backing: _backing, backingFormat: _format, ...rest } = header
+  node.image = job.base === undefined ? rest : { ...rest, backing: job.base.path, backingFormat: job.base.format }
+}
+
+export const QMP_LAYERS: Record<string, QmpCommand> = { 'block-stream': blockStream }

@@ -1,0 +1,111 @@
+/**
+ * What a simulated QEMU does for backups: bitmaps that note what is written, and volumes that it shows on a socket
+ * (NBD). The site has no bytes, so a bitmap only is there or is not, and what is shown is as large as the disk behind it.
+ */
+import { openForWrite, unlink } from '../machine/files.ts'
+import { findBlock, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
+
+type Check = { readonly apply: () => void } | { readonly error: string }
+
+export function addBitmap(call: QmpCall, data: Record<string, unknown>): Check {
+  const { domain } = call
+  const [node, name] = [String(data.node), String(data.name)]
+  if (findBlock(call, node) === undefined) return { error: `Cannot find device='${node}' nor node-name='${node}'` }
+  const bitmaps = domain.bitmaps ?? []
+  if (bitmaps.some((one) => one.node === node && one.name === name)) return { error: `Bitmap already exists: ${name}` }
+  return {
+    apply: () => {
+      domain.bitmaps = [...(domain.bitmaps ?? []), { node, name }]
+    },
+  }
+}
+
+/** What is wrong with the bitmap that a copy shall go by, where it goes by one. */
+export function lacksBitmap({ domain }: QmpCall, data: Record<string, unknown>): string | undefined {
+  if (data.sync !== 'bitmap') return undefined
+  const there = domain.bitmaps?.some((one) => one.node === data.device && one.name === data.bitmap)
+  return there ? undefined : `Bitmap '${String(data.bitmap)}' could not be found`
+}
+
+const removeBitmap: QmpCommand = ({ domain, args, world }) => {
+  const there = domain.bitmaps?.find((one) => one.node === args.node && one.name === args.name)
+  if (there === undefined) return qmpError(`Dirty bitmap '${String(args.name)}' not found`)
+  domain.bitmaps = domain.bitmaps?.filter((one) => one !== there)
+  world.save()
+  return { return: {} }
+}
+
+/** Of one node, as `query-named-block-nodes` tells them. */
+export function bitmapsOn({ domain }: QmpCall, node: string): Record<string, unknown> {
+  const own = (domain.bitmaps ?? []).filter((one) => one.node === node)
+  if (own.length === 0) return {}
+  const state = { recording: true, persistent: false, busy: false, granularity: 65536, count: 0 }
+  return { 'dirty-bitmaps': own.map(({ name }) => ({ ...state, name })) }
+}
+
+const serverStart: QmpCommand = ({ pm, domain, args, world }) => {
+  if (domain.nbd) return qmpError('NBD server already running')
+  const path = (args.addr as { data?: { path?: string } } | undefined)?.data?.path ?? ''
+  openForWrite(pm, path, world.clock.now())
+  domain.nbd = { socket: path, exports: [] }
+  world.save()
+  return { return: {} }
+}
+
+const serverStop: QmpCommand = ({ pm, domain, world }) => {
+  if (!domain.nbd) return qmpError('NBD server not running')
+  unlink(pm, domain.nbd.socket)
+  domain.nbd = undefined
+  world.save()
+  return { return: {} }
+}
+
+const exportAdd: QmpCommand = ({ domain, args, world }) => {
+  if (!domain.nbd) return qmpError('NBD server not running')
+  const [id, node, name] = [String(args.id), String(args['node-name']), String(args.name ?? args['node-name'])]
+  if (domain.nbd.exports.some((one) => one.id === id)) return qmpError(`Block export id '${id}' is already in use`)
+  if (!domain.addedNodes?.some((one) => one.name === node))
+    return qmpError(`Cannot find device='' nor node-name='${node}'`)
+  domain.nbd.exports.push({ id, node, name })
+  world.save()
+  return { return: {} }
+}
+
+const exportDel: QmpCommand = ({ domain, args, world }) => {
+  const there = domain.nbd?.exports.find((one) => one.id === args.id)
+  if (!domain.nbd || there === undefined) return qmpError(`Export '${String(args.id)}' is not found`)
+  domain.nbd.exports = domain.nbd.exports.filter((one) => one !== there)
+  world.save()
+  return { return: {} }
+}
+
+export const QMP_MOMENTS: Record<string, QmpCommand> = {
+  'block-dirty-bitmap-remove': removeBitmap,
+  'nbd-server-start': serverStart,
+  'nbd-server-stop': serverStop,
+  'block-export-add': exportAdd,
+  'block-export-del': exportDel,
+  'query-block-exports': ({ domain }) => ({
+    return: (domain.nbd?.exports ?? []).map(({ id, node }) => ({
+      'node-name': node,
+      'shutting-down': false,
+      type: 'nbd',
+      id,
+    })),
+  }),
+  'object-add': ({ domain, args, world }) => {
+    const id = String(args.id)
+    if (domain.objects?.includes(id))
+      return qmpError(`attempt to add duplicate property '${id}' to object (type 'container')`)
+    domain.objects = [...(domain.objects ?? []), id]
+    world.save()
+    return { return: {} }
+  },
+  'object-del': ({ domain, args, world }) => {
+    const id = String(args.id)
+    if (!domain.objects?.includes(id)) return qmpError(`object '${id}' not found`)
+    domain.objects = domain.objects.filter((one) => one !== id)
+    world.save()
+    return { return: {} }
+  },
+}
