@@ -1,4 +1,4 @@
-import type { Row } from './row.ts'
+import type { Row } from './routes/row.ts'
 import { saidName } from './views/form.ts'
 
 /** `docs/API.md`: the rows as a table, so that the page cannot say anything else than the server does. */
@@ -6,7 +6,7 @@ export function formatApiTable(rows: readonly Row[]): string {
   const done = rows.filter((row) => row.work.kind !== 'later').length
   return `# The HTTP interface
 
-Made from the route table (\`src/server/routes.ts\`); do not edit. ${done} of ${rows.length} rows answer in this version; the
+Made from the route table (\`src/server/routes/routes.ts\`); do not edit. ${done} of ${rows.length} rows answer in this version; the
 others are in the document and answer 501 (\`later\`).
 
 Every path answers at \`/\`, \`/v1/\`, \`/v2/\`, \`/api/v1/\` and \`/api/v2/\`, with and without the final slash. XML unless

@@ -9,7 +9,7 @@ import type { Metrics } from './metrics.ts'
 import { pickVersion, splitPrefix, wantedFormat, wantedManner, wantedVersion } from './negotiate.ts'
 import { perform } from './perform.ts'
 import { answerDocument, answerFailure, type ExtraHeaders, type Pen } from './respond.ts'
-import type { Call, Row } from './row.ts'
+import type { Call, Row } from './routes/row.ts'
 import type { Format } from './views/document.ts'
 
 /** One request's way: who asks, what is meant, how it is wanted, what is said, done. */

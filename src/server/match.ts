@@ -1,7 +1,7 @@
 import type { View } from '../engine/store/view.ts'
 import { isUuid } from '../lib/ids.ts'
 import { snapshotsOf } from '../model/layer.ts'
-import type { Row } from './row.ts'
+import type { Row } from './routes/row.ts'
 
 /** Which row a path means: literal words before ids, the final slash optional. */
 export type Found =

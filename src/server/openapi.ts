@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Engine } from '../engine/engine.ts'
-import type { Row } from './row.ts'
+import type { Row } from './routes/row.ts'
 import type { Form, FormField } from './views/form.ts'
 import { failureShape, successShape } from './views/outcome.ts'
 import type { Shape, ShapeField } from './views/shape.ts'

@@ -2,7 +2,7 @@ import { type Code, PengxError } from '../model/error.ts'
 import type { Job } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
 import { resolveIds } from './match.ts'
-import type { Call, Run } from './row.ts'
+import type { Call, Run } from './routes/row.ts'
 import { inCallersWords } from './views/form.ts'
 
 /**

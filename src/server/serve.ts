@@ -6,7 +6,7 @@ import { type House, handle, type ServerLog } from './handle.ts'
 import { clearSocket, type Place, parseListen, refuseNoAuth } from './listen.ts'
 import { createMetrics } from './metrics.ts'
 import { createRateLimiter, DEFAULT_RATE, type RateLimit } from './rateLimit.ts'
-import { ROWS } from './routes.ts'
+import { ROWS } from './routes/routes.ts'
 import { readOrCreateToken } from './token.ts'
 
 export interface ServerOptions {

@@ -2,7 +2,7 @@
 // its own examples in XML, v1 and v2, of `pengx --serve` in dom0. What an answer says is looked up in dom0 or on the
 // guest's console.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { ROWS } from '../../src/server/routes.ts'
+import { ROWS } from '../../src/server/routes/routes.ts'
 import { consoleMark, waitConsole } from './console.ts'
 import { guestMac, IMAGES } from './guest.ts'
 import { pengxInside, type Served, serveInside } from './pengx.ts'

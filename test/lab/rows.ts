@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
 import { parseXml } from '../../src/lib/xml.ts'
 import { findRow } from '../../src/server/match.ts'
-import { ROWS } from '../../src/server/routes.ts'
+import { ROWS } from '../../src/server/routes/routes.ts'
 import type { Served } from './pengx.ts'
 
 /** A client of the XML API that holds every answer to the row it asked for, and remembers which rows it has asked. */

@@ -2,8 +2,8 @@
 // prints what it understood.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatConfig, parseConfig } from '../../src/engine/tools/xlConfig.ts'
-import { parseConfigurations } from '../../src/engine/tools/xlJson.ts'
+import { formatConfig, parseConfig } from '../../src/engine/tools/xl/config.ts'
+import { parseConfigurations } from '../../src/engine/tools/xl/json.ts'
 import type { VmSpec } from '../../src/model/vm.ts'
 import { anySpec, SPECS, UUID } from '../support/specs.ts'
 import { labHost, run } from './ssh.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { pickVersion, splitPrefix, wantedManner, wantedVersion } from '../../src/server/negotiate.ts'
-import { ROWS } from '../../src/server/routes.ts'
+import { ROWS } from '../../src/server/routes/routes.ts'
 import { type Served, serveSite, WEB } from './site.ts'
 
 /** What stands beside the document, and how a version is chosen. */

@@ -3,8 +3,8 @@ import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
 import { run, runBatch, runMany } from '../host/run.ts'
 import { listNames, parseNames, readFile } from '../tools/files.ts'
-import { type ParsedConfig, parseConfig } from '../tools/xlConfig.ts'
-import { parseStatements } from '../tools/xlSyntax.ts'
+import { type ParsedConfig, parseConfig } from '../tools/xl/config.ts'
+import { parseStatements } from '../tools/xl/syntax.ts'
 import type { ConfigFile } from './hypervisor.ts'
 
 const READ_TIMEOUT_MS = 60_000

@@ -8,7 +8,7 @@ import { run, runBatch } from '../host/run.ts'
 import type { Program } from '../tools/program.ts'
 import { parseOpenFiles } from '../tools/qmp.ts'
 import { parseStoreList, writeStore } from '../tools/xenstore.ts'
-import * as xl from '../tools/xlDevices.ts'
+import * as xl from '../tools/xl/devices.ts'
 import { change } from './change.ts'
 import { withMonitor } from './monitor.ts'
 

@@ -5,7 +5,7 @@ import type { Host } from '../host/host.ts'
 import { run, runBatch } from '../host/run.ts'
 import { firstByte } from '../tools/files.ts'
 import { parseBlocks } from '../tools/qmp.ts'
-import { qemuAtWork } from '../tools/xlMigrate.ts'
+import { qemuAtWork } from '../tools/xl/migrate.ts'
 import { withMonitor } from './monitor.ts'
 
 /**

@@ -26,8 +26,8 @@ import {
   productUuidFile,
   uptimeFile,
 } from '../tools/system.ts'
-import { hostInfo, type ListedDomain, listDomains, parseInfo, parseList } from '../tools/xl.ts'
-import { lastWords } from '../tools/xlError.ts'
+import { lastWords } from '../tools/xl/error.ts'
+import { hostInfo, type ListedDomain, listDomains, parseInfo, parseList } from '../tools/xl/xl.ts'
 import type { DomainSeen, PmLook } from './hypervisor.ts'
 import { xlFailure } from './xlFailure.ts'
 

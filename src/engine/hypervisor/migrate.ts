@@ -8,8 +8,7 @@ import { wrapLocal } from '../host/wrapping.ts'
 import { removeFile, writeFileAtomically } from '../tools/files.ts'
 import { ANY_EXIT, type Program } from '../tools/program.ts'
 import { readStore, writeStore } from '../tools/xenstore.ts'
-import { hostInfo, parseInfo, type XenInfo } from '../tools/xl.ts'
-import { secretsOf } from '../tools/xlError.ts'
+import { secretsOf } from '../tools/xl/error.ts'
 import {
   checkpointDomain,
   explainMigration,
@@ -20,7 +19,8 @@ import {
   parsePhase,
   resumeDomain,
   suspendRequest,
-} from '../tools/xlMigrate.ts'
+} from '../tools/xl/migrate.ts'
+import { hostInfo, parseInfo, type XenInfo } from '../tools/xl/xl.ts'
 import type { DomainSeen } from './hypervisor.ts'
 import { domains } from './look.ts'
 import { xlFailure } from './xlFailure.ts'

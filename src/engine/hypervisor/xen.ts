@@ -2,6 +2,7 @@ import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import { run, runAll } from '../host/run.ts'
 import { removeFile, writeFileAtomically } from '../tools/files.ts'
+import { formatConfig } from '../tools/xl/config.ts'
 import {
   consoleOf,
   destroyDomain,
@@ -13,8 +14,7 @@ import {
   shutdownDomain,
   unpauseDomain,
   updateConfig,
-} from '../tools/xl.ts'
-import { formatConfig } from '../tools/xlConfig.ts'
+} from '../tools/xl/xl.ts'
 import { backupDisks, refuseBackup } from './backup.ts'
 import { cancelJobs } from './blockJobs.ts'
 import { change } from './change.ts'

@@ -1,6 +1,6 @@
 import { PengxError } from '../../model/error.ts'
 import type { Output } from '../host/host.ts'
-import { type Explained, explainXl, lastWords, redact } from '../tools/xlError.ts'
+import { type Explained, explainXl, lastWords, redact } from '../tools/xl/error.ts'
 
 /** The error for an xl that failed: what it meant, or its own last words; passwords are in neither text nor cause. */
 export function xlFailure(

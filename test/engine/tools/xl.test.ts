@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseInfo, parseList, parseState } from '../../../src/engine/tools/xl.ts'
+import { parseInfo, parseList, parseState } from '../../../src/engine/tools/xl/xl.ts'
 import { transcript } from '../../support/transcript.ts'
 
 test('a list of Xen 4.17', () => {

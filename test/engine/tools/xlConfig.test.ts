@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatConfig, parseConfig } from '../../../src/engine/tools/xlConfig.ts'
+import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.ts'
 import { expectGolden } from '../../support/golden.ts'
 import { anySpec, disk, SPECS, spec, UUID } from '../../support/specs.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { formatDisk, parseDisk } from '../../../src/engine/tools/xlDisk.ts'
+import { formatDisk, parseDisk } from '../../../src/engine/tools/xl/disk.ts'
 
 const disk = { path: '/dev/vg/a', format: 'raw', vdev: 'xvda', readOnly: false, cdrom: false } as const
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { explainXl, lastWords, redact, secretsOf } from '../../../src/engine/tools/xlError.ts'
+import { explainXl, lastWords, redact, secretsOf } from '../../../src/engine/tools/xl/error.ts'
 import { transcript, transcripts } from '../../support/transcript.ts'
 
 const meaning = (name: string, index = 0) => {

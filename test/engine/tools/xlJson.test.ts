@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { formatConfig, parseConfig } from '../../../src/engine/tools/xlConfig.ts'
-import { parseConfigurations } from '../../../src/engine/tools/xlJson.ts'
+import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.ts'
+import { parseConfigurations } from '../../../src/engine/tools/xl/json.ts'
 import { transcript } from '../../support/transcript.ts'
 
 const seen = parseConfigurations(transcript('xl-4.17-list-l').stdout)

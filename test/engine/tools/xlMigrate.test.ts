@@ -8,7 +8,7 @@ import {
   parsePhase,
   qemuAtWork,
   sshTo,
-} from '../../../src/engine/tools/xlMigrate.ts'
+} from '../../../src/engine/tools/xl/migrate.ts'
 import { transcript } from '../../support/transcript.ts'
 
 const KEY = `ssh-ed25519 ${'A'.repeat(68)}`

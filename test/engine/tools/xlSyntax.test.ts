@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { parseStatements, quoteString } from '../../../src/engine/tools/xlSyntax.ts'
+import { parseStatements, quoteString } from '../../../src/engine/tools/xl/syntax.ts'
 
 const values = (text: string) => parseStatements(text).map(({ key, op, value }) => [key, op, value])
 

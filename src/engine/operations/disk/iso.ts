@@ -6,7 +6,7 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { fileExists } from '../../tools/files.ts'
-import { withIso, withoutIso } from '../../tools/xlDrive.ts'
+import { withIso, withoutIso } from '../../tools/xl/drive.ts'
 import { type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
 import { findDomain, type VmParams, vmField, vmOperation, vmParams } from '../vm/target.ts'
 

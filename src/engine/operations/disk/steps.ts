@@ -1,6 +1,6 @@
 import type { Disk } from '../../../model/disk.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
-import { formatDisk, toDiskSpec } from '../../tools/xlDisk.ts'
+import { formatDisk, toDiskSpec } from '../../tools/xl/disk.ts'
 import { findDomain } from '../vm/target.ts'
 
 /**

@@ -9,8 +9,8 @@ import { run, runBatch } from '../../host/run.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { fileExists } from '../../tools/files.ts'
 import { parseMachineId } from '../../tools/system.ts'
-import type { XenInfo } from '../../tools/xl.ts'
-import { HOST_KEY_TYPES, hostKeyFile, knock, parseHostKey, sshTo } from '../../tools/xlMigrate.ts'
+import { HOST_KEY_TYPES, hostKeyFile, knock, parseHostKey, sshTo } from '../../tools/xl/migrate.ts'
+import type { XenInfo } from '../../tools/xl/xl.ts'
 import { configPathFor } from '../vm/target.ts'
 
 /** What is looked at on the PM that a VM is to come to, before anything is done. Each refusal says what would help. */

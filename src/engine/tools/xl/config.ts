@@ -1,12 +1,12 @@
-import type { Disk } from '../../model/disk.ts'
-import type { Nic } from '../../model/nic.ts'
-import type { Boot, VmSpec, VmType } from '../../model/vm.ts'
-import { type DiskSpec, formatDisk, parseDisk, toDiskSpec } from './xlDisk.ts'
-import { cdDrive } from './xlDrive.ts'
-import { formatNic, parseNic } from './xlNic.ts'
-import { type ConfigReader, createReader } from './xlReader.ts'
-import { formatList, parseStatements, quoteString, type XlStatement } from './xlSyntax.ts'
-import { formatVnc, readVnc } from './xlVnc.ts'
+import type { Disk } from '../../../model/disk.ts'
+import type { Nic } from '../../../model/nic.ts'
+import type { Boot, VmSpec, VmType } from '../../../model/vm.ts'
+import { type DiskSpec, formatDisk, parseDisk, toDiskSpec } from './disk.ts'
+import { cdDrive } from './drive.ts'
+import { formatNic, parseNic } from './nic.ts'
+import { type ConfigReader, createReader } from './reader.ts'
+import { formatList, parseStatements, quoteString, type XlStatement } from './syntax.ts'
+import { formatVnc, readVnc } from './vnc.ts'
 
 /**
  * A VM's configuration as xl.cfg(5) text and back. Reading takes what a VmSpec has words for; every other statement is

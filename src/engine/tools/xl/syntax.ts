@@ -1,4 +1,4 @@
-import { PengxError } from '../../model/error.ts'
+import { PengxError } from '../../../model/error.ts'
 
 /**
  * The grammar of xl.cfg(5), as libxlu reads it (tools/libs/util/libxlu_cfg_l.l and _y.y): assignments `key = value` and

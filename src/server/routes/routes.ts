@@ -1,11 +1,6 @@
-import { ADDED } from './routesAdded.ts'
-import { BACKUPS } from './routesBackups.ts'
-import { SNAPSHOTS } from './routesSnapshots.ts'
-import { TEMPLATES } from './routesTemplates.ts'
-import { type Call, made, type Row, showMany, showOne, type Work } from './row.ts'
-import { findSelf, needSelf } from './self.ts'
-import { diskShape, disksOf, newDiskShape } from './views/disk.ts'
-import type { Form } from './views/form.ts'
+import { findSelf, needSelf } from '../self.ts'
+import { diskShape, disksOf, newDiskShape } from '../views/disk.ts'
+import type { Form } from '../views/form.ts'
 import {
   cdromForm,
   diskForm,
@@ -19,12 +14,17 @@ import {
   storlinkForm,
   storlinkUpdateForm,
   vmForm,
-} from './views/forms.ts'
-import { interfaceShape, nicsOf } from './views/nic.ts'
-import { pmShape } from './views/pm.ts'
-import { pmPerf, pmPerfShape } from './views/pmperf.ts'
-import { storlinkShape, storlinkShapeV2 } from './views/storlink.ts'
-import { vmDetailShape, vmShape } from './views/vm.ts'
+} from '../views/forms.ts'
+import { interfaceShape, nicsOf } from '../views/nic.ts'
+import { pmShape } from '../views/pm.ts'
+import { pmPerf, pmPerfShape } from '../views/pmperf.ts'
+import { storlinkShape, storlinkShapeV2 } from '../views/storlink.ts'
+import { vmDetailShape, vmShape } from '../views/vm.ts'
+import { ADDED } from './added.ts'
+import { BACKUPS } from './backups.ts'
+import { type Call, made, type Row, showMany, showOne, type Work } from './row.ts'
+import { SNAPSHOTS } from './snapshots.ts'
+import { TEMPLATES } from './templates.ts'
 import { needVm, ofVm, onVm } from './vmRow.ts'
 
 /**

@@ -1,7 +1,7 @@
-import { PengxError } from '../../model/error.ts'
-import type { VmSpec, VmType, Vnc } from '../../model/vm.ts'
-import type { ConfigReader } from './xlReader.ts'
-import { formatList, quoteString } from './xlSyntax.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { VmSpec, VmType, Vnc } from '../../../model/vm.ts'
+import type { ConfigReader } from './reader.ts'
+import { formatList, quoteString } from './syntax.ts'
 
 const LOOPBACK = '127.0.0.1'
 

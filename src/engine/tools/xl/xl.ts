@@ -1,6 +1,6 @@
-import type { VmState } from '../../model/vm.ts'
-import { parseCpuFeatures } from './cpuFeatures.ts'
-import { changes, type Program, reads } from './program.ts'
+import type { VmState } from '../../../model/vm.ts'
+import { parseCpuFeatures } from '../cpuFeatures.ts'
+import { changes, type Program, reads } from '../program.ts'
 
 /** xl(1): the command lines pengx gives it, and the tables it prints. */
 

@@ -1,4 +1,4 @@
-import type { Nic } from '../../model/nic.ts'
+import type { Nic } from '../../../model/nic.ts'
 
 /** Network specifications of xl-network-configuration(5): `key=value` words between commas, blanks before them ignored. */
 

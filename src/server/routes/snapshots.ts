@@ -1,10 +1,10 @@
-import { PengxError } from '../model/error.ts'
-import { type Snapshot, snapshotsOf } from '../model/layer.ts'
+import { PengxError } from '../../model/error.ts'
+import { type Snapshot, snapshotsOf } from '../../model/layer.ts'
+import { snapshotDiskShape } from '../views/disk.ts'
+import type { Form } from '../views/form.ts'
+import { restoreForm, snapshotForm, snapshotUpdateForm } from '../views/formsSnapshot.ts'
+import { newSnapshotShape, type OwnedSnapshot, snapshotShape, volumesOfLayer } from '../views/snapshot.ts'
 import { type Call, made, type Row, showMany, type Work } from './row.ts'
-import { snapshotDiskShape } from './views/disk.ts'
-import type { Form } from './views/form.ts'
-import { restoreForm, snapshotForm, snapshotUpdateForm } from './views/formsSnapshot.ts'
-import { newSnapshotShape, type OwnedSnapshot, snapshotShape, volumesOfLayer } from './views/snapshot.ts'
 import { needVm, ofVm, onVm } from './vmRow.ts'
 
 /** The rows about a VM's snapshots, in the document's order. A layer without a name is none: nothing here shows it. */

@@ -1,7 +1,7 @@
-import { PengxError } from '../../model/error.ts'
-import type { VmSpec } from '../../model/vm.ts'
-import { type DiskSpec, formatDisk, parseDisk } from './xlDisk.ts'
-import { parseStatements, quoteString, type XlStatement } from './xlSyntax.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { VmSpec } from '../../../model/vm.ts'
+import { type DiskSpec, formatDisk, parseDisk } from './disk.ts'
+import { parseStatements, quoteString, type XlStatement } from './syntax.ts'
 
 /**
  * The CD drive of an HVM guest, as its configuration has it. A drive that holds an image is a VM's `iso`; an empty one

@@ -1,5 +1,5 @@
-import type { Disk, DiskFormat } from '../../model/disk.ts'
-import { PengxError } from '../../model/error.ts'
+import type { Disk, DiskFormat } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
 
 /**
  * Disk specifications of xl-disk-configuration(5), read as tools/libs/util/libxlu_disk_l.l reads them: named parameters

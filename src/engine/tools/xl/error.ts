@@ -1,4 +1,4 @@
-import type { Code } from '../../model/error.ts'
+import type { Code } from '../../../model/error.ts'
 
 /**
  * What xl and libxl mean by what they print, as one sentence for a person. The first line that names a cause counts:

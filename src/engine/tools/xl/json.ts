@@ -1,12 +1,12 @@
-import type { Disk } from '../../model/disk.ts'
-import type { Nic } from '../../model/nic.ts'
-import type { Boot, VmSpec, VmType, Vnc } from '../../model/vm.ts'
-import { toDisk } from './xlConfig.ts'
-import { type DiskSpec, formatDisk } from './xlDisk.ts'
-import { LINES } from './xlJsonLines.ts'
-import { createTaker, type Taker, type Tree, tree } from './xlJsonTree.ts'
-import { quoteString } from './xlSyntax.ts'
-import { toVnc } from './xlVnc.ts'
+import type { Disk } from '../../../model/disk.ts'
+import type { Nic } from '../../../model/nic.ts'
+import type { Boot, VmSpec, VmType, Vnc } from '../../../model/vm.ts'
+import { toDisk } from './config.ts'
+import { type DiskSpec, formatDisk } from './disk.ts'
+import { LINES } from './jsonLines.ts'
+import { createTaker, type Taker, type Tree, tree } from './jsonTree.ts'
+import { quoteString } from './syntax.ts'
+import { toVnc } from './vnc.ts'
 
 /**
  * `xl list -l`: what domains were built from, as libxl's own JSON. Keys of it that have a line in xl.cfg(5) become

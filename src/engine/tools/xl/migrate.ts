@@ -1,5 +1,5 @@
-import { quoteArgv } from '../../lib/quote.ts'
-import { changes, type Program, reads } from './program.ts'
+import { quoteArgv } from '../../../lib/quote.ts'
+import { changes, type Program, reads } from '../program.ts'
 
 /**
  * `xl migrate`: one xl on each side, joined by ssh. The receiving one builds the domain under the name NAME--incoming; when

@@ -1,4 +1,4 @@
-import { quoteString } from './xlSyntax.ts'
+import { quoteString } from './syntax.ts'
 
 /** A key of the JSON and its line in xl.cfg(5): `''` where libxl's own default says it, undefined where it does not fit. */
 export interface Line {

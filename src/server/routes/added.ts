@@ -1,7 +1,7 @@
-import { formatOpenApi } from './openapi.ts'
-import { answerSuccess } from './respond.ts'
+import { formatOpenApi } from '../openapi.ts'
+import { answerSuccess } from '../respond.ts'
+import { jobShape } from '../views/job.ts'
 import { type Call, type Row, showMany, showOne, type Work } from './row.ts'
-import { jobShape } from './views/job.ts'
 
 /** The rows beside the document: jobs, events, metrics, the interface's own description, and whether it is there. */
 

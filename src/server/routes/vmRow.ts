@@ -1,5 +1,5 @@
+import type { Form } from '../views/form.ts'
 import type { Call, Row, Work } from './row.ts'
-import type { Form } from './views/form.ts'
 
 /** What the rows about one VM have in common. */
 

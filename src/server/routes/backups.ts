@@ -1,8 +1,8 @@
+import { backupShape, volumesOfBackup } from '../views/backup.ts'
+import { backupDiskShape } from '../views/disk.ts'
+import type { Form } from '../views/form.ts'
+import { backupForm, restoreBackupForm } from '../views/formsBackup.ts'
 import { type Call, type Row, showMany, type Work } from './row.ts'
-import { backupShape, volumesOfBackup } from './views/backup.ts'
-import { backupDiskShape } from './views/disk.ts'
-import type { Form } from './views/form.ts'
-import { backupForm, restoreBackupForm } from './views/formsBackup.ts'
 
 /** The rows about a VM's backups, in the document's order. The VM may be gone: they stay under its path. */
 const ofBackups = (method: Row['method'], rest: string, section: string, status: number, work: Work): Row => ({

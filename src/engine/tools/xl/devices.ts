@@ -1,9 +1,9 @@
-import { type Disk, vdevNumber } from '../../model/disk.ts'
-import type { Nic } from '../../model/nic.ts'
-import { changes, type Program, reads } from './program.ts'
-import { readStore } from './xenstore.ts'
-import { formatDisk, toDiskSpec } from './xlDisk.ts'
-import { nicWords } from './xlNic.ts'
+import { type Disk, vdevNumber } from '../../../model/disk.ts'
+import type { Nic } from '../../../model/nic.ts'
+import { changes, type Program, reads } from '../program.ts'
+import { readStore } from '../xenstore.ts'
+import { formatDisk, toDiskSpec } from './disk.ts'
+import { nicWords } from './nic.ts'
 
 /** Disks and network interfaces of a domain that is there: how xl(1) is told, and what libxl keeps of them. */
 

@@ -1,5 +1,5 @@
-import { PengxError } from '../../model/error.ts'
-import { quoteString, type XlStatement, type XlValue } from './xlSyntax.ts'
+import { PengxError } from '../../../model/error.ts'
+import { quoteString, type XlStatement, type XlValue } from './syntax.ts'
 
 /** Reads a configuration key by key, and knows in the end which statements nobody has asked for. */
 export interface ConfigReader {

@@ -1,6 +1,5 @@
-import { type Call, made, type Row, showMany, showManyByVersion, showOne, type Work } from './row.ts'
-import { disksOf, templateDiskShape } from './views/disk.ts'
-import type { Form } from './views/form.ts'
+import { disksOf, templateDiskShape } from '../views/disk.ts'
+import type { Form } from '../views/form.ts'
 import {
   templateAddForm,
   templateNewForm,
@@ -8,8 +7,9 @@ import {
   templateUpdateForm,
   upkeepEndForm,
   upkeepForm,
-} from './views/formsTemplate.ts'
-import { newTemplateShape, templateDetailShape, templateShape, templateShapeV2 } from './views/template.ts'
+} from '../views/formsTemplate.ts'
+import { newTemplateShape, templateDetailShape, templateShape, templateShapeV2 } from '../views/template.ts'
+import { type Call, made, type Row, showMany, showManyByVersion, showOne, type Work } from './row.ts'
 
 /** The rows about templates (the document: GVM), in its order; each also answers in the singular. */
 
