@@ -1,6 +1,6 @@
-import { guestConfig, guestUuid } from '../test/lab/guest.ts'
+import { guestConfig, guestUuid } from '../test/lab/machine/guest.ts'
+import { type LabHost, labHosts, sh } from '../test/lab/machine/ssh.ts'
 import { type Pengx, pengxInside, perform, serveInside } from '../test/lab/pengx.ts'
-import { type LabHost, labHosts, sh } from '../test/lab/ssh.ts'
 import { type Figure, inTurns, median } from './measure.ts'
 
 const ROUNDS = 7

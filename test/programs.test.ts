@@ -2,8 +2,8 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { leftOut, missingFor, PROGRAMS, packagesOf, programsOf } from './support/programs.ts'
-import { openShelf } from './support/shelf.ts'
+import { leftOut, missingFor, PROGRAMS, packagesOf, programsOf } from './support/programs/programs.ts'
+import { openShelf } from './support/programs/shelf.ts'
 
 /** A test that starts a program which no table names must fail everywhere, also where the program happens to be. */
 const dir = mkdtempSync(join(tmpdir(), 'pengx-shelf-'))

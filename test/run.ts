@@ -1,9 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { runChecks } from './check.ts'
-import { bringPrograms } from './support/apt.ts'
-import { leftOut, PROGRAMS } from './support/programs.ts'
-import { openShelf } from './support/shelf.ts'
+import { bringPrograms } from './support/programs/apt.ts'
+import { leftOut, PROGRAMS } from './support/programs/programs.ts'
+import { openShelf } from './support/programs/shelf.ts'
 import { readSources, type Source } from './support/sources.ts'
 import { addTallies, formatTally, readBunTally, type Tally } from './support/tally.ts'
 
@@ -55,7 +55,7 @@ async function runBuild(): Promise<Tally> {
 /** What the tests kill over and over, read and parsed beforehand; undefined where that does not work: its sources do then. */
 async function bundleCrashChild(): Promise<string | undefined> {
   const built = await Bun.build({
-    entrypoints: [resolve(root, 'test/support/crashChild.ts')],
+    entrypoints: [resolve(root, 'test/support/children/crashChild.ts')],
     outdir: cache,
     target: 'bun',
     format: 'cjs',

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { completions } from '../../src/cli/completion.ts'
 import { shellCompletion } from '../contract/shellCompletion.ts'
-import { createFakeEngine } from '../support/fakeEngine.ts'
-import { mockSite } from '../support/screenSite.ts'
 import { openShell } from '../support/shell.ts'
+import { createFakeEngine } from '../support/sites/fakeEngine.ts'
+import { mockSite } from '../support/sites/screenSite.ts'
 
 const engine = createFakeEngine(mockSite())
 const complete = (...words: string[]) => completions(engine, words).split('\n').slice(0, -1)

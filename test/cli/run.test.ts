@@ -4,11 +4,11 @@ import { runOperation } from '../../src/cli/run.ts'
 import { PengxError } from '../../src/model/error.ts'
 import { emptyPmSeen, type Pm } from '../../src/model/pm.ts'
 import type { Vm, VmState } from '../../src/model/vm.ts'
-import { adoptRunning } from '../support/acts.ts'
-import { createFakeEngine } from '../support/fakeEngine.ts'
 import { fakeIo } from '../support/fakeIo.ts'
+import { adoptRunning } from '../support/sites/acts.ts'
+import { createFakeEngine } from '../support/sites/fakeEngine.ts'
+import { openWorld } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
-import { openWorld } from '../support/world.ts'
 
 const at = Date.UTC(2026, 10, 23)
 

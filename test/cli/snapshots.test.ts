@@ -3,9 +3,9 @@ import { completions } from '../../src/cli/completion.ts'
 import { snapshots } from '../../src/cli/snapshotLists.ts'
 import { DEEP, type Layer } from '../../src/model/layer.ts'
 import { snapshotTree } from '../../src/model/snapshotTree.ts'
-import { createFakeEngine } from '../support/fakeEngine.ts'
-import { mockSite } from '../support/screenSite.ts'
-import { BEFORE, INSTALLED, laySnapshots, OTHER_WAY } from '../support/snapshotSite.ts'
+import { createFakeEngine } from '../support/sites/fakeEngine.ts'
+import { mockSite } from '../support/sites/screenSite.ts'
+import { BEFORE, INSTALLED, laySnapshots, OTHER_WAY } from '../support/sites/snapshotSite.ts'
 
 const engine = createFakeEngine(mockSite())
 const idOf = (name: string) => engine.view.vmsNamed(name)[0]!.uuid

@@ -9,7 +9,7 @@ import { fileVolumes } from '../../src/engine/volumes/file.ts'
 import type { VolumeDriver } from '../../src/engine/volumes/volumeDriver.ts'
 import type { Storlink } from '../../src/model/storlink.ts'
 import { createSimSite, type SimSite } from '../../src/sim/site.ts'
-import { knownLine, startSshd, type TestSshd, writeSshConfig } from '../support/sshd.ts'
+import { knownLine, startSshd, type TestSshd, writeSshConfig } from '../support/programs/sshd.ts'
 import type { CopyPlace } from './copy.ts'
 import { ask } from './volumeSite.ts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Command, Host } from '../../src/engine/host/host.ts'
 import { endLost } from '../../src/engine/host/lost.ts'
 import { run } from '../../src/engine/host/run.ts'
-import { isAlive } from '../support/sshd.ts'
+import { isAlive } from '../support/programs/sshd.ts'
 import { until } from '../support/until.ts'
 
 /** How every host that runs real programs ends them: proved by pid, on the machine itself. */

@@ -1,11 +1,12 @@
 import { expect } from 'bun:test'
 import type { Json } from '../../src/model/json.ts'
-import { type CrashOrder, type CrashPoint, placeAt } from '../support/crashPoints.ts'
+import { type CrashOrder, type CrashPoint, placeAt } from '../support/children/crashPoints.ts'
 import type { OperationCase } from './operation.ts'
 import type { Prepared, Trials } from './trials.ts'
 
 /** Bundled where `npm test` has done that: it starts for each case, and most of a start is reading its sources. */
-const CRASH_CHILD = process.env.PENGX_CRASH_CHILD ?? new URL('../support/crashChild.ts', import.meta.url).pathname
+const CRASH_CHILD =
+  process.env.PENGX_CRASH_CHILD ?? new URL('../support/children/crashChild.ts', import.meta.url).pathname
 
 /**
  * Gives what a process has left that was killed (SIGKILL) at a point of an operation. What a dead process leaves is what its

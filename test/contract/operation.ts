@@ -3,7 +3,7 @@ import PQueue from 'p-queue'
 import type { Moment } from '../../src/engine/jobs/context.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Json } from '../../src/model/json.ts'
-import { openWorld, pictureOf, type World } from '../support/world.ts'
+import { openWorld, pictureOf, type World } from '../support/sites/world.ts'
 import { openKills } from './kills.ts'
 import { openTrials, type Prepared, type Trials } from './trials.ts'
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Json } from '../../src/model/json.ts'
-import { copyWorld, openWorld, pictureOf, type World, type WorldPlace } from '../support/world.ts'
+import { copyWorld, openWorld, pictureOf, type World, type WorldPlace } from '../support/sites/world.ts'
 import type { OperationCase } from './operation.ts'
 
 /**

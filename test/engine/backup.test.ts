@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'bun:test'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { openSimLab, type SimLab } from '../support/simLab.ts'
+import { openSimLab, type SimLab } from '../support/sites/simLab.ts'
 
 let lab: SimLab
 beforeEach(async () => {

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
 import type { Job } from '../../src/model/job.ts'
 import type { Fault } from '../../src/sim/stage/faults.ts'
-import { adoptRunning, refusalOf } from '../support/acts.ts'
-import { openWorld, pictureOf, type World } from '../support/world.ts'
+import { adoptRunning, refusalOf } from '../support/sites/acts.ts'
+import { openWorld, pictureOf, type World } from '../support/sites/world.ts'
 
 /** Whatever is wrong, the message names what, where and what would help, and nothing is left behind. */
 

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../support/acts.ts'
+import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../support/sites/acts.ts'
+import { openWorld, type World } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
-import { openWorld, type World } from '../support/world.ts'
 
 /** What of a VM is not changed, and why; what a change takes with it. */
 

@@ -3,7 +3,7 @@ import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
 import type { Disk } from '../../src/model/disk.ts'
 import type { Nic } from '../../src/model/nic.ts'
-import { LAB_UUIDS, openSimLab, type SimLab } from '../support/simLab.ts'
+import { LAB_UUIDS, openSimLab, type SimLab } from '../support/sites/simLab.ts'
 
 /** Devices of a running guest where something goes wrong: what is said, and what is left. */
 const TAG = 'test.0'

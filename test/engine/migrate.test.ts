@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '../../src/engine/host/run.ts'
 import type { Job } from '../../src/model/job.ts'
-import { act, NEW_VM, pmNamed } from '../support/acts.ts'
-import { openWorld, type World } from '../support/world.ts'
+import { act, NEW_VM, pmNamed } from '../support/sites/acts.ts'
+import { openWorld, type World } from '../support/sites/world.ts'
 import { expectAt, startSharedVm } from './operations/migrateCases.ts'
 
 /** Migrations that end badly: the VM is on exactly one PM, and pengx says on which. */
@@ -191,7 +191,7 @@ describe('pengx is killed in the middle', () => {
       const child = Bun.spawn(
         [
           process.execPath,
-          new URL('../support/migrateCrashChild.ts', import.meta.url).pathname,
+          new URL('../support/children/migrateCrashChild.ts', import.meta.url).pathname,
           JSON.stringify({ place, moment, vm: VM }),
         ],
         { stdout: 'pipe', stderr: 'pipe' },

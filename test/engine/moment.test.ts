@@ -15,7 +15,7 @@ import { fileVolumes } from '../../src/engine/volumes/file.ts'
 import { needSame } from '../../src/engine/volumes/pack.ts'
 import type { Image } from '../../src/engine/volumes/volumeDriver.ts'
 import { systemClock } from '../../src/lib/clock.ts'
-import { openRealQemu, type RealQemu } from '../support/realQemu.ts'
+import { openRealQemu, type RealQemu } from '../support/programs/realQemu.ts'
 
 const VDEVS = ['xvda', 'xvdb'] as const
 const SIZE_KIB = 16 * 1024

@@ -13,7 +13,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Job } from '../../src/model/job.ts'
 import { provisionalPm } from '../../src/model/provisional.ts'
-import { command, knownLine, makeKey, startSshd, type TestSshd, writeSshConfig } from '../support/sshd.ts'
+import { command, knownLine, makeKey, startSshd, type TestSshd, writeSshConfig } from '../support/programs/sshd.ts'
 
 /**
  * Keys over two real sshds, each with a home of its own. What sshd reads is the file that the operation writes: so who

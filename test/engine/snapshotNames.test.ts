@@ -2,8 +2,8 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { dateName } from '../../src/lib/age.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { snapshotsOf } from '../../src/model/layer.ts'
-import { act, makeVm } from '../support/acts.ts'
-import { openWorld, type World } from '../support/world.ts'
+import { act, makeVm } from '../support/sites/acts.ts'
+import { openWorld, type World } from '../support/sites/world.ts'
 
 /** What a snapshot is called that nobody has named. */
 

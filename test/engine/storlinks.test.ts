@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
-import { act, pmNamed, refusalOf } from '../support/acts.ts'
-import { openWorld, type World } from '../support/world.ts'
+import { act, pmNamed, refusalOf } from '../support/sites/acts.ts'
+import { openWorld, type World } from '../support/sites/world.ts'
 
 /** Where a storlink may lie, and what of it may change once something lies on it. On each PM stands `/data` as `data`. */
 let world: World

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { act, pmNamed, refusalOf, startVm } from '../support/acts.ts'
+import { act, pmNamed, refusalOf, startVm } from '../support/sites/acts.ts'
+import { openWorld, type World } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
-import { openWorld, type World } from '../support/world.ts'
 
 /** What hangs on a template: overlays that nobody remembers, and many VMs made of it at once. */
 let world: World

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { operationSuite } from '../contract/operation.ts'
-import { command, startSshd, type TestSshd } from '../support/sshd.ts'
+import { command, startSshd, type TestSshd } from '../support/programs/sshd.ts'
 
 /** Trusting a machine's key, against a real sshd. */
 
@@ -40,7 +40,7 @@ operationSuite({
 
 describe('pm.trust', () => {
   test('refuses another fingerprint and writes nothing', async () => {
-    const { openWorld } = await import('../support/world.ts')
+    const { openWorld } = await import('../support/sites/world.ts')
     writeFileSync(knownHostsPath, OTHERS)
     const world = await openWorld({ knownHostsPath })
     const raw = { destination: `root@127.0.0.1:${sshd.port}`, fingerprint: `SHA256:${'A'.repeat(43)}` }

@@ -5,8 +5,8 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { need } from '../lab/command.ts'
-import { bringPrograms } from '../support/apt.ts'
+import { need } from '../lab/machine/command.ts'
+import { bringPrograms } from '../support/programs/apt.ts'
 import { addTallies, formatTally, readClosingTally, type Tally } from '../support/tally.ts'
 import { buildRoot, copyRoot, inRoot } from './root.ts'
 

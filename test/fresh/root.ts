@@ -2,8 +2,8 @@
 // machine's own, since the release has an older one.
 import { cpSync, existsSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { need } from '../lab/command.ts'
-import { bootstrap } from '../support/bookworm.ts'
+import { need } from '../lab/machine/command.ts'
+import { bootstrap } from '../support/programs/bookworm.ts'
 
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 

@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHosts } from '../../src/engine/host/hosts.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { askGuest, consoleMark, waitConsole } from './console.ts'
-import { CONFIGS, guestUuid, IMAGES } from './guest.ts'
-import { fill, imageSum, sumOf } from './guestDisk.ts'
+import { askGuest, consoleMark, waitConsole } from './machine/console.ts'
+import { CONFIGS, guestUuid, IMAGES } from './machine/guest.ts'
+import { fill, imageSum, sumOf } from './machine/guestDisk.ts'
+import { labHost, labHosts, run, sh } from './machine/ssh.ts'
 import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from './pengx.ts'
-import { labHost, labHosts, run, sh } from './ssh.ts'
 
 const host = labHost()
 const DATA = '/data-devices'

@@ -2,8 +2,8 @@
 import { createHosts } from '../../src/engine/host/hosts.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
 import { hypervisorSuite } from '../contract/hypervisor.ts'
-import { CONFIGS, guestUuid } from './guest.ts'
-import { labHost } from './ssh.ts'
+import { CONFIGS, guestUuid } from './machine/guest.ts'
+import { labHost } from './machine/ssh.ts'
 
 hypervisorSuite('a real Xen host', async () => {
   const lab = labHost()

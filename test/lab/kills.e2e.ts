@@ -1,8 +1,8 @@
 // The short form of kills.soak.ts.
 import { test } from 'bun:test'
 import { randomKills } from './kills.ts'
+import { labHost } from './machine/ssh.ts'
 import { pengxInside } from './pengx.ts'
-import { labHost } from './ssh.ts'
 
 test('pengx is killed at three moments, and the next start leaves nothing half made', async () => {
   const host = labHost()

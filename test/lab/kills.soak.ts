@@ -1,8 +1,8 @@
 // Twenty moments inside dom0 and twenty from outside; PENGX_SEED repeats a run.
 import { test } from 'bun:test'
 import { randomKills } from './kills.ts'
+import { labHost, labHosts } from './machine/ssh.ts'
 import { pengxInside, pengxOutside } from './pengx.ts'
-import { labHost, labHosts } from './ssh.ts'
 
 const seed = Number(process.env.PENGX_SEED ?? Date.now() % 1_000_000)
 

@@ -1,8 +1,8 @@
 // SIGKILL of pengx at random moments of real operations on real Xen. After the next start nothing is half made, no disk is
 // lost, no job says running: what the journal could not finish it has undone.
 import { expect } from 'bun:test'
+import { type LabHost, run, sh } from './machine/ssh.ts'
 import { type Pengx, perform, vmsOf } from './pengx.ts'
-import { type LabHost, run, sh } from './ssh.ts'
 
 interface JobRow {
   readonly operation: string

@@ -12,12 +12,12 @@
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bringPrograms } from '../support/apt.ts'
-import { openShelf } from '../support/shelf.ts'
-import { need, output, say, timed } from './command.ts'
-import { buildRoot } from './root.ts'
-import { downSite, isUp, isXen, openSite, type Site, type SiteOptions, sweepSites, upSite } from './site.ts'
-import { type LabHost, sshArgv, upDir } from './ssh.ts'
+import { bringPrograms } from '../support/programs/apt.ts'
+import { openShelf } from '../support/programs/shelf.ts'
+import { need, output, say, timed } from './machine/command.ts'
+import { buildRoot } from './machine/root.ts'
+import { downSite, isUp, isXen, openSite, type Site, type SiteOptions, sweepSites, upSite } from './machine/site.ts'
+import { type LabHost, sshArgv, upDir } from './machine/ssh.ts'
 
 const runs = resolve(upDir, '..')
 const root = resolve(import.meta.dir, '../..')

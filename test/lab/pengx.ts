@@ -4,8 +4,8 @@ import { expect } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { need, type Output, output } from './command.ts'
-import { copyTo, type LabHost, run, sh } from './ssh.ts'
+import { need, type Output, output } from './machine/command.ts'
+import { copyTo, type LabHost, run, sh } from './machine/ssh.ts'
 
 const EXECUTABLE = new URL('../../dist/pengx', import.meta.url).pathname
 

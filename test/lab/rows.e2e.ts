@@ -3,11 +3,11 @@
 // guest's console.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { ROWS } from '../../src/server/routes/routes.ts'
-import { consoleMark, waitConsole } from './console.ts'
-import { guestMac, IMAGES } from './guest.ts'
+import { consoleMark, waitConsole } from './machine/console.ts'
+import { guestMac, IMAGES } from './machine/guest.ts'
+import { labHost, run, sh } from './machine/ssh.ts'
 import { pengxInside, type Served, serveInside } from './pengx.ts'
 import { count, field, idOf, rowsClient } from './rows.ts'
-import { labHost, run, sh } from './ssh.ts'
 
 const host = labHost()
 const STORE = '/var/lib/pengx-rows'

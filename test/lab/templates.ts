@@ -1,11 +1,11 @@
 // Templates on real Xen, in a directory and in a volume group: filled by a guest, copied and lain on, made of a guest that
 // goes on writing. What a guest reads of one is compared by digest with what dom0 reads of its image.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { askGuest, consoleMark, waitConsole } from './console.ts'
-import { fill, imageBytes, imageSum, sumOf } from './guestDisk.ts'
 import { momentOf, numberedWrites, SLOTS, SLOTS_AT } from './guestWrites.ts'
+import { askGuest, consoleMark, waitConsole } from './machine/console.ts'
+import { fill, imageBytes, imageSum, sumOf } from './machine/guestDisk.ts'
+import { labHost, labHosts, run, sh } from './machine/ssh.ts'
 import { expectRefusal, listed, type Pengx, pengxOutside, perform } from './pengx.ts'
-import { labHost, labHosts, run, sh } from './ssh.ts'
 
 const host = labHost()
 const BOOT = [

@@ -1,9 +1,9 @@
 // Many VMs of one template at once, asked for by HTTP as a script would: all requests before the first is answered. Each
 // has its turn, none runs into a time-out, all of their guests come up, and no address is there twice.
 import { expect } from 'bun:test'
-import { waitConsole } from './console.ts'
+import { waitConsole } from './machine/console.ts'
+import { type LabHost, sh } from './machine/ssh.ts'
 import { pengxOutside, perform, type Served, serveOutside } from './pengx.ts'
-import { type LabHost, sh } from './ssh.ts'
 
 const LINK = '/data-many'
 const MEMORY_MIB = 96

@@ -7,7 +7,7 @@ import { blockVolumes } from '../../src/engine/volumes/block.ts'
 import { fileVolumes } from '../../src/engine/volumes/file.ts'
 import type { Level, Storlink } from '../../src/model/storlink.ts'
 import { volumeSuite } from '../contract/volumeDriver.ts'
-import { labHost, sh } from './ssh.ts'
+import { labHost, sh } from './machine/ssh.ts'
 
 const lab = labHost()
 /** Each suite its own: two are at work at once. */

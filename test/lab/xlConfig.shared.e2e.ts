@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { formatConfig, parseConfig } from '../../src/engine/tools/xl/config.ts'
 import { parseConfigurations } from '../../src/engine/tools/xl/json.ts'
 import type { VmSpec } from '../../src/model/vm.ts'
-import { anySpec, SPECS, UUID } from '../support/specs.ts'
-import { labHost, run } from './ssh.ts'
+import { anySpec, SPECS, UUID } from '../support/sites/specs.ts'
+import { labHost, run } from './machine/ssh.ts'
 
 const host = labHost()
 const FILE = '/tmp/pengx-xl-config.cfg'

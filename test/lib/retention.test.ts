@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type Backup, isGood } from '../../src/model/backup.ts'
 import { localDay, pruned } from '../../src/model/retention.ts'
-import { aBackup } from '../support/backups.ts'
+import { aBackup } from '../support/sites/backups.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { openRobot, type Robot, type RobotOptions } from '../support/screenRobot.ts'
-import { createScreenEngine, mockSite, pmOf, type ScreenEngine, uuidOf } from '../support/screenSite.ts'
+import { createScreenEngine, mockSite, pmOf, type ScreenEngine, uuidOf } from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
 /** Stories of a person who does things. */

@@ -6,7 +6,7 @@ import { aliasesOf } from '../../src/screens/shell/aliases.ts'
 import { paint } from '../../src/screens/shell/frame.ts'
 import { formatKept, parseKept } from '../../src/screens/shell/kept.ts'
 import { emptyList } from '../../src/ui/list.ts'
-import { createScreenEngine, NOW } from '../support/screenSite.ts'
+import { createScreenEngine, NOW } from '../support/sites/screenSite.ts'
 
 let desk: Desk
 

@@ -9,7 +9,7 @@ import {
   storlinkOf,
   uuidOf,
   vmOf,
-} from '../support/screenSite.ts'
+} from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
 /** Stories of a person who changes what a VM is made of: disks, interfaces, the CD drive, its size and its name. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'bun:test'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
-import { createScreenEngine, mockSite, uuidOf } from '../support/screenSite.ts'
+import { createScreenEngine, mockSite, uuidOf } from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
 /** What is drawn piece by piece is what a whole frame would be, after whatever was there before. */

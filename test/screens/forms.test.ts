@@ -1,6 +1,13 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
-import { createScreenEngine, mockSite, pmOf, type ScreenEngine, storlinkOf, uuidOf } from '../support/screenSite.ts'
+import {
+  createScreenEngine,
+  mockSite,
+  pmOf,
+  type ScreenEngine,
+  storlinkOf,
+  uuidOf,
+} from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
 /** Stories of a person who fills in a form. */

@@ -1,10 +1,10 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { FakeEngine } from '../support/fakeEngine.ts'
 import { openRobot, type Robot, type RobotOptions, widest } from '../support/screenRobot.ts'
-import { createScreenEngine, jobOf, mockSite, NOW, uuidOf } from '../support/screenSite.ts'
-import { laySnapshots } from '../support/snapshotSite.ts'
+import type { FakeEngine } from '../support/sites/fakeEngine.ts'
+import { createScreenEngine, jobOf, mockSite, NOW, uuidOf } from '../support/sites/screenSite.ts'
+import { laySnapshots } from '../support/sites/snapshotSite.ts'
 
 /**
  * Whole frames against test/golden/frames. `bun run golden` writes them again, and a person reads the difference.

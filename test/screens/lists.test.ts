@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { openRobot, type Robot, type RobotOptions } from '../support/screenRobot.ts'
-import { createScreenEngine, jobOf, mockSite, NOW, type ScreenEngine, uuidOf, vmOf } from '../support/screenSite.ts'
+import {
+  createScreenEngine,
+  jobOf,
+  mockSite,
+  NOW,
+  type ScreenEngine,
+  uuidOf,
+  vmOf,
+} from '../support/sites/screenSite.ts'
 
 /** Stories of a person who looks for things. */
 let robot: Robot

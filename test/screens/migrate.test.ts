@@ -1,9 +1,9 @@
 import { afterEach, expect, test } from 'bun:test'
 import { expectAt, startSharedVm } from '../engine/operations/migrateCases.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
-import type { ScreenEngine } from '../support/screenSite.ts'
+import type { ScreenEngine } from '../support/sites/screenSite.ts'
+import { openWorld, type World } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
-import { openWorld, type World } from '../support/world.ts'
 
 /** A VM is sent to another PM from the list of VMs, on the simulated site. */
 let robot: Robot

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { takeClicks } from '../../src/ui/mouseInput.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
-import { createScreenEngine, mockSite, type ScreenEngine } from '../support/screenSite.ts'
+import { createScreenEngine, mockSite, type ScreenEngine } from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
 /** Stories of a person with a mouse. */

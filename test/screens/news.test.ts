@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import type { Desk } from '../../src/screens/app/context.ts'
 import { newsIn } from '../../src/screens/app/news.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
-import { createScreenEngine, mockSite, uuidOf } from '../support/screenSite.ts'
+import { createScreenEngine, mockSite, uuidOf } from '../support/sites/screenSite.ts'
 
 /** Bold and its colour, as they are written. */
 const BOLD = '\x1b[1;33m‖ paused'

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { DEEP, type Layer, layersOf, MAX_DEPTH } from '../../src/model/layer.ts'
 import type { Vm, VmState } from '../../src/model/vm.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
-import { createScreenEngine, mockSite, pmOf, type ScreenEngine, storlinkOf, vmOf } from '../support/screenSite.ts'
-import { BEFORE, INSTALLED, laySnapshots, OTHER_WAY } from '../support/snapshotSite.ts'
+import { createScreenEngine, mockSite, pmOf, type ScreenEngine, storlinkOf, vmOf } from '../support/sites/screenSite.ts'
+import { BEFORE, INSTALLED, laySnapshots, OTHER_WAY } from '../support/sites/snapshotSite.ts'
 import { until } from '../support/until.ts'
 
 /** Stories of a person who takes snapshots, goes back to them and gives them up. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { plainText } from '../../src/ui/plain.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
-import { createScreenEngine, jobOf, mockSite, NOW, pmOf, type ScreenEngine } from '../support/screenSite.ts'
+import { createScreenEngine, jobOf, mockSite, NOW, pmOf, type ScreenEngine } from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
 /** Stories of a person who hears the screen. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { FakeSite } from '../support/fakeEngine.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
+import type { FakeSite } from '../support/sites/fakeEngine.ts'
 import {
   createScreenEngine,
   mockSite,
@@ -9,7 +9,7 @@ import {
   templateOf,
   uuidOf,
   vmOf,
-} from '../support/screenSite.ts'
+} from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
 /** Stories of a person who looks after templates and makes VMs from them. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Fault } from '../../src/sim/stage/faults.ts'
-import { act, startVm } from '../support/acts.ts'
+import { act, startVm } from '../support/sites/acts.ts'
 import { type SimServer, serveSim, storlinkXml } from './simServer.ts'
 
 /**

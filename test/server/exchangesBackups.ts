@@ -1,4 +1,4 @@
-import { DAMAGED, FULL, GONE_VM, INCREMENT, OF_GONE } from '../support/backupSite.ts'
+import { DAMAGED, FULL, GONE_VM, INCREMENT, OF_GONE } from '../support/sites/backupSite.ts'
 import { ASYNC, type Exchanges, MISSING, WITH_BODY } from './exchange.ts'
 import { DB, LOST, WEB } from './site.ts'
 

@@ -1,4 +1,4 @@
-import { BEFORE, INSTALLED, OF_RUNNING, OTHER_WAY, UNNAMED } from '../support/snapshotSite.ts'
+import { BEFORE, INSTALLED, OF_RUNNING, OTHER_WAY, UNNAMED } from '../support/sites/snapshotSite.ts'
 import { ASYNC, type Exchanges, MISSING, WITH_BODY } from './exchange.ts'
 import { DB, LOST, WEB } from './site.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { act } from '../support/acts.ts'
+import { act } from '../support/sites/acts.ts'
 import { until } from '../support/until.ts'
 import { serveSim } from './simServer.ts'
 

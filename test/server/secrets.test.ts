@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pmNamed } from '../support/acts.ts'
+import { pmNamed } from '../support/sites/acts.ts'
 import { type SimServer, serveSim, storlinkXml } from './simServer.ts'
 
 /** A VNC password is told to who asks for its VM or template, and stands nowhere else: no list, job, log, event or command. */

@@ -1,6 +1,6 @@
 import type { EngineConfig } from '../../src/engine/engine.ts'
 import { type Server, startServer } from '../../src/server/serve.ts'
-import { openWorld, type World, type WorldPlace } from '../support/world.ts'
+import { openWorld, type World, type WorldPlace } from '../support/sites/world.ts'
 
 /** The server in front of a real engine and a simulated site that a test can disturb; xen1 is its own PM. */
 export interface SimServer extends AsyncDisposable {

@@ -2,7 +2,7 @@ import type { Pm } from '../../src/model/pm.ts'
 import type { Storlink } from '../../src/model/storlink.ts'
 import type { Vm } from '../../src/model/vm.ts'
 import { type Server, type ServerOptions, startServer } from '../../src/server/serve.ts'
-import { createFakeEngine, type FakeEngine } from '../support/fakeEngine.ts'
+import { createFakeEngine, type FakeEngine } from '../support/sites/fakeEngine.ts'
 import { runTemplates, templatesOf, USED } from './siteTemplates.ts'
 
 /** A small site with fixed ids and times: two PMs, three VMs, three storlinks, two templates. */

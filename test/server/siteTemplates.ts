@@ -1,6 +1,6 @@
 import type { Template } from '../../src/model/template.ts'
 import type { Vm } from '../../src/model/vm.ts'
-import type { FakeEngine } from '../support/fakeEngine.ts'
+import type { FakeEngine } from '../support/sites/fakeEngine.ts'
 
 /** The site's templates: one that nobody uses, and one that a VM was made from; and what becomes of them. */
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
-import { pmNamed } from '../support/acts.ts'
+import { pmNamed } from '../support/sites/acts.ts'
 import { until } from '../support/until.ts'
 import { type SimServer, serveSim, storlinkXml } from './simServer.ts'
 

@@ -3,7 +3,7 @@ import { batch } from '../../src/engine/host/batch.ts'
 import type { Command } from '../../src/engine/host/host.ts'
 import { endLost } from '../../src/engine/host/lost.ts'
 import { run, runBatch } from '../../src/engine/host/run.ts'
-import { openSimLab, type SimLab } from '../support/simLab.ts'
+import { openSimLab, type SimLab } from '../support/sites/simLab.ts'
 
 let lab: SimLab
 beforeEach(async () => {

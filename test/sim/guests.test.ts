@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'bun:test'
-import { LAB_UUIDS, openSimLab, type SimLab } from '../support/simLab.ts'
+import { LAB_UUIDS, openSimLab, type SimLab } from '../support/sites/simLab.ts'
 import { transcript } from '../support/transcript.ts'
 
 let lab: SimLab

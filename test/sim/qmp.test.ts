@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Qmp, withQmp } from '../../src/engine/tools/qmp.ts'
-import { openSimLab, type SimLab } from '../support/simLab.ts'
+import { openSimLab, type SimLab } from '../support/sites/simLab.ts'
 
 let lab: SimLab
 beforeEach(async () => {

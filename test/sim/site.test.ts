@@ -12,7 +12,7 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-const CHILD = new URL('../support/simCrashChild.ts', import.meta.url).pathname
+const CHILD = new URL('../support/children/simCrashChild.ts', import.meta.url).pathname
 
 async function killedBy(statePath: string, kind: string, ...argv: string[]) {
   const child = Bun.spawn([process.execPath, CHILD, statePath, kind, ...argv], { stdout: 'ignore', stderr: 'inherit' })

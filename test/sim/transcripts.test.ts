@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'bun:test'
-import { LAB_UUIDS, labConfig, openSimLab, type SimLab } from '../support/simLab.ts'
+import { LAB_UUIDS, labConfig, openSimLab, type SimLab } from '../support/sites/simLab.ts'
 import { transcript, transcripts } from '../support/transcript.ts'
 
 /** What a real host printed is what the simulated one prints, but for what time and chance decide. */

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { cellWidth } from '../../src/lib/text.ts'
 import { startScreens } from '../../src/screens/shell/start.tsx'
 import { createEmulator } from './emulator.ts'
-import { NOW, type ScreenEngine } from './screenSite.ts'
+import { NOW, type ScreenEngine } from './sites/screenSite.ts'
 import { until } from './until.ts'
 
 /** A person at a terminal: presses keys and reads the screen, through Ink and everything behind it. */

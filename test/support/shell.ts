@@ -7,7 +7,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { aDisk, aPm, aStorlink, aVm } from '../engine/store/samples.ts'
 import { PENGX } from './pengx.ts'
 import { openPty, type Pty } from './pty.ts'
-import { templateOf } from './screenSite.ts'
+import { templateOf } from './sites/screenSite.ts'
 import { until } from './until.ts'
 
 /** A real shell in a real terminal that has loaded our completion and completes against a store with hard names. */

@@ -12,7 +12,7 @@ import {
   matchesName,
   parseKnownHosts,
 } from '../../../src/engine/host/knownHosts.ts'
-import { command, makeKey } from '../../support/sshd.ts'
+import { command, makeKey } from '../../support/programs/sshd.ts'
 
 let directory: string
 const keys: Record<string, Buffer> = {}

@@ -8,7 +8,7 @@ import { openSshHost } from '../../../src/engine/host/sshHost.ts'
 import { openSshMachine, type SshMachine } from '../../../src/engine/host/sshMachine.ts'
 import { hostContract } from '../../contract/host.ts'
 import { hostEndingsContract } from '../../contract/hostEndings.ts'
-import { knownLine, startSshd, type TestSshd, writeSshConfig } from '../../support/sshd.ts'
+import { knownLine, startSshd, type TestSshd, writeSshConfig } from '../../support/programs/sshd.ts'
 
 let directory: string
 let sshd: TestSshd

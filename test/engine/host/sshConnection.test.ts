@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { UnknownKey } from '../../../src/engine/host/hostKeys.ts'
 import { endLost } from '../../../src/engine/host/lost.ts'
 import { run } from '../../../src/engine/host/run.ts'
-import { failureOf, openSshBench, pidIn, type SshBench, TRUE } from '../../support/sshBench.ts'
-import { isAlive, knownLine, startSshd } from '../../support/sshd.ts'
+import { failureOf, openSshBench, pidIn, type SshBench, TRUE } from '../../support/programs/sshBench.ts'
+import { isAlive, knownLine, startSshd } from '../../support/programs/sshd.ts'
 import { until } from '../../support/until.ts'
 
 setDefaultTimeout(30_000)

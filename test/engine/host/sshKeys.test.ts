@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { UnknownKey } from '../../../src/engine/host/hostKeys.ts'
 import { createHosts } from '../../../src/engine/host/hosts.ts'
 import { run } from '../../../src/engine/host/run.ts'
-import { failureOf, keyOf, openSshBench, type SshBench, TRUE } from '../../support/sshBench.ts'
-import { knownLine, makeKey, startSshd } from '../../support/sshd.ts'
+import { failureOf, keyOf, openSshBench, type SshBench, TRUE } from '../../support/programs/sshBench.ts'
+import { knownLine, makeKey, startSshd } from '../../support/programs/sshd.ts'
 import { until } from '../../support/until.ts'
 
 setDefaultTimeout(30_000)

@@ -4,8 +4,8 @@ import { storedMib } from '../../../src/model/backup.ts'
 import { snapshotsOf, volumesOf } from '../../../src/model/layer.ts'
 import type { Vm } from '../../../src/model/vm.ts'
 import type { OperationCase } from '../../contract/operation.ts'
-import { act, makeVm, NEW_VM, pmNamed, startVm } from '../../support/acts.ts'
-import type { World } from '../../support/world.ts'
+import { act, makeVm, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
+import type { World } from '../../support/sites/world.ts'
 
 /** Backups: made, read back, removed. */
 const BACKUP = '99999999-2222-4333-8444-555555555555'

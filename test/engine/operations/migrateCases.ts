@@ -2,8 +2,8 @@ import { expect } from 'bun:test'
 import { run } from '../../../src/engine/host/run.ts'
 import type { Vm } from '../../../src/model/vm.ts'
 import type { OperationCase } from '../../contract/operation.ts'
-import { act, NEW_VM, pmNamed, startVm } from '../../support/acts.ts'
-import type { World } from '../../support/world.ts'
+import { act, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
+import type { World } from '../../support/sites/world.ts'
 
 /** Two PMs that see one directory and log in to each other; a VM of one of them lies there. */
 export async function joinPms(world: World): Promise<number> {

@@ -4,8 +4,8 @@ import { readChain } from '../../../src/engine/volumes/layers.ts'
 import { layersOf, snapshotsOf } from '../../../src/model/layer.ts'
 import type { Vm } from '../../../src/model/vm.ts'
 import type { OperationCase } from '../../contract/operation.ts'
-import { act, makeVm, startVm } from '../../support/acts.ts'
-import type { World } from '../../support/world.ts'
+import { act, makeVm, startVm } from '../../support/sites/acts.ts'
+import type { World } from '../../support/sites/world.ts'
 
 /** Layers under a VM that runs and one that does not: rows, headers, configuration and QEMU say the same. */
 

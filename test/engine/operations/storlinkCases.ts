@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
 import type { OperationCase } from '../../contract/operation.ts'
-import { makeStorlink, pmNamed } from '../../support/acts.ts'
-import type { World } from '../../support/world.ts'
+import { makeStorlink, pmNamed } from '../../support/sites/acts.ts'
+import type { World } from '../../support/sites/world.ts'
 
 /** Storlinks: made of a directory and of a volume group, changed and forgotten. */
 const only = (world: World) => world.engine.view.storlinks()

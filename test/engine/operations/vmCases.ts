@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
 import type { OperationCase } from '../../contract/operation.ts'
-import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/acts.ts'
-import type { World } from '../../support/world.ts'
+import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
+import type { World } from '../../support/sites/world.ts'
 
 /** VMs and PMs: made, started, ended, taken under care. */
 

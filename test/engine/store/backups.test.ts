@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { newUuid } from '../../../src/lib/ids.ts'
 import type { Schedule } from '../../../src/model/backup.ts'
-import { aBackup } from '../../support/backups.ts'
+import { aBackup } from '../../support/sites/backups.ts'
 import { aPm, aStorlink, failureOf, newPlace, type Place } from './samples.ts'
 
 async function furnish(place: Place) {

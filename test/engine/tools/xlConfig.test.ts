@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.ts'
 import { expectGolden } from '../../support/golden.ts'
-import { anySpec, disk, SPECS, spec, UUID } from '../../support/specs.ts'
+import { anySpec, disk, SPECS, spec, UUID } from '../../support/sites/specs.ts'
 
 describe('configurations as they are written', () => {
   for (const [name, value] of Object.entries(SPECS)) {

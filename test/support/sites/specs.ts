@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import type { Disk } from '../../src/model/disk.ts'
-import type { Nic } from '../../src/model/nic.ts'
-import { domainNameFor, type VmSpec, type VmType } from '../../src/model/vm.ts'
+import type { Disk } from '../../../src/model/disk.ts'
+import type { Nic } from '../../../src/model/nic.ts'
+import { domainNameFor, type VmSpec, type VmType } from '../../../src/model/vm.ts'
 
 export const UUID = '1736f6d0-4829-4505-aafa-deb413df388f'
 

@@ -4,8 +4,8 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { candidates, updateLists } from '../support/apt.ts'
-import { bootstrap } from '../support/bookworm.ts'
+import { candidates, updateLists } from '../../support/programs/apt.ts'
+import { bootstrap } from '../../support/programs/bookworm.ts'
 import { buildOnce, cache } from './cache.ts'
 import { need, output, say, timed } from './command.ts'
 

@@ -1,4 +1,4 @@
-import { type Backup, specOf } from '../../src/model/backup.ts'
+import { type Backup, specOf } from '../../../src/model/backup.ts'
 import type { FakeEngine } from './fakeEngine.ts'
 
 /** Backups of a VM that is there, a full one and what lies on it, one of them damaged; and one of a VM that is gone. */

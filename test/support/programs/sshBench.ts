@@ -2,11 +2,11 @@ import { expect } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Command, Host } from '../../src/engine/host/host.ts'
-import { createHosts, type Hosts, type HostsOptions } from '../../src/engine/host/hosts.ts'
-import type { PengxError } from '../../src/model/error.ts'
+import type { Command, Host } from '../../../src/engine/host/host.ts'
+import { createHosts, type Hosts, type HostsOptions } from '../../../src/engine/host/hosts.ts'
+import type { PengxError } from '../../../src/model/error.ts'
+import { until } from '../until.ts'
 import { command, makeKey, type SshConfigEntry, startSshd, type TestSshd, writeSshConfig } from './sshd.ts'
-import { until } from './until.ts'
 
 /** Two real SSH servers, and as many sites before them as a test needs, each with its own settings. */
 export interface SshBench {

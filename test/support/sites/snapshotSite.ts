@@ -1,5 +1,5 @@
-import { type Layer, layersOf, type SnapshotType } from '../../src/model/layer.ts'
-import type { Vm } from '../../src/model/vm.ts'
+import { type Layer, layersOf, type SnapshotType } from '../../../src/model/layer.ts'
+import type { Vm } from '../../../src/model/vm.ts'
 import type { FakeEngine } from './fakeEngine.ts'
 
 /**

@@ -1,6 +1,6 @@
-import { newUuid } from '../../src/lib/ids.ts'
-import { type Backup, type BackupVolume, specOf } from '../../src/model/backup.ts'
-import { aDisk, aVm } from '../engine/store/samples.ts'
+import { newUuid } from '../../../src/lib/ids.ts'
+import { type Backup, type BackupVolume, specOf } from '../../../src/model/backup.ts'
+import { aDisk, aVm } from '../../engine/store/samples.ts'
 
 /** A good full backup of some VM with one disk. */
 export function aBackup(more: Partial<Backup> = {}): Backup {

@@ -1,7 +1,7 @@
-import type { Host, Output } from '../../src/engine/host/host.ts'
-import { run } from '../../src/engine/host/run.ts'
-import { createSimSite, type SimSite } from '../../src/sim/site.ts'
-import { createTurnedClock, type TurnedClock } from './turnedClock.ts'
+import type { Host, Output } from '../../../src/engine/host/host.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { createSimSite, type SimSite } from '../../../src/sim/site.ts'
+import { createTurnedClock, type TurnedClock } from '../turnedClock.ts'
 
 /** The three guests of the host whose transcripts are kept, on a simulated PM: the same names, UUIDs and domids. */
 export interface SimLab {

@@ -1,4 +1,4 @@
-import { need } from '../lab/command.ts'
+import { need } from '../../lab/machine/command.ts'
 import { acquireOptions, debianSources, type Say } from './apt.ts'
 
 /** A tree of Debian bookworm's minimal system and some packages, from this machine's own sources; no service is started. */

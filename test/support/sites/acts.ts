@@ -1,8 +1,8 @@
 import { expect } from 'bun:test'
-import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { PengxError } from '../../src/model/error.ts'
-import type { Vm } from '../../src/model/vm.ts'
-import { until } from './until.ts'
+import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { PengxError } from '../../../src/model/error.ts'
+import type { Vm } from '../../../src/model/vm.ts'
+import { until } from '../until.ts'
 import { pictureOf, type World } from './world.ts'
 
 /** What brings a simulated site to where an operation can run. */

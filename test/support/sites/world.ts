@@ -1,10 +1,10 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
-import { createEngine, type Engine, type EngineConfig } from '../../src/engine/engine.ts'
-import type { Json } from '../../src/model/json.ts'
-import type { Vm } from '../../src/model/vm.ts'
-import type { SiteState } from '../../src/sim/machine/state.ts'
-import { createSimSite } from '../../src/sim/site.ts'
-import { createSkippingClock } from './skippingClock.ts'
+import { createEngine, type Engine, type EngineConfig } from '../../../src/engine/engine.ts'
+import type { Json } from '../../../src/model/json.ts'
+import type { Vm } from '../../../src/model/vm.ts'
+import type { SiteState } from '../../../src/sim/machine/state.ts'
+import { createSimSite } from '../../../src/sim/site.ts'
+import { createSkippingClock } from '../skippingClock.ts'
 
 /** An engine on a small simulated site: what tests of operations act on, and how they see what became of it. */
 export interface World {

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Host } from '../../src/engine/host/host.ts'
-import { openLocalHost } from '../../src/engine/host/local.ts'
-import { type Qmp, withQmp } from '../../src/engine/tools/qmp.ts'
-import { until } from './until.ts'
+import type { Host } from '../../../src/engine/host/host.ts'
+import { openLocalHost } from '../../../src/engine/host/local.ts'
+import { type Qmp, withQmp } from '../../../src/engine/tools/qmp.ts'
+import { until } from '../until.ts'
 
 /**
  * A real QEMU with real disks and no machine to speak of (it never runs): its block layer is that of a domain's device

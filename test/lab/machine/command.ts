@@ -1,5 +1,5 @@
 // Programs that the lab runs on this machine: their output, or an error that says which program and what it printed.
-import { SEARCH_PATH } from '../support/programs.ts'
+import { SEARCH_PATH } from '../../support/programs/programs.ts'
 
 export interface Output {
   readonly exit: number

@@ -1,5 +1,5 @@
-import { pmNamed } from './acts.ts'
-import { openWorld } from './world.ts'
+import { pmNamed } from '../sites/acts.ts'
+import { openWorld } from '../sites/world.ts'
 
 /** A pengx that is killed (SIGKILL, no farewell) in the middle of a migration. Started by migrate.test.ts. */
 const { place, moment, vm } = JSON.parse(process.argv[2]!)

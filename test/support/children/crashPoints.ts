@@ -1,4 +1,4 @@
-import type { WorldPlace } from './world.ts'
+import type { WorldPlace } from '../sites/world.ts'
 
 /** A moment of an operation: before or after the effect of one of its steps. */
 export interface CrashPoint {

@@ -1,5 +1,5 @@
+import { copyWorld, openWorld } from '../sites/world.ts'
 import { type CrashOrder, placeAt } from './crashPoints.ts'
-import { copyWorld, openWorld } from './world.ts'
 
 /**
  * A pengx that is killed (SIGKILL, no farewell) at one point of one operation, and copies its world at each that comes

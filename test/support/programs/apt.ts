@@ -1,5 +1,5 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { need } from '../lab/command.ts'
+import { need } from '../../lab/machine/command.ts'
 import { missingFor, packagesOf, type User } from './programs.ts'
 
 /**
