@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { cleanup, render } from 'ink-testing-library'
-import { createDesk, type Desk } from '../../src/screens/app/context.ts'
+import { type AppContext, createApp } from '../../src/screens/app/context.ts'
 import { App } from '../../src/screens/shell/App.tsx'
 import { aliasesOf } from '../../src/screens/shell/aliases.ts'
 import { paint } from '../../src/screens/shell/frame.ts'
@@ -8,7 +8,7 @@ import { formatKept, parseKept } from '../../src/screens/shell/kept.ts'
 import { emptyList } from '../../src/ui/list.ts'
 import { createScreenEngine, NOW } from '../support/sites/screenSite.ts'
 
-let desk: Desk
+let app: AppContext
 
 function mount(keys: Readonly<Record<string, readonly string[]>> = {}) {
   const engine = createScreenEngine()
@@ -21,19 +21,19 @@ function mount(keys: Readonly<Record<string, readonly string[]>> = {}) {
     aliases: aliasesOf(keys),
     copy: async () => 'nowhere',
   }
-  desk = createDesk(
+  app = createApp(
     engine,
     options,
     { columns: 100, rows: 30 },
     { paint, handOver: async (work) => work(), leave: () => undefined },
   )
-  paint(desk)
-  return { engine, ...render(<App desk={desk} standIns={{ of: (_, text) => text }} lend={() => undefined} />) }
+  paint(app)
+  return { engine, ...render(<App app={app} standIns={{ of: (_, text) => text }} lend={() => undefined} />) }
 }
 
 afterEach(() => {
   cleanup()
-  desk.dispose()
+  app.dispose()
 })
 
 const text = (frame: string | undefined) => Bun.stripANSI(frame ?? '')

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { Desk } from '../../src/screens/app/context.ts'
+import type { AppContext } from '../../src/screens/app/context.ts'
 import { newsIn } from '../../src/screens/app/news.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import { createScreenEngine, mockSite, uuidOf } from '../support/sites/screenSite.ts'
@@ -16,15 +16,15 @@ afterEach(async () => {
 describe('what has just changed', () => {
   test('is news for one beat, and what comes into sight is not', () => {
     let at = 0
-    const desk = { options: {}, now: () => at } as unknown as Desk
-    const look = (text: string) => newsIn(desk, 'vms')!('a', 'status', text)
+    const app = { options: {}, now: () => at } as unknown as AppContext
+    const look = (text: string) => newsIn(app, 'vms')!('a', 'status', text)
     expect(look('running')).toBe(false)
     expect(look('paused')).toBe(true)
     at = 1999
     expect(look('paused')).toBe(true)
     at = 2000
     expect(look('paused')).toBe(false)
-    newsIn(desk, 'vms')
+    newsIn(app, 'vms')
     expect(look('running')).toBe(false)
   })
 
