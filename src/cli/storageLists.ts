@@ -2,7 +2,7 @@ import type { Engine } from '../engine/engine.ts'
 import { formatMib } from '../lib/bytes.ts'
 import { shortUuid } from '../lib/ids.ts'
 import type { Storlink } from '../model/storlink.ts'
-import { lyingOn, madeFrom, type Template, templateMib } from '../model/template.ts'
+import { dependents, madeFrom, type Template, templateMib } from '../model/template.ts'
 import { byName, iso, listing, pmName } from './listing.ts'
 
 /** What `pengx storlinks` and `templates` print. */
@@ -69,7 +69,7 @@ export const templates = listing<Template>(
       storlink,
     })),
     vms: madeFrom(template, engine.view.vms()).map((vm) => vm.uuid),
-    overlays: lyingOn(template, engine.view.vms()).map((vm) => vm.uuid),
+    overlays: dependents(template, engine.view.vms()).map((vm) => vm.uuid),
     upkeep: upkeepState(template, engine),
     createdAt: iso(template.createdAt),
     bootedAt: iso(template.bootedAt),

@@ -10,7 +10,7 @@ import type { Host } from './host/host.ts'
 import { createHosts } from './host/hosts.ts'
 import { endLost } from './host/lost.ts'
 import { xen } from './hypervisor/xen.ts'
-import type { Parts } from './jobs/context.ts'
+import type { EngineDeps } from './jobs/context.ts'
 import type { AnyOperation, Preview } from './jobs/operation.ts'
 import { decodeParams } from './jobs/params.ts'
 import { previewOf } from './jobs/preview.ts'
@@ -94,7 +94,7 @@ export interface EngineConfig {
   /** Where CD images lie on PMs, beside the usual places and storlinks. */
   readonly isoDirectories?: readonly string[]
   /** Tests stand here: called around every step and every undo of a job. */
-  readonly intercept?: Parts['intercept']
+  readonly intercept?: EngineDeps['intercept']
   /** Tests look at and disturb a simulated site of their own making. */
   readonly sim?: { host(name: string): Host; readonly pmNames: readonly string[] }
 }
@@ -123,7 +123,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const { isoDirectories = [] } = config
   const observer = createObserver({ store, hypervisor: xen, clock, host: hostOf, isoDirectories })
   const beat = createBeat(view, observer, clock)
-  const parts: Parts = {
+  const deps: EngineDeps = {
     store,
     operations: CATALOG,
     hypervisor: xen,
@@ -136,12 +136,12 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
     distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
     volumes: (level) => needDriver(level),
-    look: (pm, sure) => observer.quick(pm, sure),
+    look: (pm, authoritative) => observer.quick(pm, authoritative),
     saw: (pm, domains) => observer.saw(pm, domains),
     endLost: async (pm, jobId) => void (await endLost(hostOf(view.needPm(pm)), jobId)),
     ...(config.intercept ? { intercept: config.intercept } : {}),
   }
-  const runner = createRunner(parts)
+  const runner = createRunner(deps)
   await knowPms(store, config, site?.pmNames ?? [], clock)
   if (config.self !== undefined && view.setting('self') !== config.self)
     await store.inventory.putSetting('self', config.self)
@@ -188,8 +188,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   if (config.demo && config.watch === 'never') await lookAtAll(false)
   const late = config.watch === 'beat' ? setTimeout(() => void store.perf.load().catch(() => undefined), 50) : undefined
 
-  async function lookAtAll(sure: boolean): Promise<void> {
-    await Promise.all(view.pms().map((pm) => observer.look(pm.uuid, sure)))
+  async function lookAtAll(authoritative: boolean): Promise<void> {
+    await Promise.all(view.pms().map((pm) => observer.look(pm.uuid, authoritative)))
   }
 
   function need(name: string): AnyOperation {
@@ -210,7 +210,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     },
     decode: (name, raw) => decodeParams(need(name).params, raw),
     refuse: (name, params) => refusalOf(need(name), params, view, config.readOnly),
-    preview: (name, params) => previewOf(parts, need(name), params),
+    preview: (name, params) => previewOf(deps, need(name), params),
     start: async (name, params, by) => {
       await recovered.catch(() => undefined)
       const job = await runner.start(need(name), params, by)

@@ -60,7 +60,7 @@ export function madeFrom(template: Pick<Template, 'uuid'>, vms: readonly Vm[]): 
 }
 
 /** VMs with a disk, or a snapshot of one, that lies on one of its: what is written there is read by them. */
-export function lyingOn(template: Pick<Template, 'disks'>, vms: readonly Vm[]): readonly Vm[] {
+export function dependents(template: Pick<Template, 'disks'>, vms: readonly Vm[]): readonly Vm[] {
   const bases = new Set(template.disks.map((disk) => disk.uuid))
   return vms.filter((vm) => volumesOf(vm).some(({ base }) => base !== undefined && bases.has(base)))
 }

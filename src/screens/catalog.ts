@@ -1,4 +1,4 @@
-import type { Desk } from './app/context.ts'
+import type { AppContext } from './app/context.ts'
 import { jobScreen } from './job/job.ts'
 import { jobsScreen } from './job/jobs.ts'
 import { logScreen } from './job/log.ts'
@@ -26,7 +26,7 @@ export const screens: readonly Screen[] = [
 ]
 
 /** The screen that is shown. */
-export function screenOf(desk: Desk): Screen {
-  const { screen } = desk.stop()
+export function screenOf(app: AppContext): Screen {
+  const { screen } = app.route()
   return screens.find(({ name }) => name === screen)!
 }

@@ -1,7 +1,7 @@
 import type { Subject } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
 import type { Line } from '../ui/line.ts'
-import type { Desk } from './app/context.ts'
+import type { AppContext } from './app/context.ts'
 import type { AnyList } from './app/list.ts'
 import type { ScreenName } from './app/state.ts'
 
@@ -16,12 +16,12 @@ export interface KeyRow {
   readonly help?: string
   readonly operation?: string
   /** Values besides the one that names the subject. */
-  raw?(desk: Desk): Readonly<Record<string, Json>>
-  act?(desk: Desk): void
+  raw?(app: AppContext): Readonly<Record<string, Json>>
+  act?(app: AppContext): void
   /** Why it does nothing now; for an operation this comes from the operation itself. */
-  refuse?(desk: Desk): string | undefined
+  refuse?(app: AppContext): string | undefined
   /** Only there while this holds: on one tab of several. */
-  when?(desk: Desk): boolean
+  when?(app: AppContext): boolean
   /** Not in the footer: there are enough keys there already. */
   readonly quiet?: true
   /** Acts on nothing that is chosen: always opens its form. */
@@ -36,22 +36,22 @@ export interface Screen {
   /** Where it stands in the place bar. */
   readonly digit?: string
   /** The list that has the keys; a screen with tabs has one for each. */
-  list?(desk: Desk): AnyList | undefined
+  list?(app: AppContext): AnyList | undefined
   readonly keys: readonly KeyRow[]
   /** The path and what there is to say beside it. */
-  heading(desk: Desk): Line
+  heading(app: AppContext): Line
   /** The body, exactly `height` lines. */
-  draw(desk: Desk, width: number, height: number): Line[]
+  draw(app: AppContext, width: number, height: number): Line[]
   /** What is said, beside its list, to those who hear it. */
-  says?(desk: Desk, width: number): readonly Line[]
+  says?(app: AppContext, width: number): readonly Line[]
   /** Where one is there, when that is not the row of a list. */
-  here?(desk: Desk): Line | undefined
+  here?(app: AppContext): Line | undefined
   /** Keys of its own parts; false hands the key on. */
-  press?(desk: Desk, key: string): boolean
+  press?(app: AppContext, key: string): boolean
   /** Parts that `tab` goes through, the list first. */
-  parts?(desk: Desk): readonly string[]
+  parts?(app: AppContext): readonly string[]
   /** What a key acts on: chosen rows, or the one thing the screen is about. */
-  subjects(desk: Desk): readonly Subject[]
+  subjects(app: AppContext): readonly Subject[]
   /** What can be copied here. */
-  copies?(desk: Desk): readonly (readonly [string, string])[]
+  copies?(app: AppContext): readonly (readonly [string, string])[]
 }

@@ -3,7 +3,7 @@ import { saidName } from './views/form.ts'
 
 /** `docs/API.md`: the rows as a table, so that the page cannot say anything else than the server does. */
 export function formatApiTable(rows: readonly Row[]): string {
-  const done = rows.filter((row) => row.work.kind !== 'later').length
+  const done = rows.filter((row) => row.action.kind !== 'later').length
   return `# The HTTP interface
 
 Made from the route table (\`src/server/routes/routes.ts\`); do not edit. ${done} of ${rows.length} rows answer in this version; the
@@ -28,24 +28,24 @@ function formatRow(row: Row): string {
   return `| ${row.method} | ${paths} | ${row.section} | ${row.versions.join(' ')} | ${row.status} | ${formatWork(row)} |`
 }
 
-function formatWork({ work }: Row): string {
-  switch (work.kind) {
+function formatWork({ action }: Row): string {
+  switch (action.kind) {
     case 'later':
       return '*later*'
     case 'run':
-      return `runs \`${work.operation}\``
+      return `runs \`${action.operation}\``
     case 'own':
-      return work.help
+      return action.help
     case 'show':
-      return `shows ${work.root === undefined ? '' : `\`<${work.root}>\` of `}\`<${work.shape.name}>\``
+      return `shows ${action.root === undefined ? '' : `\`<${action.root}>\` of `}\`<${action.shape.name}>\``
   }
 }
 
 function formatBodies(rows: readonly Row[]): string {
   const parts: string[] = []
-  for (const { method, path, work } of rows) {
-    if (work.kind !== 'run' || !work.takes) continue
-    const lines = work.takes.fields.map((field) => {
+  for (const { method, path, action } of rows) {
+    if (action.kind !== 'run' || !action.takes) continue
+    const lines = action.takes.fields.map((field) => {
       const { required, added, list } = field
       const notes = [
         typeof required === 'function' ? 'required in most cases' : required ? 'required' : '',

@@ -6,14 +6,14 @@ import { readBody } from './body.ts'
 import type { Events } from './events.ts'
 import { type Found, findRow, resolveIds } from './match.ts'
 import type { Metrics } from './metrics.ts'
-import { pickVersion, splitPrefix, wantedFormat, wantedManner, wantedVersion } from './negotiate.ts'
+import { pickVersion, splitPrefix, wantedFormat, wantedPreferences, wantedVersion } from './negotiate.ts'
 import { perform } from './perform.ts'
-import { answerDocument, answerFailure, type ExtraHeaders, type Pen } from './respond.ts'
+import { answerDocument, answerFailure, type ExtraHeaders, type ResponseWriter } from './respond.ts'
 import type { Call, Row } from './routes/row.ts'
 import type { Format } from './views/document.ts'
 
 /** One request's way: who asks, what is meant, how it is wanted, what is said, done. */
-export interface House {
+export interface ServerContext {
   readonly engine: Engine
   readonly rows: readonly Row[]
   readonly access: Access
@@ -31,82 +31,87 @@ export interface ServerLog {
 }
 
 /** How long a row's answer may take is not known: its connection is not cut while it is awaited. */
-export type Patience = (request: Request) => void
+export type ExtendTimeout = (request: Request) => void
 
-export async function handle(house: House, request: Request, client: string, wait: Patience): Promise<Response> {
+export async function handle(
+  context: ServerContext,
+  request: Request,
+  client: string,
+  wait: ExtendTimeout,
+): Promise<Response> {
   const startedAt = performance.now()
   const url = new URL(request.url)
   const { prefix, rest } = splitPrefix(url.pathname)
-  const found = findRow(house.rows, request.method, rest)
+  const found = findRow(context.rows, request.method, rest)
   const accept = request.headers.get('accept')
   const format = wantedFormat(url.searchParams, accept)
-  const pen: Pen = { view: house.engine.view, format: format ?? 'xml' }
+  const writer: ResponseWriter = { view: context.engine.view, format: format ?? 'xml' }
   let response: Response
   try {
     response =
-      refuseCaller(house, pen, request, found, client) ??
-      (await answer(house, pen, request, found, format, wantedVersion(prefix, accept), wait))
+      refuseCaller(context, writer, request, found, client) ??
+      (await answer(context, writer, request, found, format, wantedVersion(prefix, accept), wait))
   } catch (error) {
-    response = answerThrown(house, pen, request, error)
+    response = answerThrown(context, writer, request, error)
   }
   const path = found.kind === 'row' ? found.row.path : 'none'
-  house.metrics.count(request.method, path, response.status, (performance.now() - startedAt) / 1_000)
+  context.metrics.count(request.method, path, response.status, (performance.now() - startedAt) / 1_000)
   return request.method === 'HEAD' ? withoutBody(response) : response
 }
 
 function refuseCaller(
-  { access, mayAsk }: House,
-  pen: Pen,
+  { access, mayAsk }: ServerContext,
+  writer: ResponseWriter,
   request: Request,
   found: Found,
   client: string,
 ): Response | undefined {
-  if (!mayAsk(client)) return answerFailure(pen, 'busy', 'too many requests: ask again later', { status: 429 })
+  if (!mayAsk(client)) return answerFailure(writer, 'busy', 'too many requests: ask again later', { status: 429 })
   const foreign = foreignPage(request, access)
-  if (foreign !== undefined) return answerFailure(pen, 'refused', foreign, { status: 403 })
+  if (foreign !== undefined) return answerFailure(writer, 'refused', foreign, { status: 403 })
   if ((found.kind === 'row' && found.row.open) || showsToken(request, access)) return undefined
   const headers = { 'WWW-Authenticate': 'Bearer realm="pengx", Basic realm="pengx", charset="UTF-8"' }
-  return answerFailure(pen, 'refused', 'the token is missing or wrong', { status: 401, headers })
+  return answerFailure(writer, 'refused', 'the token is missing or wrong', { status: 401, headers })
 }
 
 async function answer(
-  house: House,
-  pen: Pen,
+  context: ServerContext,
+  writer: ResponseWriter,
   request: Request,
   found: Found,
   format: Format | undefined,
   version: ReturnType<typeof wantedVersion>,
-  wait: Patience,
+  wait: ExtendTimeout,
 ): Promise<Response> {
-  if (found.kind === 'none') return answerFailure(pen, 'notFound', 'there is no such path; see /openapi.json')
+  if (found.kind === 'none') return answerFailure(writer, 'notFound', 'there is no such path; see /openapi.json')
   if (found.kind === 'verb') {
     const allow = found.allow.join(', ')
     const headers = { Allow: allow }
-    return answerFailure(pen, 'unsupported', `this path answers to ${allow}`, { status: 405, headers })
+    return answerFailure(writer, 'unsupported', `this path answers to ${allow}`, { status: 405, headers })
   }
   const { row } = found
-  const answersAsAsked = row.work.kind === 'own' && row.work.produces !== 'document'
+  const answersAsAsked = row.action.kind === 'own' && row.action.produces !== 'document'
   if (format === undefined && !answersAsAsked) {
-    return answerFailure(pen, 'unsupported', 'answers are XML or JSON', { status: 406 })
+    return answerFailure(writer, 'unsupported', 'answers are XML or JSON', { status: 406 })
   }
-  if (row.work.kind === 'later') {
+  if (row.action.kind === 'later') {
     const message = `${row.method} ${row.path} is not there yet: it comes in a later version`
-    return answerFailure(pen, 'unsupported', message, { status: 501 })
+    return answerFailure(writer, 'unsupported', message, { status: 501 })
   }
-  const resolved = resolveIds(found.raw, pen.view)
-  if ('missing' in resolved) return answerFailure(pen, 'notFound', resolved.missing)
-  const { engine, configuredSelf, rows, metrics, events } = house
-  const manner = wantedManner(request.headers.get('prefer'))
+  const resolved = resolveIds(found.raw, writer.view)
+  if ('missing' in resolved) return answerFailure(writer, 'notFound', resolved.missing)
+  const { engine, configuredSelf, rows, metrics, events } = context
+  const preferences = wantedPreferences(request.headers.get('prefer'))
   const call: Call = {
-    ...{ engine, view: engine.view, request, ids: resolved.ids, format: pen.format, manner },
+    ...{ engine, view: engine.view, request, ids: resolved.ids, format: writer.format, preferences },
     ...{ version: pickVersion(row.versions, version), configuredSelf, rows, metrics, events },
   }
   return await answerRow(row, call, wait)
 }
 
-async function answerRow(row: Row, call: Call, wait: Patience): Promise<Response> {
-  const { work } = row
-  if (work.kind === 'show') return answerDocument(call, row.status, work.document(call))
+async function answerRow(row: Row, call: Call, wait: ExtendTimeout): Promise<Response> {
+  const { action } = row
+  if (action.kind === 'show') return answerDocument(call, row.status, action.document(call))
   const body = await readBody(call.request)
   if (!body.ok) {
     const code = body.status === 415 ? 'unsupported' : 'invalid'
@@ -115,18 +120,18 @@ async function answerRow(row: Row, call: Call, wait: Patience): Promise<Response
     return answerFailure(call, code, body.problem, { status: body.status, headers })
   }
   wait(call.request)
-  if (work.kind === 'own') return await work.answer(call)
-  if (work.kind === 'run') return await perform(row, work, call, body.body)
+  if (action.kind === 'own') return await action.answer(call)
+  if (action.kind === 'run') return await perform(row, action, call, body.body)
   return answerFailure(call, 'internal', 'this row does nothing')
 }
 
 /** A failure in words; a defect of pengx only as a reference to where the log has it. */
-function answerThrown({ log }: House, pen: Pen, request: Request, thrown: unknown): Response {
+function answerThrown({ log }: ServerContext, writer: ResponseWriter, request: Request, thrown: unknown): Response {
   const error = toPengxError(thrown)
-  if (error.code !== 'internal') return answerFailure(pen, error.code, error.message)
+  if (error.code !== 'internal') return answerFailure(writer, error.code, error.message)
   const reference = shortUuid(newUuid())
   log.error({ err: thrown, reference, method: request.method, path: new URL(request.url).pathname }, 'request failed')
-  return answerFailure(pen, 'internal', `a defect of pengx: its log has it under ${reference}`)
+  return answerFailure(writer, 'internal', `a defect of pengx: its log has it under ${reference}`)
 }
 
 async function withoutBody(response: Response): Promise<Response> {

@@ -67,12 +67,12 @@ export function splitPrefix(path: string): { readonly prefix?: Version; readonly
 }
 
 /** What `Prefer` asks for (RFC 7240): an answer at once, or a body where there would be none. */
-export interface Manner {
+export interface Preferences {
   readonly async: boolean
   readonly representation: boolean
 }
 
-export function wantedManner(prefer: string | null): Manner {
+export function wantedPreferences(prefer: string | null): Preferences {
   const words = (prefer ?? '').toLowerCase().split(/[,;]/)
   const asks = (word: string) => words.some((other) => other.replace(/\s/g, '') === word)
   return { async: asks('respond-async'), representation: asks('return=representation') }

@@ -14,7 +14,7 @@ type Schema = Record<string, unknown>
 export function formatOpenApi(rows: readonly Row[], operations: Engine['operations']): Schema {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const row of rows) {
-    if (row.work.kind === 'later') continue
+    if (row.action.kind === 'later') continue
     const path = row.path.replace(/:(\w+)/g, '{$1}')
     paths[path] ??= {}
     paths[path][row.method.toLowerCase()] = describeRow(row, operations)
@@ -40,9 +40,9 @@ export function formatOpenApi(rows: readonly Row[], operations: Engine['operatio
 
 function describeRow(row: Row, operations: Engine['operations']): Schema {
   const names = [...row.path.matchAll(/:(\w+)/g)].map((match) => match[1]!)
-  const operation = row.work.kind === 'run' ? operations.get(row.work.operation) : undefined
-  const takes = row.work.kind === 'run' ? row.work.takes : undefined
-  const summary = operation?.help ?? (row.work.kind === 'own' ? row.work.help : row.section)
+  const operation = row.action.kind === 'run' ? operations.get(row.action.operation) : undefined
+  const takes = row.action.kind === 'run' ? row.action.takes : undefined
+  const summary = operation?.help ?? (row.action.kind === 'own' ? row.action.help : row.section)
   return {
     summary,
     'x-pengx-section': row.section,
@@ -63,19 +63,19 @@ function pathParameter(name: string): Schema {
   return { name, in: 'path', required: true, schema }
 }
 
-function success({ work, status }: Row): Schema {
+function success({ action, status }: Row): Schema {
   if (status === 204) return { description: 'done' }
-  if (work.kind === 'show') return { description: 'what was asked for', content: shownContent(work) }
-  if (work.kind === 'own')
-    return { description: work.help, content: { [work.produces]: { schema: { type: 'string' } } } }
-  if (work.kind === 'run' && work.made) return { description: 'what was made', content: shownContent(work.made) }
+  if (action.kind === 'show') return { description: 'what was asked for', content: shownContent(action) }
+  if (action.kind === 'own')
+    return { description: action.help, content: { [action.produces]: { schema: { type: 'string' } } } }
+  if (action.kind === 'run' && action.made) return { description: 'what was made', content: shownContent(action.made) }
   return { description: 'done', content: bothFormats({ $ref: '#/components/schemas/success' }) }
 }
 
 /** Where v2 shows more, that is what is described: v1 leaves some of it out. */
-function shownContent(work: { root?: string; shape: Shape<never>; shapeV2?: Shape<never> }): Schema {
-  const { root, shape } = work
-  const element = elementSchema((work.shapeV2 ?? shape) as Shape<unknown>)
+function shownContent(action: { root?: string; shape: Shape<never>; shapeV2?: Shape<never> }): Schema {
+  const { root, shape } = action
+  const element = elementSchema((action.shapeV2 ?? shape) as Shape<unknown>)
   if (root === undefined)
     return { 'application/xml': { schema: element }, 'application/json': { schema: rooted(shape) } }
   const items = { type: 'array', items: element, xml: { name: root, wrapped: true } }

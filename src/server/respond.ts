@@ -27,34 +27,44 @@ const CONTENT_TYPE: Record<Format, string> = {
 }
 
 /** What an answer is written with. */
-export interface Pen {
+export interface ResponseWriter {
   readonly view: View
   readonly format: Format
 }
 
 export type ExtraHeaders = Readonly<Record<string, string>>
 
-export function answerDocument(pen: Pen, status: number, document: Document, headers: ExtraHeaders = {}): Response {
-  const body = writeDocument(document, pen.view, pen.format)
+export function answerDocument(
+  writer: ResponseWriter,
+  status: number,
+  document: Document,
+  headers: ExtraHeaders = {},
+): Response {
+  const body = writeDocument(document, writer.view, writer.format)
   // The same address answers in two formats, and to nobody but who shows the token.
-  const fixed = { 'Content-Type': CONTENT_TYPE[pen.format], 'Cache-Control': 'no-store', Vary: 'Accept' }
+  const fixed = { 'Content-Type': CONTENT_TYPE[writer.format], 'Cache-Control': 'no-store', Vary: 'Accept' }
   return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: { ...fixed, ...headers } })
 }
 
-export function answerSuccess(pen: Pen, status: number, message: string, headers: ExtraHeaders = {}): Response {
-  return answerDocument(pen, status, one(successShape, { result: 'success', message }), headers)
+export function answerSuccess(
+  writer: ResponseWriter,
+  status: number,
+  message: string,
+  headers: ExtraHeaders = {},
+): Response {
+  return answerDocument(writer, status, one(successShape, { result: 'success', message }), headers)
 }
 
 /** A failure; its status is its code's unless HTTP has a word of its own for it. */
 export function answerFailure(
-  pen: Pen,
+  writer: ResponseWriter,
   code: Code,
   message: string,
   options: { status?: number; headers?: ExtraHeaders } = {},
 ): Response {
   const status = options.status ?? STATUS_OF[code]
   const retry: ExtraHeaders = status === 503 || status === 429 ? { 'Retry-After': String(RETRY_AFTER_SECONDS) } : {}
-  return answerDocument(pen, status, one(failureShape, { result: 'failure', message, code }), {
+  return answerDocument(writer, status, one(failureShape, { result: 'failure', message, code }), {
     ...retry,
     ...options.headers,
   })

@@ -2,7 +2,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import type { Engine } from '../engine/engine.ts'
 import { PengxError } from '../model/error.ts'
 import { createEvents } from './events.ts'
-import { type House, handle, type ServerLog } from './handle.ts'
+import { handle, type ServerContext, type ServerLog } from './handle.ts'
 import { clearSocket, type Place, parseListen, refuseNoAuth } from './listen.ts'
 import { createMetrics } from './metrics.ts'
 import { createRateLimiter, DEFAULT_RATE, type RateLimit } from './rateLimit.ts'
@@ -39,7 +39,7 @@ export async function startServer(engine: Engine, options: ServerOptions): Promi
   const place = parseListen(options.listen)
   const token = await neededToken(place, options)
   const events = createEvents(engine)
-  const house: House = {
+  const context: ServerContext = {
     engine,
     rows: ROWS,
     access: {
@@ -52,7 +52,7 @@ export async function startServer(engine: Engine, options: ServerOptions): Promi
     log: options.log,
     mayAsk: createRateLimiter(options.rate ?? DEFAULT_RATE, () => performance.now()),
   }
-  const server = await listenAt(place, house, options.idleSeconds ?? IDLE_SECONDS)
+  const server = await listenAt(place, context, options.idleSeconds ?? IDLE_SECONDS)
   const url = place.kind === 'unix' ? `unix:${place.path}` : `http://${hostInUrl(place.host)}:${server.port}`
   options.log.info({ url, auth: token !== undefined }, 'serving')
   return {
@@ -78,10 +78,10 @@ async function neededToken(place: Place, { noAuth, tokenFile }: ServerOptions): 
   return await readOrCreateToken(tokenFile)
 }
 
-async function listenAt(place: Place, house: House, idleTimeout: number): Promise<Bun.Server<undefined>> {
+async function listenAt(place: Place, context: ServerContext, idleTimeout: number): Promise<Bun.Server<undefined>> {
   const fetch = (request: Request, server: Bun.Server<undefined>) => {
     const client = server.requestIP(request)?.address ?? 'socket'
-    return handle(house, request, client, (waiting) => server.timeout(waiting, 0))
+    return handle(context, request, client, (waiting) => server.timeout(waiting, 0))
   }
   // The body's own limit is kept where it is read, so that its refusal reads like every other; this one is a backstop.
   const common = { fetch, maxRequestBodySize: 64 * 1024 * 1024, development: false } as const

@@ -70,7 +70,7 @@ export function volumeLayers(bench: VolumeBench): void {
   test('what lies on a volume is found, though nobody remembers it', async () => {
     const { base, middle, top, sibling } = await makeTree()
     const raw = await make('raw', 8)
-    const lying = async (image: Image) => (await driver.lyingOn(bench.site.host, image.path)).sort()
+    const lying = async (image: Image) => (await driver.dependents(bench.site.host, image.path)).sort()
     expect(await lying(base)).toEqual([middle.path])
     expect(await lying(middle)).toEqual([sibling.path, top.path].sort())
     for (const image of [top, raw]) expect(await lying(image)).toEqual([])
@@ -80,7 +80,7 @@ export function volumeLayers(bench: VolumeBench): void {
     await driver.bringBack(bench.site.host, top.path, TAG)
     if (bench.site.putToSleep) {
       await bench.site.putToSleep(sibling.path)
-      await expect(driver.lyingOn(bench.site.host, base.path)).rejects.toMatchObject({
+      await expect(driver.dependents(bench.site.host, base.path)).rejects.toMatchObject({
         code: 'refused',
         message: expect.stringMatching(/is not active and may lie on .*lvchange -ay/),
       })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createHosts, type Hosts } from '../../src/engine/host/hosts.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
-import type { Moment, Parts } from '../../src/engine/jobs/context.ts'
+import type { EngineDeps, Moment } from '../../src/engine/jobs/context.ts'
 import { decodeParams } from '../../src/engine/jobs/params.ts'
 import { createRunner } from '../../src/engine/jobs/runner.ts'
 import { pmSpreadKeys } from '../../src/engine/operations/pm/keys.ts'
@@ -72,7 +72,7 @@ async function spread(raw: Readonly<Record<string, unknown>>): Promise<Job> {
   const never = () => {
     throw new Error('nobody asks for this')
   }
-  const parts: Parts = {
+  const deps: EngineDeps = {
     store,
     operations: new Map([[pmSpreadKeys.name, pmSpreadKeys]]),
     hypervisor: xen,
@@ -89,7 +89,7 @@ async function spread(raw: Readonly<Record<string, unknown>>): Promise<Job> {
     endLost: async () => undefined,
     intercept: (moment) => armed?.(moment),
   }
-  const runner = createRunner(parts)
+  const runner = createRunner(deps)
   const started = await runner.start(pmSpreadKeys, decodeParams(pmSpreadKeys.params, raw), 'cli')
   const { job } = await runner.finished(started.id)
   runner.close()

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { pickVersion, splitPrefix, wantedManner, wantedVersion } from '../../src/server/negotiate.ts'
+import { pickVersion, splitPrefix, wantedPreferences, wantedVersion } from '../../src/server/negotiate.ts'
 import { ROWS } from '../../src/server/routes/routes.ts'
 import { type Served, serveSite, WEB } from './site.ts'
 
@@ -57,7 +57,7 @@ describe('/openapi.json', () => {
     const described = Object.entries(paths).flatMap(([path, verbs]) =>
       Object.keys(verbs).map((verb) => `${verb.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`),
     )
-    const answering = ROWS.filter((row) => row.work.kind !== 'later').map((row) => `${row.method} ${row.path}`)
+    const answering = ROWS.filter((row) => row.action.kind !== 'later').map((row) => `${row.method} ${row.path}`)
     expect(described.sort()).toEqual(answering.sort())
     expect(paths['/healthz']!.get!.security).toEqual([])
     expect(paths['/vms/']!.get!.security).toBeUndefined()
@@ -143,8 +143,8 @@ describe('which of two shapes of a row', () => {
 })
 
 test('what Prefer asks for', () => {
-  expect(wantedManner(null)).toEqual({ async: false, representation: false })
-  expect(wantedManner('respond-async, wait=10')).toEqual({ async: true, representation: false })
-  expect(wantedManner('Return = Representation; foo')).toEqual({ async: false, representation: true })
-  expect(wantedManner('return=minimal')).toEqual({ async: false, representation: false })
+  expect(wantedPreferences(null)).toEqual({ async: false, representation: false })
+  expect(wantedPreferences('respond-async, wait=10')).toEqual({ async: true, representation: false })
+  expect(wantedPreferences('Return = Representation; foo')).toEqual({ async: false, representation: true })
+  expect(wantedPreferences('return=minimal')).toEqual({ async: false, representation: false })
 })

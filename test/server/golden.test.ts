@@ -83,7 +83,7 @@ function keep(path: string, text: string): void {
 }
 
 describe('every row answers as its golden says', () => {
-  for (const row of ROWS.filter((each) => each.work.kind !== 'later' && !ELSEWHERE.has(nameOf(each)))) {
+  for (const row of ROWS.filter((each) => each.action.kind !== 'later' && !ELSEWHERE.has(nameOf(each)))) {
     test(nameOf(row), async () => {
       expect(EXCHANGES[nameOf(row)] ?? []).not.toBeEmpty()
       keep(join(FOLDER, `${fileOf(row)}.http`), await tell(row))
@@ -103,7 +103,7 @@ describe('what comes later says so', () => {
   })
   afterAll(() => served.server.stop())
 
-  for (const row of ROWS.filter((each) => each.work.kind === 'later')) {
+  for (const row of ROWS.filter((each) => each.action.kind === 'later')) {
     test(nameOf(row), async () => {
       for (const path of [row.path, ...(row.also ?? [])]) {
         const response = await served.ask(row.method, path.replace(/:\w+/g, WEB))

@@ -21,7 +21,7 @@ const CONNECTED = 4
 const CLOSING = 5
 const POLL_MS = 500
 
-export interface Patience {
+export interface Timeouts {
   readonly clock: Clock
   readonly timeoutMs: number
   readonly signal?: AbortSignal
@@ -95,7 +95,7 @@ export async function detachDisk(
   domid: number,
   disk: { readonly vdev: string; readonly path: string },
   tag: string,
-  { clock, timeoutMs, signal }: Patience,
+  { clock, timeoutMs, signal }: Timeouts,
 ): Promise<void> {
   if (!(await device(host, domid, disk.vdev))) return await waitClosed()
   const said = await change(

@@ -27,9 +27,9 @@ export async function openImages(host: Host, domid: number): Promise<readonly st
 export async function waitForQemu(
   host: Host,
   domid: number,
-  patience: { readonly clock: Clock; readonly timeoutMs: number },
+  timeouts: { readonly clock: Clock; readonly timeoutMs: number },
 ): Promise<void> {
-  const { clock, timeoutMs } = patience
+  const { clock, timeoutMs } = timeouts
   const until = clock.now() + timeoutMs
   while ((await run(host, { ...qemuAtWork(domid), timeoutMs: SHORT_MS })).exit === 0) {
     if (clock.now() >= until) {

@@ -8,8 +8,8 @@ import type { Devices, DiskDevice } from '../tools/xl/devices.ts'
 import type { XenInfo } from '../tools/xl/xl.ts'
 import type { BackupDisk, BackupWay } from './backup.ts'
 import type { JobWay } from './blockJobs.ts'
-import type { Patience } from './devices.ts'
-import type { LayerPull, LayerSwitch } from './layers.ts'
+import type { Timeouts } from './devices.ts'
+import type { LayerStream, LayerSwitch } from './layers.ts'
 import type { Migration, MigrationWay } from './migrate.ts'
 import type { MomentDisk, MomentMeans, MomentWay } from './moment.ts'
 
@@ -134,7 +134,7 @@ export interface Hypervisor {
     domid: number,
     disk: { readonly vdev: string; readonly path: string },
     tag: string,
-    patience: Patience,
+    timeouts: Timeouts,
   ): Promise<void>
   /** Larger, under a running guest; fails with `unsupported` where no QEMU is in the disk's way. */
   resizeDisk(
@@ -188,7 +188,7 @@ export interface Hypervisor {
     tag: string,
   ): Promise<void>
   /** Copies into an image of a running chain what it reads from those between it and `base`, and lays it on that. */
-  pullLayer(host: Host, domid: number, pull: LayerPull, way: JobWay): Promise<void>
+  streamLayer(host: Host, domid: number, stream: LayerStream, way: JobWay): Promise<void>
   /** What a failed attempt leaves half attached is detached at once. */
   attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
   /** For the undo of an attachment alone. */
@@ -219,7 +219,7 @@ export interface Hypervisor {
   /** The images that a domain's QEMU writes to; undefined where it has none. */
   openImages(host: Host, domid: number): Promise<readonly string[] | undefined>
   /** Waits until what had the disks of a domain that is gone has closed them. */
-  waitForQemu(host: Host, domid: number, patience: { readonly clock: Clock; readonly timeoutMs: number }): Promise<void>
+  waitForQemu(host: Host, domid: number, timeouts: { readonly clock: Clock; readonly timeoutMs: number }): Promise<void>
   /** Makes the QEMU of a paused domain read its images anew; nothing where it has none. */
   rereadImages(host: Host, domid: number, paths: readonly string[]): Promise<void>
   /** The configuration text for a VM: xl.cfg(5), one key a line. */

@@ -18,7 +18,7 @@ export interface LayerSwitch {
   readonly to: string
 }
 
-export interface LayerPull {
+export interface LayerStream {
   /** The image that the bytes come into; QEMU has it open, at the top of a disk's chain or within. */
   readonly path: string
   /** What it shall lie on, an image further down its chain; absent: on none. */
@@ -43,8 +43,8 @@ export async function switchDisks(
   const done = await withQmpLock(host, domain, tag, () =>
     withMonitor(host, domain.domid, 'libxl', async (qmp) => {
       const before = await namedBlocks(qmp)
-      const due = switches.filter((one) => blockOf(before, one, doing).file !== one.to)
-      const actions: Json[] = due.map((one) => ({
+      const pending = switches.filter((one) => blockOf(before, one, doing).file !== one.to)
+      const actions: Json[] = pending.map((one) => ({
         type: 'blockdev-snapshot-sync',
         data: {
           'node-name': blockOf(before, one, doing).node,
@@ -76,7 +76,7 @@ function blockOf(blocks: readonly NamedBlock[], { vdev, from, to }: LayerSwitch,
   throw new PengxError('refused', `${doing}: ${vdev} is written to ${block.file}, not to ${from}, as is written down`)
 }
 
-export async function pullLayer(host: Host, domid: number, { path, base }: LayerPull, way: JobWay): Promise<void> {
+export async function streamLayer(host: Host, domid: number, { path, base }: LayerStream, way: JobWay): Promise<void> {
   await cancelJobs(host, domid, way)
   const doing = `cannot merge what ${path} lies on, on ${host.name}, into it`
   const begun = await withMonitor(

@@ -36,7 +36,7 @@ import {
 } from './devices.ts'
 import { openImages, rereadImages, waitForQemu } from './handOver.ts'
 import type { Hypervisor } from './hypervisor.ts'
-import { pullLayer, switchDisks, writtenImages } from './layers.ts'
+import { streamLayer, switchDisks, writtenImages } from './layers.ts'
 import { domains, look } from './look.ts'
 import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
 import { copyMoment, forgetBitmaps, holdMoment, momentMeans, needMoment, releaseMoment } from './moment.ts'
@@ -71,7 +71,7 @@ export const xen: Hypervisor = {
   cancelJobs,
   switchDisks,
   writtenImages,
-  pullLayer,
+  streamLayer,
   attachNic,
   detachNic,
   insertCd,

@@ -10,7 +10,7 @@ import type { VolumeDriver } from '../volumes/volumeDriver.ts'
 import type { AnyOperation, Context } from './operation.ts'
 
 /** What the runner is given to work with: the rest of the engine, by shape. */
-export interface Parts {
+export interface EngineDeps {
   readonly store: Store
   readonly operations: ReadonlyMap<string, AnyOperation>
   readonly hypervisor: Hypervisor
@@ -23,8 +23,8 @@ export interface Parts {
   trustKey(destination: string, fingerprint: string): Promise<void>
   distrustKey(destination: string, fingerprint: string): Promise<void>
   volumes(level: Level): VolumeDriver
-  /** `sure`: somebody asks about this moment, so what is missing is gone. */
-  look(pm: string, sure?: boolean): Promise<readonly DomainSeen[]>
+  /** `authoritative`: somebody asks about this moment, so what is missing is gone. */
+  look(pm: string, authoritative?: boolean): Promise<readonly DomainSeen[]>
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
   /** Ends commands of a job that outlived the process that had started them. */
   endLost(pm: string, jobId: string): Promise<void>
@@ -48,7 +48,7 @@ export interface Moment {
 }
 
 /** What changes from step to step, beside what stays for the whole job. */
-export interface Moving {
+export interface StepState {
   readonly jobId: string
   readonly by: By
   readonly signal: AbortSignal
@@ -62,37 +62,37 @@ export interface Moving {
   notice(text: string): void
 }
 
-export function makeContext(parts: Parts, moving: Moving): Context {
-  const record = { jobId: moving.jobId, lookOnly: moving.lookOnly }
+export function makeContext(deps: EngineDeps, stepState: StepState): Context {
+  const record = { jobId: stepState.jobId, lookOnly: stepState.lookOnly }
   return {
-    jobId: moving.jobId,
-    by: moving.by,
-    view: parts.store.view,
-    inventory: parts.store.inventory,
-    hypervisor: parts.hypervisor,
-    clock: parts.clock,
-    signal: moving.signal,
+    jobId: stepState.jobId,
+    by: stepState.by,
+    view: deps.store.view,
+    inventory: deps.store.inventory,
+    hypervisor: deps.hypervisor,
+    clock: deps.clock,
+    signal: stepState.signal,
     get tag() {
-      return `${moving.jobId}.${moving.step}`
+      return `${stepState.jobId}.${stepState.step}`
     },
-    host: (pm) => onChange(parts.host(pm, record), () => moving.fresh.delete(pm)),
-    hostAt: (destination) => parts.hostAt(destination, record),
-    hostKey: parts.hostKey,
-    trustKey: parts.trustKey,
-    distrustKey: parts.distrustKey,
-    volumes: parts.volumes,
+    host: (pm) => onChange(deps.host(pm, record), () => stepState.fresh.delete(pm)),
+    hostAt: (destination) => deps.hostAt(destination, record),
+    hostKey: deps.hostKey,
+    trustKey: deps.trustKey,
+    distrustKey: deps.distrustKey,
+    volumes: deps.volumes,
     async look(pm) {
-      const domains = await parts.look(pm)
-      moving.fresh.add(pm)
+      const domains = await deps.look(pm)
+      stepState.fresh.add(pm)
       return domains
     },
     async saw(pm, domains) {
-      await parts.saw(pm, domains)
-      moving.fresh.add(pm)
+      await deps.saw(pm, domains)
+      stepState.fresh.add(pm)
     },
-    progress: moving.progress,
-    notice: moving.notice,
-    output: (step) => moving.outputs.get(step),
+    progress: stepState.progress,
+    notice: stepState.notice,
+    output: (step) => stepState.outputs.get(step),
   }
 }
 

@@ -1,29 +1,29 @@
 import { PengxError } from '../../model/error.ts'
 import type { Job } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
-import { type Moving, makeContext, type Parts } from './context.ts'
+import { type EngineDeps, makeContext, type StepState } from './context.ts'
 import type { AnyOperation, Step } from './operation.ts'
 import { splitFacts } from './secrets.ts'
 import type { Outcome } from './steps.ts'
 
 /** One job at work in this process: what was asked, and what came to light on the way. */
-export interface Work {
+export interface JobRun {
   readonly job: Job
   readonly operation: AnyOperation
   readonly params: Json
-  readonly moving: Moving
+  readonly stepState: StepState
   readonly notices: readonly string[]
 }
 
-export function makeWork(
+export function createJobRun(
   job: Job,
   operation: AnyOperation,
   params: Json,
   signal: AbortSignal,
   outputs: Map<string, Json | undefined> = new Map(),
-): Work {
+): JobRun {
   const notices: string[] = []
-  const moving: Moving = {
+  const stepState: StepState = {
     jobId: job.id,
     by: job.by,
     signal,
@@ -34,17 +34,20 @@ export function makeWork(
     progress: () => undefined,
     notice: (text) => void notices.push(text),
   }
-  return { job, operation, params, moving, notices }
+  return { job, operation, params, stepState, notices }
 }
 
 /** From the locks to a journalled plan. Nothing has been changed when it fails. */
-export async function prepare(parts: Parts, work: Work): Promise<{ readonly facts: Json; readonly steps: Step[] }> {
-  const { job, operation, params, moving } = work
-  const { store } = parts
+export async function prepare(
+  deps: EngineDeps,
+  jobRun: JobRun,
+): Promise<{ readonly facts: Json; readonly steps: Step[] }> {
+  const { job, operation, params, stepState } = jobRun
+  const { store } = deps
   await store.view.refresh()
   const reason = operation.refuse(params, store.view)
   if (reason !== undefined) throw new PengxError('refused', `cannot ${operation.title} ${job.subject.name}: ${reason}`)
-  const facts: Json = await operation.gather(params, makeContext(parts, { ...moving, lookOnly: true }))
+  const facts: Json = await operation.gather(params, makeContext(deps, { ...stepState, lookOnly: true }))
   const steps = operation.plan(params, facts)
   const { open, secrets } = splitFacts(facts)
   const planned = steps.map((step) => ({
@@ -57,11 +60,11 @@ export async function prepare(parts: Parts, work: Work): Promise<{ readonly fact
 }
 
 /** Looks again, whatever the end, and writes down how it ended; what was looked at after the last change is known. */
-export async function conclude(parts: Parts, work: Work, facts: Json, outcome: Outcome): Promise<void> {
-  const { job, operation, params, notices, moving } = work
-  const { store, clock } = parts
-  const unseen = touchedBy(parts, work).filter((pm) => !moving.fresh.has(pm))
-  for (const pm of unseen) await parts.look(pm).catch(() => undefined)
+export async function conclude(deps: EngineDeps, jobRun: JobRun, facts: Json, outcome: Outcome): Promise<void> {
+  const { job, operation, params, notices, stepState } = jobRun
+  const { store, clock } = deps
+  const unseen = touchedBy(deps, jobRun).filter((pm) => !stepState.fresh.has(pm))
+  for (const pm of unseen) await deps.look(pm).catch(() => undefined)
   const finishedAt = clock.now()
   if (outcome.kind === 'done') {
     const result = operation.result?.(params, facts, store.view)
@@ -75,9 +78,9 @@ export async function conclude(parts: Parts, work: Work, facts: Json, outcome: O
 }
 
 /** PMs that it acts on; a subject that is gone by now names none. */
-export function touchedBy(parts: Parts, { operation, params }: Work): readonly string[] {
+export function touchedBy(deps: EngineDeps, { operation, params }: JobRun): readonly string[] {
   try {
-    return operation.touches(params, parts.store.view)
+    return operation.touches(params, deps.store.view)
   } catch {
     return []
   }

@@ -71,7 +71,7 @@ export interface Step {
    * For a pivot whose effect nothing can take back: whether it is there, found by looking. Asked when the step failed or
    * pengx died in it; true: the job goes on as if it had succeeded. What cannot be told (it throws) leaves the job stuck.
    */
-  happened?(cx: Context): Promise<boolean>
+  isApplied?(cx: Context): Promise<boolean>
 }
 
 /** What a person is told before: the operation's own plan. */

@@ -1,22 +1,22 @@
 import type { By } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
-import { makeContext, type Parts } from './context.ts'
+import { type EngineDeps, makeContext } from './context.ts'
 import type { AnyOperation, Preview } from './operation.ts'
 import { needAllowed } from './refusal.ts'
 
 /** The plan as it would be now: everything up to the journal, and nothing after it. */
 export async function previewOf(
-  parts: Parts,
+  deps: EngineDeps,
   operation: AnyOperation,
   given: Json,
   by: By = 'terminal',
 ): Promise<Preview> {
-  const { view } = parts.store
+  const { view } = deps.store
   const params: Json = operation.complete ? operation.complete(given) : given
-  await needAllowed(parts, operation, params)
+  await needAllowed(deps, operation, params)
   const subject = operation.subject(params, view)
   const notices: string[] = []
-  const context = makeContext(parts, {
+  const context = makeContext(deps, {
     jobId: 'preview',
     by,
     signal: new AbortController().signal,
@@ -39,7 +39,7 @@ export async function previewOf(
       shows: step.shows ?? [],
       pivot: step.pivot === true,
       undoable: step.undo !== undefined && !step.lasting,
-      ...(step.happened === undefined ? {} : { decided: true as const }),
+      ...(step.isApplied === undefined ? {} : { decided: true as const }),
     })),
     frees: effects.frees ?? [],
     keeps: effects.keeps ?? [],

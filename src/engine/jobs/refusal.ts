@@ -1,7 +1,7 @@
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { View } from '../store/view.ts'
-import type { Parts } from './context.ts'
+import type { EngineDeps } from './context.ts'
 import type { AnyOperation } from './operation.ts'
 
 /** Why an operation cannot be done now, as a sentence: its own reason, or the job that is at work on its subject. */
@@ -22,10 +22,10 @@ export function refusalOf(operation: AnyOperation, params: Json, view: View, rea
 }
 
 /** Fails with why it is refused. A refusal from memory is believed only after a look: what it acts on may have changed. */
-export async function needAllowed(parts: Parts, operation: AnyOperation, params: Json): Promise<void> {
-  const { view } = parts.store
+export async function needAllowed(deps: EngineDeps, operation: AnyOperation, params: Json): Promise<void> {
+  const { view } = deps.store
   if (operation.refuse(params, view) === undefined) return
-  await Promise.all(operation.touches(params, view).map((pm) => parts.look(pm, true).catch(() => undefined)))
+  await Promise.all(operation.touches(params, view).map((pm) => deps.look(pm, true).catch(() => undefined)))
   const reason = operation.refuse(params, view)
   if (reason === undefined) return
   throw new PengxError('refused', `cannot ${operation.title} ${operation.subject(params, view).name}: ${reason}`)

@@ -2,13 +2,13 @@ import { PengxError, toPengxError } from '../../model/error.ts'
 import { type By, isOver, type Job } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import type { LockRequest } from '../store/jobs/locks.ts'
-import type { Parts } from './context.ts'
+import type { EngineDeps } from './context.ts'
+import { conclude, createJobRun, type JobRun, prepare } from './jobRun.ts'
 import type { AnyOperation } from './operation.ts'
 import { goOnWith } from './recovery.ts'
 import { needAllowed } from './refusal.ts'
 import { splitParams } from './secrets.ts'
 import { goForward } from './steps.ts'
-import { conclude, makeWork, prepare, type Work } from './work.ts'
 
 /**
  * A job's life: locks → refuse → gather → plan → journal → steps, or unwind → look again → result. What is refused
@@ -31,8 +31,8 @@ export interface Runner {
 const POLL_MS = 150
 const CANCEL_POLL_MS = 500
 
-export function createRunner(parts: Parts): Runner {
-  const { store, clock } = parts
+export function createRunner(deps: EngineDeps): Runner {
+  const { store, clock } = deps
   const active = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>()
   let closed = false
 
@@ -65,45 +65,49 @@ export function createRunner(parts: Parts): Runner {
   }
 
   /** Takes the locks, or waits for them in the queue; a cancel ends the waiting. */
-  async function takeLocks({ job, moving }: Work, locks: readonly LockRequest[], onWait: () => void): Promise<void> {
+  async function takeLocks(
+    { job, stepState }: JobRun,
+    locks: readonly LockRequest[],
+    onWait: () => void,
+  ): Promise<void> {
     for (;;) {
       const answer = await store.locks.acquire(job.id, locks)
       if (answer.granted) return
       needUnstuck(answer.waitsFor.map((id) => store.view.getJob(id)))
       onWait()
       store.jobs.progress(job.id, { queuePosition: answer.position, step: 'waits for its turn' })
-      await clock.sleep(POLL_MS, moving.signal)
+      await clock.sleep(POLL_MS, stepState.signal)
       await store.view.refresh()
       if (store.jobs.cancelRequested(job.id)) throw cancelled()
     }
   }
 
   async function start(operation: AnyOperation, given: Json, by: By): Promise<Job> {
-    if (parts.readOnly) throw new PengxError('readOnly', `${operation.name} is refused: pengx was started read-only`)
+    if (deps.readOnly) throw new PengxError('readOnly', `${operation.name} is refused: pengx was started read-only`)
     const params: Json = operation.complete ? operation.complete(given) : given
     await store.view.refresh()
-    await needAllowed(parts, operation, params)
+    await needAllowed(deps, operation, params)
     const subject = operation.subject(params, store.view)
     const locks = operation.locks(params, store.view)
     const { open, secrets } = splitParams(operation, params)
     const job = await store.jobs.create({ operation: operation.name, subject, by, params: open, locks, secrets })
     const abort = new AbortController()
-    const work = makeWork(job, operation, params, abort.signal)
+    const jobRun = createJobRun(job, operation, params, abort.signal)
     const queued = Promise.withResolvers<void>()
     const begun = Promise.withResolvers<void>()
     begun.promise.catch(() => undefined)
-    track(job.id, abort, () => perform(work, locks, queued.resolve, begun))
+    track(job.id, abort, () => perform(jobRun, locks, queued.resolve, begun))
     await Promise.race([begun.promise, queued.promise])
     return store.view.getJob(job.id) ?? job
   }
 
   async function perform(
-    work: Work,
+    jobRun: JobRun,
     locks: readonly LockRequest[],
     onQueued: () => void,
     begun: PromiseWithResolvers<void>,
   ): Promise<void> {
-    const { job, moving } = work
+    const { job, stepState } = jobRun
     let waited = false
     const onWait = () => {
       waited = true
@@ -111,22 +115,22 @@ export function createRunner(parts: Parts): Runner {
     }
     let prepared: Awaited<ReturnType<typeof prepare>>
     try {
-      await takeLocks(work, locks, onWait)
-      prepared = await prepare(parts, work)
+      await takeLocks(jobRun, locks, onWait)
+      prepared = await prepare(deps, jobRun)
       await store.jobs.update(job.id, { state: 'running', startedAt: clock.now(), queuePosition: undefined })
     } catch (error) {
-      if (waited) await endUnbegun(work, error)
+      if (waited) await endUnbegun(jobRun, error)
       else await store.jobs.discard(job.id)
       begun.reject(error)
       return
     }
     begun.resolve()
-    const outcome = await goForward(parts, { job, steps: prepared.steps, moving, events: [] })
-    await conclude(parts, work, prepared.facts, outcome)
+    const outcome = await goForward(deps, { job, steps: prepared.steps, stepState, events: [] })
+    await conclude(deps, jobRun, prepared.facts, outcome)
   }
 
-  async function endUnbegun({ job, moving }: Work, error: unknown): Promise<void> {
-    const { code, message: why } = moving.signal.aborted ? cancelled() : toPengxError(error)
+  async function endUnbegun({ job, stepState }: JobRun, error: unknown): Promise<void> {
+    const { code, message: why } = stepState.signal.aborted ? cancelled() : toPengxError(error)
     const state = code === 'cancelled' ? 'cancelled' : 'undone'
     const message = `${why} (nothing had been done)`
     await store.jobs.update(job.id, { state, code, message, finishedAt: clock.now() })
@@ -134,7 +138,7 @@ export function createRunner(parts: Parts): Runner {
 
   async function goOn(jobId: string): Promise<void> {
     const abort = new AbortController()
-    await track(jobId, abort, async () => await goOnWith(parts, await store.jobs.load(jobId), abort.signal))
+    await track(jobId, abort, async () => await goOnWith(deps, await store.jobs.load(jobId), abort.signal))
   }
 
   return {

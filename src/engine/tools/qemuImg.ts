@@ -79,8 +79,8 @@ export function mapBytes(path: string): Program {
   return reads('qemu-img', 'map', '--output=json', '-U', '-f', 'raw', path)
 }
 
-/** Says what an image lies on; its own bytes stay as they are. */
-export function rebaseImage(path: string, backing: { readonly path: string; readonly format: DiskFormat }): Program {
+/** Writes another backing file into an image's header (`rebase -u`); its own bytes stay, so it reads as what that one holds. */
+export function renameBacking(path: string, backing: { readonly path: string; readonly format: DiskFormat }): Program {
   const base = ['-b', backing.path, '-F', qemuFormat(backing.format)]
   return changes('qemu-img', 'rebase', '-u', '-f', 'qcow2', ...base, path)
 }
@@ -90,7 +90,7 @@ export function rebaseImage(path: string, backing: { readonly path: string; read
  * Fails where another has the image open. `-t writethrough`: else qemu-img 7.2 writes the new header before the tables
  * that tell where what was copied lies, and an end in between (or a write that fails, with exit 0) loses all of it.
  */
-export function pullImage(
+export function rebaseImage(
   path: string,
   backing: { readonly path: string; readonly format: DiskFormat } | undefined,
 ): Program {

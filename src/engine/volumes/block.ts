@@ -35,7 +35,7 @@ import {
   zeroFrom,
 } from './blockRoom.ts'
 import { convertWatched, readImage } from './image.ts'
-import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
+import { compareVolumes, dependentsAmong, readChain, rebaseVolume } from './layers.ts'
 import { digestImage, ownBytes, packWatched } from './pack.ts'
 import type { ChainImage, Image, VolumeDriver } from './volumeDriver.ts'
 import { findVolume, groupOf, inExtents, lookAtGroup, lookAtVolumes, placeOf, spaceOf } from './volumeGroup.ts'
@@ -181,7 +181,7 @@ export const blockVolumes: VolumeDriver = {
 
   chain: readChain,
 
-  async lyingOn(host, path) {
+  async dependents(host, path) {
     const { group } = placeOf(path)
     const { volumes } = await lookAtVolumes(host, group, '')
     const images = volumes.filter(({ kind }) => kind === 'thick' || kind === 'thin')
@@ -191,7 +191,7 @@ export const blockVolumes: VolumeDriver = {
       throw new PengxError('refused', `${why}: lvchange -ay ${group}/${sleeping.name}`)
     }
     const asked = images.filter((volume) => volume.active && formatOf(volume) !== 'raw')
-    return await lyingAmong(
+    return await dependentsAmong(
       host,
       asked.map(({ name }) => `/dev/${group}/${name}`),
       path,

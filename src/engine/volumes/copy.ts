@@ -14,7 +14,7 @@ import {
   parseCheck,
   parseImageChain,
   parseMap,
-  rebaseImage,
+  renameBacking,
 } from '../tools/qemuImg.ts'
 import type { Image, Load, Part, Stretch, VolumeDriver } from './volumeDriver.ts'
 
@@ -213,7 +213,7 @@ async function compare(
 async function join(host: Host, layers: readonly Layer[], parts: readonly Part[], tag: string): Promise<void> {
   const links = parts
     .slice(0, -1)
-    .map((part, index) => rebaseImage(part.path, { path: parts[index + 1]!.path, format: layers[index + 1]!.format }))
+    .map((part, index) => renameBacking(part.path, { path: parts[index + 1]!.path, format: layers[index + 1]!.format }))
   if (links.length > 0) await runAll(host, { ...batch(links, { stopOnFailure: true }), tag })
 }
 

@@ -8,7 +8,7 @@ import { createImage, resizeImage } from '../tools/qemuImg.ts'
 import { reserveRoom } from '../tools/qemuPack.ts'
 import { freeSpace, parseFreeSpace } from '../tools/system.ts'
 import { convertWatched, readImage } from './image.ts'
-import { compareVolumes, lyingAmong, readChain, rebaseVolume } from './layers.ts'
+import { compareVolumes, dependentsAmong, readChain, rebaseVolume } from './layers.ts'
 import { digestImage, packWatched } from './pack.ts'
 import type { VolumeDriver } from './volumeDriver.ts'
 
@@ -149,12 +149,12 @@ export const fileVolumes: VolumeDriver = {
 
   chain: readChain,
 
-  async lyingOn(host, path) {
+  async dependents(host, path) {
     const directory = path.slice(0, path.lastIndexOf('/'))
     const { stdout } = await run(host, { ...listNames(directory), okExits: [0, 2] })
     // what was set aside may come back
     const names = parseNames(stdout).filter((name) => /\.qcow2(\.|$)/.test(name))
-    return await lyingAmong(
+    return await dependentsAmong(
       host,
       names.map((name) => `${directory}/${name}`),
       path,

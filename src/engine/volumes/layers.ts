@@ -10,7 +10,7 @@ import {
   imageInfo,
   parseImageChain,
   parseImageInfo,
-  pullImage,
+  rebaseImage,
 } from '../tools/qemuImg.ts'
 import { needFlushed, said } from './image.ts'
 import type { ChainImage, Image } from './volumeDriver.ts'
@@ -39,7 +39,7 @@ export async function readChain(host: Host, image: Image): Promise<ChainImage[]>
 const HEADERS_A_BATCH = 100
 
 /** Which of these lie on `base`, as their headers tell; what is no qcow2 image lies on nothing. */
-export async function lyingAmong(host: Host, paths: readonly string[], base: string): Promise<string[]> {
+export async function dependentsAmong(host: Host, paths: readonly string[], base: string): Promise<string[]> {
   const lying: string[] = []
   const others = paths.filter((path) => path !== base)
   for (let index = 0; index < others.length; index += HEADERS_A_BATCH) {
@@ -53,7 +53,7 @@ export async function lyingAmong(host: Host, paths: readonly string[], base: str
   return lying
 }
 
-interface Pull {
+interface RebaseOptions {
   readonly tag: string
   readonly onProgress?: (done: number) => void
   readonly signal?: AbortSignal
@@ -62,13 +62,18 @@ interface Pull {
 }
 
 /** Lays a volume on `backing` with what it reads from those above that copied into it; safe on its disk when this is done. */
-export async function rebaseVolume(host: Host, path: string, backing: Image | undefined, pull: Pull): Promise<void> {
-  const { tag, onProgress, signal, makeRoom } = pull
+export async function rebaseVolume(
+  host: Host,
+  path: string,
+  backing: Image | undefined,
+  options: RebaseOptions,
+): Promise<void> {
+  const { tag, onProgress, signal, makeRoom } = options
   const chain = await readChain(host, { path, format: 'qcow2' })
   if (chain[0]!.backing !== backing?.path) {
     if (backing && !chain.some((image) => image.path === backing.path)) await needApart(host, path, backing)
     await makeRoom?.(chain)
-    const command: Command = { ...pullImage(path, backing), tag, heavy: true }
+    const command: Command = { ...rebaseImage(path, backing), tag, heavy: true }
     needFlushed(host, command, await runWatched(host, command, said(onProgress), signal))
   }
   await run(host, { ...changes('sync', path), tag })

@@ -136,7 +136,7 @@ export interface VolumeDriver {
    */
   chain(host: Host, image: Image): Promise<ChainImage[]>
   /** Volumes of the same place that lie on that one, as their headers tell: those too that nobody remembers. */
-  lyingOn(host: Host, path: string): Promise<string[]>
+  dependents(host: Host, path: string): Promise<string[]>
   /**
    * Puts a qcow2 volume that nobody has open on another image of its chain, or on none: what it reads from those between
    * is copied into it first, so that it reads as before, and from then on those may go. They are not touched. What was

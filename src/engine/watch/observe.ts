@@ -20,10 +20,10 @@ import { createSpaceLook } from './spaces.ts'
  * while a beat is under way); what an older look has to say of the domains is then dropped.
  */
 export interface Observer {
-  /** Everything a beat needs; a PM that does not answer is written down as that. `sure`: somebody asks about this moment. */
-  look(pm: string, sure?: boolean): Promise<void>
+  /** Everything a beat needs; a PM that does not answer is written down as that. `authoritative`: somebody asks about this moment. */
+  look(pm: string, authoritative?: boolean): Promise<void>
   /** The domains alone; fails with `unreachable` and the like. */
-  quick(pm: string, sure?: boolean): Promise<readonly DomainSeen[]>
+  quick(pm: string, authoritative?: boolean): Promise<readonly DomainSeen[]>
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
 }
 
@@ -92,13 +92,13 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     ticket: number,
     domains: readonly DomainSeen[],
     write: (meaning: Meaning) => Promise<void>,
-    sure = false,
+    authoritative = false,
   ): Promise<void> {
     const state = stateOf(pm)
     const turn = state.applying.then(async () => {
       if (ticket < state.applied) return
       state.applied = ticket
-      await write(reconcile({ pm, domains, now: clock.now(), sure }, known, state.missingSince))
+      await write(reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince))
     })
     state.applying = turn.catch(() => undefined)
     return turn
@@ -116,10 +116,10 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     await apply(pm, ++state.started, domains, writeMeaning)
   }
 
-  async function quick(pm: string, sure = false): Promise<readonly DomainSeen[]> {
+  async function quick(pm: string, authoritative = false): Promise<readonly DomainSeen[]> {
     const ticket = ++stateOf(pm).started
     const domains = await hypervisor.domains(host(view.needPm(pm)))
-    await apply(pm, ticket, domains, writeMeaning, sure)
+    await apply(pm, ticket, domains, writeMeaning, authoritative)
     return domains
   }
 
@@ -157,12 +157,12 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     if (seen.length > 0) await inventory.recordSeen({ vms: seen })
   }
 
-  async function lookAt(row: Pm, sure: boolean): Promise<void> {
+  async function lookAt(row: Pm, authoritative: boolean): Promise<void> {
     const ticket = ++stateOf(row.uuid).started
     const look = await hypervisor.look(host(row))
     const uuid = uuidOfMachineId(look.machineId)
     if (!isProvisional(row)) {
-      if (uuid === row.uuid) return await record(row, ticket, look, sure)
+      if (uuid === row.uuid) return await record(row, ticket, look, authoritative)
       throw new PengxError(
         'refused',
         `${row.destination} leads to another machine now: its machine-id is ${uuid}, not ${row.uuid}`,
@@ -170,12 +170,12 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     }
     const settled = await settle(row, look, uuid)
     // Nobody has looked at what nobody knew: there is nothing that this look could be older than.
-    if (settled) await record(settled, ++stateOf(uuid).started, look, sure)
+    if (settled) await record(settled, ++stateOf(uuid).started, look, authoritative)
     else await observer.look(uuid)
   }
 
   /** Looks closer at what is new in a look, and writes it all down. */
-  async function record(row: Pm, ticket: number, look: PmLook, sure: boolean): Promise<void> {
+  async function record(row: Pm, ticket: number, look: PmLook, authoritative: boolean): Promise<void> {
     const state = stateOf(row.uuid)
     if (row.seen.bootId !== undefined && row.seen.bootId !== look.bootId) state.detailed.clear()
     const details = await detailsOf(row, state, look.domains)
@@ -198,7 +198,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       const seen = seenPm(view.getPm(row.uuid) ?? row, look, beside, clock.now())
       await inventory.recordSeen({ pms: [{ uuid: row.uuid, seen, cpuCount, memoryMib }] })
     }
-    await apply(row.uuid, ticket, look.domains, write, sure)
+    await apply(row.uuid, ticket, look.domains, write, authoritative)
     for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)
     await inventory.recordSeen({ storlinks: await storlinks })
     if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
@@ -244,11 +244,11 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   const observer: Observer = {
     quick,
     saw,
-    async look(pm, sure = false) {
+    async look(pm, authoritative = false) {
       const row = view.getPm(pm)
       if (!row) return
       try {
-        await lookAt(row, sure)
+        await lookAt(row, authoritative)
       } catch (error) {
         const latest = view.getPm(pm)
         if (latest) await writeDown(latest, toPengxError(error).message)

@@ -12,7 +12,7 @@ export interface Look {
   readonly domains: readonly DomainSeen[]
   readonly now: number
   /** Somebody asks about this moment: a domain that is missing counts as gone at once. */
-  readonly sure?: boolean
+  readonly authoritative?: boolean
 }
 
 export interface Known {
@@ -42,7 +42,7 @@ export interface Meaning {
 const MISSING_MS = 1500
 
 export function reconcile(
-  { pm, domains, now, sure = false }: Look,
+  { pm, domains, now, authoritative = false }: Look,
   known: Known,
   missingSince: Map<string, number>,
 ): Meaning {
@@ -72,7 +72,7 @@ export function reconcile(
   const gone: string[] = []
   for (const vm of known.vmsOn(pm)) {
     if (present.has(vm.uuid)) continue
-    const verdict = missing(vm, now, known.isAtWork(vm.uuid), missingSince, sure)
+    const verdict = missing(vm, now, known.isAtWork(vm.uuid), missingSince, authoritative)
     if (verdict === 'gone') gone.push(vm.uuid)
     else if (verdict) seen.push({ uuid: vm.uuid, seen: verdict })
   }
@@ -126,13 +126,13 @@ function missing(
   now: number,
   atWork: boolean,
   missingSince: Map<string, number>,
-  sure: boolean,
+  authoritative: boolean,
 ): VmSeen | 'gone' | undefined {
   if (vm.seen.state === 'shutdown') return undefined
   const since = missingSince.get(vm.uuid) ?? now
   missingSince.set(vm.uuid, since)
   const surprise = hasDomain(vm.seen.state) && !atWork
-  if (surprise && !sure && now - since < MISSING_MS) return undefined
+  if (surprise && !authoritative && now - since < MISSING_MS) return undefined
   if (vm.origin === 'found') return atWork ? shutDown(vm, now, []) : 'gone'
   // A guest that shuts itself down is seen dying first; what was running a moment ago and is not there is worth a word.
   const drift =

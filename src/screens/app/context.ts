@@ -5,7 +5,7 @@ import type { Job } from '../../model/job.ts'
 import type { Look, Tone } from '../../ui/look.ts'
 import { type CommandLine, type CommandRing, createCommandRing } from './commandRing.ts'
 import { frozenView } from './freeze.ts'
-import { createScreenStore, type Overlay, type ScreenStore, type State, type Stop } from './state.ts'
+import { createScreenStore, type Overlay, type Route, type ScreenStore, type State } from './state.ts'
 
 /** What is said once, at the start. */
 export interface ScreenOptions {
@@ -25,10 +25,10 @@ export interface ScreenOptions {
 }
 
 /**
- * What a screen works with: the engine, what is remembered, and how to say, open, go and come back. A desk knows
- * no Ink; whoever mounts it sets `paint` and `handOver`.
+ * What a screen works with: the engine, what is remembered, and how to say, open, go and come back. It knows no
+ * Ink; whoever mounts it sets `paint` and `handOver`.
  */
-export interface Desk {
+export interface AppContext {
   readonly engine: Engine
   readonly options: ScreenOptions
   readonly store: ScreenStore
@@ -45,9 +45,9 @@ export interface Desk {
   attempt(work: () => Promise<unknown>): void
   open(overlay: Overlay): void
   close(overlay: Overlay): void
-  stop(): Stop
-  go(stop: Stop): void
-  jump(stop: Stop): void
+  route(): Route
+  go(route: Route): void
+  jump(route: Route): void
   back(): void
   /** Draws what changed; keys and changes call it, screens do not. */
   repaint(): void
@@ -57,8 +57,8 @@ export interface Desk {
   dispose(): void
 }
 
-export interface DeskHooks {
-  paint(desk: Desk): void
+export interface AppHooks {
+  paint(app: AppContext): void
   handOver(work: () => Promise<void>): Promise<void>
   leave(): void
 }
@@ -69,10 +69,10 @@ const CHANGES_MS = 250
 /** Numbers that every look changes are drawn at most this often, however many machines are looked at in turn. */
 const BEAT_MS = 2000
 
-export function createDesk(engine: Engine, options: ScreenOptions, size: State['size'], hooks: DeskHooks): Desk {
+export function createApp(engine: Engine, options: ScreenOptions, size: State['size'], hooks: AppHooks): AppContext {
   const store = createScreenStore(size)
   const ring = createCommandRing(engine, options.now, () => {
-    if (desk.stop().screen === 'log') queueChange(CHANGES_MS)
+    if (app.route().screen === 'log') queueChange(CHANGES_MS)
   })
   let toastTimer: ReturnType<typeof setTimeout> | undefined
   let changeTimer: ReturnType<typeof setTimeout> | undefined
@@ -85,7 +85,7 @@ export function createDesk(engine: Engine, options: ScreenOptions, size: State['
   const repaint = () => {
     if (disposed) return
     lastPaint = performance.now()
-    hooks.paint(desk)
+    hooks.paint(app)
   }
   const queuePaint = () => {
     if (paintQueued) return
@@ -96,7 +96,7 @@ export function createDesk(engine: Engine, options: ScreenOptions, size: State['
     })
   }
   const changed = (changes: readonly Change[]) => {
-    noticeJobs(desk, changes, ring)
+    noticeJobs(app, changes, ring)
     queueChange(changes.every(({ kind }) => kind === 'perf' || kind === 'pm') ? BEAT_MS : CHANGES_MS)
   }
   const queueChange = (withinMs: number) => {
@@ -113,7 +113,7 @@ export function createDesk(engine: Engine, options: ScreenOptions, size: State['
     )
   }
 
-  const desk: Desk = {
+  const app: AppContext = {
     engine,
     options,
     store,
@@ -124,10 +124,10 @@ export function createDesk(engine: Engine, options: ScreenOptions, size: State['
       queuePaint()
     },
     choose(name, value) {
-      desk.set({ choices: { ...desk.state().choices, [name]: value } })
+      app.set({ choices: { ...app.state().choices, [name]: value } })
     },
     view() {
-      const at = desk.state().frozenAt
+      const at = app.state().frozenAt
       if (at === undefined) {
         frozen = undefined
         return engine.view
@@ -138,31 +138,31 @@ export function createDesk(engine: Engine, options: ScreenOptions, size: State['
     now: options.now,
     say(text, tone = 'warn') {
       clearTimeout(toastTimer)
-      toastTimer = setTimeout(() => desk.set({ toast: undefined }), TOAST_MS)
-      desk.set({ toast: { text, tone } })
+      toastTimer = setTimeout(() => app.set({ toast: undefined }), TOAST_MS)
+      app.set({ toast: { text, tone } })
     },
     attempt(work) {
-      work().catch((error) => desk.say(toPengxError(error).message, 'bad'))
+      work().catch((error) => app.say(toPengxError(error).message, 'bad'))
     },
     open(overlay) {
-      desk.set({ overlays: [...desk.state().overlays, overlay] })
+      app.set({ overlays: [...app.state().overlays, overlay] })
     },
     close(overlay) {
-      const overlays = desk.state().overlays
+      const overlays = app.state().overlays
       if (!overlays.includes(overlay)) return
       overlay.closed?.()
-      desk.set({ overlays: overlays.filter((other) => other !== overlay) })
+      app.set({ overlays: overlays.filter((other) => other !== overlay) })
     },
-    stop: () => desk.state().trail.at(-1)!,
-    go(stop) {
-      desk.set({ trail: [...desk.state().trail, stop], focus: 'list', filtering: false })
+    route: () => app.state().trail.at(-1)!,
+    go(route) {
+      app.set({ trail: [...app.state().trail, route], focus: 'list', filtering: false })
     },
-    jump(stop) {
-      desk.set({ trail: [stop], focus: 'list', filtering: false })
+    jump(route) {
+      app.set({ trail: [route], focus: 'list', filtering: false })
     },
     back() {
-      const { trail } = desk.state()
-      if (trail.length > 1) desk.set({ trail: trail.slice(0, -1), focus: 'list', filtering: false })
+      const { trail } = app.state()
+      if (trail.length > 1) app.set({ trail: trail.slice(0, -1), focus: 'list', filtering: false })
     },
     repaint,
     handOver: hooks.handOver,
@@ -176,20 +176,20 @@ export function createDesk(engine: Engine, options: ScreenOptions, size: State['
     },
   }
   const unsubscribe = engine.subscribe(changed)
-  return desk
+  return app
 }
 
 /** A failure of what was asked for here is said at once; it then waits in "needs attention". */
-function noticeJobs(desk: Desk, changes: readonly Change[], ring: CommandRing): void {
+function noticeJobs(app: AppContext, changes: readonly Change[], ring: CommandRing): void {
   for (const change of changes) {
     if (change.kind !== 'job') continue
-    const job = desk.engine.view.getJob(change.id)
-    if (job?.finishedAt === undefined || desk.now() - job.finishedAt > TOAST_MS) continue
+    const job = app.engine.view.getJob(change.id)
+    if (job?.finishedAt === undefined || app.now() - job.finishedAt > TOAST_MS) continue
     ring.add(endOf(job), job.state === 'done' ? 0 : 1)
     if (job.by !== 'terminal' || job.acknowledged) continue
-    if (job.state === 'undone' || job.state === 'stuck') desk.say(endOf(job), 'bad')
+    if (job.state === 'undone' || job.state === 'stuck') app.say(endOf(job), 'bad')
   }
-  if (desk.state().leaving && !desk.engine.view.jobs().some(isAtWork)) desk.leave()
+  if (app.state().leaving && !app.engine.view.jobs().some(isAtWork)) app.leave()
 }
 
 function endOf(job: Job): string {

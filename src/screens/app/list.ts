@@ -15,7 +15,7 @@ import {
   windowTop,
 } from '../../ui/list.ts'
 import { type Column, drawHeader, drawRow, placeColumns, sortRows } from '../../ui/table.ts'
-import type { Desk } from './context.ts'
+import type { AppContext } from './context.ts'
 import { newsIn } from './news.ts'
 import { listOf } from './state.ts'
 
@@ -25,20 +25,20 @@ import { listOf } from './state.ts'
  */
 export interface ListDef<R> {
   readonly name: string
-  readonly columns: readonly Column<R, Desk>[]
+  readonly columns: readonly Column<R, AppContext>[]
   readonly sort: { readonly column: string; readonly down: boolean }
-  rows(desk: Desk): readonly R[]
+  rows(app: AppContext): readonly R[]
   id(row: R): string
   /** Who operations act on. */
   subject?(row: R): Subject
   /** What words of a filter are looked for in. */
-  words(row: R, desk: Desk): string
+  words(row: R, app: AppContext): string
   /** `key:value` of a filter, by key. */
-  readonly filters: Readonly<Record<string, (row: R, desk: Desk) => string>>
+  readonly filters: Readonly<Record<string, (row: R, app: AppContext) => string>>
   /** Keys whose values change with every look. */
   readonly liveFilters?: readonly string[]
   /** What can be copied of a row: what it is, and the text. */
-  copies(row: R, desk: Desk): readonly (readonly [string, string])[]
+  copies(row: R, app: AppContext): readonly (readonly [string, string])[]
   /** What is said when there is nothing at all. */
   readonly empty: string
 }
@@ -61,113 +61,113 @@ interface Remembered {
   sorted?: Sorted
 }
 
-const memos = new WeakMap<Desk, Map<string, Remembered>>()
+const memos = new WeakMap<AppContext, Map<string, Remembered>>()
 
 function same(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((value, index) => value === b[index])
 }
 
 /** The rows as they are shown: sorted, filtered, with where each id stands. */
-export function shownRows<R>(desk: Desk, def: ListDef<R>): Shown<R> {
-  const state = listOf(desk.state(), def.name)
+export function shownRows<R>(app: AppContext, def: ListDef<R>): Shown<R> {
+  const state = listOf(app.state(), def.name)
   const sort = state.sort ?? def.sort
   const column = def.columns.find(({ name }) => name === sort.column)
-  const rows = def.rows(desk)
-  const view = desk.view()
-  const memo = memoOf(desk, def.name)
+  const rows = def.rows(app)
+  const view = app.view()
+  const memo = memoOf(app, def.name)
 
-  const sortKey = [rows, sort.column, sort.down, column?.live ? view.revision : 0, view === desk.engine.view]
+  const sortKey = [rows, sort.column, sort.down, column?.live ? view.revision : 0, view === app.engine.view]
   if (memo.sorted === undefined || !same(memo.sorted.key, sortKey)) {
-    memo.sorted = { key: sortKey, rows: sortRows(rows, column, sort.down, desk) }
+    memo.sorted = { key: sortKey, rows: sortRows(rows, column, sort.down, app) }
   }
   const sorted = memo.sorted.rows as readonly R[]
 
   const live = def.liveFilters?.some((key) => state.filter.includes(`${key}:`))
   const shownKey = [sorted, state.filter, live ? view.revision : 0]
   if (memo.shown === undefined || !same(memo.shown.key, shownKey)) {
-    memo.shown = { key: shownKey, shown: shownOf(filterRows(sorted, state.filter, def, desk), def.id, rows.length) }
+    memo.shown = { key: shownKey, shown: shownOf(filterRows(sorted, state.filter, def, app), def.id, rows.length) }
   }
   return memo.shown.shown as Shown<R>
 }
 
-function memoOf(desk: Desk, name: string): Remembered {
-  const byName = getOrMake(memos, desk, () => new Map<string, Remembered>())
+function memoOf(app: AppContext, name: string): Remembered {
+  const byName = getOrMake(memos, app, () => new Map<string, Remembered>())
   return getOrMake(byName, name, () => ({}))
 }
 
 const wordsOf = new WeakMap<object, string>()
 
-function filterRows<R>(rows: readonly R[], text: string, def: ListDef<R>, desk: Desk): readonly R[] {
+function filterRows<R>(rows: readonly R[], text: string, def: ListDef<R>, app: AppContext): readonly R[] {
   if (text.trim() === '') return rows
   const filter = parseFilter(text, Object.keys(def.filters))
   const filterable = (row: R): Filterable => ({
-    text: cachedWords(row, def, desk),
-    value: (key) => def.filters[key]?.(row, desk).toLowerCase(),
+    text: cachedWords(row, def, app),
+    value: (key) => def.filters[key]?.(row, app).toLowerCase(),
   })
   return rows.filter((row) => filter.test(filterable(row)))
 }
 
-function cachedWords<R>(row: R, def: ListDef<R>, desk: Desk): string {
+function cachedWords<R>(row: R, def: ListDef<R>, app: AppContext): string {
   const known = wordsOf.get(row as object)
   if (known !== undefined) return known
-  const words = def.words(row, desk).toLowerCase()
+  const words = def.words(row, app).toLowerCase()
   wordsOf.set(row as object, words)
   return words
 }
 
 /** The list's state with the cursor on a row that is there; what is remembered follows. */
-export function settledList<R>(desk: Desk, def: ListDef<R>, shown = shownRows(desk, def)): ListState {
-  const state = listOf(desk.state(), def.name)
+export function settledList<R>(app: AppContext, def: ListDef<R>, shown = shownRows(app, def)): ListState {
+  const state = listOf(app.state(), def.name)
   const settled = settle(state, shown)
-  if (settled !== state) remember(desk, def, settled)
+  if (settled !== state) remember(app, def, settled)
   return settled
 }
 
 /** Without a repaint: only where the cursor is was written down. */
-function remember(desk: Desk, def: AnyList, state: ListState): void {
-  desk.store.setState({ lists: { ...desk.state().lists, [def.name]: state } })
+function remember(app: AppContext, def: AnyList, state: ListState): void {
+  app.store.setState({ lists: { ...app.state().lists, [def.name]: state } })
 }
 
-export function setList(desk: Desk, def: AnyList, change: Partial<ListState>): void {
-  desk.set({ lists: { ...desk.state().lists, [def.name]: { ...listOf(desk.state(), def.name), ...change } } })
+export function setList(app: AppContext, def: AnyList, change: Partial<ListState>): void {
+  app.set({ lists: { ...app.state().lists, [def.name]: { ...listOf(app.state(), def.name), ...change } } })
 }
 
-export function cursorRow<R>(desk: Desk, def: ListDef<R>): R | undefined {
-  const shown = shownRows(desk, def)
-  return shown.rows[settledList(desk, def, shown).index]
+export function cursorRow<R>(app: AppContext, def: ListDef<R>): R | undefined {
+  const shown = shownRows(app, def)
+  return shown.rows[settledList(app, def, shown).index]
 }
 
 /** The marked rows that still exist, shown or not; without marks the row under the cursor. */
-export function chosenRows<R>(desk: Desk, def: ListDef<R>): readonly R[] {
-  const { marks } = listOf(desk.state(), def.name)
+export function chosenRows<R>(app: AppContext, def: ListDef<R>): readonly R[] {
+  const { marks } = listOf(app.state(), def.name)
   if (marks.size > 0) {
-    const marked = def.rows(desk).filter((row) => marks.has(def.id(row)))
+    const marked = def.rows(app).filter((row) => marks.has(def.id(row)))
     if (marked.length > 0) return marked
   }
-  const row = cursorRow(desk, def)
+  const row = cursorRow(app, def)
   return row === undefined ? [] : [row]
 }
 
 /** The columns that a person wants to see. */
-export function chosenColumns<R>(state: ListState, def: ListDef<R>): readonly Column<R, Desk>[] {
+export function chosenColumns<R>(state: ListState, def: ListDef<R>): readonly Column<R, AppContext>[] {
   return def.columns.filter((column) => (state.wide || !column.wide) && !state.hidden.has(column.name))
 }
 
 /** Header and visible rows, exactly `height` lines. */
-export function drawList<R>(desk: Desk, def: ListDef<R>, width: number, height: number): Line[] {
-  const shown = shownRows(desk, def)
-  const settled = settledList(desk, def, shown)
+export function drawList<R>(app: AppContext, def: ListDef<R>, width: number, height: number): Line[] {
+  const shown = shownRows(app, def)
+  const settled = settledList(app, def, shown)
   const placed = placeColumns(chosenColumns(settled, def), width)
   const room = Math.max(height - 1, 1)
   const top = windowTop(settled, shown.rows.length, room)
-  if (top !== settled.top) remember(desk, def, { ...settled, top })
-  const { focus, mouse } = desk.state()
+  if (top !== settled.top) remember(app, def, { ...settled, top })
+  const { focus, mouse } = app.state()
   const focused = focus === 'list'
   const lines: Line[] = [drawHeader(placed, settled.sort ?? def.sort, mouse)]
-  const isNews = newsIn(desk, def.name)
+  const isNews = newsIn(app, def.name)
   for (let at = top; at < Math.min(top + room, shown.rows.length); at++) {
     const id = shown.ids[at]!
-    const row = drawRow(placed, shown.rows[at]!, desk, {
+    const row = drawRow(placed, shown.rows[at]!, app, {
       cursor: at === settled.index,
       marked: settled.marks.has(id),
       focused,
@@ -186,9 +186,9 @@ function emptyLine(total: number, filter: string, empty: string): Line {
 }
 
 /** Count, filter, order and marks: what stands in the title line. */
-export function listTitle(desk: Desk, def: AnyList): Line {
-  const shown = shownRows(desk, def)
-  const state = listOf(desk.state(), def.name)
+export function listTitle(app: AppContext, def: AnyList): Line {
+  const shown = shownRows(app, def)
+  const state = listOf(app.state(), def.name)
   const sort = state.sort ?? def.sort
   const column = def.columns.find(({ name }) => name === sort.column)
   const parts: Line = [
@@ -204,12 +204,12 @@ export function listTitle(desk: Desk, def: AnyList): Line {
 }
 
 /** Keys that move and mark, the same in every list; false for a key that is none of them. */
-export function pressInList(desk: Desk, def: AnyList, key: string, page: number): boolean {
-  const shown = shownRows(desk, def)
-  const state = listOf(desk.state(), def.name)
+export function pressInList(app: AppContext, def: AnyList, key: string, page: number): boolean {
+  const shown = shownRows(app, def)
+  const state = listOf(app.state(), def.name)
   const next = pressed(state, shown, key, page)
   if (next === undefined) return false
-  if (next !== state) setList(desk, def, next)
+  if (next !== state) setList(app, def, next)
   return true
 }
 
@@ -246,17 +246,17 @@ function pressed(state: ListState, shown: Shown<unknown>, key: string, page: num
 }
 
 /** `<` and `>`: the sort column before or after, of those that are shown and can be sorted. */
-export function sortBeside(desk: Desk, def: AnyList, by: number): void {
-  const state = listOf(desk.state(), def.name)
+export function sortBeside(app: AppContext, def: AnyList, by: number): void {
+  const state = listOf(app.state(), def.name)
   const sortable = chosenColumns(state, def).filter((column) => column.sort !== undefined)
   const current = sortable.findIndex(({ name }) => name === (state.sort ?? def.sort).column)
   const column = sortable[(current + by + sortable.length) % sortable.length]
   if (column === undefined) return
-  setList(desk, def, { sort: { column: column.name, down: column.kind !== 'text' } })
+  setList(app, def, { sort: { column: column.name, down: column.kind !== 'text' } })
 }
 
 /** `O`: the other way round. */
-export function turnSort(desk: Desk, def: AnyList): void {
-  const sort = listOf(desk.state(), def.name).sort ?? def.sort
-  setList(desk, def, { sort: { ...sort, down: !sort.down } })
+export function turnSort(app: AppContext, def: AnyList): void {
+  const sort = listOf(app.state(), def.name).sort ?? def.sort
+  setList(app, def, { sort: { ...sort, down: !sort.down } })
 }

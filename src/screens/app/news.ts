@@ -1,5 +1,5 @@
 import { getOrMake } from '../../lib/getOrMake.ts'
-import type { Desk } from './context.ts'
+import type { AppContext } from './context.ts'
 
 /**
  * What has just changed in a list is bold for one beat, so that an eye finds it. Only rows that were on the screen can
@@ -15,16 +15,19 @@ interface Shown {
 
 type Cells = Map<string, Shown>
 
-const shown = new WeakMap<Desk, Map<string, Cells>>()
+const shown = new WeakMap<AppContext, Map<string, Cells>>()
 
 /** For one drawing of a list: tells of a cell whether it is news, and remembers what stands there now. */
-export function newsIn(desk: Desk, list: string): ((id: string, column: string, text: string) => boolean) | undefined {
-  if (desk.options.motion === false) return undefined
-  const lists = getOrMake(shown, desk, () => new Map<string, Cells>())
+export function newsIn(
+  app: AppContext,
+  list: string,
+): ((id: string, column: string, text: string) => boolean) | undefined {
+  if (app.options.motion === false) return undefined
+  const lists = getOrMake(shown, app, () => new Map<string, Cells>())
   const before = lists.get(list)
   const now: Cells = new Map()
   lists.set(list, now)
-  const at = desk.now()
+  const at = app.now()
   return (id, column, text) => {
     const key = `${id} ${column}`
     const known = before?.get(key)

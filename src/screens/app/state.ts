@@ -8,7 +8,7 @@ import type { Tone } from '../../ui/look.ts'
 export type ScreenName = 'pms' | 'perf' | 'vms' | 'vm' | 'templates' | 'template' | 'storage' | 'jobs' | 'job' | 'log'
 
 /** A place on the path: a screen and, for a screen of one thing, which. */
-export interface Stop {
+export interface Route {
   readonly screen: ScreenName
   readonly id?: string
   readonly tab?: string
@@ -36,7 +36,7 @@ export interface Toast {
 export interface State {
   readonly size: { readonly columns: number; readonly rows: number }
   /** The way here; the last one is what is shown. */
-  readonly trail: readonly Stop[]
+  readonly trail: readonly Route[]
   readonly lists: Readonly<Record<string, ListState>>
   readonly overlays: readonly Overlay[]
   /** Keys go into the filter of the list that is shown. */

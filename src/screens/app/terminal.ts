@@ -1,6 +1,6 @@
 import type { Engine } from '../../engine/engine.ts'
 import { toPengxError } from '../../model/error.ts'
-import type { Desk } from './context.ts'
+import type { AppContext } from './context.ts'
 
 /**
  * The terminal lent to something else: a guest's console, a shell on a PM, or the shell that pengx was started from.
@@ -11,10 +11,10 @@ type What = Parameters<Engine['terminal']>[0]
 
 const QUICK_MS = 1000
 
-export function openTerminal(desk: Desk, what: What, name: string): void {
-  desk.attempt(async () => {
-    const { host, argv, leave } = await desk.engine.terminal(what)
-    await desk.handOver(async () => {
+export function openTerminal(app: AppContext, what: What, name: string): void {
+  app.attempt(async () => {
+    const { host, argv, leave } = await app.engine.terminal(what)
+    await app.handOver(async () => {
       const { stdout } = process
       const size = () => ({ columns: stdout.columns || 80, rows: stdout.rows || 24 })
       stdout.write(`\x1b[2J\x1b[H${name}: leave with ${leave}\r\n\r\n`)
@@ -88,9 +88,9 @@ function listen(typed: (data: Uint8Array) => void): () => void {
 }
 
 /** `ctrl-z`: to the shell that started pengx; `fg` comes back. */
-export function suspend(desk: Desk): void {
-  desk.attempt(() =>
-    desk.handOver(
+export function suspend(app: AppContext): void {
+  app.attempt(() =>
+    app.handOver(
       () =>
         new Promise<void>((resolve) => {
           process.once('SIGCONT', () => resolve())

@@ -7,10 +7,10 @@ import { withKeyNames } from '../../ui/keymap.ts'
 import { type Line, line, type Span, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import { drawInput, editText, textInput } from '../../ui/textInput.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
 import { count, kindWord, signSpan, vmSign } from '../words.ts'
-import type { Offer } from './actions.ts'
+import type { Action } from './actions.ts'
 import { choicesOf } from './choices.ts'
 import { drawPlan } from './plan.ts'
 
@@ -20,16 +20,16 @@ import { drawPlan } from './plan.ts'
  * name, and until then the safe button has the cursor.
  */
 export function openConfirm(
-  desk: Desk,
+  app: AppContext,
   operation: AnyOperation,
-  offers: readonly Offer[],
+  actions: readonly Action[],
   level: 1 | 2,
-  start: (offers: readonly Offer[]) => void,
+  start: (actions: readonly Action[]) => void,
 ): void {
-  let current = offers
-  let willing = offers.filter(({ refusal }) => refusal === undefined)
-  const refused = offers.filter(({ refusal }) => refusal !== undefined)
-  const word = willing.length === 1 ? willing[0]!.subject.name : `${willing.length}`
+  let current = actions
+  let allowed = actions.filter(({ refusal }) => refusal === undefined)
+  const refused = actions.filter(({ refusal }) => refusal !== undefined)
+  const word = allowed.length === 1 ? allowed[0]!.subject.name : `${allowed.length}`
   const options = optionFields(operation)
   let previews: readonly Preview[] = []
   let problem: string | undefined
@@ -45,18 +45,18 @@ export function openConfirm(
     problem = undefined
     try {
       const found: Preview[] = []
-      for (const { params } of willing.slice(0, 20)) found.push(await desk.engine.preview(operation.name, params!))
+      for (const { params } of allowed.slice(0, 20)) found.push(await app.engine.preview(operation.name, params!))
       if (mine === loading) previews = found
     } catch (error) {
       if (mine === loading) problem = toPengxError(error).message
     }
     if (mine === loading) {
       loading = 0
-      desk.repaint()
+      app.repaint()
     }
   }
 
-  const close = () => desk.close(overlay)
+  const close = () => app.close(overlay)
   const confirm = () => {
     close()
     start(current)
@@ -67,10 +67,10 @@ export function openConfirm(
 
   const turn = (field: Field, by: number) => {
     const values: Json[] = field.kind === 'flag' ? [true, false] : [...(field.choices ?? [])]
-    const at = values.indexOf(optionValue(willing[0]!, field))
+    const at = values.indexOf(optionValue(allowed[0]!, field))
     const value = values[(at + by + values.length) % values.length]!
-    current = current.map((offer) => withValue(desk, operation, offer, field.name, value))
-    willing = current.filter(({ refusal }) => refusal === undefined)
+    current = current.map((action) => withValue(app, operation, action, field.name, value))
+    allowed = current.filter(({ refusal }) => refusal === undefined)
     void load()
   }
 
@@ -80,7 +80,7 @@ export function openConfirm(
     if (key === 'm' || key === 'ctrl-l') showCommands = !showCommands
     else if (key === 'enter') return focus === stops - 1 ? confirm() : close()
     else pressCommon(key)
-    desk.repaint()
+    app.repaint()
   }
 
   const pressLevel2 = (key: string) => {
@@ -90,12 +90,12 @@ export function openConfirm(
     else if (key === 'enter') {
       if (matches()) return confirm()
       if (focus === 0 && typed.text === '') return close()
-      desk.say(`to allow it, type ${word} exactly`)
+      app.say(`to allow it, type ${word} exactly`)
     } else if (!pressCommon(key)) {
       const next = editText(typed, key)
       if (next !== undefined) typed = next
     }
-    desk.repaint()
+    app.repaint()
   }
 
   const pressCommon = (key: string): boolean => {
@@ -116,11 +116,11 @@ export function openConfirm(
     draw(width, height) {
       const boxWidth = Math.min(width - 4, 84)
       const inner = boxWidth - 4
-      const { ascii } = desk.options.look
-      const question = `${capital(operation.title)} ${nameAll(willing)}${level === 2 && operation.danger === 'destroys' ? ' for good' : ''}?`
-      const head = [...subjectLines(desk, willing, refused, inner), ...partLines(desk, operation, willing[0])]
+      const { ascii } = app.options.look
+      const question = `${capital(operation.title)} ${nameAll(allowed)}${level === 2 && operation.danger === 'destroys' ? ' for good' : ''}?`
+      const head = [...subjectLines(app, allowed, refused, inner), ...partLines(app, operation, allowed[0])]
       for (const [index, field] of options.entries()) {
-        const value = String(optionValue(willing[0] ?? offers[0]!, field))
+        const value = String(optionValue(allowed[0] ?? actions[0]!, field))
         const pieces: Span[] = [span(field.name.padEnd(10), 'dim'), button(`‹ ${value} ›`, focus === index + 1)]
         head.push([...pieces, span(withKeyNames('   tab, then ← → changes it', ascii), 'dim')])
       }
@@ -162,12 +162,12 @@ export function openConfirm(
       '   ',
       matches()
         ? button(capital(operation.title), true)
-        : span(`${capital(operation.title)} (needs ${willing.length === 1 ? 'the name' : 'the number'})`, 'dim'),
+        : span(`${capital(operation.title)} (needs ${allowed.length === 1 ? 'the name' : 'the number'})`, 'dim'),
       span(`      ${word.startsWith(`${typed.text}m`) ? 'ctrl-l' : 'm'} shows the commands`, 'dim'),
     ),
   ]
 
-  desk.open(overlay)
+  app.open(overlay)
   void load()
 }
 
@@ -182,27 +182,27 @@ function optionFields(operation: AnyOperation): Field[] {
   )
 }
 
-function optionValue({ params }: Offer, field: Field): Json {
+function optionValue({ params }: Action, field: Field): Json {
   const value = (params as Readonly<Record<string, Json>> | undefined)?.[field.name]
   return value ?? field.default ?? null
 }
 
-function withValue(desk: Desk, operation: AnyOperation, offer: Offer, name: string, value: Json): Offer {
-  if (offer.params === undefined) return offer
-  const raw = { ...offer.raw, [name]: value }
+function withValue(app: AppContext, operation: AnyOperation, action: Action, name: string, value: Json): Action {
+  if (action.params === undefined) return action
+  const raw = { ...action.raw, [name]: value }
   try {
-    const params = desk.engine.decode(operation.name, raw)
-    const refusal = desk.engine.refuse(operation.name, params)
-    return { subject: offer.subject, raw, params, ...(refusal === undefined ? {} : { refusal }) }
+    const params = app.engine.decode(operation.name, raw)
+    const refusal = app.engine.refuse(operation.name, params)
+    return { subject: action.subject, raw, params, ...(refusal === undefined ? {} : { refusal }) }
   } catch {
-    return offer
+    return action
   }
 }
 
-function subjectLines(desk: Desk, willing: readonly Offer[], refused: readonly Offer[], width: number): Line[] {
+function subjectLines(app: AppContext, allowed: readonly Action[], refused: readonly Action[], width: number): Line[] {
   const lines: Line[] = []
-  for (const { subject } of willing.slice(0, 8)) lines.push(subjectLine(desk, subject))
-  if (willing.length > 8) lines.push(line(span(`          and ${willing.length - 8} more`, 'dim')))
+  for (const { subject } of allowed.slice(0, 8)) lines.push(subjectLine(app, subject))
+  if (allowed.length > 8) lines.push(line(span(`          and ${allowed.length - 8} more`, 'dim')))
   for (const { subject, refusal } of refused.slice(0, 4)) {
     const [first = '', ...rest] = wrapCells(`${subject.name}: ${refusal}`, width - 10)
     lines.push(line(span('not'.padEnd(10), 'warn'), first))
@@ -212,30 +212,30 @@ function subjectLines(desk: Desk, willing: readonly Offer[], refused: readonly O
   return lines
 }
 
-function subjectLine(desk: Desk, subject: Offer['subject']): Line {
+function subjectLine(app: AppContext, subject: Action['subject']): Line {
   const label = span(kindWord(subject.kind).padEnd(10), 'dim')
-  const vm = subject.kind === 'vm' ? desk.engine.view.getVm(subject.id) : undefined
+  const vm = subject.kind === 'vm' ? app.engine.view.getVm(subject.id) : undefined
   if (vm === undefined) return line(label, span(subject.name, 'strong'))
-  const pm = desk.engine.view.getPm(vm.pm)
+  const pm = app.engine.view.getPm(vm.pm)
   return line(label, span(vm.name, 'strong'), ` on ${pm?.name ?? '?'}, `, signSpan(vmSign(vm)))
 }
 
 /** Which of its parts is meant: a disk, an interface. */
-function partLines(desk: Desk, operation: AnyOperation, offer: Offer | undefined): Line[] {
+function partLines(app: AppContext, operation: AnyOperation, action: Action | undefined): Line[] {
   const values: Readonly<Record<string, string>> = Object.fromEntries(
-    Object.entries(offer?.raw ?? {}).map(([name, value]) => [name, String(value)]),
+    Object.entries(action?.raw ?? {}).map(([name, value]) => [name, String(value)]),
   )
   return describeParams(operation.params).flatMap((field): Line[] => {
     if (field.from !== 'disk' && field.from !== 'nic' && field.from !== 'snapshot') return []
-    const label = choicesOf(field, desk.engine.view, values).find(({ value }) => value === values[field.name])?.label
+    const label = choicesOf(field, app.engine.view, values).find(({ value }) => value === values[field.name])?.label
     return label === undefined ? [] : [line(span(field.title.toLowerCase().padEnd(10), 'dim'), span(label, 'strong'))]
   })
 }
 
-function nameAll(willing: readonly Offer[]): string {
-  return willing.length === 1
-    ? willing[0]!.subject.name
-    : count(willing.length, kindWord(willing[0]?.subject.kind ?? 'vm'))
+function nameAll(allowed: readonly Action[]): string {
+  return allowed.length === 1
+    ? allowed[0]!.subject.name
+    : count(allowed.length, kindWord(allowed[0]?.subject.kind ?? 'vm'))
 }
 
 function button(text: string, focused: boolean): Span {

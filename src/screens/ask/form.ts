@@ -1,6 +1,6 @@
 import type { AnyOperation } from '../../engine/jobs/operation.ts'
 import { toPengxError } from '../../model/error.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
 import type { Raw } from './actions.ts'
 import { choicesOf } from './choices.ts'
@@ -13,49 +13,49 @@ import { drawForm } from './formView.ts'
  * itself refuses stands below. Sends raw values: the engine decodes them once more by the same schema.
  */
 export function openForm(
-  desk: Desk,
+  app: AppContext,
   operation: AnyOperation,
   given: Raw,
   send: (raw: Raw) => void,
   present: Raw = {},
 ): void {
   let state = emptyForm(operation, given, present)
-  const close = () => desk.close(overlay)
+  const close = () => app.close(overlay)
 
   const overlay: Overlay = {
     name: 'form',
-    draw: (width, height) => drawForm(desk, state, width, height),
+    draw: (width, height) => drawForm(app, state, width, height),
     press(key) {
       if (key === 'esc') return close()
       if (key === 'enter' || key === 'ctrl-s') {
-        const sent = submit(desk, state)
+        const sent = submit(app, state)
         state = sent.state
         if (sent.raw !== undefined) {
           close()
           send(sent.raw)
         }
       } else if (key === 'ctrl-p') plan()
-      else state = pressForm(desk, state, key)
-      desk.repaint()
+      else state = pressForm(app, state, key)
+      app.repaint()
     },
   }
 
   /** What it would do, with the fields as they stand. */
   const plan = () => {
-    const sent = submit(desk, state)
+    const sent = submit(app, state)
     state = sent.state
     if (sent.raw === undefined) return
     const raw = sent.raw
-    desk.attempt(async () => {
-      const previews = [await desk.engine.preview(operation.name, desk.engine.decode(operation.name, raw))]
+    app.attempt(async () => {
+      const previews = [await app.engine.preview(operation.name, app.engine.decode(operation.name, raw))]
       state = { ...state, previews }
-      desk.repaint()
+      app.repaint()
     })
   }
-  desk.open(overlay)
+  app.open(overlay)
 }
 
-function pressForm(desk: Desk, state: FormState, key: string): FormState {
+function pressForm(app: AppContext, state: FormState, key: string): FormState {
   const rows = formRows(state)
   const step = (by: number) => ({ ...state, row: (state.row + by + rows.length) % rows.length })
   if (key === 'tab' || key === 'down') return step(1)
@@ -65,7 +65,7 @@ function pressForm(desk: Desk, state: FormState, key: string): FormState {
     return key === 'space' || key === 'right' || key === 'left' ? { ...state, unfolded: !state.unfolded } : state
   }
   const filled = state.fields[row]!
-  const next = pressField(filled, choicesOf(filled.field, desk.view(), valuesOf(state)), key)
+  const next = pressField(filled, choicesOf(filled.field, app.view(), valuesOf(state)), key)
   if (next === undefined) return state
   return {
     ...state,
@@ -76,7 +76,7 @@ function pressForm(desk: Desk, state: FormState, key: string): FormState {
 }
 
 /** Raw values where everything is in order, else the form with its errors and the cursor on the first of them. */
-function submit(desk: Desk, state: FormState): { readonly state: FormState; readonly raw?: Raw } {
+function submit(app: AppContext, state: FormState): { readonly state: FormState; readonly raw?: Raw } {
   const missing = state.fields.filter(
     ({ field, input }) => field.required && field.default === undefined && input.text.trim() === '',
   )
@@ -93,8 +93,8 @@ function submit(desk: Desk, state: FormState): { readonly state: FormState; read
     else if (input.text !== (was ?? '') && (input.text.trim() !== '' || was)) raw[field.name] = input.text
   }
   try {
-    const params = desk.engine.decode(state.operation.name, raw)
-    const refusal = desk.engine.refuse(state.operation.name, params)
+    const params = app.engine.decode(state.operation.name, raw)
+    const refusal = app.engine.refuse(state.operation.name, params)
     if (refusal !== undefined) return { state: blame(state, refusal) }
   } catch (error) {
     return { state: blame(state, toPengxError(error).message) }

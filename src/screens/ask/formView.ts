@@ -5,7 +5,7 @@ import { keyLabel, withKeyNames } from '../../ui/keymap.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import { drawInput } from '../../ui/textInput.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { choicesOf } from './choices.ts'
 import { capital } from './confirm.ts'
 import { isOther } from './formField.ts'
@@ -15,7 +15,7 @@ import { drawPlan } from './plan.ts'
 const TITLE = 22
 
 export function drawForm(
-  desk: Desk,
+  app: AppContext,
   state: FormState,
   width: number,
   height: number,
@@ -23,9 +23,9 @@ export function drawForm(
   const boxWidth = Math.min(width - 2, 96)
   const inner = boxWidth - 4
   const rows = formRows(state)
-  const given = givenRows(desk, state)
-  const drawn = rows.map((row, index) => drawRow(desk, state, row, index === state.row, inner))
-  const foot = footer(state, rows[state.row]!, inner, desk.options.look.ascii)
+  const given = givenRows(app, state)
+  const drawn = rows.map((row, index) => drawRow(app, state, row, index === state.row, inner))
+  const foot = footer(state, rows[state.row]!, inner, app.options.look.ascii)
   const plan = state.previews === undefined ? [] : [[], ...drawPlan(state.previews, true, inner)]
   const room = Math.max(height - 2 - foot.length, 3)
   const cursorEnd = drawn.slice(0, state.row + 1).reduce((sum, lines) => sum + lines.length, given.length)
@@ -36,19 +36,23 @@ export function drawForm(
   const note =
     all.length > room ? `${begin + 1}–${Math.min(begin + room, all.length)} of ${all.length} lines` : undefined
   return {
-    lines: panel(body, boxWidth, body.length + 2, { title: headingOf(desk, state), note, tone: 'accent' }),
+    lines: panel(body, boxWidth, body.length + 2, { title: headingOf(app, state), note, tone: 'accent' }),
     width: boxWidth,
   }
 }
 
-function headingOf(desk: Desk, { operation, given }: FormState): string {
+function headingOf(app: AppContext, { operation, given }: FormState): string {
   const { param, kind } = operation.target
   const id = param in given ? String(given[param]) : undefined
-  const name = id === undefined ? undefined : (nameOf(desk, kind, id) ?? id)
+  const name = id === undefined ? undefined : (nameOf(app, kind, id) ?? id)
   return capital(name === undefined ? operation.title : `${operation.title} ${name}`)
 }
 
-function nameOf({ engine: { view } }: Desk, kind: AnyOperation['target']['kind'], id: string): string | undefined {
+function nameOf(
+  { engine: { view } }: AppContext,
+  kind: AnyOperation['target']['kind'],
+  id: string,
+): string | undefined {
   if (kind === 'pm') return view.getPm(id)?.name
   if (kind === 'template') return view.getTemplate(id)?.name
   if (kind === 'storlink') return view.getStorlink(Number(id))?.name
@@ -57,17 +61,17 @@ function nameOf({ engine: { view } }: Desk, kind: AnyOperation['target']['kind']
 }
 
 /** What is settled before: which disk, which template. */
-function givenRows(desk: Desk, state: FormState): Line[] {
+function givenRows(app: AppContext, state: FormState): Line[] {
   const values = valuesOf(state)
   return describeParams(state.operation.params).flatMap((field): Line[] => {
     if (!(field.name in state.given) || field.name === state.operation.target.param) return []
     const value = values[field.name]!
-    const label = choicesOf(field, desk.view(), values).find((choice) => choice.value === value)?.label ?? value
+    const label = choicesOf(field, app.view(), values).find((choice) => choice.value === value)?.label ?? value
     return [line('  ', padCells(field.title, TITLE - 1), '  ', span(label, 'strong'))]
   })
 }
 
-function drawRow(desk: Desk, state: FormState, row: number | 'fold', focused: boolean, width: number): Line[] {
+function drawRow(app: AppContext, state: FormState, row: number | 'fold', focused: boolean, width: number): Line[] {
   const cursor = span(focused ? '▸ ' : '  ', 'accent')
   if (row === 'fold') {
     const values = valuesOf(state)
@@ -85,7 +89,7 @@ function drawRow(desk: Desk, state: FormState, row: number | 'fold', focused: bo
       padCells(field.title, TITLE - 1),
       span(star, 'warn'),
       ' ',
-      ...drawValue(desk, state, filled, focused),
+      ...drawValue(app, state, filled, focused),
       span(unit, 'dim'),
     ),
   ]
@@ -97,9 +101,9 @@ function drawRow(desk: Desk, state: FormState, row: number | 'fold', focused: bo
   return lines
 }
 
-function drawValue(desk: Desk, state: FormState, filled: Filled, focused: boolean): Line {
+function drawValue(app: AppContext, state: FormState, filled: Filled, focused: boolean): Line {
   const { field, input } = filled
-  const choices = choicesOf(field, desk.view(), valuesOf(state))
+  const choices = choicesOf(field, app.view(), valuesOf(state))
   if (field.kind === 'list' && choices.length > 0) {
     const taken = listed(input.text)
     return choices.flatMap(({ value, label }, index) => {

@@ -3,7 +3,7 @@ import { keyLabel, withKeyNames } from '../../ui/keymap.ts'
 import { type Line, line, type Span, span, withHit } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import { drawInput, editText, textInput } from '../../ui/textInput.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
 
 /** A line of a menu. One with a reason is shown grey and does nothing but say it. */
@@ -28,20 +28,20 @@ export interface PickerOptions {
 }
 
 /** A menu over the screen: the palette, help, actions, columns and copying are all this. */
-export function openPicker(desk: Desk, options: PickerOptions): void {
+export function openPicker(app: AppContext, options: PickerOptions): void {
   let typed = textInput()
   let index = 0
   let items = options.items('')
   let page = 10
 
-  const close = () => desk.close(overlay)
+  const close = () => app.close(overlay)
   const refresh = () => {
     items = options.items(typed.text)
     index = Math.min(index, Math.max(items.length - 1, 0))
   }
   const run = (item: Item | undefined) => {
     if (item === undefined) return
-    if (item.reason !== undefined) return desk.say(`${item.label}: ${item.reason}`)
+    if (item.reason !== undefined) return app.say(`${item.label}: ${item.reason}`)
     if (!options.stays) close()
     item.run()
     if (options.stays) refresh()
@@ -55,7 +55,7 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
     click(at) {
       index = at
       run(items[at])
-      desk.repaint()
+      app.repaint()
     },
     menu() {
       const item = items[index]
@@ -74,7 +74,7 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
         typed = next ?? typed
         refresh()
       } else pressLetter(key)
-      desk.repaint()
+      app.repaint()
     },
     draw(width, height) {
       const boxWidth = Math.min(width - 4, 100)
@@ -83,15 +83,15 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
       const room = Math.max(Math.min(items.length, height - head.length - 4), 1)
       page = room
       const top = Math.min(Math.max(index - room + 1, 0), Math.max(items.length - room, 0))
-      const keyWidth = Math.max(...items.map(({ key }) => cellWidth(keyLabel(key ?? '', desk.options.look.ascii))), 1)
+      const keyWidth = Math.max(...items.map(({ key }) => cellWidth(keyLabel(key ?? '', app.options.look.ascii))), 1)
       const labelWidth = Math.min(Math.max(...items.map(({ label }) => cellWidth(label)), 1), Math.floor(inner / 2))
       const shown = items.slice(top, top + room).map((item, at): Line => {
-        const pieces = drawItem(item, keyWidth, labelWidth, desk.options.look.ascii)
+        const pieces = drawItem(item, keyWidth, labelWidth, app.options.look.ascii)
         const drawn = top + at === index ? pieces.map(({ text }) => ({ text, inverse: true as const })) : pieces
         return withHit(drawn, `item ${top + at}`)
       })
       if (items.length === 0) shown.push(line(span('nothing is called that', 'dim')))
-      const body = [...head, ...shown, line(span(withKeyNames(options.foot, desk.options.look.ascii), 'dim'))].map(
+      const body = [...head, ...shown, line(span(withKeyNames(options.foot, app.options.look.ascii), 'dim'))].map(
         (content) => [{ text: ' ' }, ...content],
       )
       const note = items.length > room ? `${index + 1} of ${items.length}` : undefined
@@ -115,7 +115,7 @@ export function openPicker(desk: Desk, options: PickerOptions): void {
     run(found)
   }
 
-  desk.open(overlay)
+  app.open(overlay)
 }
 
 function itemWords({ key, label, note, reason }: Item): string {

@@ -2,19 +2,19 @@ import { formatSpan } from '../../lib/age.ts'
 import { wrapCells } from '../../lib/text.ts'
 import type { Subject } from '../../model/job.ts'
 import { type Line, line, span } from '../../ui/line.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { KeyRow } from '../screen.ts'
 import { jobSign, percent } from '../words.ts'
 import { refusalOf } from './actions.ts'
 
 /** What a pane says of anything that jobs are about: the last of them, and what cannot be done with it now and why. */
 
-export function lastJobs(desk: Desk, id: string): Line[] {
+export function lastJobs(app: AppContext, id: string): Line[] {
   const jobs: Line[] = []
-  for (const job of desk.view().jobs()) {
+  for (const job of app.view().jobs()) {
     if (job.subject.id !== id) continue
     const sign = jobSign(job)
-    const title = desk.engine.operations.get(job.operation)?.title ?? job.operation
+    const title = app.engine.operations.get(job.operation)?.title ?? job.operation
     const took =
       job.startedAt && job.finishedAt
         ? ` ${formatSpan(job.finishedAt - job.startedAt)}`
@@ -33,13 +33,13 @@ export function lastJobs(desk: Desk, id: string): Line[] {
   return jobs.length === 0 ? [] : [[], line(span(' Last jobs', 'strong')), ...jobs]
 }
 
-export function notNow(desk: Desk, subject: Subject, keys: readonly KeyRow[], width: number): Line[] {
+export function notNow(app: AppContext, subject: Subject, keys: readonly KeyRow[], width: number): Line[] {
   const lines: Line[] = []
   for (const row of keys) {
-    if (row.operation === undefined || !desk.engine.operations.has(row.operation)) continue
+    if (row.operation === undefined || !app.engine.operations.has(row.operation)) continue
     if (row.fresh || row.operation === 'vm.adopt') continue
     const refusal = ({ key, operation }: KeyRow) =>
-      operation && key === row.key ? refusalOf(desk, operation, [subject]) : undefined
+      operation && key === row.key ? refusalOf(app, operation, [subject]) : undefined
     const reason = refusal(row)
     const other = keys.some((twin) => twin !== row && twin.key === row.key && refusal(twin) === undefined)
     if (reason === undefined || other) continue

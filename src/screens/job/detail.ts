@@ -7,7 +7,7 @@ import { type CommandRecord, isOver, type Job, type StepEvent } from '../../mode
 import { bar } from '../../ui/graph.ts'
 import { type Line, line, type Span, span, spread } from '../../ui/line.ts'
 import type { Tone } from '../../ui/look.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { isAtWork } from '../app/context.ts'
 import { jobSign, percent } from '../words.ts'
 
@@ -20,33 +20,33 @@ interface Loaded {
   readonly problem?: string
 }
 
-const loaded = new WeakMap<Desk, Map<string, Loaded>>()
-const loading = new WeakMap<Desk, Set<string>>()
+const loaded = new WeakMap<AppContext, Map<string, Loaded>>()
+const loading = new WeakMap<AppContext, Set<string>>()
 /** The journal of a running job is read again at most this often. */
 const AGAIN_MS = 400
 
 /** What is known of a job's inside; reads it from the store when there is news and draws again when it is there. */
-export function detailOf(desk: Desk, job: Job): Loaded | undefined {
-  const known = getOrMake(loaded, desk, () => new Map())
-  const busy = getOrMake(loading, desk, () => new Set())
+export function detailOf(app: AppContext, job: Job): Loaded | undefined {
+  const known = getOrMake(loaded, app, () => new Map())
+  const busy = getOrMake(loading, app, () => new Set())
   const have = known.get(job.id)
   const stale = have === undefined || (have.row !== job && (!isAtWork(job) || performance.now() - have.at > AGAIN_MS))
   if (stale && !busy.has(job.id)) {
     busy.add(job.id)
-    void read(desk, job, known, busy)
+    void read(app, job, known, busy)
   }
   return have
 }
 
-async function read(desk: Desk, job: Job, known: Map<string, Loaded>, busy: Set<string>): Promise<void> {
+async function read(app: AppContext, job: Job, known: Map<string, Loaded>, busy: Set<string>): Promise<void> {
   const at = performance.now()
   try {
-    known.set(job.id, { row: job, at, detail: await desk.engine.jobDetail(job.id) })
+    known.set(job.id, { row: job, at, detail: await app.engine.jobDetail(job.id) })
   } catch (error) {
     known.set(job.id, { row: job, at, problem: toPengxError(error).message })
   }
   busy.delete(job.id)
-  desk.repaint()
+  app.repaint()
 }
 
 interface StepState {
@@ -80,14 +80,14 @@ function stepState(events: readonly StepEvent[], index: number, now: number, atW
 }
 
 /** Steps with their state, the progress of the one at work, locks, and what cancelling means. */
-export function stepLines(desk: Desk, job: Job, width: number): Line[] {
-  const have = detailOf(desk, job)
+export function stepLines(app: AppContext, job: Job, width: number): Line[] {
+  const have = detailOf(app, job)
   const lines: Line[] = []
   if (have?.problem) return [line(span(` ${have.problem}`, 'bad'))]
   if (have?.detail === undefined) return [line(span(' reading the journal …', 'dim'))]
   const { steps, events, locks } = have.detail
   for (const [index, step] of steps.entries()) {
-    const state = stepState(events, index, desk.now(), isAtWork(job))
+    const state = stepState(events, index, app.now(), isAtWork(job))
     const took = state.tookMs === undefined ? '' : formatSpan(state.tookMs)
     const pivot: Span[] = step.pivot ? [span('  ◆ pivot', 'warn')] : []
     const left = line(' ', span(state.glyph, state.tone), ` ${index + 1} ${step.name}`, ...pivot)
@@ -134,8 +134,8 @@ export interface LogOptions {
 }
 
 /** Commands with their output, oldest first. */
-export function commandLines(desk: Desk, job: Job, { withOutput, wrap, width, shown }: LogOptions): Line[] {
-  const detail = detailOf(desk, job)?.detail
+export function commandLines(app: AppContext, job: Job, { withOutput, wrap, width, shown }: LogOptions): Line[] {
+  const detail = detailOf(app, job)?.detail
   if (detail === undefined) return []
   const lines: Line[] = []
   const push = (indent: string, text: string, tone: Tone) => {
@@ -161,8 +161,8 @@ export function commandLines(desk: Desk, job: Job, { withOutput, wrap, width, sh
 }
 
 /** The commands and their output as plain text, for copying. */
-export function commandText(desk: Desk, job: Job): string {
-  const detail = detailOf(desk, job)?.detail
+export function commandText(app: AppContext, job: Job): string {
+  const detail = detailOf(app, job)?.detail
   return (detail?.commands ?? [])
     .map(
       ({ at, host, line: command, exit, output }) =>

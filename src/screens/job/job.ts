@@ -14,10 +14,10 @@ export const jobScreen: Screen = {
   title: 'Job',
   list: () => logList,
   keys: jobKeys(shownJob),
-  heading(desk) {
-    const job = shownJob(desk)
+  heading(app) {
+    const job = shownJob(app)
     if (job === undefined) return line(span(' Jobs › it is gone', 'strong'))
-    const took = job.startedAt ? `   ${formatSpan((job.finishedAt ?? desk.now()) - job.startedAt)}` : ''
+    const took = job.startedAt ? `   ${formatSpan((job.finishedAt ?? app.now()) - job.startedAt)}` : ''
     return line(
       span(` Jobs › ${job.number} ${job.operation} ${job.subject.name}`, 'strong'),
       '   ',
@@ -26,18 +26,18 @@ export const jobScreen: Screen = {
     )
   },
   subjects: () => [],
-  copies: (desk) => {
-    const job = shownJob(desk)
-    return job ? jobList.copies(job, desk) : []
+  copies: (app) => {
+    const job = shownJob(app)
+    return job ? jobList.copies(job, app) : []
   },
-  says(desk, width) {
-    const job = shownJob(desk)
-    return job ? stepLines(desk, job, width) : []
+  says(app, width) {
+    const job = shownJob(app)
+    return job ? stepLines(app, job, width) : []
   },
-  press: (desk, key) => pressLog(desk, shownJob(desk), key),
-  draw(desk, width, height) {
-    const job = shownJob(desk)
+  press: (app, key) => pressLog(app, shownJob(app), key),
+  draw(app, width, height) {
+    const job = shownJob(app)
     if (job === undefined) return fill([[], line('  This job is not there any more. esc goes back.')], height)
-    return drawDetail(desk, job, width, height)
+    return drawDetail(app, job, width, height)
   },
 }

@@ -1,7 +1,7 @@
 import type { CommandRecord, Job } from '../../model/job.ts'
 import { beside, type Line } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { type ListDef, shownRows } from '../app/list.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import { listOf } from '../app/state.ts'
@@ -12,7 +12,7 @@ import { commandLines, detailOf, stepLines } from './detail.ts'
 const NONE: readonly CommandRecord[] = []
 
 /** The job that the path names. */
-export const shownJob = (desk: Desk): Job | undefined => desk.view().getJob(desk.stop().id ?? '')
+export const shownJob = (app: AppContext): Job | undefined => app.view().getJob(app.route().id ?? '')
 
 /** The commands of the job that is shown, as far as a filter is concerned: it is scrolled and has no cursor. */
 export const logList: ListDef<CommandRecord> = {
@@ -20,9 +20,9 @@ export const logList: ListDef<CommandRecord> = {
   sort: { column: '', down: false },
   empty: 'no command yet',
   columns: [],
-  rows: (desk) => {
-    const job = shownJob(desk)
-    return (job && detailOf(desk, job)?.detail?.commands) ?? NONE
+  rows: (app) => {
+    const job = shownJob(app)
+    return (job && detailOf(app, job)?.detail?.commands) ?? NONE
   },
   id: ({ seq }) => String(seq),
   words: ({ host, line, output }) => `${host} ${line} ${output}`,
@@ -31,14 +31,14 @@ export const logList: ListDef<CommandRecord> = {
 }
 
 /** What the filter of the job's own screen leaves; elsewhere everything. */
-function shownLog(desk: Desk, job: Job): readonly CommandRecord[] {
-  if (desk.stop().screen === 'job') return shownRows(desk, logList).rows
-  return detailOf(desk, job)?.detail?.commands ?? NONE
+function shownLog(app: AppContext, job: Job): readonly CommandRecord[] {
+  if (app.route().screen === 'job') return shownRows(app, logList).rows
+  return detailOf(app, job)?.detail?.commands ?? NONE
 }
 
 /** Steps at the left, commands at the right; in a narrow terminal one above the other. */
-export function drawDetail(desk: Desk, job: Job, width: number, height: number): Line[] {
-  const { choices, focus } = desk.state()
+export function drawDetail(app: AppContext, job: Job, width: number, height: number): Line[] {
+  const { choices, focus } = app.state()
   const follow = choices.follow !== false
   const withOutput = choices['job.bare'] !== true
   const wide = width >= 100
@@ -47,28 +47,28 @@ export function drawDetail(desk: Desk, job: Job, width: number, height: number):
   const stepsHeight = wide ? height : Math.max(Math.floor(height / 2), 5)
   const logHeight = wide ? height : height - stepsHeight
   const name = `job.log ${job.id}`
-  const search = listOf(desk.state(), logList.name)
-  const commands = commandLines(desk, job, {
+  const search = listOf(app.state(), logList.name)
+  const commands = commandLines(app, job, {
     withOutput,
     wrap: search.wide,
     width: right - 2,
-    shown: shownLog(desk, job),
+    shown: shownLog(app, job),
   })
-  if (follow && choices[name] !== 1e9) desk.store.setState({ choices: { ...desk.state().choices, [name]: 1e9 } })
-  const steps = panel(stepLines(desk, job, left - 2), left, stepsHeight, {
+  if (follow && choices[name] !== 1e9) app.store.setState({ choices: { ...app.state().choices, [name]: 1e9 } })
+  const steps = panel(stepLines(app, job, left - 2), left, stepsHeight, {
     title: `Job ${job.number}  ${job.operation} ${job.subject.name}`,
   })
-  const log = drawScrolled(desk, name, commands, right, logHeight, {
+  const log = drawScrolled(app, name, commands, right, logHeight, {
     title: `Commands${withOutput ? ' and output' : ''}   follow ${follow ? 'on' : 'off'}${search.filter ? `   /${search.filter}` : ''}`,
     focused: focus === 'log',
   })
   return wide ? beside(steps, left, log, right) : [...steps, ...log]
 }
 
-export function pressLog(desk: Desk, job: Job | undefined, key: string): boolean {
+export function pressLog(app: AppContext, job: Job | undefined, key: string): boolean {
   if (job === undefined) return false
   const name = `job.log ${job.id}`
-  if (!pressScroll(desk, name, key)) return false
-  if (key !== 'G' && key !== 'end') desk.choose('follow', false)
+  if (!pressScroll(app, name, key)) return false
+  if (key !== 'G' && key !== 'end') app.choose('follow', false)
   return true
 }

@@ -4,7 +4,7 @@ import { bar } from '../../ui/graph.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import type { Column } from '../../ui/table.ts'
-import { type Desk, isAtWork } from '../app/context.ts'
+import { type AppContext, isAtWork } from '../app/context.ts'
 import { cursorRow, drawList, type ListDef, listTitle } from '../app/list.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { jobSign, percent, signSpan, timeLeft } from '../words.ts'
@@ -16,9 +16,9 @@ import { jobKeys } from './keys.ts'
 
 export const BY: Record<Job['by'], string> = { terminal: 'you', http: 'http', cli: 'cli', schedule: 'timer' }
 
-function progressCell(job: Job, desk: Desk): Line {
+function progressCell(job: Job, app: AppContext): Line {
   if (job.state === 'running' || job.state === 'undoing') {
-    const left = timeLeft(job, desk.now())
+    const left = timeLeft(job, app.now())
     return line(span(bar(job.progress, 12), jobSign(job).tone), ` ${percent(job.progress).padStart(4)} ${left}`)
   }
   if (job.state === 'queued') return line(span(job.queuePosition ? `number ${job.queuePosition} in line` : '', 'dim'))
@@ -26,7 +26,7 @@ function progressCell(job: Job, desk: Desk): Line {
   return line(span(job.message, job.state === 'done' ? 'dim' : 'plain'))
 }
 
-const columns: readonly Column<Job, Desk>[] = [
+const columns: readonly Column<Job, AppContext>[] = [
   {
     name: 'number',
     title: 'JOB',
@@ -68,7 +68,7 @@ const columns: readonly Column<Job, Desk>[] = [
     width: 11,
     kind: 'age',
     drop: 4,
-    cell: (job, desk) => formatMoment(job.startedAt ?? job.createdAt, desk.now()),
+    cell: (job, app) => formatMoment(job.startedAt ?? job.createdAt, app.now()),
     sort: (job) => job.createdAt,
   },
   {
@@ -77,8 +77,7 @@ const columns: readonly Column<Job, Desk>[] = [
     width: 7,
     kind: 'age',
     drop: 3,
-    cell: (job, desk) =>
-      job.startedAt === undefined ? '–' : formatSpan((job.finishedAt ?? desk.now()) - job.startedAt),
+    cell: (job, app) => (job.startedAt === undefined ? '–' : formatSpan((job.finishedAt ?? app.now()) - job.startedAt)),
     sort: (job) => (job.startedAt && job.finishedAt ? job.finishedAt - job.startedAt : undefined),
   },
   { name: 'by', title: 'BY', width: 5, kind: 'text', drop: 5, cell: (job) => BY[job.by], sort: (job) => job.by },
@@ -87,15 +86,15 @@ const columns: readonly Column<Job, Desk>[] = [
 const ordered = new WeakMap<object, { readonly all: readonly Job[]; readonly mine: readonly Job[] }>()
 
 /** Stuck and running ones first; the same arrays until the list of jobs changes. */
-function jobRows(desk: Desk): readonly Job[] {
-  const jobs = desk.view().jobs()
+function jobRows(app: AppContext): readonly Job[] {
+  const jobs = app.view().jobs()
   let known = ordered.get(jobs)
   if (known === undefined) {
     const all = [...jobs.filter(isAtWork), ...jobs.filter((job) => !isAtWork(job))]
     known = { all, mine: all.filter(({ by }) => by === 'terminal') }
     ordered.set(jobs, known)
   }
-  return desk.state().choices['jobs.mine'] ? known.mine : known.all
+  return app.state().choices['jobs.mine'] ? known.mine : known.all
 }
 
 export const jobList: ListDef<Job> = {
@@ -114,32 +113,32 @@ export const jobList: ListDef<Job> = {
     by: (job) => BY[job.by],
     what: (job) => job.operation,
   },
-  copies: (job, desk) => [
-    ['commands and output', commandText(desk, job)],
+  copies: (job, app) => [
+    ['commands and output', commandText(app, job)],
     ['job', String(job.number)],
     ['message', job.message],
   ],
 }
 
-const chosen = (desk: Desk) => cursorRow(desk, jobList)
+const chosen = (app: AppContext) => cursorRow(app, jobList)
 
 const listKeys: readonly KeyRow[] = [
   {
     key: 'enter',
     title: 'open',
-    refuse: (desk) => (chosen(desk) === undefined ? 'there is no job here' : undefined),
-    act: (desk) => desk.go({ screen: 'job', id: chosen(desk)!.id }),
+    refuse: (app) => (chosen(app) === undefined ? 'there is no job here' : undefined),
+    act: (app) => app.go({ screen: 'job', id: chosen(app)!.id }),
   },
   ...jobKeys(chosen),
   {
     key: 'o',
     title: 'only mine',
-    act: (desk) => desk.choose('jobs.mine', !desk.state().choices['jobs.mine']),
+    act: (app) => app.choose('jobs.mine', !app.state().choices['jobs.mine']),
   },
 ]
 
-function summary(desk: Desk): string {
-  const jobs = desk.view().jobs()
+function summary(app: AppContext): string {
+  const jobs = app.view().jobs()
   const parts = [
     [jobs.filter(isAtWork).length, 'running'],
     [jobs.filter(({ state }) => state === 'stuck').length, 'stuck'],
@@ -157,19 +156,19 @@ export const jobsScreen: Screen = {
   list: () => jobList,
   keys: listKeys,
   parts: () => ['list', 'log'],
-  heading: (desk) => [
+  heading: (app) => [
     span(' Jobs', 'strong'),
-    ...listTitle(desk, jobList),
-    span(summary(desk), 'dim'),
-    span(desk.state().choices['jobs.mine'] ? '   only mine' : '', 'accent'),
+    ...listTitle(app, jobList),
+    span(summary(app), 'dim'),
+    span(app.state().choices['jobs.mine'] ? '   only mine' : '', 'accent'),
   ],
   subjects: () => [],
-  press: (desk, key) => desk.state().focus === 'log' && pressLog(desk, chosen(desk), key),
-  draw(desk, width, height) {
-    const job = chosen(desk)
+  press: (app, key) => app.state().focus === 'log' && pressLog(app, chosen(app), key),
+  draw(app, width, height) {
+    const job = chosen(app)
     const listHeight = job ? Math.max(Math.floor(height * 0.4), 6) : height
-    const focused = desk.state().focus === 'list'
-    const list = panel(drawList(desk, jobList, width - 2, listHeight - 2), width, listHeight, { focused })
-    return job ? [...list, ...drawDetail(desk, job, width, height - listHeight)] : list
+    const focused = app.state().focus === 'list'
+    const list = panel(drawList(app, jobList, width - 2, listHeight - 2), width, listHeight, { focused })
+    return job ? [...list, ...drawDetail(app, job, width, height - listHeight)] : list
   },
 }

@@ -1,14 +1,14 @@
 import type { Job } from '../../model/job.ts'
 import { line } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
-import { type Desk, isAtWork } from '../app/context.ts'
+import { type AppContext, isAtWork } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
 import type { KeyRow } from '../screen.ts'
 
 /** What can be asked of jobs, the same in the list and on the screen of one job. */
-export function jobKeys(chosen: (desk: Desk) => Job | undefined): readonly KeyRow[] {
-  const unless = (wanted: (job: Job) => string | undefined) => (desk: Desk) => {
-    const job = chosen(desk)
+export function jobKeys(chosen: (app: AppContext) => Job | undefined): readonly KeyRow[] {
+  const unless = (wanted: (job: Job) => string | undefined) => (app: AppContext) => {
+    const job = chosen(app)
     return job === undefined ? 'there is no job here' : wanted(job)
   }
   return [
@@ -21,18 +21,18 @@ export function jobKeys(chosen: (desk: Desk) => Job | undefined): readonly KeyRo
         const past = job.pivotIndex !== undefined && job.stepIndex > job.pivotIndex
         return past ? 'it is past the point of no return and only goes forward' : undefined
       }),
-      act: (desk) =>
-        ask(desk, chosen(desk)!, 'Cancel', 'What it has done is undone, step by step.', (id) => desk.engine.cancel(id)),
+      act: (app) =>
+        ask(app, chosen(app)!, 'Cancel', 'What it has done is undone, step by step.', (id) => app.engine.cancel(id)),
     },
     {
       key: 'u',
       title: 'undo again',
       help: 'a stuck job tries again what failed',
       refuse: unless((job) => (job.state === 'stuck' ? undefined : `it is ${job.state}, not stuck`)),
-      act: (desk) => {
-        const job = chosen(desk)!
-        desk.say(`job ${job.number} tries again`, 'busy')
-        desk.attempt(() => desk.engine.retry(job.id))
+      act: (app) => {
+        const job = chosen(app)!
+        app.say(`job ${job.number} tries again`, 'busy')
+        app.attempt(() => app.engine.retry(job.id))
       },
     },
     {
@@ -40,23 +40,23 @@ export function jobKeys(chosen: (desk: Desk) => Job | undefined): readonly KeyRo
       title: 'keep as is',
       help: 'a stuck job is closed and nothing more is done',
       refuse: unless((job) => (job.state === 'stuck' ? undefined : `it is ${job.state}, not stuck`)),
-      act: (desk) =>
-        ask(desk, chosen(desk)!, 'Close', 'Nothing more is done or undone: what it left stays as it is.', (id) =>
-          desk.engine.keep(id),
+      act: (app) =>
+        ask(app, chosen(app)!, 'Close', 'Nothing more is done or undone: what it left stays as it is.', (id) =>
+          app.engine.keep(id),
         ),
     },
     {
       key: 'F',
       title: 'follow',
       help: 'the output stays at its end; scrolling ends it',
-      act: (desk) => desk.choose('follow', desk.state().choices.follow === false),
+      act: (app) => app.choose('follow', app.state().choices.follow === false),
     },
     {
       key: 'm',
       title: 'commands only',
       help: 'without their output, or with it',
       quiet: true,
-      act: (desk) => desk.choose('job.bare', desk.state().choices['job.bare'] !== true),
+      act: (app) => app.choose('job.bare', app.state().choices['job.bare'] !== true),
     },
     {
       key: 'a',
@@ -66,24 +66,24 @@ export function jobKeys(chosen: (desk: Desk) => Job | undefined): readonly KeyRo
       refuse: unless((job) =>
         job.state === 'undone' && !job.acknowledged ? undefined : 'there is nothing to acknowledge',
       ),
-      act: (desk) => desk.attempt(() => desk.engine.acknowledge(chosen(desk)!.id)),
+      act: (app) => app.attempt(() => app.engine.acknowledge(chosen(app)!.id)),
     },
   ]
 }
 
 /** One question about one job; it stays on that job. */
-function ask(desk: Desk, job: Job, verb: string, meaning: string, run: (id: string) => Promise<void>): void {
+function ask(app: AppContext, job: Job, verb: string, meaning: string, run: (id: string) => Promise<void>): void {
   const overlay: Overlay = {
     name: 'job',
     press(key) {
       if (key === 'y') {
-        desk.close(overlay)
-        desk.attempt(() => run(job.id))
-      } else if (key === 'n' || key === 'esc' || key === 'enter' || key === 'q') desk.close(overlay)
+        app.close(overlay)
+        app.attempt(() => run(job.id))
+      } else if (key === 'n' || key === 'esc' || key === 'enter' || key === 'q') app.close(overlay)
     },
     draw(width) {
       const boxWidth = Math.min(width - 4, 76)
-      const now = desk.engine.view.getJob(job.id) ?? job
+      const now = app.engine.view.getJob(job.id) ?? job
       const lines = [
         line(
           ` ${now.operation} of ${now.subject.name}, ${now.state}, step ${Math.min(now.stepIndex + 1, now.stepCount)} of ${now.stepCount}: ${now.step}`,
@@ -98,5 +98,5 @@ function ask(desk: Desk, job: Job, verb: string, meaning: string, run: (id: stri
       }
     },
   }
-  desk.open(overlay)
+  app.open(overlay)
 }

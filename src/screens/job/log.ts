@@ -2,7 +2,7 @@ import { formatSpan, formatTime } from '../../lib/age.ts'
 import { type Line, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import type { CommandLine } from '../app/commandRing.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { drawList, type ListDef, listTitle, setList, shownRows } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -12,27 +12,27 @@ import type { KeyRow, Screen } from '../screen.ts'
 const LEVELS = ['everything', 'jobs and failures', 'failures'] as const
 type Level = (typeof LEVELS)[number]
 
-const levelOf = (desk: Desk): Level => (desk.state().choices['log.level'] as Level | undefined) ?? 'everything'
-const follows = (desk: Desk) => desk.state().choices['log.follow'] !== false
+const levelOf = (app: AppContext): Level => (app.state().choices['log.level'] as Level | undefined) ?? 'everything'
+const follows = (app: AppContext) => app.state().choices['log.follow'] !== false
 
 const rowsOf = new WeakMap<
-  Desk,
+  AppContext,
   { readonly last: number; readonly level: Level; readonly rows: readonly CommandLine[] }
 >()
 
 const failed = ({ exit }: CommandLine) => exit !== undefined && exit !== 0
 
 /** The same array until a line comes. */
-function logRows(desk: Desk): readonly CommandLine[] {
-  const level = levelOf(desk)
-  const last = desk.commands.at(-1)?.seq ?? 0
-  const known = rowsOf.get(desk)
-  const at = desk.state().frozenAt
+function logRows(app: AppContext): readonly CommandLine[] {
+  const level = levelOf(app)
+  const last = app.commands.at(-1)?.seq ?? 0
+  const known = rowsOf.get(app)
+  const at = app.state().frozenAt
   if (known && known.level === level && (known.last === last || at !== undefined)) return known.rows
-  const rows = desk.commands.filter(
+  const rows = app.commands.filter(
     (entry) => level === 'everything' || failed(entry) || (level === 'jobs and failures' && entry.host === ''),
   )
-  rowsOf.set(desk, { last, level, rows })
+  rowsOf.set(app, { last, level, rows })
   return rows
 }
 
@@ -81,13 +81,13 @@ const keys: readonly KeyRow[] = [
     key: 'F',
     title: 'follow',
     help: 'stay at the newest line; scrolling ends it',
-    act: (desk) => desk.choose('log.follow', !follows(desk)),
+    act: (app) => app.choose('log.follow', !follows(app)),
   },
   {
     key: 'L',
     title: 'level',
     help: LEVELS.join(', '),
-    act: (desk) => desk.choose('log.level', LEVELS[(LEVELS.indexOf(levelOf(desk)) + 1) % LEVELS.length]),
+    act: (app) => app.choose('log.level', LEVELS[(LEVELS.indexOf(levelOf(app)) + 1) % LEVELS.length]),
   },
 ]
 
@@ -100,22 +100,22 @@ export const logScreen: Screen = {
   digit: '8',
   list: () => logList,
   keys,
-  heading: (desk) => [
+  heading: (app) => [
     span(' Log', 'strong'),
-    ...listTitle(desk, logList),
-    span(`   level ${levelOf(desk)}   follow ${follows(desk) ? 'on' : 'off'}`, 'dim'),
+    ...listTitle(app, logList),
+    span(`   level ${levelOf(app)}   follow ${follows(app) ? 'on' : 'off'}`, 'dim'),
   ],
   subjects: () => [],
-  press(desk, key) {
-    if (SCROLLS.has(key) && follows(desk)) desk.choose('log.follow', false)
-    if ((key === 'G' || key === 'end') && !follows(desk)) desk.choose('log.follow', true)
+  press(app, key) {
+    if (SCROLLS.has(key) && follows(app)) app.choose('log.follow', false)
+    if ((key === 'G' || key === 'end') && !follows(app)) app.choose('log.follow', true)
     return false
   },
-  draw(desk, width, height) {
-    if (follows(desk)) {
-      const last = shownRows(desk, logList).ids.at(-1)
-      if (listOf(desk.state(), 'log').cursor !== last) setList(desk, logList, { cursor: last })
+  draw(app, width, height) {
+    if (follows(app)) {
+      const last = shownRows(app, logList).ids.at(-1)
+      if (listOf(app.state(), 'log').cursor !== last) setList(app, logList, { cursor: last })
     }
-    return panel(drawList(desk, logList, width - 2, height - 2), width, height, { focused: true })
+    return panel(drawList(app, logList, width - 2, height - 2), width, height, { focused: true })
   },
 }

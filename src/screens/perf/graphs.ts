@@ -6,7 +6,7 @@ import { hasDomain } from '../../model/vm.ts'
 import { areaGraph, bar, graphColumns, resample, type Value } from '../../ui/graph.ts'
 import { beside, type Line, line, span } from '../../ui/line.ts'
 import { facts, panel } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { memoryShare, percent, shareTone } from '../words.ts'
 
 /** The graphs of one PM. A graph never stands alone: the number is beside it, the scale and the maximum too. */
@@ -29,16 +29,16 @@ export interface Window {
   readonly back: number
 }
 
-export function windowOf(desk: Desk): Window {
-  const { choices } = desk.state()
+export function windowOf(app: AppContext): Window {
+  const { choices } = app.state()
   const zoom = ZOOMS[Number(choices['perf.zoom'] ?? 2)] ?? ZOOMS[2]
   const back = Number(choices['perf.back'] ?? 0)
-  const to = (desk.state().frozenAt ?? desk.now()) - (back * zoom.ms) / 2
+  const to = (app.state().frozenAt ?? app.now()) - (back * zoom.ms) / 2
   return { from: to - zoom.ms, to, text: zoom.text, peak: choices['perf.peak'] === true, back }
 }
 
-function series(desk: Desk, subject: string, field: PerfField, window: Window, columns: number): Value[] {
-  const samples = desk
+function series(app: AppContext, subject: string, field: PerfField, window: Window, columns: number): Value[] {
+  const samples = app
     .view()
     .history(subject)
     .map((sample) => ({ at: sample.at, value: sample[field] }))
@@ -49,11 +49,11 @@ const highest = (values: readonly Value[]) => values.reduce<number>((most, value
 export const scaled = (values: readonly Value[], most: number) =>
   values.map((value) => (value === undefined || most === 0 ? value : value / most))
 
-function cpuPanel(desk: Desk, pm: Pm, window: Window, width: number, height: number): Line[] {
-  const style = desk.options.look.graph
+function cpuPanel(app: AppContext, pm: Pm, window: Window, width: number, height: number): Line[] {
+  const style = app.options.look.graph
   const inner = Math.max(width - 8, 4)
   const rows = Math.max(height - 4, 1)
-  const values = series(desk, pm.uuid, 'cpuPercent', window, graphColumns(inner, style))
+  const values = series(app, pm.uuid, 'cpuPercent', window, graphColumns(inner, style))
   const picture = areaGraph(scaled(values, 100), inner, rows, style)
   const lines: Line[] = picture.map((text, row) => {
     const level = Math.round(((rows - row) / rows) * 100)
@@ -61,8 +61,8 @@ function cpuPanel(desk: Desk, pm: Pm, window: Window, width: number, height: num
     return line(span(`${(labelled ? String(level) : '').padStart(4)}┤`, 'dim'), span(text, 'busy'))
   })
   lines.push(line(span(`   0└${'─'.repeat(inner)}`, 'dim')), timeAxis(window, inner))
-  const now = desk.view().rates(pm.uuid)?.cpuPercent
-  const vcpus = desk
+  const now = app.view().rates(pm.uuid)?.cpuPercent
+  const vcpus = app
     .view()
     .vmsOn(pm.uuid)
     .reduce((sum, vm) => sum + (hasDomain(vm.seen.state) ? vm.vcpuCount : 0), 0)
@@ -82,9 +82,9 @@ function timeAxis({ from, to }: Window, width: number): Line {
   return line(span(`     ${text}`, 'dim'))
 }
 
-function memoryPanel(desk: Desk, pm: Pm, width: number, height: number): Line[] {
+function memoryPanel(app: AppContext, pm: Pm, width: number, height: number): Line[] {
   const share = memoryShare(pm)
-  const vms = desk.view().vmsOn(pm.uuid)
+  const vms = app.view().vmsOn(pm.uuid)
   const inVms = vms.reduce((sum, vm) => sum + (hasDomain(vm.seen.state) ? (vm.seen.memoryMib ?? vm.memoryMib) : 0), 0)
   const gib = (mib: number | undefined) => (mib === undefined ? '–' : `${formatGib(mib)} GiB`.padStart(10))
   const lines: Line[] = [
@@ -109,18 +109,18 @@ function memoryPanel(desk: Desk, pm: Pm, width: number, height: number): Line[] 
 }
 
 function netPanel(
-  desk: Desk,
+  app: AppContext,
   pm: Pm,
   field: 'rxBytes' | 'txBytes',
   window: Window,
   width: number,
   height: number,
 ): Line[] {
-  const style = desk.options.look.graph
+  const style = app.options.look.graph
   const inner = Math.max(width - 4, 4)
-  const values = series(desk, pm.uuid, field, window, graphColumns(inner, style))
+  const values = series(app, pm.uuid, field, window, graphColumns(inner, style))
   const most = highest(values)
-  const now = desk.view().rates(pm.uuid)?.[field]
+  const now = app.view().rates(pm.uuid)?.[field]
   const picture = areaGraph(scaled(values, most), inner, Math.max(height - 2, 1), style)
   const word = field === 'rxBytes' ? 'Received' : 'Sent'
   const title = `${word} ${now === undefined ? '–' : formatMbit(now)} Mb/s   max ${formatMbit(most)}`
@@ -132,24 +132,24 @@ function netPanel(
   )
 }
 
-export function drawGraphs(desk: Desk, pm: Pm, window: Window, width: number, height: number): Line[] {
-  const expanded = desk.state().choices['perf.expand']
-  if (expanded === 'cpu') return cpuPanel(desk, pm, window, width, height)
+export function drawGraphs(app: AppContext, pm: Pm, window: Window, width: number, height: number): Line[] {
+  const expanded = app.state().choices['perf.expand']
+  if (expanded === 'cpu') return cpuPanel(app, pm, window, width, height)
   if (expanded === 'rx' || expanded === 'tx')
-    return netPanel(desk, pm, expanded === 'rx' ? 'rxBytes' : 'txBytes', window, width, height)
+    return netPanel(app, pm, expanded === 'rx' ? 'rxBytes' : 'txBytes', window, width, height)
   const net = height >= 14 ? 5 : 0
   const wide = width >= 100
   const memory = wide ? Math.floor(width * 0.36) : 0
-  const cpu = cpuPanel(desk, pm, window, width - memory, height - net)
-  const top = wide ? beside(cpu, width - memory, memoryPanel(desk, pm, memory, height - net), memory) : cpu
+  const cpu = cpuPanel(app, pm, window, width - memory, height - net)
+  const top = wide ? beside(cpu, width - memory, memoryPanel(app, pm, memory, height - net), memory) : cpu
   if (net === 0) return top
   const half = Math.floor(width / 2)
   return [
     ...top,
     ...beside(
-      netPanel(desk, pm, 'rxBytes', window, half, net),
+      netPanel(app, pm, 'rxBytes', window, half, net),
       half,
-      netPanel(desk, pm, 'txBytes', window, width - half, net),
+      netPanel(app, pm, 'txBytes', window, width - half, net),
       width - half,
     ),
   ]

@@ -3,8 +3,8 @@ import { formatAge } from '../../lib/age.ts'
 import { formatGib, formatMib } from '../../lib/bytes.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import type { Tone } from '../../ui/look.ts'
-import type { Desk } from '../app/context.ts'
-import type { Stop } from '../app/state.ts'
+import type { AppContext } from '../app/context.ts'
+import type { Route } from '../app/state.ts'
 import { FULL, memoryShare, percent } from '../words.ts'
 
 /** Something that a person should see: what it is about, why, and where it opens. */
@@ -17,14 +17,14 @@ export interface Attention {
   readonly text: string
   readonly pm?: string
   readonly job?: string
-  readonly opens: Stop
+  readonly opens: Route
 }
 
 /** All there is, worst first, without what was acknowledged. */
-export function attentionOf(desk: Desk): readonly Attention[] {
-  const view = desk.view()
-  const now = desk.now()
-  const { acknowledged } = desk.state()
+export function attentionOf(app: AppContext): readonly Attention[] {
+  const view = app.view()
+  const now = app.now()
+  const { acknowledged } = app.state()
   const all = [...stuckJobs(view), ...machines(view, now), ...spaces(view), ...vmTroubles(view), ...failedJobs(view)]
   return all.filter(({ id }) => !acknowledged.has(id)).sort((a, b) => rankOf(a) - rankOf(b))
 }
@@ -139,10 +139,10 @@ export function attentionLine(item: Attention): Line {
 }
 
 /** Seen: a job's failure for good, the rest for this session. */
-export function acknowledge(desk: Desk, items: readonly Attention[]): void {
+export function acknowledge(app: AppContext, items: readonly Attention[]): void {
   if (items.length === 0) return
-  desk.set({ acknowledged: new Set([...desk.state().acknowledged, ...items.map(({ id }) => id)]) })
+  app.set({ acknowledged: new Set([...app.state().acknowledged, ...items.map(({ id }) => id)]) })
   for (const { job } of items) {
-    if (job !== undefined) desk.attempt(() => desk.engine.acknowledge(job))
+    if (job !== undefined) app.attempt(() => app.engine.acknowledge(job))
   }
 }

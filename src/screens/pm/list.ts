@@ -7,7 +7,7 @@ import type { Pm } from '../../model/pm.ts'
 import { hasDomain } from '../../model/vm.ts'
 import { bar, resample, sparkline } from '../../ui/graph.ts'
 import { line, span } from '../../ui/line.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { destinationText, memoryShare, pmStatus, shareTone } from '../words.ts'
 
@@ -38,16 +38,16 @@ function loadOf(view: View, pm: string): Load {
   return byPm.get(pm) ?? { vms: 0, vcpus: 0 }
 }
 
-function cpuSpark(desk: Desk, pm: Pm): string {
-  const now = desk.now()
-  const samples = desk
+function cpuSpark(app: AppContext, pm: Pm): string {
+  const now = app.now()
+  const samples = app
     .view()
     .history(pm.uuid)
     .map(({ at, cpuPercent }) => ({ at, value: cpuPercent }))
   const values = resample(samples, now - SPARK_MS, now, SPARK, 'mean')
   return sparkline(
     values.map((value) => (value === undefined ? undefined : value / 100)),
-    desk.options.look.graph,
+    app.options.look.graph,
   )
 }
 
@@ -74,8 +74,8 @@ export const pmList: ListDef<Pm> = {
       title: 'VMS',
       width: 4,
       kind: 'number',
-      cell: (pm, desk) => String(loadOf(desk.view(), pm.uuid).vms),
-      sort: (pm, desk) => loadOf(desk.view(), pm.uuid).vms,
+      cell: (pm, app) => String(loadOf(app.view(), pm.uuid).vms),
+      sort: (pm, app) => loadOf(app.view(), pm.uuid).vms,
       live: true,
     },
     {
@@ -84,17 +84,17 @@ export const pmList: ListDef<Pm> = {
       width: 6,
       kind: 'number',
       drop: 3,
-      cell: (pm, desk) => `${up(pm) ? loadOf(desk.view(), pm.uuid).vcpus : '–'}/${pm.cpuCount || '–'}`,
+      cell: (pm, app) => `${up(pm) ? loadOf(app.view(), pm.uuid).vcpus : '–'}/${pm.cpuCount || '–'}`,
       sort: (pm) => pm.cpuCount,
     },
-    { name: 'last', title: 'LAST 30 min', width: SPARK, kind: 'text', drop: 5, cell: (pm, desk) => cpuSpark(desk, pm) },
+    { name: 'last', title: 'LAST 30 min', width: SPARK, kind: 'text', drop: 5, cell: (pm, app) => cpuSpark(app, pm) },
     {
       name: 'cpu',
       title: 'CPU%',
       width: 5,
       kind: 'number',
-      cell: (pm, desk) => numberOr(up(pm) ? desk.view().rates(pm.uuid)?.cpuPercent : undefined),
-      sort: (pm, desk) => desk.view().rates(pm.uuid)?.cpuPercent,
+      cell: (pm, app) => numberOr(up(pm) ? app.view().rates(pm.uuid)?.cpuPercent : undefined),
+      sort: (pm, app) => app.view().rates(pm.uuid)?.cpuPercent,
       live: true,
     },
     {
@@ -135,12 +135,12 @@ export const pmList: ListDef<Pm> = {
       width: 10,
       kind: 'number',
       drop: 2,
-      cell: (pm, desk) => {
-        const rates = up(pm) ? desk.view().rates(pm.uuid) : undefined
+      cell: (pm, app) => {
+        const rates = up(pm) ? app.view().rates(pm.uuid) : undefined
         if (rates?.rxBytes === undefined || rates.txBytes === undefined) return '–'
         return `${formatMbit(rates.rxBytes)}/${formatMbit(rates.txBytes)}`
       },
-      sort: (pm, desk) => desk.view().rates(pm.uuid)?.rxBytes,
+      sort: (pm, app) => app.view().rates(pm.uuid)?.rxBytes,
       live: true,
     },
     {
@@ -149,7 +149,7 @@ export const pmList: ListDef<Pm> = {
       width: 4,
       kind: 'age',
       drop: 4,
-      cell: (pm, desk) => (up(pm) && pm.seen.bootedAt ? formatAge(desk.now() - pm.seen.bootedAt) : '–'),
+      cell: (pm, app) => (up(pm) && pm.seen.bootedAt ? formatAge(app.now() - pm.seen.bootedAt) : '–'),
       sort: (pm) => (pm.seen.bootedAt === undefined ? undefined : -pm.seen.bootedAt),
     },
     {
@@ -192,7 +192,7 @@ export const pmList: ListDef<Pm> = {
       sort: (pm) => pm.seen.load,
     },
   ],
-  rows: (desk) => desk.view().pms(),
+  rows: (app) => app.view().pms(),
   id: (pm) => pm.uuid,
   subject: (pm) => ({ kind: 'pm', id: pm.uuid, name: pm.name }),
   words: (pm) => `${pm.name} ${pm.destination} ${pmStatus(pm).text} ${pm.seen.xenVersion ?? ''} ${pm.uuid}`,

@@ -7,21 +7,21 @@ import { bar } from '../../ui/graph.ts'
 import { withKeyNames } from '../../ui/keymap.ts'
 import { beside, fill, type Line, line, type Span, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
-import { type Desk, isAtWork } from '../app/context.ts'
+import { type AppContext, isAtWork } from '../app/context.ts'
 import { count, destinationText, jobSign, percent, timeLeft } from '../words.ts'
 import { attentionLine, attentionOf } from './attention.ts'
 
 /** What stands below the list of PMs: what needs attention, what runs, and the PM under the cursor. */
 
-export function attentionIndex(desk: Desk): number {
-  const last = attentionOf(desk).length - 1
-  return Math.max(Math.min(Number(desk.state().choices.attention ?? 0), last), 0)
+export function attentionIndex(app: AppContext): number {
+  const last = attentionOf(app).length - 1
+  return Math.max(Math.min(Number(app.state().choices.attention ?? 0), last), 0)
 }
 
-export function attentionPanel(desk: Desk, width: number, height: number): Line[] {
-  const items = attentionOf(desk)
-  const focused = desk.state().focus === 'attention'
-  const index = attentionIndex(desk)
+export function attentionPanel(app: AppContext, width: number, height: number): Line[] {
+  const items = attentionOf(app)
+  const focused = app.state().focus === 'attention'
+  const index = attentionIndex(app)
   const room = Math.max(height - 3, 1)
   const top = Math.max(index - room + 1, 0)
   const lines: Line[] = items.slice(top, top + room).map((item, at) => {
@@ -31,17 +31,17 @@ export function attentionPanel(desk: Desk, width: number, height: number): Line[
   if (items.length === 0) lines.push(line(span(' nothing', 'dim')))
   const hint = focused ? '↵ opens the thing itself; a acknowledges' : 'tab goes here; a acknowledges'
   const foot = fill(lines, room)
-  foot.push(line(span(items.length === 0 ? '' : ` ${withKeyNames(hint, desk.options.look.ascii)}`, 'dim')))
+  foot.push(line(span(items.length === 0 ? '' : ` ${withKeyNames(hint, app.options.look.ascii)}`, 'dim')))
   return panel(foot, width, height, { title: `Needs attention (${items.length})`, focused })
 }
 
-export function runningPanel(desk: Desk, width: number, height: number): Line[] {
-  const jobs = desk.view().jobs().filter(isAtWork)
+export function runningPanel(app: AppContext, width: number, height: number): Line[] {
+  const jobs = app.view().jobs().filter(isAtWork)
   const inner = width - 4
   const lines = jobs.flatMap((job): Line[] => {
-    const left = timeLeft(job, desk.now())
+    const left = timeLeft(job, app.now())
     const tail = ` ${percent(job.progress).padStart(4)}${left ? `  ${left} left` : ''}`
-    const title = desk.engine.operations.get(job.operation)?.title ?? job.operation
+    const title = app.engine.operations.get(job.operation)?.title ?? job.operation
     const sign = jobSign(job)
     return [
       line(' ', span(sign.glyph, sign.tone), ` ${title}  ${job.subject.name}`),
@@ -58,8 +58,8 @@ export function runningPanel(desk: Desk, width: number, height: number): Line[] 
   })
 }
 
-export function detailPanel(desk: Desk, pm: Pm, width: number): Line[] {
-  const view = desk.view()
+export function detailPanel(app: AppContext, pm: Pm, width: number): Line[] {
+  const view = app.view()
   const last = view.jobs().find((job) => job.subject.id === pm.uuid || view.getVm(job.subject.id)?.pm === pm.uuid)
   const storlinks = view.storlinks().filter((storlink) => storlink.pm === pm.uuid)
   const half = Math.floor((width - 2) / 2)

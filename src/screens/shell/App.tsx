@@ -2,7 +2,7 @@ import { Box, Text, useApp, useInput, usePaste } from 'ink'
 import { memo, useEffect, useState, useSyncExternalStore } from 'react'
 import { createKeyReader, textKeys } from '../../ui/keymap.ts'
 import type { StandIns } from '../../ui/standIns.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { ScreenStore } from '../app/state.ts'
 import { Spoken } from '../speech/Spoken.tsx'
 import type { Speaker } from '../speech/speaker.ts'
@@ -13,12 +13,12 @@ import { press } from './press.ts'
  * is drawn again only when it differs (and holds its stand-in: ui/standIns.ts), and there is one ear for keys.
  */
 export function App({
-  desk,
+  app,
   standIns,
   lend,
   speaker,
 }: {
-  desk: Desk
+  app: AppContext
   standIns: Pick<StandIns, 'of'>
   lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
   /** Says in words what is else drawn. */
@@ -28,19 +28,19 @@ export function App({
   const [read] = useState(() => createKeyReader())
   useEffect(() => lend((work) => suspendTerminal(work)), [lend, suspendTerminal])
   useInput((input, key) => {
-    for (const name of read(input, key)) press(desk, name)
+    for (const name of read(input, key)) press(app, name)
     speaker?.moved()
   })
   usePaste((text) => {
-    for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') press(desk, name)
+    for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') press(app, name)
     speaker?.moved()
   })
-  const size = useSyncExternalStore(desk.store.subscribe, () => desk.store.getState().size)
-  if (speaker) return <Spoken store={desk.store} />
+  const size = useSyncExternalStore(app.store.subscribe, () => app.store.getState().size)
+  if (speaker) return <Spoken store={app.store} />
   return (
     <Box height={size.rows} flexDirection="column">
       {Array.from({ length: size.rows }, (_, index) => (
-        <FrameLine key={index} store={desk.store} standIns={standIns} index={index} />
+        <FrameLine key={index} store={app.store} standIns={standIns} index={index} />
       ))}
     </Box>
   )

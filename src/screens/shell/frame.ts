@@ -2,7 +2,7 @@ import { formatAge, formatSpan, formatTime } from '../../lib/age.ts'
 import { cellWidth } from '../../lib/text.ts'
 import { keyLabel, withKeyNames } from '../../ui/keymap.ts'
 import { fill, fit, hitOf, type Line, line, over, type Span, span, spread, toAnsi, widthOf } from '../../ui/line.ts'
-import { type Desk, isAtWork } from '../app/context.ts'
+import { type AppContext, isAtWork } from '../app/context.ts'
 import { listOf } from '../app/state.ts'
 import { refusalOf } from '../ask/actions.ts'
 import { screenOf, screens } from '../catalog.ts'
@@ -18,44 +18,44 @@ export const LEAST = { columns: 80, rows: 24 } as const
 /** Header, places, rule, title; last line, footer. */
 const AROUND = 6
 
-export function paint(desk: Desk): void {
-  const { size, lines: before } = desk.state()
-  const drawn = drawFrame(desk, size.columns, size.rows)
-  if (desk.state().mouse) lastDrawn.set(desk, drawn)
-  const frame = drawn.map((content) => toAnsi(fit(content, size.columns), desk.options.look))
+export function paint(app: AppContext): void {
+  const { size, lines: before } = app.state()
+  const drawn = drawFrame(app, size.columns, size.rows)
+  if (app.state().mouse) lastDrawn.set(app, drawn)
+  const frame = drawn.map((content) => toAnsi(fit(content, size.columns), app.options.look))
   if (frame.length === before.length && frame.every((text, index) => text === before[index])) return
-  desk.store.setState({ lines: frame })
+  app.store.setState({ lines: frame })
 }
 
-const lastDrawn = new WeakMap<Desk, readonly Line[]>()
+const lastDrawn = new WeakMap<AppContext, readonly Line[]>()
 
 /** What a click on a cell of the last frame means. */
-export function hitAt(desk: Desk, row: number, column: number): string | undefined {
-  return hitOf(lastDrawn.get(desk)?.[row] ?? [], column)
+export function hitAt(app: AppContext, row: number, column: number): string | undefined {
+  return hitOf(lastDrawn.get(app)?.[row] ?? [], column)
 }
 
 /** How many rows of a list are on the screen, roughly: what a page is. */
-export function pageOf(desk: Desk): number {
-  return Math.max(desk.state().size.rows - AROUND - 4, 5)
+export function pageOf(app: AppContext): number {
+  return Math.max(app.state().size.rows - AROUND - 4, 5)
 }
 
 export function isTooSmall({ columns, rows }: { columns: number; rows: number }): boolean {
   return columns < LEAST.columns || rows < LEAST.rows
 }
 
-export function drawFrame(desk: Desk, columns: number, rows: number): Line[] {
+export function drawFrame(app: AppContext, columns: number, rows: number): Line[] {
   if (isTooSmall({ columns, rows })) return tooSmall(columns, rows)
-  const screen = screenOf(desk)
+  const screen = screenOf(app)
   const bodyHeight = rows - AROUND
-  const body = fill(screen.draw(desk, columns, bodyHeight), bodyHeight).map((content) => fit(content, columns))
+  const body = fill(screen.draw(app, columns, bodyHeight), bodyHeight).map((content) => fit(content, columns))
   return [
-    header(desk, columns),
-    places(desk, columns),
+    header(app, columns),
+    places(app, columns),
     [span('─'.repeat(columns), 'dim')],
-    fit(screen.heading(desk), columns),
-    ...drawOverlays(desk, body, columns, bodyHeight),
-    lastLine(desk, columns),
-    footer(desk, columns),
+    fit(screen.heading(app), columns),
+    ...drawOverlays(app, body, columns, bodyHeight),
+    lastLine(app, columns),
+    footer(app, columns),
   ]
 }
 
@@ -70,18 +70,18 @@ function tooSmall(columns: number, rows: number): Line[] {
   )
 }
 
-function header(desk: Desk, width: number): Line {
-  const { siteName, production } = desk.options
-  const jobs = desk.view().jobs()
+function header(app: AppContext, width: number): Line {
+  const { siteName, production } = app.options
+  const jobs = app.view().jobs()
   const atWork = jobs.filter(isAtWork).length
   const stuck = jobs.filter(({ state }) => state === 'stuck').length
   const left: Span[] = [span(' pengx', 'accent'), { text: siteName ? `  ${siteName}` : '' }]
   if (production) left.push(span('  [PROD]', 'bad'))
-  if (desk.engine.readOnly) left.push(span('  [READ-ONLY]', 'warn'))
+  if (app.engine.readOnly) left.push(span('  [READ-ONLY]', 'warn'))
   const right: Span[] = []
   if (atWork > 0) right.push(span(`▶ ${count(atWork, 'job')}`, 'busy'), { text: '  ' })
   if (stuck > 0) right.push(span(`✗ ${stuck} stuck`, 'bad'), { text: '  ' })
-  right.push({ text: ' ' }, freshness(desk), { text: `   ${formatTime(desk.now())} ` })
+  right.push({ text: ' ' }, freshness(app), { text: `   ${formatTime(app.now())} ` })
   return spread(left, right, width)
 }
 
@@ -89,20 +89,20 @@ function header(desk: Desk, width: number): Line {
 const OLD_MS = 15_000
 
 /** How old what is shown is: the newest look at any machine. */
-function freshness(desk: Desk): Span {
-  const { frozenAt } = desk.state()
+function freshness(app: AppContext): Span {
+  const { frozenAt } = app.state()
   if (frozenAt !== undefined) return span(`‖ frozen ${formatTime(frozenAt)}`, 'warn')
-  const newest = desk
+  const newest = app
     .view()
     .pms()
     .reduce((at, pm) => Math.max(at, pm.seen.at), 0)
   if (newest === 0) return span('◌ not looked yet', 'dim')
-  const age = Math.max(desk.now() - newest, 0)
+  const age = Math.max(app.now() - newest, 0)
   return age > OLD_MS ? span(`▲ ${formatAge(age)} old`, 'warn') : span('● live', 'ok')
 }
 
-function places(desk: Desk, width: number): Line {
-  const current = desk.state().trail[0]!.screen
+function places(app: AppContext, width: number): Line {
+  const current = app.state().trail[0]!.screen
   const left: Span[] = [{ text: ' ' }]
   for (const { digit, name, title } of screens) {
     if (digit === undefined) continue
@@ -113,9 +113,9 @@ function places(desk: Desk, width: number): Line {
   return widthOf(left) + widthOf(hints) <= width ? spread(left, hints, width) : fit(left, width)
 }
 
-function drawOverlays(desk: Desk, body: Line[], width: number, height: number): Line[] {
+function drawOverlays(app: AppContext, body: Line[], width: number, height: number): Line[] {
   let drawn = body
-  for (const overlay of desk.state().overlays) {
+  for (const overlay of app.state().overlays) {
     const box = overlay.draw(width, height)
     const lines = box.lines.slice(0, height)
     const row = Math.max(Math.floor((height - lines.length) / 3), 0)
@@ -126,19 +126,19 @@ function drawOverlays(desk: Desk, body: Line[], width: number, height: number): 
 }
 
 /** A word for the person, else what marks would do, else the last command. */
-function lastLine(desk: Desk, width: number): Line {
-  const { toast, filtering } = desk.state()
-  const screen = screenOf(desk)
-  const list = screen.list?.(desk)
+function lastLine(app: AppContext, width: number): Line {
+  const { toast, filtering } = app.state()
+  const screen = screenOf(app)
+  const list = screen.list?.(app)
   if (toast) return fit(line(' ', span(toast.text, toast.tone)), width)
   if (filtering && list) {
     const keys = Object.keys(list.filters)
     const hint = `words  a|b  !not  ${keys.length > 0 ? `${keys.slice(0, 4).join(': ')}:  ` : ''}/re/   ↵ keeps it   esc clears`
-    return fit(line(span(` ${withKeyNames(hint, desk.options.look.ascii)}`, 'dim')), width)
+    return fit(line(span(` ${withKeyNames(hint, app.options.look.ascii)}`, 'dim')), width)
   }
-  const marks = list ? listOf(desk.state(), list.name).marks.size : 0
-  if (marks > 0) return fit(marksLine(desk, marks), width)
-  const last = desk.commands.findLast(({ host }) => host !== '')
+  const marks = list ? listOf(app.state(), list.name).marks.size : 0
+  if (marks > 0) return fit(marksLine(app, marks), width)
+  const last = app.commands.findLast(({ host }) => host !== '')
   if (last === undefined) return fit([], width)
   const end = last.exit === undefined ? '' : last.exit === 0 ? ' ✓' : ` ✗ ${last.exit}`
   const took = last.tookMs === undefined ? '' : ` ${formatSpan(last.tookMs)}`
@@ -154,20 +154,20 @@ function fitText(text: string, room: number): Line {
 /** So many marks are counted through for the last line; more are only numbered. */
 const COUNTED = 100
 
-function marksLine(desk: Desk, marks: number): Line {
-  const screen = screenOf(desk)
-  const subjects = screen.subjects(desk)
+function marksLine(app: AppContext, marks: number): Line {
+  const screen = screenOf(app)
+  const subjects = screen.subjects(app)
   const pieces: Span[] = [span(` ${marks} marked`, 'accent'), { text: ': ' }]
   if (subjects.length <= COUNTED) {
     for (const row of screen.keys) {
       if (row.operation === undefined || row.fresh || row.quiet) continue
-      const able = subjects.filter((subject) => refusalOf(desk, row.operation!, [subject]) === undefined).length
+      const able = subjects.filter((subject) => refusalOf(app, row.operation!, [subject]) === undefined).length
       if (able > 0) pieces.push(span(row.key, 'accent'), { text: ` ${row.title} ${able}  ` })
     }
   }
   if (pieces.length === 2 && subjects[0] && subjects.length <= COUNTED) {
     const row = screen.keys.find(({ operation, fresh }) => operation !== undefined && !fresh)
-    const reason = row && refusalOf(desk, row.operation!, subjects)
+    const reason = row && refusalOf(app, row.operation!, subjects)
     if (reason) pieces.push({ text: `nothing to do with all of them: ${reason}` })
   }
   pieces.push(span('  space unmarks  esc clears', 'dim'))
@@ -175,13 +175,13 @@ function marksLine(desk: Desk, marks: number): Line {
 }
 
 /** The keys of the screen, those that do nothing now dimmed; then what works everywhere, as far as it fits. */
-function footer(desk: Desk, width: number): Line {
-  const screen = screenOf(desk)
-  const ascii = desk.options.look.ascii
+function footer(app: AppContext, width: number): Line {
+  const screen = screenOf(app)
+  const ascii = app.options.look.ascii
   const hints = screen.keys
-    .filter((row) => !row.quiet && rowFor(desk, screen.keys, row.key) === row)
-    .map((row) => ({ key: row.key, title: row.title, off: keyRefusal(desk, row) !== undefined }))
-  const deep = desk.state().trail.length > 1
+    .filter((row) => !row.quiet && rowFor(app, screen.keys, row.key) === row)
+    .map((row) => ({ key: row.key, title: row.title, off: keyRefusal(app, row) !== undefined }))
+  const deep = app.state().trail.length > 1
   const tail = [
     { key: 'x', title: 'all', off: false },
     { key: '?', title: 'help', off: false },

@@ -1,5 +1,5 @@
 import type { Json } from '../../model/json.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { ask, askFresh, readOnlyReason, refusalOf } from '../ask/actions.ts'
 import { screenOf } from '../catalog.ts'
 import type { KeyRow } from '../screen.ts'
@@ -17,36 +17,36 @@ export const MOVING: readonly (readonly [string, string])[] = [
 ]
 
 /** Why a key does nothing now, or undefined. */
-export function keyRefusal(desk: Desk, row: KeyRow): string | undefined {
-  const own = row.refuse?.(desk)
+export function keyRefusal(app: AppContext, row: KeyRow): string | undefined {
+  const own = row.refuse?.(app)
   if (own !== undefined || row.operation === undefined) return own
-  if (row.fresh) return readOnlyReason(desk)
-  return refusalOf(desk, row.operation, screenOf(desk).subjects(desk), row.raw?.(desk))
+  if (row.fresh) return readOnlyReason(app)
+  return refusalOf(app, row.operation, screenOf(app).subjects(app), row.raw?.(app))
 }
 
 /** A key that means something here: on this tab, and with an operation that this version has. */
-export function isThere(desk: Desk, row: KeyRow): boolean {
-  const known = row.operation === undefined || desk.engine.operations.has(row.operation)
-  return known && (row.when?.(desk) ?? true)
+export function isThere(app: AppContext, row: KeyRow): boolean {
+  const known = row.operation === undefined || app.engine.operations.has(row.operation)
+  return known && (row.when?.(app) ?? true)
 }
 
 /** Of rows that share a key (pause, resume) the first that can be done now, else the first. */
-export function rowFor(desk: Desk, rows: readonly KeyRow[], key: string): KeyRow | undefined {
-  const candidates = rows.filter((row) => row.key === key && isThere(desk, row))
+export function rowFor(app: AppContext, rows: readonly KeyRow[], key: string): KeyRow | undefined {
+  const candidates = rows.filter((row) => row.key === key && isThere(app, row))
   if (candidates.length < 2) return candidates[0]
-  return candidates.find((row) => keyRefusal(desk, row) === undefined) ?? candidates[0]
+  return candidates.find((row) => keyRefusal(app, row) === undefined) ?? candidates[0]
 }
 
 /** Does what a key says, or says why not. */
-export function runKey(desk: Desk, row: KeyRow) {
-  const raw: Readonly<Record<string, Json>> = row.raw?.(desk) ?? {}
+export function runKey(app: AppContext, row: KeyRow) {
+  const raw: Readonly<Record<string, Json>> = row.raw?.(app) ?? {}
   if (row.operation !== undefined) {
-    const own = row.refuse?.(desk)
-    if (own !== undefined) return desk.say(`${row.title}: ${own}`)
-    if (row.fresh) return askFresh(desk, row.operation, raw)
-    return ask(desk, row.operation, screenOf(desk).subjects(desk), raw)
+    const own = row.refuse?.(app)
+    if (own !== undefined) return app.say(`${row.title}: ${own}`)
+    if (row.fresh) return askFresh(app, row.operation, raw)
+    return ask(app, row.operation, screenOf(app).subjects(app), raw)
   }
-  const refusal = keyRefusal(desk, row)
-  if (refusal !== undefined) return desk.say(`${row.title}: ${refusal}`)
-  row.act?.(desk)
+  const refusal = keyRefusal(app, row)
+  if (refusal !== undefined) return app.say(`${row.title}: ${refusal}`)
+  row.act?.(app)
 }

@@ -1,4 +1,4 @@
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { setList, sortBeside, turnSort } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import { suspend } from '../app/terminal.ts'
@@ -11,37 +11,37 @@ import { openQuit } from './quit.ts'
 
 /** The keys that mean the same on every screen. */
 
-const noList = (desk: Desk) => (screenOf(desk).list?.(desk) === undefined ? 'there is no list here' : undefined)
+const noList = (app: AppContext) => (screenOf(app).list?.(app) === undefined ? 'there is no list here' : undefined)
 
-function toggleFreeze(desk: Desk) {
-  const { frozenAt } = desk.state()
-  desk.set({ frozenAt: frozenAt === undefined ? desk.now() : undefined })
-  desk.say(frozenAt === undefined ? 'frozen: f goes on' : 'live again', 'busy')
+function toggleFreeze(app: AppContext) {
+  const { frozenAt } = app.state()
+  app.set({ frozenAt: frozenAt === undefined ? app.now() : undefined })
+  app.say(frozenAt === undefined ? 'frozen: f goes on' : 'live again', 'busy')
 }
 
-function toggleMouse(desk: Desk) {
-  const mouse = !desk.state().mouse
-  desk.set({ mouse })
-  desk.options.listenToMouse?.(mouse)
-  desk.say(mouse ? 'mouse on: shift selects text, ctrl-o is off again' : 'mouse off', 'busy')
+function toggleMouse(app: AppContext) {
+  const mouse = !app.state().mouse
+  app.set({ mouse })
+  app.options.listenToMouse?.(mouse)
+  app.say(mouse ? 'mouse on: shift selects text, ctrl-o is off again' : 'mouse off', 'busy')
 }
 
 /** One step back: out of the pane, out of a range, marks, the filter, the screen. */
-export function stepBack(desk: Desk) {
-  const state = desk.state()
-  const list = screenOf(desk).list?.(desk)
+export function stepBack(app: AppContext) {
+  const state = app.state()
+  const list = screenOf(app).list?.(app)
   const listState = list && listOf(state, list.name)
-  if (state.focus !== 'list') return desk.set({ focus: 'list' })
-  if (list && listState?.range) return setList(desk, list, { range: undefined })
-  if (list && listState && listState.marks.size > 0) return setList(desk, list, { marks: new Set() })
-  if (list && listState && listState.filter !== '') return setList(desk, list, { filter: '' })
-  desk.back()
+  if (state.focus !== 'list') return app.set({ focus: 'list' })
+  if (list && listState?.range) return setList(app, list, { range: undefined })
+  if (list && listState && listState.marks.size > 0) return setList(app, list, { marks: new Set() })
+  if (list && listState && listState.filter !== '') return setList(app, list, { filter: '' })
+  app.back()
 }
 
-function nextPart(desk: Desk, by: number) {
-  const parts = screenOf(desk).parts?.(desk) ?? ['list']
-  const at = parts.indexOf(desk.state().focus)
-  desk.set({ focus: parts[(at + by + parts.length) % parts.length]! })
+function nextPart(app: AppContext, by: number) {
+  const parts = screenOf(app).parts?.(app) ?? ['list']
+  const at = parts.indexOf(app.state().focus)
+  app.set({ focus: parts[(at + by + parts.length) % parts.length]! })
 }
 
 export const EVERYWHERE: readonly KeyRow[] = [
@@ -49,43 +49,43 @@ export const EVERYWHERE: readonly KeyRow[] = [
     key: ':',
     title: 'go',
     help: 'places, things, actions: one list to type in',
-    act: (desk) => openPalette(desk, EVERYWHERE),
+    act: (app) => openPalette(app, EVERYWHERE),
   },
   {
     key: '/',
     title: 'filter',
     help: 'words, a|b, !not, key:value, /re/; esc clears',
     refuse: noList,
-    act: (desk) => desk.set({ filtering: true, focus: 'list' }),
+    act: (app) => app.set({ filtering: true, focus: 'list' }),
   },
   {
     key: '?',
     title: 'help',
     help: 'every key here, and why it does nothing now',
-    act: (desk) => openHelp(desk, EVERYWHERE),
+    act: (app) => openHelp(app, EVERYWHERE),
   },
   {
     key: 'x',
     title: 'all actions',
     help: 'every action on what is chosen, with its plan',
-    act: (desk) => openActions(desk),
+    act: (app) => openActions(app),
   },
   {
     key: 'y',
     title: 'copy',
     help: 'the id of what is chosen; the screen says where it went',
-    act: (desk) => openCopy(desk, true),
+    act: (app) => openCopy(app, true),
   },
-  { key: 'Y', title: 'copy …', help: 'a menu of what can be copied', act: (desk) => openCopy(desk, false) },
+  { key: 'Y', title: 'copy …', help: 'a menu of what can be copied', act: (app) => openCopy(app, false) },
   {
     key: 'r',
     title: 'look now',
     help: 'looks at the machines at once',
-    act: (desk) => {
-      desk.say('looking …', 'busy')
-      desk.attempt(async () => {
-        await desk.engine.look()
-        desk.say('looked', 'ok')
+    act: (app) => {
+      app.say('looking …', 'busy')
+      app.attempt(async () => {
+        await app.engine.look()
+        app.say('looked', 'ok')
       })
     },
   },
@@ -94,39 +94,39 @@ export const EVERYWHERE: readonly KeyRow[] = [
     key: '<',
     title: 'sort by the column before',
     refuse: noList,
-    act: (desk) => sortBeside(desk, screenOf(desk).list!(desk)!, -1),
+    act: (app) => sortBeside(app, screenOf(app).list!(app)!, -1),
   },
   {
     key: '>',
     title: 'sort by the column after',
     refuse: noList,
-    act: (desk) => sortBeside(desk, screenOf(desk).list!(desk)!, 1),
+    act: (app) => sortBeside(app, screenOf(app).list!(app)!, 1),
   },
-  { key: 'O', title: 'turn the order', refuse: noList, act: (desk) => turnSort(desk, screenOf(desk).list!(desk)!) },
+  { key: 'O', title: 'turn the order', refuse: noList, act: (app) => turnSort(app, screenOf(app).list!(app)!) },
   {
     key: 'w',
     title: 'wide',
     help: 'more columns; a list takes the room of the pane beside it',
     refuse: noList,
-    act: (desk) => {
-      const list = screenOf(desk).list!(desk)!
-      desk.set({ focus: 'list' })
-      setList(desk, list, { wide: !listOf(desk.state(), list.name).wide })
+    act: (app) => {
+      const list = screenOf(app).list!(app)!
+      app.set({ focus: 'list' })
+      setList(app, list, { wide: !listOf(app.state(), list.name).wide })
     },
   },
-  { key: 'W', title: 'choose columns', refuse: noList, act: (desk) => openColumns(desk, screenOf(desk).list!(desk)!) },
-  { key: 'tab', title: 'next pane', act: (desk) => nextPart(desk, 1) },
-  { key: 'shift-tab', title: 'pane before', act: (desk) => nextPart(desk, -1) },
+  { key: 'W', title: 'choose columns', refuse: noList, act: (app) => openColumns(app, screenOf(app).list!(app)!) },
+  { key: 'tab', title: 'next pane', act: (app) => nextPart(app, 1) },
+  { key: 'shift-tab', title: 'pane before', act: (app) => nextPart(app, -1) },
   { key: 'esc', title: 'back', help: 'one step: pane, range, marks, filter, screen', act: stepBack },
-  { key: 'q', title: 'quit', help: 'asks while jobs run', act: (desk) => openQuit(desk) },
+  { key: 'q', title: 'quit', help: 'asks while jobs run', act: (app) => openQuit(app) },
   {
     key: 'ctrl-o',
     title: 'mouse',
     help: 'on or off: click, double click, wheel, titles of columns; while it is on, shift selects text',
-    refuse: (desk) => (desk.options.listenToMouse ? undefined : 'there is nothing here to click at'),
+    refuse: (app) => (app.options.listenToMouse ? undefined : 'there is nothing here to click at'),
     act: toggleMouse,
   },
-  { key: 'ctrl-z', title: 'suspend', help: 'to the shell; fg comes back', act: (desk) => suspend(desk) },
+  { key: 'ctrl-z', title: 'suspend', help: 'to the shell; fg comes back', act: (app) => suspend(app) },
 ]
 
 /** docs/KEYS.md, from the rows themselves. */

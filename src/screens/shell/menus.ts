@@ -1,19 +1,19 @@
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, setList } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import { openPicker } from '../ask/picker.ts'
 import { screenOf } from '../catalog.ts'
 
 /** `W`: which columns are shown. */
-export function openColumns(desk: Desk, list: AnyList) {
-  openPicker(desk, {
+export function openColumns(app: AppContext, list: AnyList) {
+  openPicker(app, {
     name: 'columns',
     title: 'Columns',
     typing: false,
     stays: true,
     foot: 'space shows or hides   esc leaves',
     items: () => {
-      const state = listOf(desk.state(), list.name)
+      const state = listOf(app.state(), list.name)
       return list.columns.map((column, index) => {
         const shown = (state.wide || !column.wide) && !state.hidden.has(column.name)
         return {
@@ -24,7 +24,7 @@ export function openColumns(desk: Desk, list: AnyList) {
             const hidden = new Set(state.hidden)
             if (shown) hidden.add(column.name)
             else hidden.delete(column.name)
-            setList(desk, list, { hidden, wide: state.wide || (!shown && column.wide === true) })
+            setList(app, list, { hidden, wide: state.wide || (!shown && column.wide === true) })
           },
         }
       })
@@ -33,20 +33,20 @@ export function openColumns(desk: Desk, list: AnyList) {
 }
 
 /** `y` copies the first thing that can be copied here; `Y` asks which. */
-export function openCopy(desk: Desk, first: boolean) {
-  const screen = screenOf(desk)
-  const list = screen.list?.(desk)
-  const row = list && cursorRow(desk, list)
-  const copies = screen.copies?.(desk) ?? (list && row !== undefined ? list.copies(row, desk) : [])
+export function openCopy(app: AppContext, first: boolean) {
+  const screen = screenOf(app)
+  const list = screen.list?.(app)
+  const row = list && cursorRow(app, list)
+  const copies = screen.copies?.(app) ?? (list && row !== undefined ? list.copies(row, app) : [])
   const top = copies[0]
-  if (top === undefined) return desk.say('there is nothing here to copy')
+  if (top === undefined) return app.say('there is nothing here to copy')
   const copy = ([what, text]: readonly [string, string]) =>
-    desk.attempt(async () => {
-      const where = await desk.options.copy(text)
-      desk.say(`${what} copied ${where}`, 'ok')
+    app.attempt(async () => {
+      const where = await app.options.copy(text)
+      app.say(`${what} copied ${where}`, 'ok')
     })
   if (first) return copy(top)
-  openPicker(desk, {
+  openPicker(app, {
     name: 'copy',
     title: 'Copy',
     typing: false,

@@ -1,5 +1,5 @@
 import type { Click } from '../../ui/mouseInput.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { setList } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import { screenOf, screens } from '../catalog.ts'
@@ -13,50 +13,50 @@ import { press } from './press.ts'
 const DOUBLE_MS = 400
 const WHEEL_ROWS = 3
 
-const clicked = new WeakMap<Desk, { readonly hit: string; readonly at: number }>()
+const clicked = new WeakMap<AppContext, { readonly hit: string; readonly at: number }>()
 
-export function pressMouse(desk: Desk, click: Click, now = performance.now()): void {
-  if (!desk.state().mouse) return
+export function pressMouse(app: AppContext, click: Click, now = performance.now()): void {
+  if (!app.state().mouse) return
   if (click.button !== 'left') {
-    for (let row = 0; row < WHEEL_ROWS; row++) press(desk, click.button === 'wheelUp' ? 'up' : 'down')
+    for (let row = 0; row < WHEEL_ROWS; row++) press(app, click.button === 'wheelUp' ? 'up' : 'down')
     return
   }
-  const hit = hitAt(desk, click.row, click.column)
+  const hit = hitAt(app, click.row, click.column)
   if (hit === undefined) return
-  const last = clicked.get(desk)
+  const last = clicked.get(app)
   const twice = last?.hit === hit && now - last.at < DOUBLE_MS
-  clicked.set(desk, { hit, at: twice ? Number.NEGATIVE_INFINITY : now })
+  clicked.set(app, { hit, at: twice ? Number.NEGATIVE_INFINITY : now })
   const [kind, ...rest] = hit.split(' ')
   const meant = rest.join(' ')
-  const overlay = desk.state().overlays.at(-1)
+  const overlay = app.state().overlays.at(-1)
   if (overlay !== undefined) {
     if (kind === 'item') overlay.click?.(Number(meant))
-    else if (kind === 'answer') press(desk, meant)
-  } else if (kind === 'key') press(desk, meant)
-  else if (kind === 'place') jump(desk, meant)
-  else if (kind === 'sort') sortBy(desk, meant)
-  else if (kind === 'row') chooseRow(desk, meant, twice)
+    else if (kind === 'answer') press(app, meant)
+  } else if (kind === 'key') press(app, meant)
+  else if (kind === 'place') jump(app, meant)
+  else if (kind === 'sort') sortBy(app, meant)
+  else if (kind === 'row') chooseRow(app, meant, twice)
 }
 
-function jump(desk: Desk, name: string): void {
+function jump(app: AppContext, name: string): void {
   const screen = screens.find((one) => one.name === name)
-  if (screen) desk.jump({ screen: screen.name })
+  if (screen) app.jump({ screen: screen.name })
 }
 
-function chooseRow(desk: Desk, id: string, twice: boolean): void {
-  const list = screenOf(desk).list?.(desk)
+function chooseRow(app: AppContext, id: string, twice: boolean): void {
+  const list = screenOf(app).list?.(app)
   if (list === undefined) return
-  desk.set({ focus: 'list' })
-  setList(desk, list, { cursor: id })
-  if (twice) press(desk, 'enter')
+  app.set({ focus: 'list' })
+  setList(app, list, { cursor: id })
+  if (twice) press(app, 'enter')
 }
 
 /** By that column; the one it is sorted by already is turned. */
-function sortBy(desk: Desk, name: string): void {
-  const list = screenOf(desk).list?.(desk)
+function sortBy(app: AppContext, name: string): void {
+  const list = screenOf(app).list?.(app)
   const column = list?.columns.find((one) => one.name === name)
   if (list === undefined || column?.sort === undefined) return
-  const sort = listOf(desk.state(), list.name).sort ?? list.sort
+  const sort = listOf(app.state(), list.name).sort ?? list.sort
   const down = sort.column === name ? !sort.down : column.kind !== 'text'
-  setList(desk, list, { sort: { column: name, down } })
+  setList(app, list, { sort: { column: name, down } })
 }

@@ -1,7 +1,7 @@
 import type { HostKeyQuestion } from '../../engine/engine.ts'
 import { type Line, line, span, withHit } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
-import { type Desk, isAtWork } from '../app/context.ts'
+import { type AppContext, isAtWork } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
 import { count } from '../words.ts'
 
@@ -12,11 +12,17 @@ interface Answer {
 }
 
 /** A question with a letter for each answer; `esc` is the last of them. */
-function openQuestion(desk: Desk, name: string, title: string, lines: readonly Line[], answers: readonly Answer[]) {
+function openQuestion(
+  app: AppContext,
+  name: string,
+  title: string,
+  lines: readonly Line[],
+  answers: readonly Answer[],
+) {
   let answered = false
   const take = (answer: Answer) => {
     answered = true
-    desk.close(overlay)
+    app.close(overlay)
     answer.run()
   }
   const overlay: Overlay = {
@@ -39,38 +45,38 @@ function openQuestion(desk: Desk, name: string, title: string, lines: readonly L
       if (!answered) answers.at(-1)!.run()
     },
   }
-  desk.open(overlay)
+  app.open(overlay)
 }
 
 /** `q` leaves at once, or asks what becomes of the jobs at work. */
-export function openQuit(desk: Desk) {
-  const jobs = desk.engine.view.jobs().filter(isAtWork)
-  if (jobs.length === 0) return desk.leave()
+export function openQuit(app: AppContext) {
+  const jobs = app.engine.view.jobs().filter(isAtWork)
+  if (jobs.length === 0) return app.leave()
   const lines = jobs.slice(0, 6).map((job) => line(` ${job.number}  ${job.operation}  ${job.subject.name}`))
-  openQuestion(desk, 'quit', `${count(jobs.length, 'job')} at work. Quit?`, lines, [
+  openQuestion(app, 'quit', `${count(jobs.length, 'job')} at work. Quit?`, lines, [
     {
       key: 'w',
       text: 'wait until they are over, then quit',
       run: () => {
-        desk.set({ leaving: true })
-        desk.say('quits when the jobs are over; q asks again', 'busy')
+        app.set({ leaving: true })
+        app.say('quits when the jobs are over; q asks again', 'busy')
       },
     },
     {
       key: 'u',
       text: 'cancel and undo them, then quit',
       run: () => {
-        desk.set({ leaving: true })
-        for (const job of jobs) desk.attempt(() => desk.engine.cancel(job.id))
+        app.set({ leaving: true })
+        for (const job of jobs) app.attempt(() => app.engine.cancel(job.id))
       },
     },
-    { key: 'l', text: 'leave now: what was begun is finished or undone at the next start', run: () => desk.leave() },
-    { key: 'n', text: 'stay', run: () => desk.set({ leaving: false }) },
+    { key: 'l', text: 'leave now: what was begun is finished or undone at the next start', run: () => app.leave() },
+    { key: 'n', text: 'stay', run: () => app.set({ leaving: false }) },
   ])
 }
 
 /** An unknown host key: a person says whether that is the machine. */
-export function askHostKey(desk: Desk, question: HostKeyQuestion): Promise<boolean> {
+export function askHostKey(app: AppContext, question: HostKeyQuestion): Promise<boolean> {
   return new Promise((resolve) => {
     const lines = [
       line(`The machine at ${question.address} shows a key that is not known yet:`),
@@ -79,7 +85,7 @@ export function askHostKey(desk: Desk, question: HostKeyQuestion): Promise<boole
       [],
       line('Compare it there:  ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub'),
     ]
-    openQuestion(desk, 'hostKey', `Is this really ${question.pm}?`, lines, [
+    openQuestion(app, 'hostKey', `Is this really ${question.pm}?`, lines, [
       { key: 'y', text: 'yes: remember the key and go on', run: () => resolve(true) },
       { key: 'n', text: 'no: do not connect', run: () => resolve(false) },
     ])

@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/engine.ts'
 import { type GraphStyle, lookOf } from '../../ui/look.ts'
 import { mouseSequence, withoutClicks } from '../../ui/mouseInput.ts'
 import { createStandIns } from '../../ui/standIns.ts'
-import { createDesk, type Desk } from '../app/context.ts'
+import { type AppContext, createApp } from '../app/context.ts'
 import { createSpeaker, type Speaker } from '../speech/speaker.ts'
 import { HEARD } from '../speech/speech.ts'
 import { App } from './App.tsx'
@@ -51,7 +51,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   let suspend: ((work: () => Promise<void>) => Promise<void>) | undefined
 
   const listenToMouse = (on: boolean) => void stdout.write(mouseSequence(on))
-  const desk: Desk = createDesk(
+  const app: AppContext = createApp(
     engine,
     {
       siteName: options.siteName ?? '',
@@ -67,7 +67,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     {
       paint: spoken ? () => speaker?.news() : paint,
       handOver: async (work) => {
-        const { mouse } = desk.state()
+        const { mouse } = app.state()
         if (mouse) listenToMouse(false)
         await suspend?.(work)
         if (mouse) listenToMouse(true)
@@ -82,19 +82,19 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   const standIns = createStandIns(stdout)
   const resize = () => {
     standIns.forget()
-    desk.set({ size: sizeOf() })
+    app.set({ size: sizeOf() })
   }
 
-  const speaker = spoken ? createSpeaker(desk) : undefined
+  const speaker = spoken ? createSpeaker(app) : undefined
 
-  desk.store.setState({ lists: parseKept(options.kept?.read()) })
-  if (speaker) greet(desk, speaker)
-  else paint(desk)
+  app.store.setState({ lists: parseKept(options.kept?.read()) })
+  if (speaker) greet(app, speaker)
+  else paint(app)
   // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
   if (stdout.isTTY) stdout.write('\r')
-  const instance = render(<App desk={desk} standIns={standIns} lend={lend} {...(speaker ? { speaker } : {})} />, {
+  const instance = render(<App app={app} standIns={standIns} lend={lend} {...(speaker ? { speaker } : {})} />, {
     stdout: spoken ? stdout : standIns.stdout,
-    stdin: withoutClicks(options.stdin ?? process.stdin, (click) => pressMouse(desk, click)),
+    stdin: withoutClicks(options.stdin ?? process.stdin, (click) => pressMouse(app, click)),
     alternateScreen: options.wholeFrames !== true && !spoken,
     isScreenReaderEnabled: spoken,
     debug: options.wholeFrames === true,
@@ -106,28 +106,28 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   })
   stdout.on('resize', resize)
   options.onMounted?.(() => {
-    if (desk.state().mouse) listenToMouse(false)
+    if (app.state().mouse) listenToMouse(false)
     instance.unmount()
   })
   options.signal?.addEventListener('abort', () => instance.unmount())
-  engine.setHostKeyPrompt((question) => askHostKey(desk, question))
+  engine.setHostKeyPrompt((question) => askHostKey(app, question))
   try {
     await instance.waitUntilExit()
   } finally {
-    if (desk.state().mouse) listenToMouse(false)
+    if (app.state().mouse) listenToMouse(false)
     engine.setHostKeyPrompt(undefined)
-    options.kept?.write(formatKept(desk.state().lists))
+    options.kept?.write(formatKept(app.state().lists))
     stdout.off('resize', resize)
-    desk.dispose()
+    app.dispose()
     instance.cleanup()
   }
 }
 
-function greet(desk: Desk, speaker: Speaker): void {
-  const { siteName, production } = desk.options
+function greet(app: AppContext, speaker: Speaker): void {
+  const { siteName, production } = app.options
   const site = siteName === '' ? '' : `, site ${siteName}${production ? ', production' : ''}`
-  const readOnly = desk.engine.readOnly ? ', read-only' : ''
+  const readOnly = app.engine.readOnly ? ', read-only' : ''
   const keys = 'j and k move, enter opens, x lists actions, colon goes anywhere, question mark lists keys, q quits.'
-  desk.store.setState({ said: [`pengx${site}${readOnly}. ${keys}`] })
+  app.store.setState({ said: [`pengx${site}${readOnly}. ${keys}`] })
   speaker.moved()
 }

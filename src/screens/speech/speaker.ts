@@ -1,5 +1,5 @@
 import { plainText } from '../../ui/plain.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { listOf } from '../app/state.ts'
 import { screenOf } from '../catalog.ts'
 import { contentSentences, headingSentence, overlaySentences, rowSentence } from './speech.ts'
@@ -16,35 +16,35 @@ export interface Speaker {
   news(): void
 }
 
-export function createSpeaker(desk: Desk): Speaker {
+export function createSpeaker(app: AppContext): Speaker {
   let place = ''
   let view = ''
   /** What the place has said, numbers aside: those change by themselves. */
   let content: ReadonlySet<string> = new Set()
   let overlay: { name: string; said: ReadonlySet<string> } | undefined
   let toast: string | undefined
-  let lastEvent = desk.commands.at(-1)?.seq ?? 0
+  let lastEvent = app.commands.at(-1)?.seq ?? 0
   let saidLast: readonly string[] = []
 
   const say = (texts: readonly string[]) => {
     const fresh = texts.filter((text) => text !== '' && !saidLast.includes(text))
     if (fresh.length === 0) return
     saidLast = fresh
-    desk.store.setState({ said: [...desk.state().said, ...fresh] })
+    app.store.setState({ said: [...app.state().said, ...fresh] })
   }
 
   const news = () => {
-    const now = desk.state().toast?.text
+    const now = app.state().toast?.text
     if (now !== undefined && now !== toast) say([plainText(now)])
     toast = now
-    const events = desk.commands.filter(({ seq, host }) => seq > lastEvent && host === '')
-    lastEvent = desk.commands.at(-1)?.seq ?? lastEvent
+    const events = app.commands.filter(({ seq, host }) => seq > lastEvent && host === '')
+    lastEvent = app.commands.at(-1)?.seq ?? lastEvent
     say(events.map(({ line }) => plainText(line)))
     sayOverlay()
   }
 
   const sayOverlay = () => {
-    const top = overlaySentences(desk)
+    const top = overlaySentences(app)
     if (top === undefined) {
       overlay = undefined
       return
@@ -55,27 +55,27 @@ export function createSpeaker(desk: Desk): Speaker {
   }
 
   const sayPlace = () => {
-    const { trail, choices, focus, frozenAt } = desk.state()
-    const list = screenOf(desk).list?.(desk)
+    const { trail, choices, focus, frozenAt } = app.state()
+    const list = screenOf(app).list?.(app)
     const nowPlace = JSON.stringify([trail, choices['vm.tab'], focus])
-    const { filter, sort, marks, wide } = listOf(desk.state(), list?.name ?? '')
+    const { filter, sort, marks, wide } = listOf(app.state(), list?.name ?? '')
     const nowView = JSON.stringify([list?.name, filter, sort, marks.size, wide, frozenAt])
     saidLast = []
-    const sentences = contentSentences(desk)
-    if (nowPlace !== place) say([headingSentence(desk), ...sentences])
-    else if (nowView !== view && !desk.state().filtering) say([headingSentence(desk)])
+    const sentences = contentSentences(app)
+    if (nowPlace !== place) say([headingSentence(app), ...sentences])
+    else if (nowView !== view && !app.state().filtering) say([headingSentence(app)])
     else say(sentences.filter((text) => !content.has(withoutNumbers(text))))
     content = new Set(sentences.map(withoutNumbers))
-    if (!desk.state().filtering) view = nowView
+    if (!app.state().filtering) view = nowView
     place = nowPlace
   }
 
   const here = () => {
-    const { filtering } = desk.state()
-    const list = screenOf(desk).list?.(desk)
-    const row = overlay ? (overlaySentences(desk)?.here ?? '') : rowSentence(desk)
+    const { filtering } = app.state()
+    const list = screenOf(app).list?.(app)
+    const row = overlay ? (overlaySentences(app)?.here ?? '') : rowSentence(app)
     if (!filtering || list === undefined || overlay) return row
-    return `Filter: ${listOf(desk.state(), list.name).filter}. ${row}`
+    return `Filter: ${listOf(app.state(), list.name).filter}. ${row}`
   }
 
   return {
@@ -83,7 +83,7 @@ export function createSpeaker(desk: Desk): Speaker {
     moved() {
       sayPlace()
       news()
-      if (desk.state().here !== here()) desk.store.setState({ here: here() })
+      if (app.state().here !== here()) app.store.setState({ here: here() })
     },
   }
 }

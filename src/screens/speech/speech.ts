@@ -2,7 +2,7 @@ import { stripControl } from '../../lib/text.ts'
 import type { Line } from '../../ui/line.ts'
 import { hasCursor, plainLine, plainText } from '../../ui/plain.ts'
 import type { Cell } from '../../ui/table.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { type AnyList, chosenColumns, settledList, shownRows } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import { screenOf } from '../catalog.ts'
@@ -10,13 +10,13 @@ import { screenOf } from '../catalog.ts'
 /** What a screen is to somebody who hears it: sentences in place of a picture. */
 
 /** Where one is: the path, how many there are, what is filtered and how it is sorted. */
-export function headingSentence(desk: Desk): string {
-  const screen = screenOf(desk)
-  const list = screen.list?.(desk)
-  const heading = screen.heading(desk)
+export function headingSentence(app: AppContext): string {
+  const screen = screenOf(app)
+  const list = screen.list?.(app)
+  const heading = screen.heading(app)
   if (list === undefined) return sentence([plainLine(heading)])
-  const { filter, sort = list.sort, marks, wide } = listOf(desk.state(), list.name)
-  const { rows, total } = shownRows(desk, list)
+  const { filter, sort = list.sort, marks, wide } = listOf(app.state(), list.name)
+  const { rows, total } = shownRows(app, list)
   const column = list.columns.find(({ name }) => name === sort.column)
   return sentence([
     plainText(heading[0]?.text.replaceAll('›', ',') ?? screen.title).replaceAll(' ,', ','),
@@ -25,32 +25,32 @@ export function headingSentence(desk: Desk): string {
     column ? `sorted by ${titleWords(column.title)} ${sort.down ? 'descending' : 'ascending'}` : '',
     wide ? 'wide' : '',
     marks.size > 0 ? `${marks.size} marked` : '',
-    desk.state().frozenAt === undefined ? '' : 'frozen',
+    app.state().frozenAt === undefined ? '' : 'frozen',
   ])
 }
 
 /** What else a screen says when one comes to it. */
-export function contentSentences(desk: Desk): string[] {
-  return (screenOf(desk).says?.(desk, HEARD.columns) ?? []).map(plainLine).filter((text) => text !== '')
+export function contentSentences(app: AppContext): string[] {
+  return (screenOf(app).says?.(app, HEARD.columns) ?? []).map(plainLine).filter((text) => text !== '')
 }
 
 /** The row under the cursor. */
-export function rowSentence(desk: Desk): string {
-  const own = screenOf(desk).here?.(desk)
+export function rowSentence(app: AppContext): string {
+  const own = screenOf(app).here?.(app)
   if (own !== undefined) return plainLine(own)
-  const list = screenOf(desk).list?.(desk)
+  const list = screenOf(app).list?.(app)
   if (list === undefined || list.columns.length === 0) return ''
-  const shown = shownRows(desk, list)
-  const state = settledList(desk, list, shown)
+  const shown = shownRows(app, list)
+  const state = settledList(app, list, shown)
   const row = shown.rows[state.index]
   if (row === undefined) return shown.total === 0 ? sentence([list.empty]) : 'nothing matches the filter.'
   const mark = state.marks.has(shown.ids[state.index]!) ? 'marked' : ''
-  return `Row ${state.index + 1} of ${shown.rows.length}: ${sentence([mark, ...cellPhrases(desk, list, row)])}`
+  return `Row ${state.index + 1} of ${shown.rows.length}: ${sentence([mark, ...cellPhrases(app, list, row)])}`
 }
 
-function cellPhrases(desk: Desk, list: AnyList, row: unknown): string[] {
-  return chosenColumns(listOf(desk.state(), list.name), list).map((column, index) => {
-    const value = valueWords(column.cell(row, desk))
+function cellPhrases(app: AppContext, list: AnyList, row: unknown): string[] {
+  return chosenColumns(listOf(app.state(), list.name), list).map((column, index) => {
+    const value = valueWords(column.cell(row, app))
     if (value === '') return ''
     if (index === 0 || column.name === 'status' || column.name === 'state') return value
     return phrase(column.title, value)
@@ -98,9 +98,9 @@ export const HEARD = { columns: 96, rows: 120 } as const
 
 /** What lies on top: all of its lines, and those with the cursor in them. */
 export function overlaySentences(
-  desk: Desk,
+  app: AppContext,
 ): { readonly name: string; readonly all: readonly string[]; readonly here: string } | undefined {
-  const overlay = desk.state().overlays.at(-1)
+  const overlay = app.state().overlays.at(-1)
   if (overlay === undefined) return undefined
   const { lines } = overlay.draw(HEARD.columns, HEARD.rows)
   const said = lines.map((content) => ({ text: plainLine(content), cursor: hasCursor(content) }))

@@ -6,7 +6,7 @@ import { isUpkeep } from '../../model/template.ts'
 import { bar } from '../../ui/graph.ts'
 import { beside, type Line, line, span } from '../../ui/line.ts'
 import { facts, panel } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { chosenRows, cursorRow, drawList, type ListDef, listTitle, setList } from '../app/list.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -15,7 +15,7 @@ import { count, percent, shareTone } from '../words.ts'
 
 /** Storlinks: the places where disks lie, how full they are, and what lies on them. */
 
-const pmName = (storlink: Storlink, desk: Desk) => desk.view().getPm(storlink.pm)?.name ?? '?'
+const pmName = (storlink: Storlink, app: AppContext) => app.view().getPm(storlink.pm)?.name ?? '?'
 const usedShare = (storlink: Storlink) => (storlink.sizeMib > 0 ? 1 - storlink.freeMib / storlink.sizeMib : undefined)
 
 interface OnIt {
@@ -29,9 +29,9 @@ interface OnIt {
 const disksBy = new WeakMap<object, Map<object, Map<number, OnIt[]>>>()
 
 /** Disks by storlink, gathered once for each state of the lists of VMs and templates. */
-function disksOn(desk: Desk, id: number): readonly OnIt[] {
-  const vms = desk.view().vms()
-  const templates = desk.view().templates()
+function disksOn(app: AppContext, id: number): readonly OnIt[] {
+  const vms = app.view().vms()
+  const templates = app.view().templates()
   const byTemplates = getOrMake(disksBy, vms, () => new Map<object, Map<number, OnIt[]>>())
   const byId = getOrMake(byTemplates, templates, () => {
     const gathered = new Map<number, OnIt[]>()
@@ -73,7 +73,7 @@ const storlinkList: ListDef<Storlink> = {
       width: 8,
       kind: 'text',
       cell: pmName,
-      sort: (storlink, desk) => naturalKey(pmName(storlink, desk)),
+      sort: (storlink, app) => naturalKey(pmName(storlink, app)),
     },
     { name: 'type', title: 'TYPE', width: 4, kind: 'text', cell: ({ type }) => type, sort: ({ type }) => type },
     {
@@ -129,8 +129,8 @@ const storlinkList: ListDef<Storlink> = {
       width: 6,
       kind: 'number',
       drop: 3,
-      cell: ({ id }, desk) => String(disksOn(desk, id).length),
-      sort: ({ id }, desk) => disksOn(desk, id).length,
+      cell: ({ id }, app) => String(disksOn(app, id).length),
+      sort: ({ id }, app) => disksOn(app, id).length,
       live: true,
     },
     {
@@ -164,11 +164,11 @@ const storlinkList: ListDef<Storlink> = {
       sort: ({ desc }) => desc,
     },
   ],
-  rows: (desk) => desk.view().storlinks(),
+  rows: (app) => app.view().storlinks(),
   id: ({ id }) => String(id),
   subject: ({ id, name }) => ({ kind: 'storlink', id: String(id), name }),
-  words: (storlink, desk) =>
-    `${storlink.id} ${storlink.name} ${storlink.link} ${storlink.type} ${storlink.level} ${storlink.desc} ${pmName(storlink, desk)}`,
+  words: (storlink, app) =>
+    `${storlink.id} ${storlink.name} ${storlink.link} ${storlink.type} ${storlink.level} ${storlink.desc} ${pmName(storlink, app)}`,
   filters: {
     name: ({ name }) => name,
     pm: pmName,
@@ -183,7 +183,7 @@ const storlinkList: ListDef<Storlink> = {
   ],
 }
 
-const chosen = (desk: Desk) => cursorRow(desk, storlinkList)
+const chosen = (app: AppContext) => cursorRow(app, storlinkList)
 
 const keys: readonly KeyRow[] = [
   { key: 'n', title: 'new', operation: 'storlink.create', fresh: true },
@@ -191,12 +191,12 @@ const keys: readonly KeyRow[] = [
   { key: 'D', title: 'delete', operation: 'storlink.delete' },
 ]
 
-function paneLines(desk: Desk, storlink: Storlink): Line[] {
+function paneLines(app: AppContext, storlink: Storlink): Line[] {
   const share = usedShare(storlink)
-  const disks = disksOn(desk, storlink.id)
+  const disks = disksOn(app, storlink.id)
   const lines = facts([
     ['link', storlink.link],
-    ['PM', `${pmName(storlink, desk)}${storlink.shared ? ', and others see it too' : ''}`],
+    ['PM', `${pmName(storlink, app)}${storlink.shared ? ', and others see it too' : ''}`],
     ['type', `${storlink.type}, level ${storlink.level}`],
     ['free', storlink.sizeMib ? `${formatMib(storlink.freeMib)} of ${formatMib(storlink.sizeMib)}` : 'not known'],
     share === undefined ? undefined : ['used', span(`${bar(share, 20)} ${percent(share)}`, shareTone(share))],
@@ -217,35 +217,35 @@ export const storageScreen: Screen = {
   list: () => storlinkList,
   keys,
   parts: () => ['list', 'pane'],
-  heading: (desk) => [span(' Storage › Storlinks', 'strong'), ...listTitle(desk, storlinkList)],
-  subjects: (desk) => chosenRows(desk, storlinkList).map((storlink) => storlinkList.subject!(storlink)),
-  press: (desk, key) => desk.state().focus === 'pane' && pressScroll(desk, 'storage.pane', key),
-  draw(desk, width, height) {
-    const wanted = desk.stop().id
-    if (wanted !== undefined && desk.state().choices['storage.at'] !== wanted) {
-      setList(desk, storlinkList, { cursor: wanted })
-      desk.choose('storage.at', wanted)
+  heading: (app) => [span(' Storage › Storlinks', 'strong'), ...listTitle(app, storlinkList)],
+  subjects: (app) => chosenRows(app, storlinkList).map((storlink) => storlinkList.subject!(storlink)),
+  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, 'storage.pane', key),
+  draw(app, width, height) {
+    const wanted = app.route().id
+    if (wanted !== undefined && app.state().choices['storage.at'] !== wanted) {
+      setList(app, storlinkList, { cursor: wanted })
+      app.choose('storage.at', wanted)
     }
-    const storlink = chosen(desk)
-    const focused = desk.state().focus === 'list'
-    const content = storlink ? paneLines(desk, storlink) : []
+    const storlink = chosen(app)
+    const focused = app.state().focus === 'list'
+    const content = storlink ? paneLines(app, storlink) : []
     const title = storlink ? `${storlink.id} ${storlink.name}` : ''
-    if (hasPane(desk, 'storage')) {
+    if (hasPane(app, 'storage')) {
       const paneWidth = Math.min(Math.max(Math.floor(width * 0.33), 40), 64)
-      const list = panel(drawList(desk, storlinkList, width - paneWidth - 2, height - 2), width - paneWidth, height, {
+      const list = panel(drawList(app, storlinkList, width - paneWidth - 2, height - 2), width - paneWidth, height, {
         focused,
       })
       return beside(
         list,
         width - paneWidth,
-        drawScrolled(desk, 'storage.pane', content, paneWidth, height, { title, focused: !focused }),
+        drawScrolled(app, 'storage.pane', content, paneWidth, height, { title, focused: !focused }),
         paneWidth,
       )
     }
     const listHeight = Math.max(Math.floor(height / 2), 6)
     return [
-      ...panel(drawList(desk, storlinkList, width - 2, listHeight - 2), width, listHeight, { focused }),
-      ...drawScrolled(desk, 'storage.pane', content, width, height - listHeight, { title, focused: !focused }),
+      ...panel(drawList(app, storlinkList, width - 2, listHeight - 2), width, listHeight, { focused }),
+      ...drawScrolled(app, 'storage.pane', content, width, height - listHeight, { title, focused: !focused }),
     ]
   },
 }

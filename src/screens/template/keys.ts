@@ -1,13 +1,13 @@
 import type { Template } from '../../model/template.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { setList } from '../app/list.ts'
 import type { KeyRow } from '../screen.ts'
 import { vmList } from '../vm/list.ts'
 import { upkeepOf } from './list.ts'
 
 /** What can be asked of templates by one key, the same in the list and on the screen of one. */
-export function templateKeys(chosen: (desk: Desk) => Template | undefined): readonly KeyRow[] {
-  const noTemplate = (desk: Desk) => (chosen(desk) === undefined ? 'there is no template here' : undefined)
+export function templateKeys(chosen: (app: AppContext) => Template | undefined): readonly KeyRow[] {
+  const noTemplate = (app: AppContext) => (chosen(app) === undefined ? 'there is no template here' : undefined)
   return [
     {
       key: 'c',
@@ -16,8 +16,8 @@ export function templateKeys(chosen: (desk: Desk) => Template | undefined): read
       operation: 'vm.create',
       fresh: true,
       refuse: noTemplate,
-      raw: (desk): Readonly<Record<string, string>> => {
-        const template = chosen(desk)
+      raw: (app): Readonly<Record<string, string>> => {
+        const template = chosen(app)
         return template === undefined ? {} : { template: template.uuid }
       },
     },
@@ -28,18 +28,18 @@ export function templateKeys(chosen: (desk: Desk) => Template | undefined): read
       key: 'o',
       title: 'its VMs',
       refuse: noTemplate,
-      act: (desk) => {
-        const { name } = chosen(desk)!
-        desk.jump({ screen: 'vms' })
-        setList(desk, vmList, { filter: `template:${name.split(' ').join(' template:')}` })
+      act: (app) => {
+        const { name } = chosen(app)!
+        app.jump({ screen: 'vms' })
+        setList(app, vmList, { filter: `template:${name.split(' ').join(' template:')}` })
       },
     },
     {
       key: 'u',
       title: 'its upkeep VM',
       quiet: true,
-      refuse: (desk) => noTemplate(desk) ?? (upkeepOf(chosen(desk)!, desk) ? undefined : 'it is not booted for upkeep'),
-      act: (desk) => desk.go({ screen: 'vm', id: chosen(desk)!.uuid }),
+      refuse: (app) => noTemplate(app) ?? (upkeepOf(chosen(app)!, app) ? undefined : 'it is not booted for upkeep'),
+      act: (app) => app.go({ screen: 'vm', id: chosen(app)!.uuid }),
     },
     { key: 'D', title: 'delete', operation: 'template.delete' },
   ]

@@ -2,32 +2,32 @@ import { formatAge } from '../../lib/age.ts'
 import { formatMib } from '../../lib/bytes.ts'
 import { getOrMake } from '../../lib/getOrMake.ts'
 import { naturalKey } from '../../lib/text.ts'
-import { lyingOn, madeFrom, type Template, templateMib } from '../../model/template.ts'
+import { dependents, madeFrom, type Template, templateMib } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
 import { type Span, span } from '../../ui/line.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { jobSign, jobStatus, vmSign } from '../words.ts'
 
 /** The columns of templates, and what a filter finds in them. */
 
-const pmName = (template: Template, desk: Desk) => desk.view().getPm(template.pm)?.name ?? '?'
+const pmName = (template: Template, app: AppContext) => app.view().getPm(template.pm)?.name ?? '?'
 
 /** The VM that runs on its own disks while it is looked after. */
-export const upkeepOf = (template: Template, desk: Desk): Vm | undefined => desk.view().getVm(template.uuid)
+export const upkeepOf = (template: Template, app: AppContext): Vm | undefined => app.view().getVm(template.uuid)
 
-export function templateStatus(template: Template, desk: Desk): Span {
-  const job = desk.view().jobOn('template', template.uuid)
-  if (job !== undefined) return span(jobStatus(job, desk.engine), jobSign(job).tone)
-  const upkeep = upkeepOf(template, desk)
+export function templateStatus(template: Template, app: AppContext): Span {
+  const job = app.view().jobOn('template', template.uuid)
+  if (job !== undefined) return span(jobStatus(job, app.engine), jobSign(job).tone)
+  const upkeep = upkeepOf(template, app)
   if (upkeep === undefined) return span('○ ready')
   const { glyph, word, tone } = vmSign(upkeep)
   return span(`${glyph} ${upkeep.seen.state === 'running' ? 'booted' : word}`, tone)
 }
 
 /** Nobody may write to its disks, except while it is booted for upkeep. */
-export function templateLock(template: Template, desk: Desk): Span {
-  return upkeepOf(template, desk) === undefined ? span('locked', 'dim') : span('open', 'warn')
+export function templateLock(template: Template, app: AppContext): Span {
+  return upkeepOf(template, app) === undefined ? span('locked', 'dim') : span('open', 'warn')
 }
 
 interface Dependants {
@@ -40,15 +40,15 @@ interface Dependants {
 const dependants = new WeakMap<object, Map<Template, Dependants>>()
 
 /** Looked for once for each state of the list of VMs. */
-export function dependantsOf(template: Template, desk: Desk): Dependants {
-  const vms = desk.view().vms()
+export function dependantsOf(template: Template, app: AppContext): Dependants {
+  const vms = app.view().vms()
   const known = getOrMake(dependants, vms, () => new Map<Template, Dependants>())
-  return getOrMake(known, template, () => ({ made: madeFrom(template, vms), lying: lyingOn(template, vms) }))
+  return getOrMake(known, template, () => ({ made: madeFrom(template, vms), lying: dependents(template, vms) }))
 }
 
-export function storlinkNames(template: Template, desk: Desk): string {
+export function storlinkNames(template: Template, app: AppContext): string {
   const ids = [...new Set(template.disks.map(({ storlink }) => storlink))]
-  return ids.map((id) => `${id} ${desk.view().getStorlink(id)?.name ?? '?'}`).join(', ')
+  return ids.map((id) => `${id} ${app.view().getStorlink(id)?.name ?? '?'}`).join(', ')
 }
 
 export const templateList: ListDef<Template> = {
@@ -72,7 +72,7 @@ export const templateList: ListDef<Template> = {
       grow: 18,
       kind: 'text',
       cell: templateStatus,
-      sort: (template, desk) => templateStatus(template, desk).text.slice(2),
+      sort: (template, app) => templateStatus(template, app).text.slice(2),
       live: true,
     },
     {
@@ -83,7 +83,7 @@ export const templateList: ListDef<Template> = {
       kind: 'text',
       drop: 3,
       cell: pmName,
-      sort: (template, desk) => naturalKey(pmName(template, desk)),
+      sort: (template, app) => naturalKey(pmName(template, app)),
     },
     { name: 'os', title: 'OS', width: 8, kind: 'text', cell: ({ os }) => os, sort: ({ os }) => os },
     {
@@ -110,7 +110,7 @@ export const templateList: ListDef<Template> = {
       kind: 'text',
       drop: 1,
       cell: templateLock,
-      sort: (template, desk) => templateLock(template, desk).text,
+      sort: (template, app) => templateLock(template, app).text,
       live: true,
     },
     {
@@ -119,8 +119,8 @@ export const templateList: ListDef<Template> = {
       width: 5,
       kind: 'number',
       drop: 2,
-      cell: (template, desk) => String(dependantsOf(template, desk).made.length),
-      sort: (template, desk) => dependantsOf(template, desk).made.length,
+      cell: (template, app) => String(dependantsOf(template, app).made.length),
+      sort: (template, app) => dependantsOf(template, app).made.length,
       live: true,
     },
     {
@@ -129,7 +129,7 @@ export const templateList: ListDef<Template> = {
       width: 7,
       kind: 'age',
       drop: 4,
-      cell: ({ bootedAt }, desk) => (bootedAt === undefined ? '–' : formatAge(desk.now() - bootedAt)),
+      cell: ({ bootedAt }, app) => (bootedAt === undefined ? '–' : formatAge(app.now() - bootedAt)),
       sort: ({ bootedAt }) => (bootedAt === undefined ? undefined : -bootedAt),
     },
     {
@@ -139,8 +139,8 @@ export const templateList: ListDef<Template> = {
       kind: 'number',
       wide: true,
       drop: 11,
-      cell: (template, desk) => String(dependantsOf(template, desk).lying.length),
-      sort: (template, desk) => dependantsOf(template, desk).lying.length,
+      cell: (template, app) => String(dependantsOf(template, app).lying.length),
+      sort: (template, app) => dependantsOf(template, app).lying.length,
       live: true,
     },
     {
@@ -161,7 +161,7 @@ export const templateList: ListDef<Template> = {
       kind: 'age',
       wide: true,
       drop: 14,
-      cell: ({ createdAt }, desk) => formatAge(desk.now() - createdAt),
+      cell: ({ createdAt }, app) => formatAge(app.now() - createdAt),
       sort: ({ createdAt }) => -createdAt,
     },
     {
@@ -177,17 +177,17 @@ export const templateList: ListDef<Template> = {
     },
     { name: 'uuid', title: 'UUID', width: 36, kind: 'text', wide: true, drop: 16, cell: ({ uuid }) => uuid },
   ],
-  rows: (desk) => desk.view().templates(),
+  rows: (app) => app.view().templates(),
   id: ({ uuid }) => uuid,
   subject: ({ uuid, name }) => ({ kind: 'template', id: uuid, name }),
-  words: (template, desk) =>
-    `${template.name} ${pmName(template, desk)} ${template.os} ${template.osArch} ${template.type} ${template.desc} ${template.uuid}`,
+  words: (template, app) =>
+    `${template.name} ${pmName(template, app)} ${template.os} ${template.osArch} ${template.type} ${template.desc} ${template.uuid}`,
   filters: {
     name: ({ name }) => name,
-    status: (template, desk) => templateStatus(template, desk).text,
+    status: (template, app) => templateStatus(template, app).text,
     pm: pmName,
     os: ({ os, osArch }) => `${os} ${osArch}`,
-    lock: (template, desk) => templateLock(template, desk).text,
+    lock: (template, app) => templateLock(template, app).text,
     type: ({ type }) => type,
     storlink: storlinkNames,
     desc: ({ desc }) => desc,

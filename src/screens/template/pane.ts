@@ -4,38 +4,38 @@ import { padCells } from '../../lib/text.ts'
 import type { Template } from '../../model/template.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { lastJobs, notNow } from '../ask/subjectLines.ts'
 import type { KeyRow } from '../screen.ts'
 import { signSpan, vmSign } from '../words.ts'
 import { dependantsOf, templateLock, templateStatus, upkeepOf } from './list.ts'
 
 /** One template in a pane: what it is, its disks, what depends on it, and what cannot be done with it now and why. */
-export function templatePane(desk: Desk, template: Template, keys: readonly KeyRow[], width: number): Line[] {
+export function templatePane(app: AppContext, template: Template, keys: readonly KeyRow[], width: number): Line[] {
   const subject = { kind: 'template', id: template.uuid, name: template.name } as const
   return [
-    line(' ', templateStatus(template, desk), '  ', templateLock(template, desk)),
+    line(' ', templateStatus(template, app), '  ', templateLock(template, app)),
     [],
-    ...factsOf(desk, template),
-    ...disks(desk, template),
-    ...vms(desk, template, width),
-    ...lastJobs(desk, template.uuid),
-    ...notNow(desk, subject, keys, width),
+    ...factsOf(app, template),
+    ...disks(app, template),
+    ...vms(app, template, width),
+    ...lastJobs(app, template.uuid),
+    ...notNow(app, subject, keys, width),
   ]
 }
 
-function factsOf(desk: Desk, template: Template): Line[] {
+function factsOf(app: AppContext, template: Template): Line[] {
   const { uuid, os, osArch, type, boot, createdAt, bootedAt, desc } = template
-  const upkeep = upkeepOf(template, desk)
+  const upkeep = upkeepOf(template, app)
   const start = [boot.kernel ?? boot.bootloader ?? boot.firmware].filter(Boolean).join(', ')
   return facts(
     [
       ['uuid', uuid],
       ['os', `${os}, ${osArch}`],
-      ['PM', desk.view().getPm(template.pm)?.name ?? '?'],
+      ['PM', app.view().getPm(template.pm)?.name ?? '?'],
       ['type', `${type.toUpperCase()}${start ? `, ${start}` : ''}`],
       ['made', formatDate(createdAt)],
-      ['booted', bootedAt === undefined ? 'never' : `${formatDate(bootedAt)} (${formatAge(desk.now() - bootedAt)})`],
+      ['booted', bootedAt === undefined ? 'never' : `${formatDate(bootedAt)} (${formatAge(app.now() - bootedAt)})`],
       upkeep ? ['upkeep', `as VM ${upkeep.name}`] : undefined,
       desc ? ['note', desc] : undefined,
     ],
@@ -43,9 +43,9 @@ function factsOf(desk: Desk, template: Template): Line[] {
   )
 }
 
-function disks(desk: Desk, template: Template): Line[] {
+function disks(app: AppContext, template: Template): Line[] {
   const lines = template.disks.map(({ format, sizeMib, storlink }, index) => {
-    const where = `${storlink} ${desk.view().getStorlink(storlink)?.name ?? '?'}`
+    const where = `${storlink} ${app.view().getStorlink(storlink)?.name ?? '?'}`
     return line(`  ${String(index + 1).padEnd(3)} ${formatMib(sizeMib).padEnd(9)} ${format.padEnd(5)} ${where}`)
   })
   const paths = template.disks.map(({ path }) => line(span(`      ${path}`, 'dim')))
@@ -55,8 +55,8 @@ function disks(desk: Desk, template: Template): Line[] {
 const MOST = 200
 
 /** Those that lie on it stand first: they would read what is changed in it. */
-function vms(desk: Desk, template: Template, width: number): Line[] {
-  const { made, lying } = dependantsOf(template, desk)
+function vms(app: AppContext, template: Template, width: number): Line[] {
+  const { made, lying } = dependantsOf(template, app)
   const copied = made.filter((vm) => !lying.includes(vm))
   const rows = [...lying.map((vm) => ({ vm, how: 'lies on it' })), ...copied.map((vm) => ({ vm, how: 'copied' }))]
   const heading = line(span(` VMs made from it (${rows.length})`, 'strong'))

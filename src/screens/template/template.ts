@@ -1,6 +1,6 @@
 import type { Template } from '../../model/template.ts'
 import { fill, line, span } from '../../ui/line.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { templateKeys } from './keys.ts'
@@ -9,7 +9,7 @@ import { templatePane } from './pane.ts'
 
 /** One template opened. */
 
-const shown = (desk: Desk): Template | undefined => desk.view().getTemplate(desk.stop().id ?? '')
+const shown = (app: AppContext): Template | undefined => app.view().getTemplate(app.route().id ?? '')
 
 const keys: readonly KeyRow[] = templateKeys(shown)
 
@@ -17,34 +17,34 @@ export const templateScreen: Screen = {
   name: 'template',
   title: 'Template',
   keys,
-  heading(desk) {
-    const template = shown(desk)
+  heading(app) {
+    const template = shown(app)
     if (template === undefined) return line(span(' Templates › it is gone', 'strong'))
     return line(
       span(` Templates › ${template.name}`, 'strong'),
       '   ',
-      templateStatus(template, desk),
+      templateStatus(template, app),
       '  ',
-      templateLock(template, desk),
-      ` on ${desk.view().getPm(template.pm)?.name ?? '?'}`,
+      templateLock(template, app),
+      ` on ${app.view().getPm(template.pm)?.name ?? '?'}`,
     )
   },
-  subjects(desk) {
-    const template = shown(desk)
+  subjects(app) {
+    const template = shown(app)
     return template ? [templateList.subject!(template)] : []
   },
-  copies(desk) {
-    const template = shown(desk)
-    return template ? templateList.copies(template, desk) : []
+  copies(app) {
+    const template = shown(app)
+    return template ? templateList.copies(template, app) : []
   },
-  says(desk, width) {
-    const template = shown(desk)
-    return template ? templatePane(desk, template, keys, width) : []
+  says(app, width) {
+    const template = shown(app)
+    return template ? templatePane(app, template, keys, width) : []
   },
-  press: (desk, key) => pressScroll(desk, 'template.text', key),
-  draw(desk, width, height) {
-    const template = shown(desk)
+  press: (app, key) => pressScroll(app, 'template.text', key),
+  draw(app, width, height) {
+    const template = shown(app)
     if (template === undefined) return fill([[], line('  This template is not there any more. esc goes back.')], height)
-    return drawScrolled(desk, 'template.text', templatePane(desk, template, keys, width - 2), width, height, {})
+    return drawScrolled(app, 'template.text', templatePane(app, template, keys, width - 2), width, height, {})
   },
 }

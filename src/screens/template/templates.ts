@@ -1,6 +1,6 @@
 import { beside, type Line, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { chosenRows, cursorRow, drawList, listTitle } from '../app/list.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -11,15 +11,15 @@ import { templatePane } from './pane.ts'
 
 /** Templates: what VMs are made from. */
 
-const chosen = (desk: Desk) => cursorRow(desk, templateList)
+const chosen = (app: AppContext) => cursorRow(app, templateList)
 
 const keys: readonly KeyRow[] = [
   {
     key: 'enter',
     title: 'open',
     quiet: true,
-    refuse: (desk) => (chosen(desk) === undefined ? 'there is no template here' : undefined),
-    act: (desk) => desk.go({ screen: 'template', id: chosen(desk)!.uuid }),
+    refuse: (app) => (chosen(app) === undefined ? 'there is no template here' : undefined),
+    act: (app) => app.go({ screen: 'template', id: chosen(app)!.uuid }),
   },
   ...templateKeys(chosen),
   { key: 'n', title: 'from a VM', operation: 'template.create', fresh: true },
@@ -34,21 +34,21 @@ export const templatesScreen: Screen = {
   digit: '4',
   list: () => templateList,
   keys,
-  parts: (desk) => (hasPane(desk, 'templates') ? ['list', 'pane'] : ['list']),
-  heading: (desk) => [span(' Templates', 'strong'), ...listTitle(desk, templateList)],
-  subjects: (desk) => chosenRows(desk, templateList).map((template) => templateList.subject!(template)),
-  press: (desk, key) => desk.state().focus === 'pane' && pressScroll(desk, 'templates.pane', key),
-  draw(desk, width, height): Line[] {
-    const template = chosen(desk)
-    const paneWidth = hasPane(desk, 'templates') ? Math.min(Math.max(Math.floor(width * 0.38), 44), 64) : 0
+  parts: (app) => (hasPane(app, 'templates') ? ['list', 'pane'] : ['list']),
+  heading: (app) => [span(' Templates', 'strong'), ...listTitle(app, templateList)],
+  subjects: (app) => chosenRows(app, templateList).map((template) => templateList.subject!(template)),
+  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, 'templates.pane', key),
+  draw(app, width, height): Line[] {
+    const template = chosen(app)
+    const paneWidth = hasPane(app, 'templates') ? Math.min(Math.max(Math.floor(width * 0.38), 44), 64) : 0
     const listWidth = width - paneWidth
-    const focused = desk.state().focus === 'list'
-    const list = panel(drawList(desk, templateList, listWidth - 2, height - 2), listWidth, height, {
+    const focused = app.state().focus === 'list'
+    const list = panel(drawList(app, templateList, listWidth - 2, height - 2), listWidth, height, {
       focused: focused && paneWidth > 0,
     })
     if (paneWidth === 0) return list
-    const content = template ? templatePane(desk, template, keys, paneWidth - 2) : []
-    const pane = drawScrolled(desk, 'templates.pane', content, paneWidth, height, {
+    const content = template ? templatePane(app, template, keys, paneWidth - 2) : []
+    const pane = drawScrolled(app, 'templates.pane', content, paneWidth, height, {
       title: template?.name ?? '',
       focused: !focused,
     })

@@ -1,11 +1,11 @@
 import type { Vm } from '../../model/vm.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { openTerminal } from '../app/terminal.ts'
 import type { KeyRow } from '../screen.ts'
 
 /** What can be asked of VMs by one key, the same in the list and on the screen of one VM. */
-export function vmKeys(chosen: (desk: Desk) => Vm | undefined): readonly KeyRow[] {
-  const noVm = (desk: Desk) => (chosen(desk) === undefined ? 'there is no VM here' : undefined)
+export function vmKeys(chosen: (app: AppContext) => Vm | undefined): readonly KeyRow[] {
+  const noVm = (app: AppContext) => (chosen(app) === undefined ? 'there is no VM here' : undefined)
   return [
     { key: 's', title: 'start', operation: 'vm.start' },
     { key: 'd', title: 'shut down', operation: 'vm.shutdown' },
@@ -21,27 +21,27 @@ export function vmKeys(chosen: (desk: Desk) => Vm | undefined): readonly KeyRow[
       help: 'their tree, and where the VM is in it',
       refuse: noVm,
       quiet: true,
-      act(desk) {
-        const { uuid: id } = chosen(desk)!
-        desk.choose('vm.tab', 'snapshots')
-        if (desk.stop().screen !== 'vm') desk.go({ screen: 'vm', id })
+      act(app) {
+        const { uuid: id } = chosen(app)!
+        app.choose('vm.tab', 'snapshots')
+        if (app.route().screen !== 'vm') app.go({ screen: 'vm', id })
       },
     },
     {
       key: 'c',
       title: 'console',
       help: 'the guest’s own console; the way out is told first',
-      refuse: (desk) => noVm(desk) ?? (chosen(desk)!.seen.domid === undefined ? 'it does not run' : undefined),
-      act: (desk) => openTerminal(desk, { console: chosen(desk)!.uuid }, `console of ${chosen(desk)!.name}`),
+      refuse: (app) => noVm(app) ?? (chosen(app)!.seen.domid === undefined ? 'it does not run' : undefined),
+      act: (app) => openTerminal(app, { console: chosen(app)!.uuid }, `console of ${chosen(app)!.name}`),
     },
     {
       key: 'S',
       title: 'shell on its PM',
       refuse: noVm,
       quiet: true,
-      act: (desk) => {
-        const { pm } = chosen(desk)!
-        openTerminal(desk, { shell: pm }, `shell on ${desk.view().getPm(pm)?.name ?? pm}`)
+      act: (app) => {
+        const { pm } = chosen(app)!
+        openTerminal(app, { shell: pm }, `shell on ${app.view().getPm(pm)?.name ?? pm}`)
       },
     },
     {
@@ -49,7 +49,7 @@ export function vmKeys(chosen: (desk: Desk) => Vm | undefined): readonly KeyRow[
       title: 'adopt',
       help: 'takes a found VM under care; its file is left as it is',
       operation: 'vm.adopt',
-      refuse: (desk) => noVm(desk) ?? (chosen(desk)!.origin === 'found' ? undefined : 'it is under care already'),
+      refuse: (app) => noVm(app) ?? (chosen(app)!.origin === 'found' ? undefined : 'it is under care already'),
     },
     { key: 'e', title: 'edit', help: 'its name and notes', operation: 'vm.edit', quiet: true },
     { key: 'E', title: 'resize', help: 'its VCPUs and memory', operation: 'vm.resize', quiet: true },

@@ -4,23 +4,23 @@ import { naturalKey } from '../../lib/text.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { line, span } from '../../ui/line.ts'
 import type { Cell, Column } from '../../ui/table.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { vmSign, vmStatus } from '../words.ts'
 
 /** The columns of VMs, and what a filter finds in them. */
 
-type VmColumn = Column<Vm, Desk>
+type VmColumn = Column<Vm, AppContext>
 
-const pmName = (vm: Vm, desk: Desk) => desk.view().getPm(vm.pm)?.name ?? '?'
-const rates = (vm: Vm, desk: Desk) => (hasDomain(vm.seen.state) ? desk.view().rates(vm.uuid) : undefined)
-const jobOf = (vm: Vm, desk: Desk) => desk.view().jobOn('vm', vm.uuid)
-const statusOf = (vm: Vm, desk: Desk) => vmStatus(vm, jobOf(vm, desk), desk.engine)
+const pmName = (vm: Vm, app: AppContext) => app.view().getPm(vm.pm)?.name ?? '?'
+const rates = (vm: Vm, app: AppContext) => (hasDomain(vm.seen.state) ? app.view().rates(vm.uuid) : undefined)
+const jobOf = (vm: Vm, app: AppContext) => app.view().jobOn('vm', vm.uuid)
+const statusOf = (vm: Vm, app: AppContext) => vmStatus(vm, jobOf(vm, app), app.engine)
 
 /** The state, and whether nobody has taken it under care yet. */
-function statusCell(vm: Vm, desk: Desk): Cell {
-  const status = statusOf(vm, desk)
-  return vm.origin === 'found' && jobOf(vm, desk) === undefined ? line(status, span(' found', 'warn')) : status
+function statusCell(vm: Vm, app: AppContext): Cell {
+  const status = statusOf(vm, app)
+  return vm.origin === 'found' && jobOf(vm, app) === undefined ? line(status, span(' found', 'warn')) : status
 }
 
 export function diskMib(vm: Vm): number | undefined {
@@ -38,7 +38,7 @@ function rate(
   name: string,
   title: string,
   width: number,
-  read: (vm: Vm, desk: Desk) => number | undefined,
+  read: (vm: Vm, app: AppContext) => number | undefined,
   show: (value: number) => string,
 ): VmColumn {
   return {
@@ -49,8 +49,8 @@ function rate(
     wide: true,
     drop: 20,
     live: true,
-    cell: (vm, desk) => {
-      const value = read(vm, desk)
+    cell: (vm, app) => {
+      const value = read(vm, app)
       return value === undefined ? '–' : show(value)
     },
     sort: read,
@@ -74,7 +74,7 @@ export const vmColumns = {
     grow: 18,
     kind: 'text',
     cell: statusCell,
-    sort: (vm, desk) => statusOf(vm, desk).text.slice(2),
+    sort: (vm, app) => statusOf(vm, app).text.slice(2),
     live: true,
   },
   pm: {
@@ -85,7 +85,7 @@ export const vmColumns = {
     kind: 'text',
     drop: 4,
     cell: pmName,
-    sort: (vm, desk) => naturalKey(pmName(vm, desk)),
+    sort: (vm, app) => naturalKey(pmName(vm, app)),
   },
   cpu: {
     name: 'cpu',
@@ -93,11 +93,11 @@ export const vmColumns = {
     width: 5,
     kind: 'number',
     drop: 2,
-    cell: (vm, desk) => {
-      const percent = rates(vm, desk)?.cpuPercent
+    cell: (vm, app) => {
+      const percent = rates(vm, app)?.cpuPercent
       return percent === undefined ? '–' : String(Math.round(percent))
     },
-    sort: (vm, desk) => rates(vm, desk)?.cpuPercent,
+    sort: (vm, app) => rates(vm, app)?.cpuPercent,
     live: true,
   },
   memory: {
@@ -167,13 +167,13 @@ export const vmColumns = {
     kind: 'age',
     wide: true,
     drop: 18,
-    cell: (vm, desk) => formatAge(desk.now() - vm.seen.since),
+    cell: (vm, app) => formatAge(app.now() - vm.seen.since),
     sort: (vm) => -vm.seen.since,
   },
-  rx: rate('rx', 'RX Mb/s', 8, (vm, desk) => rates(vm, desk)?.rxBytes, formatMbit),
-  tx: rate('tx', 'TX Mb/s', 8, (vm, desk) => rates(vm, desk)?.txBytes, formatMbit),
-  read: rate('read', 'READ MB/s', 10, (vm, desk) => rates(vm, desk)?.readBytes, formatMbyte),
-  write: rate('write', 'WRITE MB/s', 11, (vm, desk) => rates(vm, desk)?.writeBytes, formatMbyte),
+  rx: rate('rx', 'RX Mb/s', 8, (vm, app) => rates(vm, app)?.rxBytes, formatMbit),
+  tx: rate('tx', 'TX Mb/s', 8, (vm, app) => rates(vm, app)?.txBytes, formatMbit),
+  read: rate('read', 'READ MB/s', 10, (vm, app) => rates(vm, app)?.readBytes, formatMbyte),
+  write: rate('write', 'WRITE MB/s', 11, (vm, app) => rates(vm, app)?.writeBytes, formatMbyte),
   domid: {
     name: 'domid',
     title: 'DOMID',
@@ -213,15 +213,15 @@ export const vmList: ListDef<Vm> = {
   sort: { column: 'name', down: false },
   empty: 'no VM yet: N makes one',
   columns,
-  rows: (desk) => desk.view().vms(),
+  rows: (app) => app.view().vms(),
   id: (vm) => vm.uuid,
   subject: (vm) => ({ kind: 'vm', id: vm.uuid, name: vm.name }),
-  words: (vm, desk) =>
-    `${vm.name} ${pmName(vm, desk)} ${vmSign(vm).word} ${addressOf(vm)} ${vm.origin} ${vm.os} ${vm.desc} ${vm.uuid} ${vm.nics.map(({ mac }) => mac).join(' ')}`,
+  words: (vm, app) =>
+    `${vm.name} ${pmName(vm, app)} ${vmSign(vm).word} ${addressOf(vm)} ${vm.origin} ${vm.os} ${vm.desc} ${vm.uuid} ${vm.nics.map(({ mac }) => mac).join(' ')}`,
   filters: {
     name: (vm) => vm.name,
-    status: (vm, desk) => `${vmSign(vm).word} ${vm.seen.state} ${statusOf(vm, desk).text}`,
-    pm: (vm, desk) => pmName(vm, desk),
+    status: (vm, app) => `${vmSign(vm).word} ${vm.seen.state} ${statusOf(vm, app).text}`,
+    pm: (vm, app) => pmName(vm, app),
     os: (vm) => `${vm.os} ${vm.osArch}`,
     type: (vm) => vm.type,
     origin: (vm) => vm.origin,
@@ -229,22 +229,22 @@ export const vmList: ListDef<Vm> = {
     mac: (vm) => vm.nics.map(({ mac }) => mac).join(' '),
     bridge: (vm) => vm.nics.map(({ bridge }) => bridge).join(' '),
     desc: (vm) => vm.desc,
-    template: (vm, desk) => (vm.template === undefined ? '' : (desk.view().getTemplate(vm.template)?.name ?? '')),
+    template: (vm, app) => (vm.template === undefined ? '' : (app.view().getTemplate(vm.template)?.name ?? '')),
   },
   liveFilters: ['status'],
-  copies: (vm, desk) => [
+  copies: (vm, app) => [
     ['uuid', vm.uuid],
     ['name', vm.name],
     ['address', addressOf(vm)],
-    ['VNC', vncText(vm, desk)],
+    ['VNC', vncText(vm, app)],
     ...(vm.configPath ? ([['configuration file', vm.configPath]] as const) : []),
   ],
 }
 
 /** Where a VNC viewer connects, as far as it is known. */
-export function vncText(vm: Vm, desk: Desk): string {
+export function vncText(vm: Vm, app: AppContext): string {
   if (vm.seen.vncPort === undefined) return '–'
   const listen = vm.vnc?.listen ?? '127.0.0.1'
-  const host = listen === '127.0.0.1' ? `127.0.0.1 of ${pmName(vm, desk)}` : listen
+  const host = listen === '127.0.0.1' ? `127.0.0.1 of ${pmName(vm, app)}` : listen
   return `${host}:${vm.seen.vncPort}`
 }

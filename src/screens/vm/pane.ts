@@ -5,20 +5,20 @@ import { DEEP, depthOf, snapshotBelow } from '../../model/layer.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { type Line, line, type Span, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { lastJobs, notNow } from '../ask/subjectLines.ts'
 import type { KeyRow } from '../screen.ts'
 import { count, jobSign, jobStatus, signSpan, vmSign } from '../words.ts'
 import { vncText } from './list.ts'
 
 /** One VM in a pane: what it is, what lies under it, what happened to it, and what cannot be done now and why. */
-export function vmPane(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
-  const lines: Line[] = [statusLine(desk, vm), []]
-  lines.push(...vmFacts(desk, vm), ...driftLines(vm, width))
+export function vmPane(app: AppContext, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
+  const lines: Line[] = [statusLine(app, vm), []]
+  lines.push(...vmFacts(app, vm), ...driftLines(vm, width))
   lines.push([], heading('Disks'))
   for (const disk of vm.disks) {
     const where =
-      disk.storlink === undefined ? disk.path : `${disk.storlink} ${desk.view().getStorlink(disk.storlink)?.name ?? ''}`
+      disk.storlink === undefined ? disk.path : `${disk.storlink} ${app.view().getStorlink(disk.storlink)?.name ?? ''}`
     lines.push(
       line(
         `  ${disk.vdev.padEnd(5)} ${(disk.sizeMib === undefined ? '?' : formatMib(disk.sizeMib)).padEnd(9)} ${disk.format.padEnd(5)} ${where}`,
@@ -29,7 +29,7 @@ export function vmPane(desk: Desk, vm: Vm, keys: readonly KeyRow[], width: numbe
   lines.push(heading('Interfaces'))
   for (const nic of vm.nics) lines.push(line(`  ${nic.name.padEnd(5)} ${nic.bridge.padEnd(9)} ${nic.ip || nic.mac}`))
   if (vm.nics.length === 0) lines.push(line(span('  none', 'dim')))
-  lines.push(...lastJobs(desk, vm.uuid), ...notNow(desk, { kind: 'vm', id: vm.uuid, name: vm.name }, keys, width))
+  lines.push(...lastJobs(app, vm.uuid), ...notNow(app, { kind: 'vm', id: vm.uuid, name: vm.name }, keys, width))
   return lines
 }
 
@@ -37,27 +37,27 @@ function heading(text: string): Line {
   return line(span(` ${text}`, 'strong'))
 }
 
-function statusLine(desk: Desk, vm: Vm): Line {
-  const job = desk.view().jobOn('vm', vm.uuid)
-  const busy = job ? [{ text: '  ' }, span(jobStatus(job, desk.engine), jobSign(job).tone)] : []
+function statusLine(app: AppContext, vm: Vm): Line {
+  const job = app.view().jobOn('vm', vm.uuid)
+  const busy = job ? [{ text: '  ' }, span(jobStatus(job, app.engine), jobSign(job).tone)] : []
   const found = vm.origin === 'found' ? [span('  found', 'warn'), { text: ': A adopts' }] : []
   return [
     { text: ' ' },
     signSpan(vmSign(vm)),
-    span(` ${formatAge(desk.now() - vm.seen.since)}`, 'dim'),
+    span(` ${formatAge(app.now() - vm.seen.since)}`, 'dim'),
     ...busy,
     ...found,
   ]
 }
 
-export function vmFacts(desk: Desk, vm: Vm): Line[] {
+export function vmFacts(app: AppContext, vm: Vm): Line[] {
   const boot = [vm.boot.kernel ?? vm.boot.bootloader ?? vm.boot.firmware, vm.iso].filter(Boolean).join(', ')
   return facts(
     [
       ['uuid', vm.uuid],
       vm.os ? ['os', [vm.os, vm.osArch].filter(Boolean).join(', ')] : undefined,
-      vm.template === undefined ? undefined : ['from', fromText(desk, vm)],
-      ['PM', desk.view().getPm(vm.pm)?.name ?? '?'],
+      vm.template === undefined ? undefined : ['from', fromText(app, vm)],
+      ['PM', app.view().getPm(vm.pm)?.name ?? '?'],
       vm.layer === undefined ? undefined : ['lies on', layerText(vm)],
       ['type', `${vm.type.toUpperCase()}${boot ? `, ${boot}` : ''}`],
       ['vcpus', vm.vcpuCount === vm.maxVcpuCount ? String(vm.vcpuCount) : `${vm.vcpuCount} (max ${vm.maxVcpuCount})`],
@@ -67,9 +67,9 @@ export function vmFacts(desk: Desk, vm: Vm): Line[] {
           ? formatMib(vm.memoryMib)
           : `${formatMib(vm.memoryMib)} (max ${formatMib(vm.maxmemMib)})`,
       ],
-      hasDomain(vm.seen.state) && vm.vnc ? ['vnc', vncText(vm, desk)] : undefined,
+      hasDomain(vm.seen.state) && vm.vnc ? ['vnc', vncText(vm, app)] : undefined,
       vm.bootedAt && hasDomain(vm.seen.state)
-        ? ['booted', `${formatDate(vm.bootedAt)} (${formatAge(desk.now() - vm.bootedAt)})`]
+        ? ['booted', `${formatDate(vm.bootedAt)} (${formatAge(app.now() - vm.bootedAt)})`]
         : undefined,
       vm.desc ? ['note', vm.desc] : undefined,
     ],
@@ -85,8 +85,8 @@ function layerText(vm: Vm): string | Span {
   return span(`${name}, ${count(depth, 'layer')}: each slows its reads`, 'warn')
 }
 
-function fromText(desk: Desk, { uuid, template, disks }: Vm): string {
-  const name = desk.view().getTemplate(template ?? '')?.name ?? 'a template that is gone'
+function fromText(app: AppContext, { uuid, template, disks }: Vm): string {
+  const name = app.view().getTemplate(template ?? '')?.name ?? 'a template that is gone'
   if (template === uuid) return `${name}, for upkeep`
   return disks.some(({ base }) => base !== undefined) ? `${name}, as overlay` : name
 }

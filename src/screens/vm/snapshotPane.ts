@@ -6,12 +6,12 @@ import type { Branch } from '../../model/snapshotTree.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { refusalOf } from '../ask/actions.ts'
 import { count } from '../words.ts'
 
 /** One snapshot in a pane: what it is, what it holds, and what going back to it and deleting it would do. */
-export function snapshotPane(desk: Desk, vm: Vm, { snapshot, parent, depth }: Branch, width: number): Line[] {
+export function snapshotPane(app: AppContext, vm: Vm, { snapshot, parent, depth }: Branch, width: number): Line[] {
   const { type, note, createdAt, uuid } = snapshot
   const ran = type === 'LIVE' ? 'VM running (live)' : 'VM off'
   const layers = count(depth, 'layer')
@@ -27,13 +27,13 @@ export function snapshotPane(desk: Desk, vm: Vm, { snapshot, parent, depth }: Br
       ],
       8,
     ),
-    ...volumeLines(desk, snapshot),
-    ...effect(desk, vm, snapshot, width, 'R restore would', 'snapshot.restore', [
+    ...volumeLines(app, snapshot),
+    ...effect(app, vm, snapshot, width, 'R restore would', 'snapshot.restore', [
       `go on from ${snapshot.name} in new disks; nothing is copied`,
       `keep what the VM holds now, as "before restore of ${snapshot.name}"`,
     ]),
-    ...effect(desk, vm, snapshot, width, 's start from it would', 'snapshot.start', ['do the same, then start the VM']),
-    ...effect(desk, vm, snapshot, width, 'D delete would', 'snapshot.delete', [deletion(vm, uuid)]),
+    ...effect(app, vm, snapshot, width, 's start from it would', 'snapshot.start', ['do the same, then start the VM']),
+    ...effect(app, vm, snapshot, width, 'D delete would', 'snapshot.delete', [deletion(vm, uuid)]),
   ]
 }
 
@@ -59,17 +59,17 @@ function deletion(vm: Vm, uuid: string): string {
   return `merge what it holds into ${nameOf(vm, above.uuid)}, which reads as before`
 }
 
-function volumeLines(desk: Desk, { volumes }: Snapshot): Line[] {
+function volumeLines(app: AppContext, { volumes }: Snapshot): Line[] {
   const lines = volumes.map(({ vdev, sizeMib, format, storlink, path }) => {
     const size = sizeMib === undefined ? '?' : formatMib(sizeMib)
-    const where = storlink === undefined ? path : `${storlink} ${desk.view().getStorlink(storlink)?.name ?? '?'}`
+    const where = storlink === undefined ? path : `${storlink} ${app.view().getStorlink(storlink)?.name ?? '?'}`
     return line(`  ${vdev.padEnd(5)} ${size.padEnd(9)} ${format.padEnd(5)} ${where}`)
   })
   return [[], line(span(' Its disks', 'strong')), ...lines]
 }
 
 function effect(
-  desk: Desk,
+  app: AppContext,
   vm: Vm,
   { uuid }: Snapshot,
   width: number,
@@ -78,7 +78,7 @@ function effect(
   what: readonly string[],
 ): Line[] {
   const subject = { kind: 'vm', id: vm.uuid, name: vm.name } as const
-  const refusal = refusalOf(desk, operation, [subject], { snapshot: uuid })
+  const refusal = refusalOf(app, operation, [subject], { snapshot: uuid })
   const said = what.flatMap((text) => wrapCells(text, width - 4).map((part, at) => line(at === 0 ? '  ' : '   ', part)))
   const reason = refusal === undefined ? [] : wrapCells(`not now: ${refusal}`, width - 4)
   return [[], line(span(` ${title}`, 'strong')), ...said, ...reason.map((part) => line('  ', span(part, 'dim')))]

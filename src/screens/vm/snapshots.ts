@@ -5,7 +5,7 @@ import { DEEP, depthOf } from '../../model/layer.ts'
 import { type Branch, snapshotTree } from '../../model/snapshotTree.ts'
 import type { Vm } from '../../model/vm.ts'
 import { type Line, type Span, span } from '../../ui/line.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { cursorRow, type ListDef } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import type { KeyRow } from '../screen.ts'
@@ -18,13 +18,13 @@ export type PlacedBranch = Branch & { readonly at: number }
 const trees = new WeakMap<Vm, readonly PlacedBranch[]>()
 
 /** The same array until the VM changes. */
-function branchesOf(desk: Desk): readonly PlacedBranch[] {
-  const vm = vmOf(desk)
+function branchesOf(app: AppContext): readonly PlacedBranch[] {
+  const vm = vmOf(app)
   return vm ? getOrMake(trees, vm, () => snapshotTree(vm).map((branch, at) => ({ ...branch, at }))) : []
 }
 
-function isTree(desk: Desk): boolean {
-  const { sort, filter } = listOf(desk.state(), snapshotList.name)
+function isTree(app: AppContext): boolean {
+  const { sort, filter } = listOf(app.state(), snapshotList.name)
   return filter.trim() === '' && (sort === undefined || (sort.column === 'tree' && !sort.down))
 }
 
@@ -37,9 +37,9 @@ function rungsOf({ rungs }: Branch): string {
     .join('')}${own}`
 }
 
-function treeCell(branch: Branch, desk: Desk): Line {
+function treeCell(branch: Branch, app: AppContext): Line {
   const { snapshot, isBelowVm } = branch
-  const rungs: Span[] = isTree(desk) ? [span(rungsOf(branch), 'dim')] : []
+  const rungs: Span[] = isTree(app) ? [span(rungsOf(branch), 'dim')] : []
   if (!isBelowVm) return [...rungs, { text: `○ ${snapshot.name}` }]
   return [...rungs, span(`◉ ${snapshot.name}`, 'accent'), span('  the VM is here', 'accent')]
 }
@@ -127,9 +127,9 @@ export function depthNote(vm: Vm): Line {
   return [{ text: '   ' }, depth < DEEP ? span(layers, 'dim') : span(`▲ ${layers} slow its reads`, 'warn')]
 }
 
-export function snapshotKeys(when: (desk: Desk) => boolean): readonly KeyRow[] {
-  const none = (desk: Desk) => (cursorRow(desk, snapshotList) ? undefined : 'there is no snapshot here')
-  const raw = (desk: Desk) => ({ snapshot: cursorRow(desk, snapshotList)?.snapshot.uuid ?? '' })
+export function snapshotKeys(when: (app: AppContext) => boolean): readonly KeyRow[] {
+  const none = (app: AppContext) => (cursorRow(app, snapshotList) ? undefined : 'there is no snapshot here')
+  const raw = (app: AppContext) => ({ snapshot: cursorRow(app, snapshotList)?.snapshot.uuid ?? '' })
   return [
     { key: 'n', title: 'new snapshot', operation: 'snapshot.create', when },
     { key: 'R', title: 'restore', operation: 'snapshot.restore', when, refuse: none, raw },

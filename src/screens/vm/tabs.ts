@@ -7,14 +7,14 @@ import type { Job } from '../../model/job.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { Vm } from '../../model/vm.ts'
 import { span } from '../../ui/line.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { jobSign, signSpan } from '../words.ts'
 
 /** The lists on the screen of one VM: its disks, its interfaces, its jobs. */
 
 /** The VM that the path names. */
-export const vmOf = (desk: Desk): Vm | undefined => desk.view().getVm(desk.stop().id ?? '')
+export const vmOf = (app: AppContext): Vm | undefined => app.view().getVm(app.route().id ?? '')
 
 export const diskList: ListDef<Disk> = {
   name: 'vm.disks',
@@ -43,10 +43,10 @@ export const diskList: ListDef<Disk> = {
       title: 'STORLINK',
       width: 14,
       kind: 'text',
-      cell: (disk, desk) =>
+      cell: (disk, app) =>
         disk.storlink === undefined
           ? span('where it lay', 'dim')
-          : `${disk.storlink} ${desk.view().getStorlink(disk.storlink)?.name ?? ''}`,
+          : `${disk.storlink} ${app.view().getStorlink(disk.storlink)?.name ?? ''}`,
       sort: (disk) => disk.storlink,
     },
     {
@@ -79,7 +79,7 @@ export const diskList: ListDef<Disk> = {
     },
     { name: 'uuid', title: 'UUID', width: 36, kind: 'text', wide: true, drop: 5, cell: (disk) => disk.uuid },
   ],
-  rows: (desk) => vmOf(desk)?.disks ?? [],
+  rows: (app) => vmOf(app)?.disks ?? [],
   id: (disk) => disk.uuid,
   words: (disk) => `${disk.vdev} ${disk.format} ${disk.path} ${disk.uuid}`,
   filters: {},
@@ -123,7 +123,7 @@ export const nicList: ListDef<Nic> = {
       sort: (nic) => nic.model,
     },
   ],
-  rows: (desk) => vmOf(desk)?.nics ?? [],
+  rows: (app) => vmOf(app)?.nics ?? [],
   id: (nic) => nic.mac,
   words: (nic) => `${nic.name} ${nic.mac} ${nic.bridge} ${nic.ip}`,
   filters: {},
@@ -136,9 +136,9 @@ export const nicList: ListDef<Nic> = {
 const jobsOf = new WeakMap<object, Map<string, readonly Job[]>>()
 
 /** The VM's jobs, the same array until the list of jobs changes. */
-function jobsFor(desk: Desk): readonly Job[] {
-  const all = desk.view().jobs()
-  const id = desk.stop().id ?? ''
+function jobsFor(app: AppContext): readonly Job[] {
+  const all = app.view().jobs()
+  const id = app.route().id ?? ''
   const byId = getOrMake(jobsOf, all, () => new Map())
   return getOrMake(byId, id, () => all.filter((job) => job.subject.id === id))
 }
@@ -178,7 +178,7 @@ export const vmJobList: ListDef<Job> = {
       title: 'STARTED',
       width: 11,
       kind: 'age',
-      cell: (job, desk) => formatMoment(job.startedAt ?? job.createdAt, desk.now()),
+      cell: (job, app) => formatMoment(job.startedAt ?? job.createdAt, app.now()),
       sort: (job) => job.createdAt,
     },
     {

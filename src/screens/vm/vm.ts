@@ -2,7 +2,7 @@ import type { Vm } from '../../model/vm.ts'
 import { withKeyNames } from '../../ui/keymap.ts'
 import { beside, fill, type Line, line, type Span, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
-import type { Desk } from '../app/context.ts'
+import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, listTitle } from '../app/list.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -20,7 +20,7 @@ import { hasPane } from './vms.ts'
 const TABS = ['overview', 'disks', 'interfaces', 'snapshots', 'jobs', 'config'] as const
 type Tab = (typeof TABS)[number]
 
-const tabOf = (desk: Desk): Tab => (desk.state().choices['vm.tab'] as Tab | undefined) ?? 'overview'
+const tabOf = (app: AppContext): Tab => (app.state().choices['vm.tab'] as Tab | undefined) ?? 'overview'
 
 const LISTS: Partial<Record<Tab, AnyList>> = {
   disks: diskList,
@@ -41,16 +41,16 @@ function tabBar(current: Tab, ascii: boolean): Line {
   return pieces
 }
 
-function turnTab(desk: Desk, by: number): void {
-  const at = TABS.indexOf(tabOf(desk))
-  desk.choose('vm.tab', TABS[(at + by + TABS.length) % TABS.length])
+function turnTab(app: AppContext, by: number): void {
+  const at = TABS.indexOf(tabOf(app))
+  app.choose('vm.tab', TABS[(at + by + TABS.length) % TABS.length])
 }
 
-const on = (tab: Tab) => (desk: Desk) => tabOf(desk) === tab
-const chosenDisk = (desk: Desk) => ({ disk: cursorRow(desk, diskList)?.uuid ?? '' })
-const chosenNic = (desk: Desk) => ({ nic: String(cursorRow(desk, nicList)?.id ?? '') })
-const noDisk = (desk: Desk) => (cursorRow(desk, diskList) ? undefined : 'there is no disk here')
-const noNic = (desk: Desk) => (cursorRow(desk, nicList) ? undefined : 'there is no interface here')
+const on = (tab: Tab) => (app: AppContext) => tabOf(app) === tab
+const chosenDisk = (app: AppContext) => ({ disk: cursorRow(app, diskList)?.uuid ?? '' })
+const chosenNic = (app: AppContext) => ({ nic: String(cursorRow(app, nicList)?.id ?? '') })
+const noDisk = (app: AppContext) => (cursorRow(app, diskList) ? undefined : 'there is no disk here')
+const noNic = (app: AppContext) => (cursorRow(app, nicList) ? undefined : 'there is no interface here')
 
 /** What the tabs with lists add; there a key of theirs is about the row and not about the VM. */
 const tabKeys: readonly KeyRow[] = [
@@ -72,7 +72,7 @@ const tabKeys: readonly KeyRow[] = [
   ...snapshotKeys(on('snapshots')),
 ]
 
-const isTabs = (key: string, desk: Desk) => tabKeys.some((row) => row.key === key && row.when!(desk))
+const isTabs = (key: string, app: AppContext) => tabKeys.some((row) => row.key === key && row.when!(app))
 
 const keys: readonly KeyRow[] = [
   {
@@ -80,17 +80,17 @@ const keys: readonly KeyRow[] = [
     title: 'open job',
     quiet: true,
     when: on('jobs'),
-    refuse: (desk) => (cursorRow(desk, vmJobList) ? undefined : 'there is no job here'),
-    act: (desk) => desk.go({ screen: 'job', id: cursorRow(desk, vmJobList)!.id }),
+    refuse: (app) => (cursorRow(app, vmJobList) ? undefined : 'there is no job here'),
+    act: (app) => app.go({ screen: 'job', id: cursorRow(app, vmJobList)!.id }),
   },
   ...tabKeys,
   ...vmKeys(vmOf).map((row) =>
-    tabKeys.some(({ key }) => key === row.key) ? { ...row, when: (desk: Desk) => !isTabs(row.key, desk) } : row,
+    tabKeys.some(({ key }) => key === row.key) ? { ...row, when: (app: AppContext) => !isTabs(row.key, app) } : row,
   ),
 ]
 
-function textOf(desk: Desk, vm: Vm, tab: Tab, width: number): readonly Line[] {
-  return tab === 'overview' ? vmPane(desk, vm, vmKeys(vmOf), width) : configLines(vm)
+function textOf(app: AppContext, vm: Vm, tab: Tab, width: number): readonly Line[] {
+  return tab === 'overview' ? vmPane(app, vm, vmKeys(vmOf), width) : configLines(vm)
 }
 
 function driveNote({ type, iso }: Vm): string | undefined {
@@ -98,77 +98,77 @@ function driveNote({ type, iso }: Vm): string | undefined {
 }
 
 /** The tree, and where there is room what can be said of the one under the cursor. */
-function drawSnapshots(desk: Desk, vm: Vm, width: number, height: number): Line[] {
-  const paneWidth = hasPane(desk, snapshotList.name) ? Math.min(Math.max(Math.floor(width * 0.4), 44), 64) : 0
+function drawSnapshots(app: AppContext, vm: Vm, width: number, height: number): Line[] {
+  const paneWidth = hasPane(app, snapshotList.name) ? Math.min(Math.max(Math.floor(width * 0.4), 44), 64) : 0
   const listWidth = width - paneWidth
-  const list = panel(drawList(desk, snapshotList, listWidth - 2, height - 2), listWidth, height)
+  const list = panel(drawList(app, snapshotList, listWidth - 2, height - 2), listWidth, height)
   if (paneWidth === 0) return list
-  const branch = cursorRow(desk, snapshotList)
-  const content = branch ? snapshotPane(desk, vm, branch, paneWidth - 2) : []
+  const branch = cursorRow(app, snapshotList)
+  const content = branch ? snapshotPane(app, vm, branch, paneWidth - 2) : []
   return beside(list, listWidth, panel(content, paneWidth, height, { title: branch?.snapshot.name ?? '' }), paneWidth)
 }
 
 export const vmScreen: Screen = {
   name: 'vm',
   title: 'VM',
-  list: (desk) => LISTS[tabOf(desk)],
+  list: (app) => LISTS[tabOf(app)],
   keys,
-  heading(desk) {
-    const vm = vmOf(desk)
+  heading(app) {
+    const vm = vmOf(app)
     if (vm === undefined) return line(span(' VMs › it is gone', 'strong'))
-    const list = LISTS[tabOf(desk)]
+    const list = LISTS[tabOf(app)]
     return [
       span(` VMs › ${vm.name}`, 'strong'),
       { text: '   ' },
-      vmStatus(vm, desk.view().jobOn('vm', vm.uuid), desk.engine),
-      { text: ` on ${desk.view().getPm(vm.pm)?.name ?? '?'}` },
-      ...(list ? [{ text: `   ${tabTitle(tabOf(desk))}` }, ...listTitle(desk, list)] : []),
-      ...(tabOf(desk) === 'snapshots' ? depthNote(vm) : []),
+      vmStatus(vm, app.view().jobOn('vm', vm.uuid), app.engine),
+      { text: ` on ${app.view().getPm(vm.pm)?.name ?? '?'}` },
+      ...(list ? [{ text: `   ${tabTitle(tabOf(app))}` }, ...listTitle(app, list)] : []),
+      ...(tabOf(app) === 'snapshots' ? depthNote(vm) : []),
     ]
   },
-  subjects(desk) {
-    const vm = vmOf(desk)
+  subjects(app) {
+    const vm = vmOf(app)
     return vm ? [{ kind: 'vm', id: vm.uuid, name: vm.name }] : []
   },
-  copies: (desk) => {
-    const list = LISTS[tabOf(desk)]
-    const row = list && cursorRow(desk, list)
-    const vm = vmOf(desk)
+  copies: (app) => {
+    const list = LISTS[tabOf(app)]
+    const row = list && cursorRow(app, list)
+    const vm = vmOf(app)
     const own = vm
       ? ([
           ['uuid', vm.uuid],
           ['name', vm.name],
         ] as const)
       : []
-    return [...(list && row !== undefined ? list.copies(row, desk) : []), ...own]
+    return [...(list && row !== undefined ? list.copies(row, app) : []), ...own]
   },
-  says(desk, width) {
-    const vm = vmOf(desk)
+  says(app, width) {
+    const vm = vmOf(app)
     if (vm === undefined) return []
-    const tab = tabOf(desk)
-    const text = LISTS[tab] ? [] : textOf(desk, vm, tab, width)
+    const tab = tabOf(app)
+    const text = LISTS[tab] ? [] : textOf(app, vm, tab, width)
     return [line(`Tab ${tab}, of ${TABS.join(', ')}.`), ...text]
   },
-  press(desk, key) {
-    if (key === 'tab' || key === 'right' || key === 'l') turnTab(desk, 1)
-    else if (key === 'shift-tab' || key === 'left' || key === 'h') turnTab(desk, -1)
-    else return LISTS[tabOf(desk)] === undefined && pressScroll(desk, 'vm.text', key)
+  press(app, key) {
+    if (key === 'tab' || key === 'right' || key === 'l') turnTab(app, 1)
+    else if (key === 'shift-tab' || key === 'left' || key === 'h') turnTab(app, -1)
+    else return LISTS[tabOf(app)] === undefined && pressScroll(app, 'vm.text', key)
     return true
   },
-  draw(desk, width, height) {
-    const vm = vmOf(desk)
+  draw(app, width, height) {
+    const vm = vmOf(app)
     if (vm === undefined) return fill([[], line('  This VM is not there any more. esc goes back.')], height)
-    const tab = tabOf(desk)
+    const tab = tabOf(app)
     const list = LISTS[tab]
     const room = height - 1
     const body =
       tab === 'snapshots'
-        ? drawSnapshots(desk, vm, width, room)
+        ? drawSnapshots(app, vm, width, room)
         : list
-          ? panel(drawList(desk, list, width - 2, room - 2), width, room, {
+          ? panel(drawList(app, list, width - 2, room - 2), width, room, {
               note: tab === 'disks' ? driveNote(vm) : undefined,
             })
-          : drawScrolled(desk, 'vm.text', textOf(desk, vm, tab, width - 2), width, room, {})
-    return [tabBar(tab, desk.options.look.ascii), ...body]
+          : drawScrolled(app, 'vm.text', textOf(app, vm, tab, width - 2), width, room, {})
+    return [tabBar(tab, app.options.look.ascii), ...body]
   },
 }

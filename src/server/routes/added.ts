@@ -1,13 +1,13 @@
 import { formatOpenApi } from '../openapi.ts'
 import { answerSuccess } from '../respond.ts'
 import { jobShape } from '../views/job.ts'
-import { type Call, type Row, showMany, showOne, type Work } from './row.ts'
+import { type Call, type Row, type RowAction, showMany, showOne } from './row.ts'
 
 /** The rows beside the document: jobs, events, metrics, the interface's own description, and whether it is there. */
 
 /** A row beside the document. */
-function added(method: Row['method'], path: string, status: number, work: Work): Row {
-  return { method, path, section: 'added', versions: ['v1'], status, work }
+function added(method: Row['method'], path: string, status: number, action: RowAction): Row {
+  return { method, path, section: 'added', versions: ['v1'], status, action }
 }
 
 export const ADDED: readonly Row[] = [
@@ -63,7 +63,7 @@ async function cancelJob(call: Call): Promise<Response> {
   const id = call.ids.job_id ?? ''
   await call.engine.cancel(id)
   const headers = { 'Pengx-Job': id }
-  if (!call.manner.representation) return new Response(null, { status: 204, headers })
+  if (!call.preferences.representation) return new Response(null, { status: 204, headers })
   const applied = { ...headers, 'Preference-Applied': 'return=representation' }
   return answerSuccess(call, 200, `job ${call.view.getJob(id)?.number ?? id} is being cancelled`, applied)
 }

@@ -2,25 +2,25 @@ import { backupShape, volumesOfBackup } from '../views/backup.ts'
 import { backupDiskShape } from '../views/disk.ts'
 import type { Form } from '../views/form.ts'
 import { backupForm, restoreBackupForm } from '../views/formsBackup.ts'
-import { type Call, type Row, showMany, type Work } from './row.ts'
+import { type Call, type Row, type RowAction, showMany } from './row.ts'
 
 /** The rows about a VM's backups, in the document's order. The VM may be gone: they stay under its path. */
-const ofBackups = (method: Row['method'], rest: string, section: string, status: number, work: Work): Row => ({
+const ofBackups = (method: Row['method'], rest: string, section: string, status: number, action: RowAction): Row => ({
   method,
   path: `/vms/:backed_vm_uuid/${rest}`,
   section,
   versions: ['v1'],
   status,
-  work,
+  action,
 })
 
 /** An operation on the backup that the path names. */
-function onBackup(operation: string, takes?: Form): Work {
+function onBackup(operation: string, takes?: Form): RowAction {
   const params = ({ ids }: Call) => ({ backup: ids.backup_uuid })
   return { kind: 'run', operation, params, ...(takes ? { takes } : {}) }
 }
 
-const backUp: Work = {
+const backUp: RowAction = {
   kind: 'run',
   operation: 'backup.create',
   takes: backupForm,

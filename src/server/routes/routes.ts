@@ -22,7 +22,7 @@ import { storlinkShape, storlinkShapeV2 } from '../views/storlink.ts'
 import { vmDetailShape, vmShape } from '../views/vm.ts'
 import { ADDED } from './added.ts'
 import { BACKUPS } from './backups.ts'
-import { type Call, made, type Row, showMany, showOne, type Work } from './row.ts'
+import { type Call, made, type Row, type RowAction, showMany, showOne } from './row.ts'
 import { SNAPSHOTS } from './snapshots.ts'
 import { TEMPLATES } from './templates.ts'
 import { needVm, ofVm, onVm } from './vmRow.ts'
@@ -31,7 +31,7 @@ import { needVm, ofVm, onVm } from './vmRow.ts'
  * The whole interface, a row each, in the document's order. `later`: the document has it and this version answers
  * 501. Where the document spells a path in two ways, both answer.
  */
-const later: Work = { kind: 'later' }
+const later: RowAction = { kind: 'later' }
 const v1 = ['v1'] as const
 const v2 = ['v2'] as const
 const both = ['v1', 'v2'] as const
@@ -40,12 +40,12 @@ const needPm = ({ view, ids }: Call) => view.needPm(ids.pm_uuid ?? '')
 const ownPm = ({ view, configuredSelf }: Call) => needSelf(view, configuredSelf)
 
 /** An operation on a disk or an interface of the VM that the path names. */
-function onPart(operation: string, part: 'disk' | 'nic', takes?: Form): Work {
+function onPart(operation: string, part: 'disk' | 'nic', takes?: Form): RowAction {
   const params = ({ ids }: Call) => ({ vm: ids.vm_uuid, [part]: ids[part === 'disk' ? 'disk_uuid' : 'interface_id'] })
   return { kind: 'run', operation, params, ...(takes ? { takes } : {}) }
 }
 
-const makeDisk: Work = {
+const makeDisk: RowAction = {
   kind: 'run',
   operation: 'disk.create',
   takes: diskForm,
@@ -63,7 +63,7 @@ const pms: readonly Row[] = [
     section: 'PMView.index',
     versions: v1,
     status: 200,
-    work: showMany('pms', pmShape, ({ view }) => view.pms(), 'pure'),
+    action: showMany('pms', pmShape, ({ view }) => view.pms(), 'pure'),
   },
   {
     method: 'GET',
@@ -71,7 +71,7 @@ const pms: readonly Row[] = [
     section: 'PMView.read',
     versions: v1,
     status: 200,
-    work: showOne(pmShape, ownPm),
+    action: showOne(pmShape, ownPm),
   },
   {
     method: 'GET',
@@ -79,12 +79,12 @@ const pms: readonly Row[] = [
     section: 'PMView.read',
     versions: v1,
     status: 200,
-    work: showOne(pmShape, needPm),
+    action: showOne(pmShape, needPm),
   },
   ...(['POST', 'PUT'] as const).map((method): Row => {
     const path = '/pms/update-authorized-keys/'
-    const work: Work = { kind: 'run', operation: 'pm.spreadKeys', takes: keysForm, params: () => ({}) }
-    return { method, path, section: 'PMView.update_authorized_keys', versions: v1, status: 201, work }
+    const action: RowAction = { kind: 'run', operation: 'pm.spreadKeys', takes: keysForm, params: () => ({}) }
+    return { method, path, section: 'PMView.update_authorized_keys', versions: v1, status: 201, action }
   }),
   {
     method: 'GET',
@@ -93,7 +93,7 @@ const pms: readonly Row[] = [
     section: 'PerfView.index',
     versions: v1,
     status: 200,
-    work: showOne(pmPerfShape, (call) => pmPerf(ownPm(call), call.view)),
+    action: showOne(pmPerfShape, (call) => pmPerf(ownPm(call), call.view)),
   },
   {
     method: 'GET',
@@ -102,7 +102,7 @@ const pms: readonly Row[] = [
     section: 'added',
     versions: v1,
     status: 200,
-    work: showOne(pmPerfShape, (call) => pmPerf(needPm(call), call.view)),
+    action: showOne(pmPerfShape, (call) => pmPerf(needPm(call), call.view)),
   },
 ]
 
@@ -113,7 +113,7 @@ const storlinks: readonly Row[] = [
     section: 'StorlinkView.create',
     versions: v1,
     status: 201,
-    work: {
+    action: {
       kind: 'run',
       operation: 'storlink.create',
       takes: storlinkForm,
@@ -126,7 +126,7 @@ const storlinks: readonly Row[] = [
     section: 'StorlinkView.delete',
     versions: v1,
     status: 204,
-    work: { kind: 'run', operation: 'storlink.delete', params: ({ ids }) => ({ storlink: ids.storlink_id }) },
+    action: { kind: 'run', operation: 'storlink.delete', params: ({ ids }) => ({ storlink: ids.storlink_id }) },
   },
   {
     method: 'GET',
@@ -134,7 +134,7 @@ const storlinks: readonly Row[] = [
     section: 'StorlinkView.read',
     versions: v1,
     status: 200,
-    work: showMany('storlinks', storlinkShape, ({ view }) => view.storlinks(), 'pure'),
+    action: showMany('storlinks', storlinkShape, ({ view }) => view.storlinks(), 'pure'),
   },
   {
     method: 'PUT',
@@ -142,7 +142,7 @@ const storlinks: readonly Row[] = [
     section: 'StorlinkView.update',
     versions: v1,
     status: 204,
-    work: {
+    action: {
       kind: 'run',
       operation: 'storlink.update',
       takes: storlinkUpdateForm,
@@ -155,7 +155,7 @@ const storlinks: readonly Row[] = [
     section: 'StorlinkViewV2.read_all',
     versions: v2,
     status: 200,
-    work: showMany('storlinks', storlinkShapeV2, ({ view }) => view.storlinks()),
+    action: showMany('storlinks', storlinkShapeV2, ({ view }) => view.storlinks()),
   },
 ]
 
@@ -167,7 +167,7 @@ const vms: readonly Row[] = [
     section: 'VMView.create',
     versions: v1,
     status: 201,
-    work: {
+    action: {
       kind: 'run',
       operation: 'vm.create',
       takes: vmForm,
@@ -182,7 +182,7 @@ const vms: readonly Row[] = [
     section: 'VMView.index',
     versions: v1,
     status: 200,
-    work: showMany('vms', vmShape, ({ view }) => view.vms(), 'pure'),
+    action: showMany('vms', vmShape, ({ view }) => view.vms(), 'pure'),
   },
   ofVm('GET', '', 'VMView.retrieve', 200, showOne(vmDetailShape, needVm)),
   ofVm('POST', 'smigrate/', 'VMView.smigrate', 201, later),

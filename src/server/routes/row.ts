@@ -2,7 +2,7 @@ import type { Engine } from '../../engine/engine.ts'
 import type { View } from '../../engine/store/view.ts'
 import type { Events } from '../events.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Manner, Version } from '../negotiate.ts'
+import type { Preferences, Version } from '../negotiate.ts'
 import { type Document, type Format, many, one } from '../views/document.ts'
 import type { Form } from '../views/form.ts'
 import type { Shape } from '../views/shape.ts'
@@ -18,7 +18,7 @@ export interface Call {
   readonly ids: Readonly<Record<string, string>>
   readonly format: Format
   readonly version: Version
-  readonly manner: Manner
+  readonly preferences: Preferences
   /** The PM that the configuration calls this server's own. */
   readonly configuredSelf: string | undefined
   /** All of the interface. */
@@ -28,7 +28,7 @@ export interface Call {
 }
 
 /** What a row does. */
-export type Work =
+export type RowAction =
   | {
       readonly kind: 'show'
       /** The root of a list. */
@@ -61,7 +61,7 @@ export type Work =
     }
   | { readonly kind: 'later' }
 
-export type Run = Extract<Work, { kind: 'run' }>
+export type Run = Extract<RowAction, { kind: 'run' }>
 
 /** One row of the interface: what is asked, where the document says it, and what is done. */
 export interface Row {
@@ -75,15 +75,20 @@ export interface Row {
   readonly status: number
   /** Answers without a token. */
   readonly open?: true
-  readonly work: Work
+  readonly action: RowAction
 }
 
-export function showOne<T>(shape: Shape<T>, find: (call: Call) => T): Work {
+export function showOne<T>(shape: Shape<T>, find: (call: Call) => T): RowAction {
   return { kind: 'show', shape: shape as unknown as Shape<never>, document: (call) => one(shape, find(call)) }
 }
 
 /** A list; `pure`: nothing but its items decides what is written. */
-export function showMany<T>(root: string, shape: Shape<T>, items: (call: Call) => readonly T[], pure?: 'pure'): Work {
+export function showMany<T>(
+  root: string,
+  shape: Shape<T>,
+  items: (call: Call) => readonly T[],
+  pure?: 'pure',
+): RowAction {
   return {
     kind: 'show',
     root,
@@ -97,7 +102,7 @@ export function showManyByVersion<T>(
   root: string,
   shapes: Readonly<Record<Version, Shape<T>>>,
   items: (call: Call) => readonly T[],
-): Work {
+): RowAction {
   return {
     kind: 'show',
     root,

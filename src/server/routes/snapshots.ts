@@ -4,7 +4,7 @@ import { snapshotDiskShape } from '../views/disk.ts'
 import type { Form } from '../views/form.ts'
 import { restoreForm, snapshotForm, snapshotUpdateForm } from '../views/formsSnapshot.ts'
 import { newSnapshotShape, type OwnedSnapshot, snapshotShape, volumesOfLayer } from '../views/snapshot.ts'
-import { type Call, made, type Row, showMany, type Work } from './row.ts'
+import { type Call, made, type Row, type RowAction, showMany } from './row.ts'
 import { needVm, ofVm, onVm } from './vmRow.ts'
 
 /** The rows about a VM's snapshots, in the document's order. A layer without a name is none: nothing here shows it. */
@@ -21,12 +21,12 @@ function owned(call: Call): OwnedSnapshot[] {
 }
 
 /** An operation on the snapshot that the path names. */
-function onSnapshot(operation: string, takes?: Form): Work {
+function onSnapshot(operation: string, takes?: Form): RowAction {
   const params = ({ ids }: Call) => ({ vm: ids.vm_uuid, snapshot: ids.snapshot_uuid })
   return { kind: 'run', operation, params, ...(takes ? { takes } : {}) }
 }
 
-const take: Work = {
+const take: RowAction = {
   ...onVm('snapshot.create', {}, snapshotForm),
   made: made(newSnapshotShape, (call, { uuid }) => ({ vm: needVm(call), snapshot: needSnapshot(call, String(uuid)) })),
 }

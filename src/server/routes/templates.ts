@@ -9,7 +9,7 @@ import {
   upkeepForm,
 } from '../views/formsTemplate.ts'
 import { newTemplateShape, templateDetailShape, templateShape, templateShapeV2 } from '../views/template.ts'
-import { type Call, made, type Row, showMany, showManyByVersion, showOne, type Work } from './row.ts'
+import { type Call, made, type Row, type RowAction, showMany, showManyByVersion, showOne } from './row.ts'
 
 /** The rows about templates (the document: GVM), in its order; each also answers in the singular. */
 
@@ -20,14 +20,14 @@ function template(
   rest: string,
   section: string,
   status: number,
-  work: Work,
+  action: RowAction,
   versions: Row['versions'] = ['v1'],
 ): Row {
-  return { method, path: `/templates/${rest}`, also: [`/template/${rest}`], section, versions, status, work }
+  return { method, path: `/templates/${rest}`, also: [`/template/${rest}`], section, versions, status, action }
 }
 
 /** An operation on the template that the path names. */
-function onTemplate(operation: string, takes?: Form): Work {
+function onTemplate(operation: string, takes?: Form): RowAction {
   const params = ({ ids }: Call) => ({ template: ids.gvm_uuid })
   return { kind: 'run', operation, params, ...(takes ? { takes } : {}) }
 }
@@ -39,7 +39,7 @@ function makeTemplate(operation: string, takes: Form, params: (call: Call) => Re
   return { kind: 'run', operation, takes, params, location } as const
 }
 
-const ofVm: Work = {
+const ofVm: RowAction = {
   ...makeTemplate('template.create', templateOfVmForm, ({ view, ids }) => {
     const disk = view.getVm(ids.vm_uuid ?? '')?.disks.find((one) => !one.readOnly && one.storlink !== undefined)
     return { vm: ids.vm_uuid, storlink: disk?.storlink }

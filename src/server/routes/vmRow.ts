@@ -1,5 +1,5 @@
 import type { Form } from '../views/form.ts'
-import type { Call, Row, Work } from './row.ts'
+import type { Call, Row, RowAction } from './row.ts'
 
 /** What the rows about one VM have in common. */
 
@@ -11,10 +11,10 @@ export function ofVm(
   rest: string,
   section: string,
   status: number,
-  work: Work,
+  action: RowAction,
   versions: Row['versions'] = ['v1'],
 ): Row {
-  return { method, path: `/vms/:vm_uuid/${rest}`, section, versions, status, work }
+  return { method, path: `/vms/:vm_uuid/${rest}`, section, versions, status, action }
 }
 
 /** An operation on the VM that the path names. */
@@ -22,6 +22,6 @@ export function onVm(
   operation: string,
   more: Readonly<Record<string, unknown>> = {},
   takes?: Form,
-): Extract<Work, { kind: 'run' }> {
+): Extract<RowAction, { kind: 'run' }> {
   return { kind: 'run', operation, params: ({ ids }) => ({ vm: ids.vm_uuid, ...more }), ...(takes ? { takes } : {}) }
 }

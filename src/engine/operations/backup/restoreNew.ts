@@ -7,7 +7,7 @@ import type { Nic } from '../../../model/nic.ts'
 import { domainNameFor, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
-import { seerOf } from '../template/target.ts'
+import { accessPm } from '../template/target.ts'
 import { configPathFor } from '../vm/target.ts'
 import { needRoomFor, placeRestored, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
 import { nameOf, placeOf } from './target.ts'
@@ -35,7 +35,7 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
   const same = wanted.uuid === backup.vm
   const wish = (disk: Disk | undefined) => wanted.storlink ?? known(disk?.storlink, view) ?? backup.storlink
   const first = view.needStorlink(wish(backup.spec.disks.find((disk) => disk.uuid === backup.volumes[0]?.disk)))
-  const pm = seerOf(first, view)
+  const pm = accessPm(first, view)
   if (!pm) throw new PengxError('unreachable', `nobody that sees storlink ${first.name} can be reached`)
   if (pm.readOnly) throw new PengxError('refused', `PM ${pm.name} is read-only`)
   const restored = backup.volumes.map((volume) => {

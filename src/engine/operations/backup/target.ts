@@ -9,7 +9,7 @@ import type { Context, Lock, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
-import { refusePm, seerOf } from '../template/target.ts'
+import { accessPm, refusePm } from '../template/target.ts'
 
 /** What the operations on backups have in common: which one is meant, where its volumes lie and who can see them. */
 
@@ -53,7 +53,7 @@ export function nameOf(backup: Pick<Backup, 'name' | 'vmName'>): string {
 /** Why nothing can be done on the storlink of a backup, or undefined. */
 export function refuseBackupPlace(backup: Pick<Backup, 'storlink'>, view: View): string | undefined {
   const storlink = view.needStorlink(backup.storlink)
-  return refusePm(seerOf(storlink, view), view.getPm(storlink.pm))
+  return refusePm(accessPm(storlink, view), view.getPm(storlink.pm))
 }
 
 /** Why a new backup of the VM cannot be called so, or undefined. */
@@ -80,7 +80,7 @@ export type Place = {
 
 export function placeOf(backup: Pick<Backup, 'storlink'>, view: View): Place {
   const storlink = view.needStorlink(backup.storlink)
-  const pm = seerOf(storlink, view)
+  const pm = accessPm(storlink, view)
   if (!pm) throw new PengxError('unreachable', `nobody that sees storlink ${storlink.name} can be reached`)
   return { pm: pm.uuid, level: storlink.level }
 }

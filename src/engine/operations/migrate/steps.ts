@@ -96,7 +96,7 @@ export function sendStep(facts: MigrateFacts, live: Live): Step {
       if (after.where === 'target') return null
       throw new PengxError('commandFailed', `xl says that ${move.name} has migrated, and it has not: ${after.where}`)
     },
-    async happened(cx) {
+    async isApplied(cx) {
       const found = await findOut(cx, move)
       if (found.where === 'both') throw runsTwice(cx, move, found)
       return found.where === 'target'

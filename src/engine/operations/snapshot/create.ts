@@ -151,7 +151,7 @@ function switchStep(facts: Facts, change: Change): Step {
       return null
     },
     undo: async (cx) => await config.undo?.(cx, undefined),
-    async happened(cx) {
+    async isApplied(cx) {
       const domain = await findDomain(cx, { uuid, pm })
       if (!domain) return await isConfigured(cx)
       const images = await cx.hypervisor.writtenImages(cx.host(pm), domain.domid)

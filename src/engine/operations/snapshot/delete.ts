@@ -21,24 +21,25 @@ import { livingDomain } from '../vm/change.ts'
 import { splitSecret, type VmSecrets, vmOperation } from '../vm/target.ts'
 
 /**
- * A snapshot's layer is merged away by pulling what it holds into the one that lies on it, which reads as before at every
+ * A snapshot's layer is collapsed by streaming what it holds into the overlays on it, each of which reads as before at every
  * moment, keeps its place and its name, and needs no change of any configuration. So nothing is lost wherever this is
  * cut short, and doing it again goes on. Only then is the layer forgotten, and only then are its volumes removed.
  */
-type Pull = {
+type LayerStream = {
   readonly vdev: string
   readonly path: string
   readonly level: Level
-  /** What it lies on now, and shall lie on no more. */
-  readonly from: string
+  /** The current backing file: the volume of the layer that goes. */
+  readonly backing: string
+  /** The new backing file, or none. */
   readonly base: { readonly path: string; readonly format: Image['format'] } | null
-  /** Part of what the VM's own disks lie on, so a running QEMU has it open. */
+  /** In the backing chain of one of the VM's own disks, so a running QEMU has it open. */
   readonly inUse: boolean
 }
 
-type Merge = {
+type Collapse = {
   readonly layer: string
-  readonly pulls: readonly Pull[]
+  readonly streams: readonly LayerStream[]
   readonly removes: readonly { readonly vdev: string; readonly path: string; readonly level: Level }[]
 }
 
@@ -47,7 +48,7 @@ type Facts = {
   readonly secrets: VmSecrets
   readonly uuid: string
   readonly name: string
-  readonly merges: readonly Merge[]
+  readonly collapses: readonly Collapse[]
 }
 
 /** The row without the name, and without the layers that are merged away. */
@@ -81,7 +82,7 @@ function withoutLayer(vm: Vm, gone: string): Vm {
 }
 
 /** The layers that go when that name goes: itself, and below it what only it had kept from being merged. */
-function mergedAway(vm: Vm, uuid: string): Layer[] {
+function collapsedWith(vm: Vm, uuid: string): Layer[] {
   const gone: Layer[] = []
   let row = without(vm, uuid, [])
   for (let layer = getLayer(row, uuid); layer && layer.name === undefined; ) {
@@ -94,32 +95,32 @@ function mergedAway(vm: Vm, uuid: string): Layer[] {
   return gone
 }
 
-async function gatherMerge(row: Vm, layer: Layer, cx: Context): Promise<Merge> {
+async function gatherCollapse(row: Vm, layer: Layer, cx: Context): Promise<Collapse> {
   const { layers, current } = childrenOf(row, layer.uuid)
   const child = layers[0]
   const used = new Set(lineOf(row, row.layer).map((one) => one.uuid))
-  const pulls: Pull[] = []
+  const streams: LayerStream[] = []
   for (const volume of layer.volumes) {
     const above = current
       ? row.disks.find((disk) => disk.uuid === volume.disk)
       : child?.volumes.find((one) => one.disk === volume.disk)
     if (!above) continue
-    const pull = await gatherPull(row, above, volume, cx)
-    pulls.push({ ...pull, inUse: current || (child !== undefined && used.has(child.uuid)) })
+    const stream = await gatherStream(row, above, volume, cx)
+    streams.push({ ...stream, inUse: current || (child !== undefined && used.has(child.uuid)) })
   }
   const removes = layer.volumes
     .filter((volume) => volume.owned)
     .map((volume) => ({ vdev: volume.vdev, path: volume.path, level: volumeLevel(volume, cx.view) }))
-  return { layer: layer.uuid, pulls, removes }
+  return { layer: layer.uuid, streams, removes }
 }
 
 /** The headers have the last word on what lies on what. */
-async function gatherPull(
+async function gatherStream(
   row: Vm,
   above: { readonly vdev: string; readonly path: string; readonly storlink?: number },
   volume: LayerVolume,
   cx: Context,
-): Promise<Omit<Pull, 'inUse'>> {
+): Promise<Omit<LayerStream, 'inUse'>> {
   const host = cx.host(row.pm)
   const level = volumeLevel(above, cx.view)
   const below = await cx.volumes(volumeLevel(volume, cx.view)).chain(host, volume)
@@ -133,7 +134,7 @@ async function gatherPull(
       `${above.vdev} of ${row.name}: ${above.path} lies on ${lies ?? 'nothing'}, as its header tells, and not on ${volume.path}, as is written down: nothing is merged`,
     )
   }
-  return { vdev: above.vdev, path: above.path, level, from: volume.path, base }
+  return { vdev: above.vdev, path: above.path, level, backing: volume.path, base }
 }
 
 /** At most 20 characters, and the same at each attempt of this step. */
@@ -142,7 +143,7 @@ function wayOf(cx: Context): JobWay {
   return { name, clock: cx.clock, signal: cx.signal, onProgress: (done) => cx.progress(done) }
 }
 
-function pullStep({ path, level, base, inUse, vdev }: Pull, vm: Pick<Vm, 'uuid' | 'pm'>, of: string): Step {
+function streamStep({ path, level, base, inUse, vdev }: LayerStream, vm: Pick<Vm, 'uuid' | 'pm'>, of: string): Step {
   const onto = base === null ? 'nothing' : base.path
   return {
     name: `merge ${vdev} of ${of}`,
@@ -158,9 +159,9 @@ function pullStep({ path, level, base, inUse, vdev }: Pull, vm: Pick<Vm, 'uuid' 
       const domain = inUse ? await livingDomain(cx, vm) : undefined
       if (domain) {
         if ((await driver.chain(host, { path, format: 'qcow2' }))[0]?.backing === base?.path) return null
-        await cx.hypervisor.pullLayer(host, domain.domid, { path, ...(base ? { base: base.path } : {}) }, wayOf(cx))
+        await cx.hypervisor.streamLayer(host, domain.domid, { path, ...(base ? { base: base.path } : {}) }, wayOf(cx))
       } else await driver.rebase(host, path, base ?? undefined, cx.tag, say, cx.signal)
-      await needMerged(cx, vm.pm, { path, level, base })
+      await needStreamed(cx, vm.pm, { path, level, base })
       return null
     },
     /** What has been copied stays: it reads the same. What is still copying ends. */
@@ -171,10 +172,10 @@ function pullStep({ path, level, base, inUse, vdev }: Pull, vm: Pick<Vm, 'uuid' 
   }
 }
 
-async function needMerged(
+async function needStreamed(
   cx: Context,
   pm: string,
-  { path, level, base }: Pick<Pull, 'path' | 'level' | 'base'>,
+  { path, level, base }: Pick<LayerStream, 'path' | 'level' | 'base'>,
 ): Promise<void> {
   const chain = await cx.volumes(level).chain(cx.host(pm), { path, format: 'qcow2' })
   if (chain[0]!.backing === base?.path) return
@@ -191,13 +192,13 @@ async function gather({ vm, snapshot: named }: SnapshotParams, cx: Context): Pro
   const row = cx.view.needVm(vm)
   const snapshot = needSnapshot(row, named)
   const domain = await livingDomain(cx, row)
-  const merges: Merge[] = []
+  const collapses: Collapse[] = []
   let rest = without(row, snapshot.uuid, [])
-  for (const layer of mergedAway(row, snapshot.uuid)) {
-    merges.push(await gatherMerge(rest, layer, cx))
+  for (const layer of collapsedWith(row, snapshot.uuid)) {
+    collapses.push(await gatherCollapse(rest, layer, cx))
     rest = withoutLayer(rest, layer.uuid)
   }
-  if (domain && merges.some((merge) => merge.pulls.some((pull) => pull.inUse))) {
+  if (domain && collapses.some((collapse) => collapse.streams.some((stream) => stream.inUse))) {
     const images = await cx.hypervisor.writtenImages(cx.host(row.pm), domain.domid)
     const astray = row.disks.find((disk) => !disk.readOnly && images.get(disk.vdev) !== disk.path)
     if (astray) {
@@ -208,8 +209,8 @@ async function gather({ vm, snapshot: named }: SnapshotParams, cx: Context): Pro
       )
     }
   }
-  if (merges.length === 0) cx.notice('more than one layer lies on it: it stays, unlisted, until one is left')
-  return { ...splitSecret(row), uuid: snapshot.uuid, name: snapshot.name, merges }
+  if (collapses.length === 0) cx.notice('more than one layer lies on it: it stays, unlisted, until one is left')
+  return { ...splitSecret(row), uuid: snapshot.uuid, name: snapshot.name, collapses }
 }
 
 export const snapshotDelete = vmOperation<SnapshotParams, Facts>({
@@ -221,19 +222,21 @@ export const snapshotDelete = vmOperation<SnapshotParams, Facts>({
   locks: ({ vm }, view) => locksOfLayers(vm, undefined, view),
   refuse,
   gather,
-  plan(_params, { vm, uuid, name, merges }) {
+  plan(_params, { vm, uuid, name, collapses }) {
     const ofLayer = (index: number) => (index === 0 ? name : `the layer ${index} below`)
-    const merged = merges.map((merge) => merge.layer)
+    const merged = collapses.map((collapse) => collapse.layer)
     return [
-      ...merges.flatMap((merge, index) => merge.pulls.map((pull) => pullStep(pull, vm, ofLayer(index)))),
+      ...collapses.flatMap((collapse, index) =>
+        collapse.streams.map((stream) => streamStep(stream, vm, ofLayer(index))),
+      ),
       rowStep(`forget ${name}`, vm as Vm, (row) => without(row, uuid, merged), true),
-      ...merges.flatMap((merge, index) =>
-        merge.removes.map((volume) => removeVolumeStep(volume, vm.pm, ofLayer(index))),
+      ...collapses.flatMap((collapse, index) =>
+        collapse.removes.map((volume) => removeVolumeStep(volume, vm.pm, ofLayer(index))),
       ),
     ]
   },
-  effects: (_params, { merges, vm }) => ({
-    frees: merges.flatMap((merge) => merge.removes.map(({ vdev, path }) => `${vdev} ${path}`)),
+  effects: (_params, { collapses, vm }) => ({
+    frees: collapses.flatMap((collapse) => collapse.removes.map(({ vdev, path }) => `${vdev} ${path}`)),
     keeps: (vm as Vm).disks.map((disk) => `${disk.vdev} ${disk.path}`),
   }),
 })

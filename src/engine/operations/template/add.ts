@@ -9,6 +9,7 @@ import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import {
+  accessPm,
   booting,
   describing,
   newTemplateField,
@@ -16,7 +17,6 @@ import {
   protectStep,
   recordStep,
   refuseNew,
-  seerOf,
 } from './target.ts'
 
 /** Templates from an image that lies on a storlink already, and with an empty disk to install into. */
@@ -83,7 +83,7 @@ function bootOf(p: Pick<AddParams, 'type' | 'kernel' | 'ramdisk' | 'cmdline' | '
 
 async function gatherAdd(p: AddParams, cx: Context): Promise<Facts> {
   const storlink = cx.view.needStorlink(p.storlink)
-  const pm = seerOf(storlink, cx.view)!
+  const pm = accessPm(storlink, cx.view)!
   const driver = cx.volumes(storlink.level)
   const uuid = p.uuid.toLowerCase()
   const path = driver.locate({ storlink, uuid, format: p.format })
@@ -142,7 +142,7 @@ export const templateAddNew = newTemplateOperation<AddNewParams, Facts>(
     refuse: refuseNew,
     async gather(p, cx) {
       const storlink = cx.view.needStorlink(p.storlink)
-      const pm = seerOf(storlink, cx.view)!
+      const pm = accessPm(storlink, cx.view)!
       const driver = cx.volumes(storlink.level)
       if (!driver.traits.formats.includes(p.format))
         throw new PengxError(

@@ -4,7 +4,7 @@ import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { Storlink } from '../../../model/storlink.ts'
-import { lyingOn, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
+import { dependents, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
 import { refuseName } from '../../../model/vm.ts'
 import type { Context, Lock, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
@@ -105,7 +105,7 @@ export function refuseNew({ name, storlink, template }: NewTemplateParams, view:
     return `there is a template or VM with UUID ${template}`
   const row = view.getStorlink(storlink)
   if (!row) return `storlink ${storlink} does not exist`
-  return refusePm(seerOf(row, view), view.getPm(row.pm))
+  return refusePm(accessPm(row, view), view.getPm(row.pm))
 }
 
 /** Why nothing can be done on the PM that sees a storlink, or undefined. */
@@ -117,7 +117,7 @@ export function refusePm(pm: Pm | undefined, own: Pm | undefined): string | unde
 }
 
 /** The PM through which a storlink is worked on: its own, or for a shared one another that is up. */
-export function seerOf(storlink: Storlink, view: View): Pm | undefined {
+export function accessPm(storlink: Storlink, view: View): Pm | undefined {
   const own = view.getPm(storlink.pm)
   if (own && own.seen.reach !== 'down') return own
   return storlink.shared ? view.pms().find((pm) => pm.seen.reach === 'up') : undefined
@@ -125,17 +125,17 @@ export function seerOf(storlink: Storlink, view: View): Pm | undefined {
 
 /** Why a template cannot be worked on, or undefined: by its PM, or because VMs read from its disks. */
 export function refuseTouch(template: Template, view: View): string | undefined {
-  const lying = lyingOn(template, view.vms())
+  const lying = dependents(template, view.vms())
   if (lying.length > 0) return `disks of ${listVms(lying)} lie on it`
   const storlink = view.getStorlink(template.disks[0]?.storlink ?? 0)
-  return refusePm(storlink ? seerOf(storlink, view) : view.getPm(template.pm), view.getPm(template.pm))
+  return refusePm(storlink ? accessPm(storlink, view) : view.getPm(template.pm), view.getPm(template.pm))
 }
 
 /** A VM that was given out of care again is not known here, and its disks lie on the template's all the same. */
-export async function needNothingOn(cx: Context, pm: string, template: Template): Promise<void> {
+export async function needNoDependents(cx: Context, pm: string, template: Template): Promise<void> {
   const host = cx.host(pm)
   for (const { path, storlink } of template.disks) {
-    const [lying] = await cx.volumes(cx.view.needStorlink(storlink).level).lyingOn(host, path)
+    const [lying] = await cx.volumes(cx.view.needStorlink(storlink).level).dependents(host, path)
     if (lying !== undefined)
       throw new PengxError('refused', `${lying} on ${host.name} lies on ${path}, and would be ruined`)
   }

@@ -6,7 +6,15 @@ import { refuseName } from '../../../model/vm.ts'
 import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { listVms, needNothingOn, refuseTouch, seerOf, setWritable, templateField, templateOperation } from './target.ts'
+import {
+  accessPm,
+  listVms,
+  needNoDependents,
+  refuseTouch,
+  setWritable,
+  templateField,
+  templateOperation,
+} from './target.ts'
 
 /** What a template is called, and its end. */
 
@@ -114,9 +122,9 @@ export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
   async gather({ template, disks }, cx) {
     const row = cx.view.needTemplate(template)
     const storlinkOf = (disk: TemplateDisk) => cx.view.needStorlink(disk.storlink)
-    const pm = row.disks[0] ? seerOf(storlinkOf(row.disks[0]), cx.view)!.uuid : row.pm
+    const pm = row.disks[0] ? accessPm(storlinkOf(row.disks[0]), cx.view)!.uuid : row.pm
     const all = row.disks.map((disk) => ({ disk: disk as TemplateDisk & Json, level: storlinkOf(disk).level }))
-    if (disks === 'all') await needNothingOn(cx, pm, row)
+    if (disks === 'all') await needNoDependents(cx, pm, row)
     return { pm, template: row as Template & Json, doomed: disks === 'all' ? all : [] }
   },
   plan: ({ disks }, { pm, template, doomed }) => [

@@ -11,7 +11,7 @@ import type { View } from '../../store/view.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps } from '../vm/domainSteps.ts'
 import { pickNics } from '../vm/pickNics.ts'
 import { configPathFor, findDomain, needNoDomain, putBack, splitSecret, type VmSecrets } from '../vm/target.ts'
-import { needNothingOn, refuseTouch, seerOf, setWritable, templateField, templateOperation } from './target.ts'
+import { accessPm, needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
 
 /**
  * A template is looked after by booting it: a VM of the template's own UUID runs on the template's disks, which may be
@@ -110,13 +110,13 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
   refuse: refuseStart,
   async gather(p, cx) {
     const template = cx.view.needTemplate(p.template)
-    const pm = seerOf(cx.view.needStorlink(template.disks[0]!.storlink), cx.view)!
+    const pm = accessPm(cx.view.needStorlink(template.disks[0]!.storlink), cx.view)!
     const nics = pickNics(pm, p.bridges, cx.view)
     const startedAt = cx.clock.now()
     const rest = { template: template as Template & Json, nics, startedAt }
     const vm = upkeepVm(p, { pm: pm.uuid, ...rest })
     await needNoDomain(cx, vm)
-    await needNothingOn(cx, pm.uuid, template)
+    await needNoDependents(cx, pm.uuid, template)
     return { ...factsOf(vm, 0), ...rest }
   },
   plan: (p, facts) => [
