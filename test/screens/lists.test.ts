@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { openRobot, type Robot, type RobotOptions } from '../support/screenRobot.ts'
-import { createScreenEngine, jobOf, mockSite, type ScreenEngine, vmOf } from '../support/sites/screenSite.ts'
+import { createScreenEngine, jobOf, mockSite, type ScreenEngine, uuidOf, vmOf } from '../support/sites/screenSite.ts'
 
 /** Stories of a person who looks for things. */
 let robot: Robot
