@@ -2,9 +2,9 @@ import type { Engine } from '../engine/engine.ts'
 import { describeParams, type Field } from '../engine/jobs/params.ts'
 import { nearest } from '../lib/near.ts'
 import { PengxError } from '../model/error.ts'
+import { isNoun } from '../model/noun.ts'
 import { kebab } from './flags.ts'
 import { formatTable } from './table.ts'
-import { isNamed } from './target.ts'
 
 type AnyOperation = Engine['operations'] extends ReadonlyMap<string, infer O> ? O : never
 
@@ -65,7 +65,7 @@ function usageWord(field: Field): string {
 function valueWord(field: Field): string {
   if (field.secret) return '-|@FILE'
   if (field.choices) return field.choices.join('|')
-  if (isNamed(field.from)) return field.from.toUpperCase()
+  if (isNoun(field.from)) return field.from.toUpperCase()
   if (field.kind === 'number') return field.unit ?? 'N'
   return field.kind === 'list' ? 'A,B' : 'TEXT'
 }

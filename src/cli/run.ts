@@ -6,6 +6,7 @@ import { stripControl } from '../lib/text.ts'
 import { PengxError, toPengxError } from '../model/error.ts'
 import type { Job } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
+import { isNoun } from '../model/noun.ts'
 import { EXIT, exitOfJob } from './exit.ts'
 import { kebab, readOperationWords } from './flags.ts'
 import { formatJson, type Io } from './io.ts'
@@ -14,7 +15,7 @@ import { formatOperation, formatOperations, unknownOperation } from './operation
 import { formatPlan, isAllowed } from './plan.ts'
 import { showProgress } from './progress.ts'
 import { readSecrets } from './secrets.ts'
-import { isNamed, resolveTarget } from './target.ts'
+import { resolveTarget } from './target.ts'
 
 type AnyOperation = Engine['operations'] extends ReadonlyMap<string, infer O> ? O : never
 
@@ -98,7 +99,7 @@ function nameTargets(engine: Engine, operation: AnyOperation, raw: Record<string
   for (const field of describeParams(operation.params)) {
     const value = raw[field.name]
     const kind = field.name === operation.target.param ? operation.target.kind : (field.from ?? 'text')
-    if (typeof value !== 'string' || !isNamed(kind)) continue
+    if (typeof value !== 'string' || !isNoun(kind)) continue
     named[field.name] = resolveTarget(engine, kind, value)
   }
   return named

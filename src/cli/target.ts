@@ -2,14 +2,7 @@ import type { Engine } from '../engine/engine.ts'
 import { nearest } from '../lib/near.ts'
 import { stripControl } from '../lib/text.ts'
 import { PengxError } from '../model/error.ts'
-
-const NAMED = ['vm', 'pm', 'storlink', 'template', 'backup', 'schedule'] as const
-type Named = (typeof NAMED)[number]
-
-/** Things of the site that have names and ids. */
-export function isNamed(kind: string | undefined): kind is Named {
-  return NAMED.some((one) => one === kind)
-}
+import type { Noun } from '../model/noun.ts'
 
 interface Candidate {
   readonly id: string
@@ -27,7 +20,7 @@ const SHORTEST_PREFIX = 8
  * What a person calls a thing, as its id: its name, its UUID, or the first eight or more digits of that. A name that
  * several carry is refused with the candidates; it is never guessed.
  */
-export function resolveTarget(engine: Engine, kind: Named, word: string): string {
+export function resolveTarget(engine: Engine, kind: Noun, word: string): string {
   const all = candidates(engine, kind)
   const found = [
     all.filter((candidate) => candidate.id === word.toLowerCase()),
@@ -40,7 +33,7 @@ export function resolveTarget(engine: Engine, kind: Named, word: string): string
   return found[0]!.id
 }
 
-function candidates(engine: Engine, kind: Named): Candidate[] {
+function candidates(engine: Engine, kind: Noun): Candidate[] {
   const { view } = engine
   if (kind === 'pm') return view.pms().map((pm) => ({ id: pm.uuid, name: pm.name, where: pm.destination }))
   if (kind === 'vm') {

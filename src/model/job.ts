@@ -1,5 +1,6 @@
 import type { Code } from './error.ts'
 import type { Json } from './json.ts'
+import type { Noun } from './noun.ts'
 
 /**
  * `undone`: it failed and was rolled back. `cancelled`: the same, because somebody asked. `stuck`: an undo
@@ -11,7 +12,7 @@ export type JobState = 'queued' | 'running' | 'undoing' | 'done' | 'undone' | 'c
 export type By = 'terminal' | 'http' | 'cli' | 'schedule'
 
 export interface Subject {
-  readonly kind: 'vm' | 'pm' | 'storlink' | 'template' | 'backup' | 'schedule' | 'site'
+  readonly kind: Noun | 'site'
   readonly id: string
   readonly name: string
 }

@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/engine.ts'
+import { isNoun, type Noun } from '../model/noun.ts'
 import { jobShape } from './views/job.ts'
 import { elementJson } from './views/shape.ts'
 
@@ -12,14 +13,13 @@ export interface Events {
 }
 
 const KEEP_ALIVE_MS = 15_000
-const KINDS = new Set(['pm', 'vm', 'storlink', 'template', 'job'])
 
 export function createEvents(engine: Engine): Events {
   const closers = new Set<() => void>()
   return {
     open() {
       let stop = () => {}
-      const waiting = new Map<string, { kind: string; id: string }>()
+      const waiting = new Map<string, { kind: Noun | 'job'; id: string }>()
       const flush = (controller: ReadableStreamDefaultController<Uint8Array>) => {
         if (waiting.size === 0 || (controller.desiredSize ?? 0) <= 0) return
         const text = [...waiting.values()].map(({ kind, id }) => formatEvent(engine, kind, id)).join('')
@@ -30,7 +30,8 @@ export function createEvents(engine: Engine): Events {
         start(controller) {
           const say = (text: string) => controller.enqueue(new TextEncoder().encode(text))
           const unsubscribe = engine.subscribe((changes) => {
-            for (const { kind, id } of changes) if (KINDS.has(kind)) waiting.set(`${kind} ${id}`, { kind, id })
+            for (const { kind, id } of changes)
+              if (kind === 'job' || isNoun(kind)) waiting.set(`${kind} ${id}`, { kind, id })
             flush(controller)
           })
           const timer = setInterval(() => (controller.desiredSize ?? 0) > 0 && say(': still here\n\n'), KEEP_ALIVE_MS)
@@ -60,16 +61,9 @@ export function createEvents(engine: Engine): Events {
   }
 }
 
-function formatEvent({ view }: Engine, kind: string, id: string): string {
+function formatEvent({ view }: Engine, kind: Noun | 'job', id: string): string {
   const job = kind === 'job' ? view.getJob(id) : undefined
-  const data = job ? elementJson(jobShape, job, view) : { id, there: isThere(view, kind, id) }
+  const there = kind !== 'job' && view.find(kind, id) !== undefined
+  const data = job ? elementJson(jobShape, job, view) : { id, there }
   return `event: ${kind}\ndata: ${JSON.stringify(data)}\n\n`
-}
-
-function isThere(view: Engine['view'], kind: string, id: string): boolean {
-  if (kind === 'vm') return view.getVm(id) !== undefined
-  if (kind === 'pm') return view.getPm(id) !== undefined
-  if (kind === 'storlink') return view.getStorlink(Number(id)) !== undefined
-  if (kind === 'template') return view.getTemplate(id) !== undefined
-  return view.getJob(id) !== undefined
 }

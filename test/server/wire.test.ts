@@ -244,12 +244,14 @@ describe('events', () => {
     expect(await readUntil(reader, 'hello')).toContain('data: {"revision":1}')
     own.engine.set({}, [
       { kind: 'perf', id: WEB },
+      { kind: 'backup', id: 'gone' },
       { kind: 'vm', id: WEB },
       { kind: 'vm', id: 'gone' },
     ])
     const text = await readUntil(reader, 'vm')
     expect(text).toContain(`data: {"id":"${WEB}","there":true}`)
-    expect(text).toContain('data: {"id":"gone","there":false}')
+    expect(text).toContain('event: vm\ndata: {"id":"gone","there":false}')
+    expect(text).toContain('event: backup\ndata: {"id":"gone","there":false}')
     expect(text).not.toContain('perf')
     await own.engine.cancel(JOB)
     expect(await readUntil(reader, 'job')).toContain('"state":"cancelled"')

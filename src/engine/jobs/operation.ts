@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Clock } from '../../lib/clock.ts'
 import type { By, Subject } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
+import type { Noun } from '../../model/noun.ts'
 import type { Level } from '../../model/storlink.ts'
 import type { Host } from '../host/host.ts'
 import type { ShownKey } from '../host/hosts.ts'
@@ -94,7 +95,7 @@ export interface Preview {
 }
 
 /** What the TARGET of a command line names; `none`: the whole site. */
-export type TargetKind = 'vm' | 'pm' | 'storlink' | 'template' | 'backup' | 'schedule' | 'text' | 'none'
+export type TargetKind = Noun | 'text' | 'none'
 
 export interface Effects {
   readonly frees?: readonly string[]

@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { sql } from 'kysely'
+import { ROW_KINDS } from '../../../src/engine/store/rows/kinds.ts'
 import { MIGRATIONS } from '../../../src/engine/store/sqlite/migrations.ts'
 import { openSqlite } from '../../../src/engine/store/sqlite/open.ts'
 import { openStore } from '../../../src/engine/store/store.ts'
@@ -40,6 +41,48 @@ test('a file of the first version opens, with all that is in it', async () => {
   const [claimed] = await jobs.claimJobs()
   expect(claimed).toMatchObject({ job: { number: 1, state: 'running' }, events: [{ seq: 1, kind: 'started' }] })
   expect((await locks.all()).map((lock) => lock.state)).toEqual(['held'])
+})
+
+test("jobs on backups and schedules, once written down as the site's, are on what they were about", async () => {
+  await using place = newPlace()
+  await (await openSqlite(place.path, MIGRATIONS.slice(0, 5))).close()
+  const file = rawFile(place)
+  const jobs = { 'vm-1': 'vm', 'backup:b-1': 'site', 'schedule:s-1': 'site', here: 'site' }
+  let number = 0
+  for (const [subject, kind] of Object.entries(jobs)) {
+    number += 1
+    file.run(
+      `insert into jobs (id, number, operation, subjectKind, subjectId, subjectName, state, "by", progress, step, stepIndex,
+         stepCount, createdAt, message, acknowledged, cancelRequested, paramsJson, locksJson, rev)
+       values ('job-${number}', ${number}, 'a.b', '${kind}', '${subject}', 'its name', 'done', 'cli', 1, '', 1, 1, 1, '', 0, 0,
+         '{}', '[]', 1)`,
+    )
+    file.run(`insert into jobEvents values ('job-${number}', 1, 0, 'do it', 'started', 1, null, null)`)
+  }
+  file.run("update counters set value = 1 where name = 'revision'")
+  file.close()
+  const { view, jobs: rows } = await place.open()
+  expect(view.jobs().map((job) => [job.number, job.subject.kind, job.subject.id])).toEqual([
+    [4, 'site', 'here'],
+    [3, 'schedule', 's-1'],
+    [2, 'backup', 'b-1'],
+    [1, 'vm', 'vm-1'],
+  ])
+  expect((await rows.detail('job-2')).events.map((event) => event.name)).toEqual(['do it'])
+})
+
+test('every table whose rows carry a revision is a kind of row that is read again', async () => {
+  await using place = newPlace()
+  await (await openSqlite(place.path)).close()
+  const file = rawFile(place)
+  const tables = file
+    .query(
+      "select t.name as name from sqlite_schema t, pragma_table_info(t.name) c where t.type = 'table' and c.name = 'rev'",
+    )
+    .all() as { name: string }[]
+  file.close()
+  const read = Object.values(ROW_KINDS).map((kind): string => kind.table)
+  expect(tables.map(({ name }) => name).sort()).toEqual([...read, 'tombstones'].sort())
 })
 
 test('a later version is reached in one transaction, or not at all', async () => {

@@ -3,27 +3,20 @@ import type { AnyOperation } from '../../../src/engine/jobs/operation.ts'
 import { decodeParams } from '../../../src/engine/jobs/params.ts'
 import { CATALOG } from '../../../src/engine/operations/catalog.ts'
 import type { Change, JobDetail, View } from '../../../src/engine/store/view.ts'
-import type { Backup, Schedule } from '../../../src/model/backup.ts'
 import { PengxError } from '../../../src/model/error.ts'
 import { type By, isOver, type Job } from '../../../src/model/job.ts'
 import type { Json } from '../../../src/model/json.ts'
+import { type Noun, type Nouns, nounLists } from '../../../src/model/noun.ts'
 import type { PerfSample } from '../../../src/model/perf.ts'
-import type { Pm } from '../../../src/model/pm.ts'
-import type { Storlink } from '../../../src/model/storlink.ts'
-import type { Template } from '../../../src/model/template.ts'
-import type { Vm, VmState } from '../../../src/model/vm.ts'
+import type { VmState } from '../../../src/model/vm.ts'
+
+type Rows = { [N in Noun as `${N}s`]: readonly Nouns[N][] }
 
 /**
  * An engine without machines: the real catalog decodes and refuses, and a job ends as the test says. For tests of
  * what stands in front of an engine.
  */
-export interface FakeSite {
-  pms: readonly Pm[]
-  vms: readonly Vm[]
-  storlinks: readonly Storlink[]
-  templates: readonly Template[]
-  backups: readonly Backup[]
-  schedules: readonly Schedule[]
+export interface FakeSite extends Rows {
   jobs: readonly Job[]
   samples: Readonly<Record<string, readonly PerfSample[]>>
   settings: Readonly<Record<string, string>>
@@ -80,31 +73,18 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     return found
   }
 
+  const list = <N extends Noun>(noun: N) => site[`${noun}s`] as unknown as readonly Nouns[N][]
   const view: View = {
+    ...nounLists({
+      list,
+      find: (noun, id) => list(noun).find((one) => ('uuid' in one ? one.uuid : String(one.id)) === id),
+    }),
     get revision() {
       return revision
     },
-    pms: () => site.pms,
-    getPm: (uuid) => site.pms.find((pm) => pm.uuid === uuid),
-    needPm: (uuid) => need(view.getPm(uuid), `PM ${uuid}`),
-    vms: () => site.vms,
     vmsOn: (pm) => site.vms.filter((vm) => vm.pm === pm),
-    getVm: (uuid) => site.vms.find((vm) => vm.uuid === uuid),
-    needVm: (uuid) => need(view.getVm(uuid), `VM ${uuid}`),
     vmsNamed: (name) => site.vms.filter((vm) => vm.name === name),
-    storlinks: () => site.storlinks,
-    getStorlink: (id) => site.storlinks.find((storlink) => storlink.id === id),
-    needStorlink: (id) => need(view.getStorlink(id), `storlink ${id}`),
-    templates: () => site.templates,
-    getTemplate: (uuid) => site.templates.find((template) => template.uuid === uuid),
-    needTemplate: (uuid) => need(view.getTemplate(uuid), `template ${uuid}`),
-    backups: () => site.backups,
     backupsOf: (vm) => site.backups.filter((backup) => backup.vm === vm),
-    getBackup: (uuid) => site.backups.find((backup) => backup.uuid === uuid),
-    needBackup: (uuid) => need(view.getBackup(uuid), `backup ${uuid}`),
-    schedules: () => site.schedules,
-    getSchedule: (uuid) => site.schedules.find((schedule) => schedule.uuid === uuid),
-    needSchedule: (uuid) => need(view.getSchedule(uuid), `schedule ${uuid}`),
     jobs: () => site.jobs,
     getJob: (id) => site.jobs.find((job) => job.id === id),
     needJob: (id) => need(view.getJob(id), `job ${id}`),

@@ -50,7 +50,7 @@ export function createJobRows(parts: JobParts): JobRows {
         )
       }),
 
-    cancelRequested: (id) => memory.heldJob(id)?.cancelRequested ?? false,
-    isOwn: (id) => memory.heldJob(id)?.owner === controller.id,
+    cancelRequested: (id) => memory.get('job', id)?.cancelRequested ?? false,
+    isOwn: (id) => memory.get('job', id)?.owner === controller.id,
   }
 }

@@ -1,7 +1,7 @@
 import type { Code } from '../../../model/error.ts'
-import type { By, CommandRecord, Job, StepEvent, Subject } from '../../../model/job.ts'
+import type { By, CommandRecord, Job, StepEvent } from '../../../model/job.ts'
 import type { Json } from '../../../model/json.ts'
-import type { HeldJob } from '../memory/liveView.ts'
+import type { HeldJob } from '../rows/kind.ts'
 import type { JobCommandRow, JobEventRow, JobRow } from '../sqlite/schema.ts'
 import type { JobPatch } from './jobRows.ts'
 
@@ -39,7 +39,7 @@ export function fromHeldJobRow(row: HeldJobRow): HeldJob {
     id: row.id,
     number: row.number,
     operation: row.operation,
-    subject: fromSubjectColumns(row),
+    subject: { kind: row.subjectKind, id: row.subjectId, name: row.subjectName },
     state: row.state,
     by: row.by as By,
     progress: row.progress,
@@ -95,15 +95,3 @@ export function toPatchRow(patch: JobPatch): Partial<JobRow> {
 
 /** What cleared means where a column cannot be null. */
 const EMPTY: Readonly<Record<string, unknown>> = { progress: 0, step: '', stepIndex: 0, stepCount: 0, message: '' }
-
-/** The table's check knows the kinds of the first version alone: later ones are written as the site's, named in the id. */
-export function toSubjectColumns({ kind, id }: Subject): Pick<JobRow, 'subjectKind' | 'subjectId'> {
-  const later = kind === 'backup' || kind === 'schedule'
-  return later ? { subjectKind: 'site', subjectId: `${kind}:${id}` } : { subjectKind: kind, subjectId: id }
-}
-
-function fromSubjectColumns(row: Pick<JobRow, 'subjectKind' | 'subjectId' | 'subjectName'>): Subject {
-  const later = row.subjectKind === 'site' ? /^(backup|schedule):(.*)$/.exec(row.subjectId) : null
-  if (later) return { kind: later[1] as Subject['kind'], id: later[2]!, name: row.subjectName }
-  return { kind: row.subjectKind as Subject['kind'], id: row.subjectId, name: row.subjectName }
-}

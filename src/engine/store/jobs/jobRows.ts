@@ -1,7 +1,7 @@
 import type { Clock } from '../../../lib/clock.ts'
 import type { By, CommandRecord, Job, JobState, StepEvent, Subject } from '../../../model/job.ts'
 import type { Json } from '../../../model/json.ts'
-import type { Memory } from '../memory/liveView.ts'
+import type { Memory } from '../memory/memory.ts'
 import type { Database } from '../sqlite/database.ts'
 import type { Write } from '../sqlite/revisions.ts'
 import type { JobDetail } from '../view.ts'

@@ -1,4 +1,4 @@
-import type { Memory } from '../memory/liveView.ts'
+import type { Memory } from '../memory/memory.ts'
 import type { Write } from '../sqlite/revisions.ts'
 import type { JobRow } from '../sqlite/schema.ts'
 import { toPatchRow } from './decoding.ts'
@@ -41,9 +41,9 @@ export function createJobProgress({ memory, write }: ProgressParts): ProgressRow
 
   return {
     put(id, progress) {
-      const held = memory.heldJob(id)
+      const held = memory.get('job', id)
       if (!held) return
-      memory.putJob({ ...held, job: { ...held.job, ...progress } }, memory.revOf('job', id))
+      memory.put('job', { ...held, job: { ...held.job, ...progress } }, memory.revOf('job', id))
       pending.set(id, { ...pending.get(id), ...progress })
       // A failure to write is told by the next event, which must be written.
       timer ??= setTimeout(() => void flush().catch(() => undefined), WRITTEN_EVERY_MS)

@@ -1,10 +1,11 @@
 import { newUuid } from '../../../lib/ids.ts'
 import { isOver, type JobState } from '../../../model/job.ts'
-import type { HeldJob, Memory } from '../memory/liveView.ts'
+import type { Memory } from '../memory/memory.ts'
+import type { HeldJob } from '../rows/kind.ts'
 import { compiled } from '../sqlite/compiled.ts'
 import { buryRows, chunks, countUp } from '../sqlite/counters.ts'
 import type { Sql, Writing } from '../sqlite/database.ts'
-import { fromHeldJobRow, heldJobColumns, toPatchRow, toSubjectColumns } from './decoding.ts'
+import { fromHeldJobRow, heldJobColumns, toPatchRow } from './decoding.ts'
 import type { JobParts, JobRows } from './jobRows.ts'
 import { noJob } from './loading.ts'
 import { dropLocks } from './locks.ts'
@@ -64,7 +65,8 @@ export function createJobWrites(
             id,
             number,
             operation: job.operation,
-            ...toSubjectColumns(job.subject),
+            subjectKind: job.subject.kind,
+            subjectId: job.subject.id,
             subjectName: job.subject.name,
             state: 'queued',
             by: job.by,
@@ -173,7 +175,7 @@ export async function showJob(
   const rows = await readHeld(sql, { id })
   const held = rows.map(fromHeldJobRow)
   afterCommit(() => {
-    for (const [index, one] of held.entries()) memory.putJob(one, rows[index]!.rev)
+    for (const [index, one] of held.entries()) memory.put('job', one, rows[index]!.rev)
   })
   return held
 }

@@ -1,7 +1,8 @@
 import type { PerfSample } from '../../../model/perf.ts'
 import { chunks } from '../sqlite/counters.ts'
 import type { Database } from '../sqlite/database.ts'
-import type { Memory, Samples } from './liveView.ts'
+import type { Samples } from './liveView.ts'
+import type { Memory } from './memory.ts'
 import { fromBytes, newPage, PAGE_SAMPLES, readSample, toBytes, writeSample } from './perfPages.ts'
 
 /** How many samples of a PM or VM are kept. */

@@ -1,20 +1,30 @@
+import { createGroups, type Groups } from './groups.ts'
+
 /**
  * Rows by id, with a list in order that is the same array until something in it changes. Most changes leave the order
  * as it is (a VM was seen running), so only those that do not (a name, a newcomer) cost a sort.
  */
-export interface SortedRows<K, T> {
+export interface SortedRows<T> {
   readonly size: number
-  get(id: K): T | undefined
+  get(id: string): T | undefined
   /** The revision in which it was written, as far as this process knows; 0: not here. */
-  revOf(id: K): number
-  put(id: K, row: T, rev: number): void
-  drop(id: K): T | undefined
-  ids(): IterableIterator<K>
+  revOf(id: string): number
+  put(row: T, rev: number): void
+  drop(id: string): void
+  ids(): IterableIterator<string>
   list(): readonly T[]
+  /** An index, to be asked for before there are rows: those that share what `keyOf` gives, in order. */
+  groupedBy(keyOf: (row: T) => string): (key: string) => readonly T[]
 }
 
-export function createSortedRows<K, T>(compare: (a: T, b: T) => number, idOf: (row: T) => K): SortedRows<K, T> {
-  const rows = new Map<K, { row: T; rev: number }>()
+export interface RowOrder<T> {
+  idOf(row: T): string
+  compare(a: T, b: T): number
+}
+
+export function createSortedRows<T>({ idOf, compare }: RowOrder<T>): SortedRows<T> {
+  const rows = new Map<string, { row: T; rev: number }>()
+  const indexes: Groups<T>[] = []
   let order: T[] = []
   let sorted = true
   let fresh = true
@@ -34,22 +44,29 @@ export function createSortedRows<K, T>(compare: (a: T, b: T) => number, idOf: (r
     },
     get: (id) => rows.get(id)?.row,
     revOf: (id) => rows.get(id)?.rev ?? 0,
-    put(id, row, rev) {
+    put(row, rev) {
+      const id = idOf(row)
       const old = rows.get(id)
       if (!old || compare(old.row, row) !== 0) sorted = false
       rows.set(id, { row, rev })
       fresh = false
+      for (const index of indexes) index.replace(old?.row, row)
     },
     drop(id) {
       const old = rows.get(id)
-      if (!old) return undefined
+      if (!old) return
       rows.delete(id)
       sorted = false
       fresh = false
-      return old.row
+      for (const index of indexes) index.replace(old.row, undefined)
     },
     ids: () => rows.keys(),
     list,
+    groupedBy(keyOf) {
+      const groups = createGroups(keyOf, idOf, compare)
+      indexes.push(groups)
+      return groups.of
+    },
   }
 }
 

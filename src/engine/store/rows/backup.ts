@@ -1,8 +1,49 @@
-import type { BackedUpVm, Backup, BackupKind, BackupState, BackupVolume, Schedule } from '../../../model/backup.ts'
+import type { BackedUpVm, Backup, BackupKind, BackupState, BackupVolume } from '../../../model/backup.ts'
 import type { DiskFormat } from '../../../model/disk.ts'
-import type { BackupRow, BackupVolumeRow, ScheduleRow } from '../sqlite/backupSchema.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { BackupRow, BackupVolumeRow } from '../sqlite/backupSchema.ts'
+import type { Sql } from '../sqlite/database.ts'
+import type { RowKind } from './kind.ts'
+import { needStorlink } from './schedule.ts'
 
-export function toBackupRow(backup: Backup, rev: number): BackupRow {
+export const backupKind: RowKind<Backup> = {
+  table: 'backups',
+  key: 'uuid',
+  idOf: (backup) => backup.uuid,
+  compare: (a, b) => b.createdAt - a.createdAt || (a.uuid < b.uuid ? -1 : a.uuid > b.uuid ? 1 : 0),
+
+  async load(sql, since) {
+    const rows = await sql.selectFrom('backups').selectAll().where('rev', '>', since).execute()
+    if (rows.length === 0) return []
+    const changed = sql.selectFrom('backups').select('uuid').where('rev', '>', since)
+    const volumes = Map.groupBy(
+      await sql.selectFrom('backupVolumes').selectAll().where('backup', 'in', changed).orderBy('position').execute(),
+      (row) => row.backup,
+    )
+    return rows.map((row) => ({ value: fromBackupRow(row, volumes.get(row.uuid) ?? []), rev: row.rev }))
+  },
+
+  toRow: toBackupRow,
+
+  async checkPut(sql, backups) {
+    for (const backup of backups) await checkBackup(sql, backup)
+  },
+
+  async putParts(sql, backups) {
+    for (const backup of backups) {
+      await sql.deleteFrom('backupVolumes').where('backup', '=', backup.uuid).execute()
+      const volumes = toBackupVolumeRows(backup)
+      if (volumes.length > 0) await sql.insertInto('backupVolumes').values(volumes).execute()
+    }
+  },
+
+  async checkDrop(sql, uuid) {
+    const above = await sql.selectFrom('backups').select('name').where('parent', '=', uuid).executeTakeFirst()
+    if (above) throw new PengxError('conflict', `cannot drop backup ${uuid}: backup ${above.name} lies on it`)
+  },
+}
+
+function toBackupRow(backup: Backup, rev: number): BackupRow {
   return {
     uuid: backup.uuid,
     vm: backup.vm,
@@ -27,11 +68,11 @@ export function toBackupRow(backup: Backup, rev: number): BackupRow {
   }
 }
 
-export function toBackupVolumeRows(backup: Backup): BackupVolumeRow[] {
+function toBackupVolumeRows(backup: Backup): BackupVolumeRow[] {
   return backup.volumes.map((volume, position) => ({ ...volume, backup: backup.uuid, position }))
 }
 
-export function fromBackupRow(row: BackupRow, volumes: readonly BackupVolumeRow[]): Backup {
+function fromBackupRow(row: BackupRow, volumes: readonly BackupVolumeRow[]): Backup {
   return {
     uuid: row.uuid,
     vm: row.vm,
@@ -60,26 +101,18 @@ export function fromBackupRow(row: BackupRow, volumes: readonly BackupVolumeRow[
   }
 }
 
-export function toScheduleRow({ retention, ...schedule }: Schedule, rev: number): ScheduleRow {
-  return {
-    ...schedule,
-    ...retention,
-    incremental: schedule.incremental ? 1 : 0,
-    enabled: schedule.enabled ? 1 : 0,
-    takenAt: schedule.takenAt ?? null,
-    problem: schedule.problem ?? null,
-    rev,
-  }
-}
-
-export function fromScheduleRow(row: ScheduleRow): Schedule {
-  const { keepLast, keepDaily, keepWeekly, rev: _rev, ...schedule } = row
-  return {
-    ...schedule,
-    incremental: row.incremental === 1,
-    enabled: row.enabled === 1,
-    takenAt: row.takenAt ?? undefined,
-    problem: row.problem ?? undefined,
-    retention: { keepLast, keepDaily, keepWeekly },
-  }
+async function checkBackup(sql: Sql, backup: Backup): Promise<void> {
+  const named = await sql
+    .selectFrom('backups')
+    .select('uuid')
+    .where('vm', '=', backup.vm)
+    .where('name', '=', backup.name)
+    .where('uuid', '<>', backup.uuid)
+    .executeTakeFirst()
+  if (named)
+    throw new PengxError(
+      'conflict',
+      `cannot keep backup ${backup.name}: ${named.uuid} of ${backup.vmName} is called so`,
+    )
+  await needStorlink(sql, backup.storlink, `backup ${backup.name}`)
 }

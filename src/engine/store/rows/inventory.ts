@@ -1,30 +1,30 @@
 import type { Clock } from '../../../lib/clock.ts'
-import { PengxError } from '../../../model/error.ts'
+import type { Backup, Schedule } from '../../../model/backup.ts'
+import type { Noun } from '../../../model/noun.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { Storlink } from '../../../model/storlink.ts'
 import type { Template } from '../../../model/template.ts'
 import type { Vm } from '../../../model/vm.ts'
-import type { LiveView, Memory } from '../memory/liveView.ts'
-import { buryRows, chunks, countUp } from '../sqlite/counters.ts'
-import type { Sql } from '../sqlite/database.ts'
-import type { Write } from '../sqlite/revisions.ts'
-import { type BackupWriter, createBackupWriter } from './backupWrites.ts'
+import type { LiveView } from '../memory/liveView.ts'
+import type { Memory } from '../memory/memory.ts'
+import { buryRows } from '../sqlite/counters.ts'
+import type { Revised, Write } from '../sqlite/revisions.ts'
+import type { Kind, Kinds, RowKind } from './kind.ts'
+import { deleteRows, putRows } from './kindRows.ts'
+import { ROW_KINDS } from './kinds.ts'
+import { fromScheduleRow } from './schedule.ts'
 import { createSeenWriter, type RecordSeen } from './seenWrites.ts'
-import { toPmRow, toStorlinkRow } from './site.ts'
-import { createTemplateWriter } from './templateWrites.ts'
-import { isManaged } from './vm.ts'
-import { checkVms } from './vmChecks.ts'
-import { writeVms } from './vmWrites.ts'
 
 /**
  * What is remembered of the site. Every write is one transaction and repeatable (putting what is there is
- * done, dropping what is not there is done), and the view of this process has it when the promise resolves.
+ * done, dropping what is not there is done), and the view of this process has it when the promise resolves. A second
+ * one of a name, and dropping what another refers to, is `conflict`; referring to what is not there is `notFound`.
  */
-export interface Inventory extends BackupWriter {
+export interface Inventory {
   putPm(pm: Pm): Promise<void>
   /** VMs that were only found there go with it; managed ones and storlinks are `conflict`. */
   dropPm(uuid: string): Promise<void>
-  /** Inserts or replaces a VM with its disks and NICs; NICs with id 0 get one. A second VM of that name is `conflict`. */
+  /** Inserts or replaces a VM with its disks and NICs; NICs with id 0 get one. */
   putVm(vm: Vm): Promise<void>
   dropVm(uuid: string): Promise<void>
   /** Many in one transaction: what a first look at a PM finds. */
@@ -33,10 +33,21 @@ export interface Inventory extends BackupWriter {
   /** Gives it an id where that is 0, and returns the id. */
   putStorlink(storlink: Storlink): Promise<number>
   dropStorlink(id: number): Promise<void>
-  /** Inserts or replaces a template with its disks. A second one of that name is `conflict`. */
+  /** Inserts or replaces a template with its disks. */
   putTemplate(template: Template): Promise<void>
   /** One that a VM was made from is `conflict`. */
   dropTemplate(uuid: string): Promise<void>
+  /** Inserts or replaces a backup with its volumes. */
+  putBackup(backup: Backup): Promise<void>
+  /** One that another lies on is `conflict`. */
+  dropBackup(uuid: string): Promise<void>
+  putSchedule(schedule: Schedule): Promise<void>
+  dropSchedule(uuid: string): Promise<void>
+  /**
+   * Takes on what a schedule was due for at that time: true for one of all processes that ask, and once; false where it is
+   * gone, or was taken on for that time or a later one.
+   */
+  takeSchedule(uuid: string, dueAt: number): Promise<boolean>
   recordSeen: RecordSeen
   putSetting(key: string, value: string): Promise<void>
 }
@@ -48,165 +59,100 @@ export interface InventoryParts {
   readonly write: Write
 }
 
+/** The inventory over a store's memory and its transactions. */
 export function createInventory({ view, memory, clock, write }: InventoryParts): Inventory {
-  async function putVms(vms: readonly Vm[]): Promise<void> {
-    if (vms.length === 0) return
+  async function put<K extends Kind>(kind: K, values: readonly Kinds[K][]): Promise<readonly Kinds[K][]> {
+    if (values.length === 0) return []
+    const rows: RowKind<Kinds[K]> = ROW_KINDS[kind]
     // What was only found is found again.
-    const durability = vms.some(isManaged) ? 'durable' : 'relaxed'
-    await write(durability, async ({ sql, revision: rev, afterCommit }) => {
-      await checkVms(sql, vms)
-      const written = await writeVms(sql, vms, rev)
+    const isFound = rows.isFound !== undefined && values.every(rows.isFound)
+    return await write(isFound ? 'relaxed' : 'durable', async ({ sql, revision, afterCommit }) => {
+      const written = await putRows(sql, rows, values, revision)
       afterCommit(() => {
-        for (const vm of written) memory.putVm(vm, rev)
+        for (const value of written) memory.put(kind, value, revision)
       })
+      return written
     })
   }
 
-  async function deleteVms(sql: Sql, uuids: readonly string[], rev: number): Promise<void> {
-    for (const some of chunks(uuids)) {
-      await sql.deleteFrom('vms').where('uuid', 'in', some).execute()
-      await sql.deleteFrom('perf').where('subject', 'in', some).execute()
-    }
+  async function dropIn({ sql, revision, afterCommit }: Revised, kind: Noun, ids: readonly string[]): Promise<void> {
+    await deleteRows<never>(sql, ROW_KINDS[kind] as RowKind<never>, ids)
     await buryRows(
       sql,
-      uuids.map((id) => ({ kind: 'vm', id, at: clock.now(), rev })),
+      ids.map((id) => ({ kind, id, at: clock.now(), rev: revision })),
     )
-  }
-
-  async function dropVms(uuids: readonly string[]): Promise<void> {
-    if (uuids.length === 0) return
-    await write('durable', async ({ sql, revision: rev, afterCommit }) => {
-      await deleteVms(sql, uuids, rev)
-      afterCommit(() => {
-        for (const uuid of uuids) memory.drop('vm', uuid, rev)
-      })
+    afterCommit(() => {
+      for (const id of ids) memory.drop(kind, id, revision)
     })
   }
 
+  async function drop(kind: Noun, ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await write('durable', (revised) => dropIn(revised, kind, ids))
+  }
+
+  const putOne =
+    <K extends Noun>(kind: K) =>
+    async (value: Kinds[K]): Promise<void> => {
+      await put(kind, [value])
+    }
+  const dropOne = (kind: Noun) => (id: string) => drop(kind, [id])
+
   return {
-    putVms,
-    dropVms,
-    putVm: (vm) => putVms([vm]),
-    dropVm: (uuid) => dropVms([uuid]),
-    ...createTemplateWriter({ memory, clock, write }),
-    ...createBackupWriter({ memory, clock, write }),
+    putPm: putOne('pm'),
+    putVm: putOne('vm'),
+    putTemplate: putOne('template'),
+    putBackup: putOne('backup'),
+    putSchedule: putOne('schedule'),
+    dropVm: dropOne('vm'),
+    dropTemplate: dropOne('template'),
+    dropBackup: dropOne('backup'),
+    dropSchedule: dropOne('schedule'),
+    dropStorlink: (id) => drop('storlink', [String(id)]),
+    dropVms: (uuids) => drop('vm', uuids),
     recordSeen: createSeenWriter({ view, memory, clock, write }),
 
-    async putPm(pm) {
-      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
-        const other = await sql
-          .selectFrom('pms')
-          .select(['uuid', 'destination'])
-          .where('name', '=', pm.name)
-          .where('uuid', '<>', pm.uuid)
-          .executeTakeFirst()
-        if (other)
-          throw new PengxError(
-            'conflict',
-            `cannot keep PM ${pm.name} (${pm.destination}): the PM at ${other.destination} has that name`,
-          )
-        const { uuid, ...row } = toPmRow(pm, rev)
-        await sql
-          .insertInto('pms')
-          .values({ uuid, ...row })
-          .onConflict((conflict) => conflict.column('uuid').doUpdateSet(row))
-          .execute()
-        afterCommit(() => memory.putPm(pm, rev))
-      })
+    async putVms(vms) {
+      await put('vm', vms)
+    },
+
+    async putStorlink(storlink) {
+      const [written] = await put('storlink', [storlink])
+      return written!.id
     },
 
     async dropPm(uuid) {
-      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
-        const vms = await sql.selectFrom('vms').select(['uuid', 'name', 'origin']).where('pm', '=', uuid).execute()
-        const kept = vms.find((vm) => vm.origin !== 'found')
-        if (kept) throw new PengxError('conflict', `cannot drop PM ${uuid}: VM ${kept.name} lives there`)
-        const storlink = await sql.selectFrom('storlinks').select('name').where('pm', '=', uuid).executeTakeFirst()
-        if (storlink)
-          throw new PengxError('conflict', `cannot drop PM ${uuid}: storlink ${storlink.name} was made there`)
-        const found = vms.map((vm) => vm.uuid)
-        await deleteVms(sql, found, rev)
-        await sql.deleteFrom('pms').where('uuid', '=', uuid).execute()
-        await sql.deleteFrom('perf').where('subject', '=', uuid).execute()
-        await buryRows(sql, [{ kind: 'pm', id: uuid, at: clock.now(), rev }])
-        afterCommit(() => {
-          for (const vm of found) memory.drop('vm', vm, rev)
-          memory.drop('pm', uuid, rev)
-        })
+      await write('durable', async (revised) => {
+        const found = await revised.sql
+          .selectFrom('vms')
+          .select('uuid')
+          .where('pm', '=', uuid)
+          .where('origin', '=', 'found')
+          .execute()
+        await dropIn(
+          revised,
+          'vm',
+          found.map((vm) => vm.uuid),
+        )
+        await dropIn(revised, 'pm', [uuid])
       })
     },
 
-    putStorlink: (given) =>
+    takeSchedule: (uuid, dueAt) =>
       write('durable', async ({ sql, revision: rev, afterCommit }) => {
-        const pm = await sql.selectFrom('pms').select('uuid').where('uuid', '=', given.pm).executeTakeFirst()
-        if (!pm) throw new PengxError('notFound', `cannot keep storlink ${given.name}: no PM ${given.pm} is known`)
-        const storlink = { ...given, id: given.id === 0 ? await countUp(sql, 'storlink') : given.id }
-        const { id, ...row } = toStorlinkRow(storlink, rev)
-        await sql
-          .insertInto('storlinks')
-          .values({ id, ...row })
-          .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
-          .execute()
-        afterCommit(() => memory.putStorlink(storlink, rev))
-        return storlink.id
+        const taken = await sql
+          .updateTable('schedules')
+          .set({ takenAt: dueAt, rev })
+          .where('uuid', '=', uuid)
+          .where((eb) => eb.or([eb('takenAt', 'is', null), eb('takenAt', '<', dueAt)]))
+          .returningAll()
+          .executeTakeFirst()
+        if (!taken) return false
+        afterCommit(() => memory.put('schedule', fromScheduleRow(taken), rev))
+        return true
       }),
 
-    async dropStorlink(id) {
-      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
-        const disk = await sql
-          .selectFrom('disks')
-          .innerJoin('vms', 'vms.uuid', 'disks.vm')
-          .select(['disks.vdev', 'vms.name'])
-          .where('disks.storlink', '=', id)
-          .executeTakeFirst()
-        if (disk)
-          throw new PengxError(
-            'conflict',
-            `cannot drop storlink ${id}: disk ${disk.vdev} of VM ${disk.name} lies on it`,
-          )
-        const template = await sql
-          .selectFrom('templateDisks')
-          .innerJoin('templates', 'templates.uuid', 'templateDisks.template')
-          .select('templates.name')
-          .where('templateDisks.storlink', '=', id)
-          .executeTakeFirst()
-        if (template)
-          throw new PengxError('conflict', `cannot drop storlink ${id}: a disk of template ${template.name} lies on it`)
-        const backup = await sql
-          .selectFrom('backups')
-          .select(['name', 'vmName'])
-          .where('storlink', '=', id)
-          .executeTakeFirst()
-        if (backup)
-          throw new PengxError(
-            'conflict',
-            `cannot drop storlink ${id}: backup ${backup.name} of ${backup.vmName} lies on it`,
-          )
-        const schedule = await sql
-          .selectFrom('schedules')
-          .select('vmName')
-          .where('storlink', '=', id)
-          .executeTakeFirst()
-        if (schedule)
-          throw new PengxError(
-            'conflict',
-            `cannot drop storlink ${id}: ${schedule.vmName} is backed up to it by a schedule`,
-          )
-        await sql.deleteFrom('storlinks').where('id', '=', id).execute()
-        await buryRows(sql, [{ kind: 'storlink', id: String(id), at: clock.now(), rev }])
-        afterCommit(() => memory.drop('storlink', String(id), rev))
-      })
-    },
-
     async putSetting(key, value) {
-      if (view.setting(key) === value) return
-      await write('durable', async ({ sql, revision: rev, afterCommit }) => {
-        await sql
-          .insertInto('settings')
-          .values({ key, value, rev })
-          .onConflict((conflict) => conflict.column('key').doUpdateSet({ value, rev }))
-          .execute()
-        afterCommit(() => memory.putSetting(key, value, rev))
-      })
+      if (view.setting(key) !== value) await put('setting', [{ key, value }])
     },
   }
 }

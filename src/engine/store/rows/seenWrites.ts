@@ -1,7 +1,8 @@
 import type { Clock } from '../../../lib/clock.ts'
 import type { Pm, PmSeen } from '../../../model/pm.ts'
 import type { VmSeen } from '../../../model/vm.ts'
-import type { LiveView, Memory } from '../memory/liveView.ts'
+import type { LiveView } from '../memory/liveView.ts'
+import type { Memory } from '../memory/memory.ts'
 import { compiled } from '../sqlite/compiled.ts'
 import type { Sql } from '../sqlite/database.ts'
 import type { Write } from '../sqlite/revisions.ts'
@@ -76,14 +77,14 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Rec
     const pm = view.getPm(entry.uuid)
     if (!pm) return
     const { seen, cpuCount = pm.cpuCount, memoryMib = pm.memoryMib } = entry
-    memory.putPm({ ...pm, seen, cpuCount, memoryMib }, rev)
+    memory.put('pm', { ...pm, seen, cpuCount, memoryMib }, rev)
   }
 
   function applyVm(entry: VmEntry, rev = memory.revOf('vm', entry.uuid)): void {
     const vm = view.getVm(entry.uuid)
     if (!vm) return
     const bootedAt = 'bootedAt' in entry ? entry.bootedAt : vm.bootedAt
-    memory.putVm({ ...vm, seen: entry.seen, bootedAt }, rev)
+    memory.put('vm', { ...vm, seen: entry.seen, bootedAt }, rev)
   }
 
   async function writeStorlink(sql: Sql, { id, ...space }: StorlinkEntry, rev: number): Promise<boolean> {
@@ -97,7 +98,7 @@ export function createSeenWriter({ view, memory, clock, write }: SeenParts): Rec
 
   function applyStorlink({ id, ...space }: StorlinkEntry, rev = memory.revOf('storlink', String(id))): void {
     const storlink = view.getStorlink(id)
-    if (storlink) memory.putStorlink({ ...storlink, ...space }, rev)
+    if (storlink) memory.put('storlink', { ...storlink, ...space }, rev)
   }
 
   return async ({ pms = [], vms = [], storlinks = [] }) => {

@@ -1,9 +1,55 @@
 import type { DiskFormat } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
 import type { Template } from '../../../model/template.ts'
 import type { Boot, VmType } from '../../../model/vm.ts'
+import { byName } from '../memory/sortedRows.ts'
+import type { Sql } from '../sqlite/database.ts'
 import type { TemplateDiskRow, TemplateRow } from '../sqlite/schema.ts'
+import type { RowKind } from './kind.ts'
 
-export function toTemplateRow(template: Template, rev: number): TemplateRow {
+export const templateKind: RowKind<Template> = {
+  table: 'templates',
+  key: 'uuid',
+  idOf: (template) => template.uuid,
+  compare: byName((template) => template.uuid),
+
+  async load(sql, since) {
+    const rows = await sql.selectFrom('templates').selectAll().where('rev', '>', since).execute()
+    if (rows.length === 0) return []
+    const changed = sql.selectFrom('templates').select('uuid').where('rev', '>', since)
+    const disks = Map.groupBy(
+      await sql.selectFrom('templateDisks').selectAll().where('template', 'in', changed).orderBy('position').execute(),
+      (row) => row.template,
+    )
+    return rows.map((row) => ({ value: fromTemplateRow(row, disks.get(row.uuid) ?? []), rev: row.rev }))
+  },
+
+  toRow: toTemplateRow,
+
+  async checkPut(sql, templates) {
+    for (const template of templates) await checkTemplate(sql, template)
+  },
+
+  async putParts(sql, templates) {
+    for (const template of templates) await writeDisks(sql, template)
+  },
+
+  async checkDrop(sql, uuid) {
+    const user = await sql.selectFrom('vms').select('name').where('template', '=', uuid).executeTakeFirst()
+    const dependent = await sql
+      .selectFrom('disks')
+      .innerJoin('vms', 'vms.uuid', 'disks.vm')
+      .innerJoin('templateDisks', 'templateDisks.uuid', 'disks.base')
+      .select('vms.name')
+      .where('templateDisks.template', '=', uuid)
+      .executeTakeFirst()
+    const name = dependent?.name ?? user?.name
+    if (name !== undefined)
+      throw new PengxError('conflict', `cannot drop template ${uuid}: VM ${name} was made from it`)
+  },
+}
+
+function toTemplateRow(template: Template, rev: number): TemplateRow {
   return {
     uuid: template.uuid,
     pm: template.pm,
@@ -19,7 +65,7 @@ export function toTemplateRow(template: Template, rev: number): TemplateRow {
   }
 }
 
-export function toTemplateDiskRows(template: Template): TemplateDiskRow[] {
+function toTemplateDiskRows(template: Template): TemplateDiskRow[] {
   return template.disks.map((disk, position) => ({
     uuid: disk.uuid,
     template: template.uuid,
@@ -33,7 +79,7 @@ export function toTemplateDiskRows(template: Template): TemplateDiskRow[] {
   }))
 }
 
-export function fromTemplateRow(row: TemplateRow, disks: readonly TemplateDiskRow[]): Template {
+function fromTemplateRow(row: TemplateRow, disks: readonly TemplateDiskRow[]): Template {
   return {
     uuid: row.uuid,
     name: row.name,
@@ -49,5 +95,52 @@ export function fromTemplateRow(row: TemplateRow, disks: readonly TemplateDiskRo
     })),
     createdAt: row.createdAt,
     bootedAt: row.bootedAt ?? undefined,
+  }
+}
+
+/** A disk that VMs lie on is referred to by theirs, so rows stay where they are and only change. */
+async function writeDisks(sql: Sql, template: Template): Promise<void> {
+  const rows = toTemplateDiskRows(template)
+  const kept = rows.map((row) => row.uuid)
+  let old = sql.deleteFrom('templateDisks').where('template', '=', template.uuid)
+  if (kept.length > 0) old = old.where('uuid', 'not in', kept)
+  await old.execute()
+  for (const { uuid, ...row } of rows) {
+    await sql
+      .insertInto('templateDisks')
+      .values({ uuid, ...row })
+      .onConflict((conflict) => conflict.column('uuid').doUpdateSet(row))
+      .execute()
+  }
+}
+
+async function checkTemplate(sql: Sql, template: Template): Promise<void> {
+  const refuse = (why: string): never => {
+    throw new PengxError('conflict', `cannot keep template ${template.name}: ${why}`)
+  }
+  const named = await sql
+    .selectFrom('templates')
+    .select('uuid')
+    .where('name', '=', template.name)
+    .where('uuid', '<>', template.uuid)
+    .executeTakeFirst()
+  if (named) refuse(`template ${named.uuid} has that name`)
+  const pm = await sql.selectFrom('pms').select('uuid').where('uuid', '=', template.pm).executeTakeFirst()
+  if (!pm) throw new PengxError('notFound', `cannot keep template ${template.name}: no PM ${template.pm} is known`)
+  for (const disk of template.disks) {
+    const storlink = await sql.selectFrom('storlinks').select('id').where('id', '=', disk.storlink).executeTakeFirst()
+    if (!storlink)
+      throw new PengxError(
+        'notFound',
+        `cannot keep template ${template.name}: a disk of it lies on storlink ${disk.storlink}, which is not known`,
+      )
+    const other = await sql
+      .selectFrom('templateDisks')
+      .innerJoin('templates', 'templates.uuid', 'templateDisks.template')
+      .select('templates.name')
+      .where('templateDisks.uuid', '=', disk.uuid)
+      .where('templateDisks.template', '<>', template.uuid)
+      .executeTakeFirst()
+    if (other) refuse(`disk ${disk.uuid} is a disk of template ${other.name} already`)
   }
 }

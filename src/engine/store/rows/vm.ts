@@ -1,150 +1,88 @@
-import type { Disk, DiskFormat } from '../../../model/disk.ts'
 import type { Layer } from '../../../model/layer.ts'
-import type { Nic } from '../../../model/nic.ts'
-import type { Boot, Vm, VmOrigin, VmSeen, VmType, Vnc } from '../../../model/vm.ts'
-import type { DiskRow, NicRow, VmRow } from '../sqlite/schema.ts'
+import type { Vm } from '../../../model/vm.ts'
+import { byName } from '../memory/sortedRows.ts'
+import { chunks } from '../sqlite/counters.ts'
+import type { Sql } from '../sqlite/database.ts'
+import type { LayerRow, LayerVolumeRow } from '../sqlite/schema.ts'
+import type { RowKind } from './kind.ts'
+import { fromLayerRow, toLayerRows, toLayerVolumeRows } from './layer.ts'
+import { numberNics } from './nicNumbers.ts'
+import { dropSamples } from './samples.ts'
+import { checkVms } from './vmChecks.ts'
+import { fromVmRow, isManaged, toDiskRows, toNicRows, toVmRow } from './vmRows.ts'
 
-export function toVmRow(vm: Vm, rev: number): VmRow {
-  const { password, ...vnc } = vm.vnc ?? {}
+/** A VM with its disks, NICs and layers. */
+export const vmKind: RowKind<Vm> = {
+  table: 'vms',
+  key: 'uuid',
+  idOf: (vm) => vm.uuid,
+  compare: byName((vm) => vm.uuid),
+
+  async load(sql, since, isNews) {
+    const rows = await sql.selectFrom('vms').selectAll().where('rev', '>', since).execute()
+    if (rows.length === 0) return []
+    const { disks, nics, layers } = await loadParts(sql, since)
+    return rows
+      .filter((row) => isNews(row.uuid, row.rev))
+      .map((row) => {
+        const parts = {
+          disks: disks.get(row.uuid) ?? [],
+          nics: nics.get(row.uuid) ?? [],
+          layers: layers.get(row.uuid) ?? [],
+        }
+        return { value: fromVmRow(row, parts), rev: row.rev }
+      })
+  },
+
+  toRow: toVmRow,
+  checkPut: checkVms,
+  complete: numberNics,
+
+  async putParts(sql, vms) {
+    for (const some of chunks(vms.map((vm) => vm.uuid))) {
+      await sql.deleteFrom('disks').where('vm', 'in', some).execute()
+      await sql.deleteFrom('nics').where('vm', 'in', some).execute()
+      await sql.deleteFrom('layers').where('vm', 'in', some).execute()
+    }
+    for (const rows of chunks(vms.flatMap(toDiskRows))) await sql.insertInto('disks').values(rows).execute()
+    for (const rows of chunks(vms.flatMap(toNicRows))) await sql.insertInto('nics').values(rows).execute()
+    for (const rows of chunks(vms.flatMap(toLayerRows))) await sql.insertInto('layers').values(rows).execute()
+    for (const rows of chunks(vms.flatMap(toLayerVolumeRows)))
+      await sql.insertInto('layerVolumes').values(rows).execute()
+  },
+
+  isFound: (vm) => !isManaged(vm),
+  dropParts: dropSamples,
+}
+
+async function loadParts(sql: Sql, since: number) {
+  const changed = sql.selectFrom('vms').select('uuid').where('rev', '>', since)
+  // Everything at the opening: then it is cheaper without asking which VM is among them.
+  let diskQuery = sql.selectFrom('disks').selectAll()
+  let nicQuery = sql.selectFrom('nics').selectAll()
+  let layerQuery = sql.selectFrom('layers').selectAll()
+  let volumeQuery = sql.selectFrom('layerVolumes').selectAll()
+  if (since > 0) {
+    diskQuery = diskQuery.where('vm', 'in', changed)
+    nicQuery = nicQuery.where('vm', 'in', changed)
+    layerQuery = layerQuery.where('vm', 'in', changed)
+    volumeQuery = volumeQuery.where('layer', 'in', sql.selectFrom('layers').select('uuid').where('vm', 'in', changed))
+  }
   return {
-    uuid: vm.uuid,
-    pm: vm.pm,
-    name: vm.name,
-    domainName: vm.domainName,
-    origin: vm.origin,
-    type: vm.type,
-    vcpuCount: vm.vcpuCount,
-    maxVcpuCount: vm.maxVcpuCount,
-    memoryMib: Math.round(vm.memoryMib),
-    maxmemMib: Math.round(vm.maxmemMib),
-    bootJson: JSON.stringify(vm.boot),
-    vncJson: vm.vnc ? JSON.stringify(vnc) : null,
-    vncPassword: password ?? null,
-    iso: vm.iso ?? null,
-    extraConfig: vm.extraConfig,
-    desc: vm.desc,
-    os: vm.os,
-    osArch: vm.osArch,
-    template: vm.template ?? null,
-    layer: vm.layer ?? null,
-    createdAt: vm.createdAt,
-    bootedAt: vm.bootedAt === undefined ? null : Math.round(vm.bootedAt),
-    configPath: vm.configPath ?? null,
-    configForeign: vm.configForeign ? 1 : 0,
-    seenJson: JSON.stringify(vm.seen),
-    rev,
+    disks: Map.groupBy(await diskQuery.orderBy('position').execute(), (row) => row.vm),
+    nics: Map.groupBy(await nicQuery.orderBy('position').execute(), (row) => row.vm),
+    layers: layersByVm(await layerQuery.orderBy('number').execute(), await volumeQuery.orderBy('position').execute()),
   }
 }
 
-export function toDiskRows(vm: Vm): DiskRow[] {
-  return vm.disks.map((disk, position) => ({
-    uuid: disk.uuid,
-    vm: vm.uuid,
-    managed: isManaged(vm) ? 1 : 0,
-    position,
-    vdev: disk.vdev,
-    format: disk.format,
-    sizeMib: disk.sizeMib === undefined ? null : Math.round(disk.sizeMib),
-    path: disk.path,
-    storlink: disk.storlink ?? null,
-    readOnly: disk.readOnly ? 1 : 0,
-    base: disk.base ?? null,
-    owned: disk.owned ? 1 : 0,
-    backend: disk.backend ?? null,
-    extra: disk.extra ?? null,
-    desc: disk.desc,
-    createdAt: disk.createdAt,
-  }))
-}
-
-export function toNicRows(vm: Vm): NicRow[] {
-  return vm.nics.map((nic, position) => ({
-    id: nic.id,
-    vm: vm.uuid,
-    managed: isManaged(vm) ? 1 : 0,
-    position,
-    name: nic.name,
-    mac: nic.mac,
-    bridge: nic.bridge,
-    ip: nic.ip,
-    model: nic.model ?? null,
-    extra: nic.extra ?? null,
-  }))
-}
-
-export interface VmParts {
-  readonly disks: readonly DiskRow[]
-  readonly nics: readonly NicRow[]
-  readonly layers: readonly Layer[]
-}
-
-export function fromVmRow(row: VmRow, { disks, nics, layers }: VmParts): Vm {
-  return {
-    uuid: row.uuid,
-    pm: row.pm,
-    name: row.name,
-    domainName: row.domainName,
-    origin: row.origin as VmOrigin,
-    type: row.type as VmType,
-    vcpuCount: row.vcpuCount,
-    maxVcpuCount: row.maxVcpuCount,
-    memoryMib: row.memoryMib,
-    maxmemMib: row.maxmemMib,
-    boot: JSON.parse(row.bootJson) as Boot,
-    vnc: row.vncJson === null ? undefined : vncOf(row.vncJson, row.vncPassword),
-    iso: row.iso ?? undefined,
-    disks: disks.map(fromDiskRow),
-    nics: nics.map(fromNicRow),
-    extraConfig: row.extraConfig,
-    desc: row.desc,
-    os: row.os,
-    osArch: row.osArch,
-    template: row.template ?? undefined,
-    layer: row.layer ?? undefined,
-    layers: layers.length === 0 ? undefined : layers,
-    createdAt: row.createdAt,
-    bootedAt: row.bootedAt ?? undefined,
-    configPath: row.configPath ?? undefined,
-    configForeign: row.configForeign === 1,
-    seen: JSON.parse(row.seenJson) as VmSeen,
+function layersByVm(rows: readonly LayerRow[], volumes: readonly LayerVolumeRow[]): Map<string, Layer[]> {
+  const volumesOf = Map.groupBy(volumes, (row) => row.layer)
+  const layersOf = new Map<string, Layer[]>()
+  for (const [vm, own] of Map.groupBy(rows, (row) => row.vm)) {
+    layersOf.set(
+      vm,
+      own.map((row) => fromLayerRow(row, volumesOf.get(row.uuid) ?? [])),
+    )
   }
-}
-
-export function isManaged(vm: Pick<Vm, 'origin'>): boolean {
-  return vm.origin !== 'found'
-}
-
-function vncOf(json: string, password: string | null): Vnc {
-  const vnc = JSON.parse(json) as Vnc
-  return password === null ? vnc : { ...vnc, password }
-}
-
-function fromDiskRow(row: DiskRow): Disk {
-  return {
-    uuid: row.uuid,
-    vdev: row.vdev,
-    format: row.format as DiskFormat,
-    sizeMib: row.sizeMib ?? undefined,
-    path: row.path,
-    storlink: row.storlink ?? undefined,
-    readOnly: row.readOnly === 1,
-    base: row.base ?? undefined,
-    owned: row.owned === 1,
-    backend: row.backend ?? undefined,
-    extra: row.extra ?? undefined,
-    desc: row.desc,
-    createdAt: row.createdAt,
-  }
-}
-
-function fromNicRow(row: NicRow): Nic {
-  return {
-    id: row.id,
-    name: row.name,
-    mac: row.mac,
-    bridge: row.bridge,
-    ip: row.ip,
-    model: row.model ?? undefined,
-    extra: row.extra ?? undefined,
-  }
+  return layersOf
 }

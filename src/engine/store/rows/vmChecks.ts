@@ -3,7 +3,7 @@ import { volumesOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { chunks } from '../sqlite/counters.ts'
 import type { Sql } from '../sqlite/database.ts'
-import { isManaged } from './vm.ts'
+import { isManaged } from './vmRows.ts'
 
 /**
  * What the constraints would refuse, said in words and with the name of the other. The constraints stand behind it;

@@ -185,6 +185,17 @@ export const MIGRATIONS: readonly string[] = [
   create index schedulesByStorlink on schedules (storlink);
   create index schedulesByRev on schedules (rev);
   `,
+  // Which nouns there are is no affair of the table. Jobs on later ones were the site's, with the noun in the id.
+  `
+  alter table jobs rename column subjectKind to firstKind;
+  alter table jobs add column subjectKind text not null default 'site' check (subjectKind <> '');
+  update jobs set subjectKind = firstKind;
+  update jobs set subjectKind = 'backup', subjectId = substr(subjectId, length('backup:') + 1)
+    where firstKind = 'site' and subjectId like 'backup:%';
+  update jobs set subjectKind = 'schedule', subjectId = substr(subjectId, length('schedule:') + 1)
+    where firstKind = 'site' and subjectId like 'schedule:%';
+  alter table jobs drop column firstKind;
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

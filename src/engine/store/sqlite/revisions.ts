@@ -1,6 +1,13 @@
-import type { Changes } from '../memory/changes.ts'
 import { countUp } from './counters.ts'
 import type { Database, Sql, Writing } from './database.ts'
+
+/** What of revisions the view has. */
+export interface Revisions {
+  /** Nobody else has written between what was read last and this revision. */
+  isNext(revision: number): boolean
+  /** An own transaction is in the view already; nothing has to be read again for it. */
+  own(revision: number): void
+}
 
 /** A transaction that changes what other processes read again: the rows that it writes carry its revision. */
 export interface Revised {
@@ -14,18 +21,19 @@ export interface Revised {
   readonly afterCommit: Writing['afterCommit']
 }
 
+/** `durable` and `relaxed` as `Database.write` has them. */
 export type Write = <T>(durability: 'durable' | 'relaxed', work: (revised: Revised) => Promise<T>) => Promise<T>
 
 /**
  * Revisions become visible in their order, because whoever takes one holds the counter's row until the end: so a reader
- * that has seen N misses nothing that is older. `changes` is told of every revision that this process has made.
+ * that has seen N misses nothing that is older. `revisions` is told of every one that this process has made.
  */
-export function createWrite(database: Database, changes: Pick<Changes, 'own' | 'isNext'>): Write {
+export function createWrite(database: Database, revisions: Revisions): Write {
   return (durability, work) =>
     database.write(durability, async ({ sql, afterCommit }) => {
       const revision = await countUp(sql, 'revision')
-      const result = await work({ sql, revision, upToDate: changes.isNext(revision), afterCommit })
-      afterCommit(() => changes.own(revision))
+      const result = await work({ sql, revision, upToDate: revisions.isNext(revision), afterCommit })
+      afterCommit(() => revisions.own(revision))
       return result
     })
 }

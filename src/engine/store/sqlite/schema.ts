@@ -1,4 +1,5 @@
-import type { JobState, StepEventKind } from '../../../model/job.ts'
+import type { JobState, StepEventKind, Subject } from '../../../model/job.ts'
+import type { Noun } from '../../../model/noun.ts'
 import type { BackupRow, BackupVolumeRow, ScheduleRow } from './backupSchema.ts'
 
 /**
@@ -41,7 +42,7 @@ export interface CounterRow {
 }
 
 export interface TombstoneRow {
-  kind: 'pm' | 'vm' | 'storlink' | 'template' | 'backup' | 'schedule' | 'job'
+  kind: Noun | 'job'
   id: string
   at: number
   rev: number
@@ -209,7 +210,7 @@ export interface JobRow {
   id: string
   number: number
   operation: string
-  subjectKind: string
+  subjectKind: Subject['kind']
   subjectId: string
   subjectName: string
   state: JobState

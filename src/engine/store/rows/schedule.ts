@@ -1,0 +1,59 @@
+import type { Schedule } from '../../../model/backup.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { ScheduleRow } from '../sqlite/backupSchema.ts'
+import type { Sql } from '../sqlite/database.ts'
+import type { RowKind } from './kind.ts'
+
+export const scheduleKind: RowKind<Schedule> = {
+  table: 'schedules',
+  key: 'uuid',
+  idOf: (schedule) => schedule.uuid,
+  compare: byVmName,
+
+  async load(sql, since) {
+    const rows = await sql.selectFrom('schedules').selectAll().where('rev', '>', since).execute()
+    return rows.map((row) => ({ value: fromScheduleRow(row), rev: row.rev }))
+  },
+
+  toRow: toScheduleRow,
+
+  async checkPut(sql, schedules) {
+    for (const { storlink, vmName } of schedules) await needStorlink(sql, storlink, `schedule of ${vmName}`)
+  },
+}
+
+function toScheduleRow({ retention, ...schedule }: Schedule, rev: number): ScheduleRow {
+  return {
+    ...schedule,
+    ...retention,
+    incremental: schedule.incremental ? 1 : 0,
+    enabled: schedule.enabled ? 1 : 0,
+    takenAt: schedule.takenAt ?? null,
+    problem: schedule.problem ?? null,
+    rev,
+  }
+}
+
+/** As a statement returns it. */
+export function fromScheduleRow(row: ScheduleRow): Schedule {
+  const { keepLast, keepDaily, keepWeekly, rev: _rev, ...schedule } = row
+  return {
+    ...schedule,
+    incremental: row.incremental === 1,
+    enabled: row.enabled === 1,
+    takenAt: row.takenAt ?? undefined,
+    problem: row.problem ?? undefined,
+    retention: { keepLast, keepDaily, keepWeekly },
+  }
+}
+
+function byVmName(a: Schedule, b: Schedule): number {
+  if (a.vmName !== b.vmName) return a.vmName < b.vmName ? -1 : 1
+  return a.createdAt - b.createdAt || (a.uuid < b.uuid ? -1 : a.uuid > b.uuid ? 1 : 0)
+}
+
+/** Fails with `notFound`; `what` is what shall be kept there. */
+export async function needStorlink(sql: Sql, id: number, what: string): Promise<void> {
+  const storlink = await sql.selectFrom('storlinks').select('id').where('id', '=', id).executeTakeFirst()
+  if (!storlink) throw new PengxError('notFound', `cannot keep ${what}: no storlink ${id} is known`)
+}
