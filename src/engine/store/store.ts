@@ -34,6 +34,7 @@ export interface Store {
   close(): Promise<void>
 }
 
+/** Opens the store and reads all of it into the view. Fails as `openSqlite` does; nothing stays open then. */
 export async function openStore({ at, clock, controller = thisController(clock.now()) }: StoreConfig): Promise<Store> {
   const database = await openSqlite(at === 'memory' ? 'memory' : at.path)
   try {

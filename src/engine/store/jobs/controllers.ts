@@ -34,6 +34,7 @@ export async function unregisterController(database: Database, id: string): Prom
   })
 }
 
+/** Those that have the store open, and those that died with it; by id. */
 export async function listControllers(sql: Sql): Promise<Map<string, Controller>> {
   const rows = await sql.selectFrom('controllers').selectAll().execute()
   return new Map(rows.map((row) => [row.id, row]))

@@ -5,6 +5,7 @@ import { loadDetail, loadJobs, noJob } from './loading.ts'
 import { createJobProgress } from './progress.ts'
 import { createJobWrites } from './writes.ts'
 
+/** All of `JobRows`, put together from its parts: creating and changing, progress, the journal, reading. */
 export function createJobRows(parts: JobParts): JobRows {
   const { database, memory, clock, controller } = parts
   const progress = createJobProgress(parts)

@@ -34,6 +34,7 @@ export const heldJobColumns = [
 
 export type HeldJobRow = Pick<JobRow, (typeof heldJobColumns)[number]>
 
+/** What of a row is held in memory. */
 export function fromHeldJobRow(row: HeldJobRow): HeldJob {
   const job: Job = {
     id: row.id,
@@ -58,6 +59,7 @@ export function fromHeldJobRow(row: HeldJobRow): HeldJob {
   return { job, owner: row.owner ?? undefined, cancelRequested: row.cancelRequested === 1 }
 }
 
+/** An event of the journal; its output is parsed JSON. */
 export function fromEventRow(row: JobEventRow): StepEvent {
   return {
     seq: row.seq,
@@ -70,6 +72,7 @@ export function fromEventRow(row: JobEventRow): StepEvent {
   }
 }
 
+/** A command of the record, whole or still running (no `tookMs`, no `exit`). */
 export function fromCommandRow(row: JobCommandRow): CommandRecord {
   return {
     seq: row.seq,

@@ -22,6 +22,7 @@ export function appendEvent(database: Database, job: string, event: Omit<StepEve
   })
 }
 
+/** A command as it begins; `relaxed`. Resolves with the number under which it is finished. */
 export function appendCommand(database: Database, job: string, command: Omit<CommandRecord, 'seq'>): Promise<number> {
   return database.write('relaxed', async ({ sql }) => {
     const [row] = await insertCommand(sql, {
@@ -37,6 +38,7 @@ export function appendCommand(database: Database, job: string, command: Omit<Com
   })
 }
 
+/** How a command ended: milliseconds, exit code (absent where it was killed or lost), and the end of its output; `relaxed`. */
 export function finishCommand(
   database: Database,
   job: string,

@@ -37,6 +37,7 @@ export async function loadJobs(sql: Sql, ids: readonly string[]): Promise<Stored
   return jobs.sort((a, b) => a.job.number - b.job.number)
 }
 
+/** What the screens show of one job; undefined where it is forgotten. */
 export async function loadDetail(sql: Sql, id: string): Promise<JobDetail | undefined> {
   const row = await sql.selectFrom('jobs').select(['planJson', 'locksJson']).where('id', '=', id).executeTakeFirst()
   if (!row) return undefined
@@ -50,6 +51,7 @@ export async function loadDetail(sql: Sql, id: string): Promise<JobDetail | unde
   }
 }
 
+/** `notFound`, for a job that is forgotten or never was. */
 export function noJob(id: string): PengxError {
   return new PengxError('notFound', `no job ${id} is known`)
 }

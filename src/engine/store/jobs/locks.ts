@@ -77,6 +77,7 @@ export function createLockRows(database: Database): LockRows {
 }
 
 type OfJob = { readonly job: string }
+/** Inside a transaction: gives back what a job holds and takes it out of the queues. */
 export const dropLocks = compiled((sql, { job }: OfJob) => sql.deleteFrom('locks').where('job', '=', job))
 const locksOf = compiled((sql, { job }: OfJob) => sql.selectFrom('locks').selectAll().where('job', '=', job))
 const placeOf = compiled((sql, { id }: { readonly id: string }) =>

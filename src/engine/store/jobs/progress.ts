@@ -19,6 +19,7 @@ export interface ProgressRows {
   take(id: string): Partial<JobRow>
 }
 
+/** Progress of jobs at work: in the view at once, written every half second, or with the next write of the row. */
 export function createJobProgress({ memory, write }: ProgressParts): ProgressRows {
   const pending = new Map<string, JobProgress>()
   let timer: ReturnType<typeof setTimeout> | undefined

@@ -21,6 +21,7 @@ const AT_REST = { owner: null, queuePosition: null, cancelRequested: 0 }
 
 type JobWrites = Pick<JobRows, 'create' | 'discard' | 'recordPlan' | 'update' | 'requestCancel' | 'prune'>
 
+/** How jobs are made, changed and forgotten. Each write is one durable transaction; `notFound` for a job that is not there. */
 export function createJobWrites(
   { database, memory, clock, controller, write }: JobParts,
   progress: ProgressRows,

@@ -17,6 +17,7 @@ export interface Changes extends Revisions {
   refresh(): Promise<void>
 }
 
+/** Keeps `memory` equal to the database; memory is asked for late because it is made with these changes. */
 export function createChanges(database: Database, memory: () => Memory): Changes {
   let seen = 0
   let behind = false

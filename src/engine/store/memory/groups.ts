@@ -7,6 +7,7 @@ export interface Groups<T> {
 
 const NONE: readonly never[] = []
 
+/** Empty groups; `compare` is the order within each. */
 export function createGroups<T>(
   keyOf: (row: T) => string,
   idOf: (row: T) => string,

@@ -7,6 +7,7 @@ export interface Notices {
   onChange(listener: (changes: readonly Change[]) => void): () => void
 }
 
+/** Nobody listens yet; changes before the first listener are counted and not kept. */
 export function createNotices(): Notices {
   const listeners = new Set<(changes: readonly Change[]) => void>()
   let pending = new Map<string, Change>()

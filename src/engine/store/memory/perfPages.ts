@@ -12,10 +12,12 @@ const STEPS_PER_DOUBLING = 1_365
 /** Times are tenths of a second since this day, 2024-01-01; they last until 2037. */
 const EPOCH_MS = 1_704_067_200_000
 
+/** A page of samples, all unknown. */
 export function newPage(): Uint16Array {
   return new Uint16Array(PAGE_SAMPLES * WORDS)
 }
 
+/** Writes a sample into a slot; each value to about 0.03 percent. */
 export function writeSample(page: Uint16Array, slot: number, sample: PerfSample): void {
   const tenths = Math.min(0xffff_ffff, Math.max(1, Math.round((sample.at - EPOCH_MS) / 100)))
   const start = slot * WORDS
@@ -39,6 +41,7 @@ export function readSample(page: Uint16Array, slot: number): PerfSample | undefi
   return sample
 }
 
+/** The same memory as bytes, for a BLOB. */
 export function toBytes(page: Uint16Array): Uint8Array {
   return new Uint8Array(page.buffer, page.byteOffset, page.byteLength)
 }

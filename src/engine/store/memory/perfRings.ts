@@ -36,6 +36,7 @@ export interface PerfParts {
   readonly memory: Memory
 }
 
+/** Rings that are empty until `load`; `stop` ends the timer that saves them. */
 export function createPerfRings({ database, memory }: PerfParts): { rings: PerfRings; samples: Samples; stop(): void } {
   const rings = new Map<string, Ring>()
   let timer: ReturnType<typeof setTimeout> | undefined

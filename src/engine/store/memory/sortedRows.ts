@@ -22,6 +22,7 @@ export interface RowOrder<T> {
   compare(a: T, b: T): number
 }
 
+/** Empty, in the order of `compare`. */
 export function createSortedRows<T>({ idOf, compare }: RowOrder<T>): SortedRows<T> {
   const rows = new Map<string, { row: T; rev: number }>()
   const indexes: Groups<T>[] = []

@@ -3,6 +3,7 @@ import { getLayer, type Layer, type LayerVolume, layersOf, type SnapshotType } f
 import type { Vm } from '../../../model/vm.ts'
 import type { LayerRow, LayerVolumeRow } from '../sqlite/schema.ts'
 
+/** A row a layer; the number of its parent stands beside it, for the constraint that no layer lies on itself. */
 export function toLayerRows(vm: Vm): LayerRow[] {
   return layersOf(vm).map((layer) => ({
     uuid: layer.uuid,
@@ -17,6 +18,7 @@ export function toLayerRows(vm: Vm): LayerRow[] {
   }))
 }
 
+/** A row a volume of a layer; sizes in whole MiB. */
 export function toLayerVolumeRows(vm: Vm): LayerVolumeRow[] {
   return layersOf(vm).flatMap((layer) =>
     layer.volumes.map((volume, position) => ({
@@ -35,6 +37,7 @@ export function toLayerVolumeRows(vm: Vm): LayerVolumeRow[] {
   )
 }
 
+/** A layer with its volumes in their order. */
 export function fromLayerRow(row: LayerRow, volumes: readonly LayerVolumeRow[]): Layer {
   return {
     uuid: row.uuid,

@@ -35,6 +35,7 @@ export interface SeenParts {
   readonly write: Write
 }
 
+/** Writes what looks saw: `relaxed`, because the next look finds it again. */
 export function createSeenWriter({ view, memory, clock, write }: SeenParts): RecordSeen {
   const savedAt = new Map<string, number>()
 

@@ -4,6 +4,7 @@ import type { Nic } from '../../../model/nic.ts'
 import type { Boot, Vm, VmOrigin, VmSeen, VmType, Vnc } from '../../../model/vm.ts'
 import type { DiskRow, NicRow, VmRow } from '../sqlite/schema.ts'
 
+/** The row of a VM; its VNC password stands in a column of its own, so that no JSON has it. */
 export function toVmRow(vm: Vm, rev: number): VmRow {
   const { password, ...vnc } = vm.vnc ?? {}
   return {
@@ -36,6 +37,7 @@ export function toVmRow(vm: Vm, rev: number): VmRow {
   }
 }
 
+/** A row a disk, in their order; sizes in whole MiB. */
 export function toDiskRows(vm: Vm): DiskRow[] {
   return vm.disks.map((disk, position) => ({
     uuid: disk.uuid,
@@ -57,6 +59,7 @@ export function toDiskRows(vm: Vm): DiskRow[] {
   }))
 }
 
+/** A row a network interface, in their order. */
 export function toNicRows(vm: Vm): NicRow[] {
   return vm.nics.map((nic, position) => ({
     id: nic.id,
@@ -78,6 +81,7 @@ export interface VmParts {
   readonly layers: readonly Layer[]
 }
 
+/** A VM from its row and those that belong to it. */
 export function fromVmRow(row: VmRow, { disks, nics, layers }: VmParts): Vm {
   return {
     uuid: row.uuid,
@@ -110,6 +114,7 @@ export function fromVmRow(row: VmRow, { disks, nics, layers }: VmParts): Vm {
   }
 }
 
+/** It was made by pengx or taken under its care; what was only found is another's. */
 export function isManaged(vm: Pick<Vm, 'origin'>): boolean {
   return vm.origin !== 'found'
 }

@@ -15,6 +15,7 @@ export async function countUp(sql: Sql, name: CounterRow['name'], count = 1): Pr
   return (await add(sql, { name, count }))[0]!.value
 }
 
+/** Tombstones, from which other processes learn what is gone. A later one of the same thing replaces the earlier. */
 export async function buryRows(sql: Sql, tombstones: readonly TombstoneRow[]): Promise<void> {
   for (const some of chunks(tombstones)) {
     await sql

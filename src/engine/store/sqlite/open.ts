@@ -28,6 +28,10 @@ const LOCKED_WAIT_MS = 20
 const BUSY_LIMIT_MS = 15_000
 const STATEMENTS_KEPT = 200
 
+/**
+ * Opens a file, making it and its directory (mode 0700, the file 0600) where they are missing, and brings it up to date.
+ * Fails with `invalid` for what is no store, `unsupported` for a later version's, `readOnly`, `noSpace`, `busy`.
+ */
 export async function openSqlite(
   path: string | 'memory',
   migrations: readonly string[] = MIGRATIONS,
