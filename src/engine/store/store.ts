@@ -45,8 +45,8 @@ export async function openStore({ at, clock, controller = thisController(clock.n
     const changes = createChanges(database, () => memory)
     const perf = createPerfRings({ database, memory })
     const write = createWrite(database, changes)
-    const parts = { database, view, memory, clock, controller, isDead, write }
-    const jobs = createJobRows(parts)
+    const deps = { database, view, memory, clock, controller, isDead, write }
+    const jobs = createJobRows(deps)
     let closing: Promise<void> | undefined
     const saveAndClose = async () => {
       try {
@@ -64,7 +64,7 @@ export async function openStore({ at, clock, controller = thisController(clock.n
     return {
       controller,
       view,
-      inventory: createInventory(parts),
+      inventory: createInventory(deps),
       jobs,
       locks: createLockRows(database),
       perf: perf.rings,

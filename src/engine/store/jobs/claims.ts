@@ -2,7 +2,7 @@ import type { JobState } from '../../../model/job.ts'
 import { chunks } from '../sqlite/counters.ts'
 import type { Sql } from '../sqlite/database.ts'
 import { listControllers } from './controllers.ts'
-import type { JobParts, StoredJob } from './jobRows.ts'
+import type { JobDeps, StoredJob } from './jobRows.ts'
 import { loadJobs } from './loading.ts'
 import { showJob } from './writes.ts'
 
@@ -13,21 +13,21 @@ const AT_WORK: readonly JobState[] = ['queued', 'running', 'undoing']
  * Takes over what dead controllers have left at work, with its locks, which hang on the job. Reads first, so that
  * mostly nothing is written, and then again inside the transaction, because another may have been faster.
  */
-export async function claimJobs(parts: JobParts): Promise<readonly StoredJob[]> {
-  if ((await parts.database.read((sql) => findLeft(sql, parts))).length === 0) return []
-  return parts.write('durable', async ({ sql, revision: rev, afterCommit }) => {
-    const ids = await findLeft(sql, parts)
+export async function claimJobs(deps: JobDeps): Promise<readonly StoredJob[]> {
+  if ((await deps.database.read((sql) => findLeft(sql, deps))).length === 0) return []
+  return deps.write('durable', async ({ sql, revision: rev, afterCommit }) => {
+    const ids = await findLeft(sql, deps)
     for (const some of chunks(ids)) {
-      await sql.updateTable('jobs').set({ owner: parts.controller.id, rev }).where('id', 'in', some).execute()
+      await sql.updateTable('jobs').set({ owner: deps.controller.id, rev }).where('id', 'in', some).execute()
     }
-    await forgetDead(sql, parts)
-    for (const id of ids) await showJob(sql, id, parts.memory, afterCommit)
+    await forgetDead(sql, deps)
+    for (const id of ids) await showJob(sql, id, deps.memory, afterCommit)
     return loadJobs(sql, ids)
   })
 }
 
 /** At work, and nobody alive works on it. */
-async function findLeft(sql: Sql, { controller, isDead }: JobParts): Promise<string[]> {
+async function findLeft(sql: Sql, { controller, isDead }: JobDeps): Promise<string[]> {
   const rows = await sql
     .selectFrom('jobs')
     .select(['id', 'owner'])
@@ -41,7 +41,7 @@ async function findLeft(sql: Sql, { controller, isDead }: JobParts): Promise<str
   return rows.filter(({ owner }) => owner === null || !alive.has(owner)).map((row) => row.id)
 }
 
-async function forgetDead(sql: Sql, { controller, isDead }: JobParts): Promise<void> {
+async function forgetDead(sql: Sql, { controller, isDead }: JobDeps): Promise<void> {
   for (const owner of (await listControllers(sql)).values()) {
     if (owner.id !== controller.id && isDead(owner))
       await sql.deleteFrom('controllers').where('id', '=', owner.id).execute()

@@ -1,17 +1,17 @@
 import { claimJobs } from './claims.ts'
-import type { JobParts, JobRows } from './jobRows.ts'
+import type { JobDeps, JobRows } from './jobRows.ts'
 import { appendCommand, appendEvent, finishCommand } from './journal.ts'
 import { loadDetail, loadJobs, noJob } from './loading.ts'
 import { createJobProgress } from './progress.ts'
 import { createJobWrites } from './writes.ts'
 
 /** All of `JobRows`, put together from its parts: creating and changing, progress, the journal, reading. */
-export function createJobRows(parts: JobParts): JobRows {
-  const { database, memory, clock, controller } = parts
-  const progress = createJobProgress(parts)
+export function createJobRows(deps: JobDeps): JobRows {
+  const { database, memory, clock, controller } = deps
+  const progress = createJobProgress(deps)
   return {
-    ...createJobWrites(parts, progress),
-    claimJobs: () => claimJobs(parts),
+    ...createJobWrites(deps, progress),
+    claimJobs: () => claimJobs(deps),
     progress: progress.put,
     flush: progress.flush,
     appendEvent: (id, event) => appendEvent(database, id, { ...event, at: clock.now() }),

@@ -108,7 +108,7 @@ export interface JobRows {
   flush(): Promise<void>
 }
 
-export interface JobParts {
+export interface JobDeps {
   readonly database: Database
   readonly memory: Memory
   readonly clock: Clock

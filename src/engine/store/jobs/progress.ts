@@ -7,7 +7,7 @@ import type { JobProgress } from './jobRows.ts'
 /** How long progress stays in memory alone: a copy tells of itself many times a second. */
 const WRITTEN_EVERY_MS = 500
 
-export interface ProgressParts {
+export interface ProgressDeps {
   readonly memory: Memory
   readonly write: Write
 }
@@ -20,7 +20,7 @@ export interface ProgressRows {
 }
 
 /** Progress of jobs at work: in the view at once, written every half second, or with the next write of the row. */
-export function createJobProgress({ memory, write }: ProgressParts): ProgressRows {
+export function createJobProgress({ memory, write }: ProgressDeps): ProgressRows {
   const pending = new Map<string, JobProgress>()
   let timer: ReturnType<typeof setTimeout> | undefined
 

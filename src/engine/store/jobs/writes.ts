@@ -6,7 +6,7 @@ import { compiled } from '../sqlite/compiled.ts'
 import { buryRows, chunks, countUp } from '../sqlite/counters.ts'
 import type { Sql, Writing } from '../sqlite/database.ts'
 import { fromHeldJobRow, heldJobColumns, toPatchRow } from './decoding.ts'
-import type { JobParts, JobRows } from './jobRows.ts'
+import type { JobDeps, JobRows } from './jobRows.ts'
 import { noJob } from './loading.ts'
 import { dropLocks } from './locks.ts'
 import type { ProgressRows } from './progress.ts'
@@ -23,7 +23,7 @@ type JobWrites = Pick<JobRows, 'create' | 'discard' | 'recordPlan' | 'update' | 
 
 /** How jobs are made, changed and forgotten. Each write is one durable transaction; `notFound` for a job that is not there. */
 export function createJobWrites(
-  { database, memory, clock, controller, write }: JobParts,
+  { database, memory, clock, controller, write }: JobDeps,
   progress: ProgressRows,
 ): JobWrites {
   /** With all that hangs on them: journals, locks, secrets. */

@@ -31,13 +31,13 @@ interface Ring {
   history?: readonly PerfSample[]
 }
 
-export interface PerfParts {
+export interface PerfDeps {
   readonly database: Database
   readonly memory: Memory
 }
 
 /** Rings that are empty until `load`; `stop` ends the timer that saves them. */
-export function createPerfRings({ database, memory }: PerfParts): { rings: PerfRings; samples: Samples; stop(): void } {
+export function createPerfRings({ database, memory }: PerfDeps): { rings: PerfRings; samples: Samples; stop(): void } {
   const rings = new Map<string, Ring>()
   let timer: ReturnType<typeof setTimeout> | undefined
 

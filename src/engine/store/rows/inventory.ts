@@ -52,7 +52,7 @@ export interface Inventory {
   putSetting(key: string, value: string): Promise<void>
 }
 
-export interface InventoryParts {
+export interface InventoryDeps {
   readonly view: LiveView
   readonly memory: Memory
   readonly clock: Clock
@@ -60,7 +60,7 @@ export interface InventoryParts {
 }
 
 /** The inventory over a store's memory and its transactions. */
-export function createInventory({ view, memory, clock, write }: InventoryParts): Inventory {
+export function createInventory({ view, memory, clock, write }: InventoryDeps): Inventory {
   async function put<K extends Kind>(kind: K, values: readonly Kinds[K][]): Promise<readonly Kinds[K][]> {
     if (values.length === 0) return []
     const rows: RowKind<Kinds[K]> = ROW_KINDS[kind]

@@ -28,7 +28,7 @@ type PmEntry = NonNullable<Seen['pms']>[number]
 type VmEntry = NonNullable<Seen['vms']>[number]
 type StorlinkEntry = NonNullable<Seen['storlinks']>[number]
 
-export interface SeenParts {
+export interface SeenDeps {
   readonly view: LiveView
   readonly memory: Memory
   readonly clock: Clock
@@ -36,7 +36,7 @@ export interface SeenParts {
 }
 
 /** Writes what looks saw: `relaxed`, because the next look finds it again. */
-export function createSeenWriter({ view, memory, clock, write }: SeenParts): RecordSeen {
+export function createSeenWriter({ view, memory, clock, write }: SeenDeps): RecordSeen {
   const savedAt = new Map<string, number>()
 
   function isWorthWriting(pm: Pm, entry: PmEntry): boolean {
