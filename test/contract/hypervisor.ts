@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import type { Host } from '../../src/engine/host/host.ts'
 import { run } from '../../src/engine/host/run.ts'
-import type { DomainSeen, Hypervisor } from '../../src/engine/hypervisor/hypervisor.ts'
+import type { DomainSeen } from '../../src/engine/hypervisor/domain.ts'
+import type { Hypervisor } from '../../src/engine/hypervisor/hypervisor.ts'
 import { newUuid } from '../../src/lib/ids.ts'
 
 export interface HypervisorSite {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { DomainSeen } from '../../src/engine/hypervisor/hypervisor.ts'
+import type { DomainSeen } from '../../src/engine/hypervisor/domain.ts'
 import { type Known, type Look, reconcile } from '../../src/engine/watch/reconcile.ts'
 import type { Vm, VmState } from '../../src/model/vm.ts'
 

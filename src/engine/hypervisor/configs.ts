@@ -5,7 +5,7 @@ import { run, runBatch, runMany } from '../host/run.ts'
 import { listNames, parseNames, readFile } from '../tools/files.ts'
 import { type ParsedConfig, parseConfig } from '../tools/xl/config.ts'
 import { parseStatements } from '../tools/xl/syntax.ts'
-import type { ConfigFile } from './hypervisor.ts'
+import type { ConfigFile } from './domain.ts'
 
 const READ_TIMEOUT_MS = 60_000
 

@@ -1,6 +1,6 @@
 import type { Host } from '../host/host.ts'
 import { type BlockCounters, parseBlockCounters } from '../tools/qmp.ts'
-import type { DiskCounters } from './hypervisor.ts'
+import type { DiskCounters } from './domain.ts'
 import { vdevOf, withMonitor } from './monitor.ts'
 
 /** Disk bytes from a domain's QEMU, through the monitor for statistics. */

@@ -6,7 +6,7 @@ import type { Program } from '../tools/program.ts'
 import { listStore, parseStoreList } from '../tools/xenstore.ts'
 import { type Configured, parseConfigurations } from '../tools/xl/json.ts'
 import { listConfigurations } from '../tools/xl/xl.ts'
-import type { DomainDetail } from './hypervisor.ts'
+import type { DomainDetail } from './domain.ts'
 import { xlFailure } from './xlFailure.ts'
 
 const LIMITS = { timeoutMs: 120_000 }

@@ -28,7 +28,7 @@ import {
 } from '../tools/system.ts'
 import { lastWords } from '../tools/xl/error.ts'
 import { hostInfo, type ListedDomain, listDomains, parseInfo, parseList } from '../tools/xl/xl.ts'
-import type { DomainSeen, PmLook } from './hypervisor.ts'
+import type { DomainSeen, PmLook } from './domain.ts'
 import { xlFailure } from './xlFailure.ts'
 
 /**

@@ -21,7 +21,7 @@ import {
   suspendRequest,
 } from '../tools/xl/migrate.ts'
 import { hostInfo, parseInfo, type XenInfo } from '../tools/xl/xl.ts'
-import type { DomainSeen } from './hypervisor.ts'
+import type { DomainSeen } from './domain.ts'
 import { domains } from './look.ts'
 import { xlFailure } from './xlFailure.ts'
 

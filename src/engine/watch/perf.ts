@@ -1,5 +1,5 @@
 import type { PerfSample } from '../../model/perf.ts'
-import type { DiskCounters, PmLook } from '../hypervisor/hypervisor.ts'
+import type { DiskCounters, PmLook } from '../hypervisor/domain.ts'
 
 /**
  * Rates from counters: each look's totals against those of the look before. A counter that went back (a new domain under

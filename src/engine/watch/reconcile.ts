@@ -1,6 +1,6 @@
 import type { Stray } from '../../model/pm.ts'
 import { hasDomain, type Vm, type VmSeen } from '../../model/vm.ts'
-import type { DomainSeen } from '../hypervisor/hypervisor.ts'
+import type { DomainSeen } from '../hypervisor/domain.ts'
 
 /**
  * What a look at one PM's domains means for the rows: what is written down is what was seen. Pure, so that each case

@@ -1,7 +1,7 @@
 import { type Disk, identifyDisks } from '../../model/disk.ts'
 import type { FoundConfig, IsoImage, Pm, PmSeen, Stray } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
-import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/hypervisor.ts'
+import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/domain.ts'
 
 /** What a look has found, as it is written down. */
 

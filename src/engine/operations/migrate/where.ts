@@ -1,5 +1,6 @@
 import { PengxError, toPengxError } from '../../../model/error.ts'
-import type { DomainSeen, Hypervisor } from '../../hypervisor/hypervisor.ts'
+import type { DomainSeen } from '../../hypervisor/domain.ts'
+import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
 import type { Context } from '../../jobs/operation.ts'
 
 /**

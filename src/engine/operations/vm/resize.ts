@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
-import type { DomainSeen } from '../../hypervisor/hypervisor.ts'
+import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'

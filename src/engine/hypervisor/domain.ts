@@ -1,0 +1,71 @@
+import type { PmInterface } from '../../model/pm.ts'
+import type { VmSpec, VmState } from '../../model/vm.ts'
+
+/** What is seen of domains and of the PM that they run on: the nouns of this room, below all that look and act. */
+
+/** One domain as a look sees it. */
+export interface DomainSeen {
+  readonly domid: number
+  readonly uuid: string
+  /** `(null)` where Xen has lost its name. */
+  readonly name: string
+  readonly state: VmState
+  /** The letters of `xl list`, for a person who wants to know. */
+  readonly rawState: string
+  readonly memoryMib: number
+  readonly vcpuCount: number
+  /** Seconds of CPU time since it was built. */
+  readonly cpuSeconds: number
+  /** Bytes since it was built, from xentop; NETTX/NETRX of the guest. */
+  readonly rxBytes?: number
+  readonly txBytes?: number
+}
+
+/** What one round trip to a PM tells; memory in MiB, counters since boot. */
+export interface PmLook {
+  readonly machineId: string
+  readonly hostname: string
+  readonly bootId: string
+  readonly uptimeSeconds: number
+  readonly xenVersion: string
+  readonly kernel: string
+  readonly cpuCount: number
+  readonly threadsPerCore: number
+  readonly socketCount: number
+  readonly totalMib: number
+  readonly freeMib: number
+  readonly load: number
+  readonly interfaces: readonly PmInterface[]
+  readonly bridges: readonly string[]
+  /** Sum over the physical interfaces. */
+  readonly rxBytes: number
+  readonly txBytes: number
+  /** Domain-0 included, as the first. */
+  readonly domains: readonly DomainSeen[]
+}
+
+/** What a domain was built from, and where it is reached. */
+export interface DomainDetail {
+  readonly domid: number
+  readonly uuid: string
+  readonly spec: VmSpec
+  readonly vncPort?: number
+  /** Seconds since 1970 at which it was built. */
+  readonly startedAt?: number
+  /** What of the running configuration pengx has no words for: named, so that nothing is lost unseen. */
+  readonly notUnderstood: readonly string[]
+}
+
+export interface DiskCounters {
+  readonly vdev: string
+  readonly readBytes: number
+  readonly writeBytes: number
+}
+
+/** A configuration file as it lies on a PM. */
+export interface ConfigFile {
+  readonly path: string
+  readonly uuid?: string
+  readonly name: string
+  readonly text: string
+}
