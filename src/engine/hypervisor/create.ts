@@ -9,14 +9,23 @@ import { parseConfig } from '../tools/xl/config.ts'
 import { explainXl, redact, secretsOf } from '../tools/xl/error.ts'
 import { createDomain, domainNamed, hostInfo, listDomains, parseInfo, parseList } from '../tools/xl/xl.ts'
 import type { DomainSeen } from './domain.ts'
-import type { Hypervisor } from './hypervisor.ts'
 import { domains as listNow, toDomains } from './look.ts'
 import { xlFailure } from './xlFailure.ts'
 
 /** Hotplug scripts have 40 s each by libxl, memory to scrub and kernels to unpack take longer on a busy machine. */
 const CREATE_TIMEOUT_MS = 600_000
 
-type Config = Parameters<Hypervisor['create']>[1]
+/** What a domain is built from: a configuration on the PM, or the text of one that is written there first. */
+export interface CreateConfig {
+  readonly path: string
+  /** Absent: what lies at `path` is taken as it is. */
+  readonly text?: string
+  /** Passed beside the file, so that a configuration without one keeps the VM's. */
+  readonly uuid: string
+  /** The name in the configuration. */
+  readonly domainName: string
+  readonly paused?: boolean
+}
 
 /**
  * One batch that stops at its first failure: no domain of that name, none of that UUID (Xen itself would take a second
@@ -25,7 +34,7 @@ type Config = Parameters<Hypervisor['create']>[1]
  */
 export async function create(
   host: Host,
-  config: Config,
+  config: CreateConfig,
   tag: string,
   signal?: AbortSignal,
 ): Promise<{ domid: number; domains: DomainSeen[] }> {
@@ -58,7 +67,7 @@ export async function create(
   return { domid: domain.domid, domains }
 }
 
-async function refuseExisting(host: Host, config: Config, signal?: AbortSignal): Promise<void> {
+async function refuseExisting(host: Host, config: CreateConfig, signal?: AbortSignal): Promise<void> {
   const there = (await listNow(host, signal)).find((one) => one.uuid === config.uuid || one.name === config.domainName)
   if (there === undefined) return
   const which =
@@ -71,7 +80,7 @@ async function refuseExisting(host: Host, config: Config, signal?: AbortSignal):
 /** What xl meant, with what can be looked up now: how much memory there is, what QEMU or xl wrote down. */
 async function failure(
   host: Host,
-  config: Config,
+  config: CreateConfig,
   created: Output,
   domains: readonly DomainSeen[],
   signal?: AbortSignal,
@@ -131,7 +140,7 @@ function deviceModelHint(domainName: string, log: Output | undefined): string {
 }
 
 /** xl was content, and yet no domain of that UUID is there: it crashed at once and was cleaned up. */
-async function gone(host: Host, config: Config, signal?: AbortSignal): Promise<PengxError> {
+async function gone(host: Host, config: CreateConfig, signal?: AbortSignal): Promise<PengxError> {
   const log = `/var/log/xen/xl-${config.domainName}.log`
   const looked = await runBatch(host, batch([lastLines(log, 10)], { timeoutMs: 60_000 }), signal).catch(
     (): Output[] => [],

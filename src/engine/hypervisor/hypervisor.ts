@@ -7,6 +7,7 @@ import type { Devices, DiskDevice } from '../tools/xl/devices.ts'
 import type { XenInfo } from '../tools/xl/xl.ts'
 import type { BackupDisk, BackupWay } from './backup.ts'
 import type { JobWay } from './blockJobs.ts'
+import type { CreateConfig } from './create.ts'
 import type { Timeouts } from './devices.ts'
 import type { ConfigFile, DiskCounters, DomainDetail, DomainSeen, PmLook } from './domain.ts'
 import type { LayerStream, LayerSwitch } from './layers.ts'
@@ -40,7 +41,7 @@ export interface Hypervisor {
    */
   create(
     host: Host,
-    config: { path: string; text?: string; uuid: string; domainName: string; paused?: boolean },
+    config: CreateConfig,
     tag: string,
     signal?: AbortSignal,
   ): Promise<{ readonly domid: number; readonly domains: readonly DomainSeen[] }>
