@@ -48,14 +48,14 @@ export interface Hosts {
   closeAll(): Promise<void>
 }
 
-interface Kept {
+interface OpenHost {
   readonly name: string
   readonly destination: string
   readonly host: Host
 }
 
 export function createHosts(options: HostsOptions): Hosts {
-  const kept = new Map<string, Kept>()
+  const kept = new Map<string, OpenHost>()
   const machines = new Map<string, SshMachine>()
   const here = openLocalHost('this machine')
   const hostKeys = createHostKeys({

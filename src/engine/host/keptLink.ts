@@ -23,7 +23,7 @@ export interface KeptLink {
   close(): Promise<void>
 }
 
-interface Trouble {
+interface Backoff {
   readonly since: number
   readonly count: number
   readonly nextAt: number
@@ -33,13 +33,13 @@ interface Trouble {
 export function keepLink(options: KeptLinkOptions): KeptLink {
   const { address, clock = systemClock, firstPauseMs = 1_000, longestPauseMs = 60_000 } = options
   let current: Promise<SshLink> | undefined
-  let trouble: Trouble | undefined
+  let backoff: Backoff | undefined
   let closed = false
 
   async function attempt(name: string): Promise<SshLink> {
     try {
       const link = await options.dial(name)
-      trouble = undefined
+      backoff = undefined
       if (closed) await link.close()
       link.onLost(() => {
         current = undefined
@@ -47,15 +47,15 @@ export function keepLink(options: KeptLinkOptions): KeptLink {
       return link
     } catch (error) {
       current = undefined
-      const count = (trouble?.count ?? 0) + 1
+      const count = (backoff?.count ?? 0) + 1
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(count - 1, 16)) * (0.75 + Math.random() / 2)
       const now = clock.now()
-      trouble = { since: trouble?.since ?? now, count, nextAt: now + pauseMs, error: toPengxError(error) }
-      throw trouble.error
+      backoff = { since: backoff?.since ?? now, count, nextAt: now + pauseMs, error: toPengxError(error) }
+      throw backoff.error
     }
   }
 
-  function describe(name: string, { since, error }: Trouble): PengxError {
+  function describe(name: string, { since, error }: Backoff): PengxError {
     const who = name === address ? name : `${name} (${address})`
     const reason = error.message.startsWith(`${address}: `) ? error.message.slice(address.length + 2) : error.message
     const text =
@@ -68,16 +68,16 @@ export function keepLink(options: KeptLinkOptions): KeptLink {
   return {
     get: async (name) => {
       if (closed) throw new PengxError('unreachable', `the connection to ${name} is closed`)
-      if (!current && trouble && clock.now() < trouble.nextAt) throw describe(name, trouble)
+      if (!current && backoff && clock.now() < backoff.nextAt) throw describe(name, backoff)
       current ??= attempt(name)
       try {
         return await current
       } catch (error) {
-        throw trouble ? describe(name, trouble) : error
+        throw backoff ? describe(name, backoff) : error
       }
     },
     retry: () => {
-      trouble = undefined
+      backoff = undefined
     },
     close: async () => {
       closed = true
