@@ -23,10 +23,10 @@ import {
   makeRoom,
   measured,
   needRoomToPull,
-  partOf,
   removeLvs,
   renameLv,
   roomFor,
+  stagedOf,
   tagged,
   takenOf,
   unzeroedFrom,
@@ -140,7 +140,7 @@ export const blockVolumes: VolumeDriver = {
 
   removeAside: (host, path, tag) => removeLvs(host, path, (ending) => ending === '.aside', tag),
   remove: (host, path, tag) => removeLvs(host, path, (ending) => /^(\.new|\.part\d+)?$/.test(ending), tag),
-  clearParts: (host, path, tag) => removeLvs(host, path, (ending) => /^\.part\d+$/.test(ending), tag),
+  clearStaged: (host, path, tag) => removeLvs(host, path, (ending) => /^\.part\d+$/.test(ending), tag),
 
   async stat(host, path, format) {
     if (!isLv(path)) return await readImage(host, path, format)
@@ -208,26 +208,26 @@ export const blockVolumes: VolumeDriver = {
 
   compare: compareVolumes,
 
-  async makePart(host, path, index, load, tag) {
+  async stageImage(host, path, index, map, tag) {
     const { group, name } = placeOf(path)
-    const { becomes } = load
+    const { becomes } = map
     const look = await lookAtGroup(host, group, name, becomes ? [measureImage(becomes.format, becomes)] : [])
     const whole = becomes ? roomFor(becomes.format, measured(look, path).fullBytes) : 0
-    const bytes = inExtents(look, Math.max(load.bytes, whole))
-    const part = `/dev/${group}/${partOf(name, index)}`
+    const bytes = inExtents(look, Math.max(map.bytes, whole))
+    const staged = `/dev/${group}/${stagedOf(name, index)}`
     const zeroed = isZeroed(look)
-    const data = load.stretches.reduce((sum, stretch) => sum + stretch.length, 0)
-    const room = makeRoom(look, partOf(name, index), becomes?.format, bytes, data)
-    await runAll(host, tagged(tag, [...room, ...(zeroed ? [] : zeroBetween(part, load, bytes))]))
-    return { path: part, zeroed }
+    const data = map.extents.reduce((sum, extent) => sum + extent.length, 0)
+    const room = makeRoom(look, stagedOf(name, index), becomes?.format, bytes, data)
+    await runAll(host, tagged(tag, [...room, ...(zeroed ? [] : zeroBetween(staged, map, bytes))]))
+    return { path: staged, zeroed }
   },
 
-  async takePart(host, target, index, tag) {
+  async promoteStaged(host, target, index, tag) {
     const { group, name } = placeOf(target.path)
-    const part = partOf(name, index)
-    await run(host, { ...changes('sync', `/dev/${group}/${part}`), okExits: [0, 1], tag })
-    if (await renameLv(host, group, part, name, tag)) return
-    throw new PengxError('notFound', `cannot rename ${group}/${part} on ${host.name}: it is not there`)
+    const staged = stagedOf(name, index)
+    await run(host, { ...changes('sync', `/dev/${group}/${staged}`), okExits: [0, 1], tag })
+    if (await renameLv(host, group, staged, name, tag)) return
+    throw new PengxError('notFound', `cannot rename ${group}/${staged} on ${host.name}: it is not there`)
   },
 
   async pack(host, source, { path, backing }, tag, onProgress, signal) {

@@ -14,7 +14,7 @@ import {
 } from '../tools/lvm.ts'
 import { changes, type Program } from '../tools/program.ts'
 import { measureImage, parseMeasure, type Room } from '../tools/qemuImg.ts'
-import type { ChainImage, Image, Load } from './volumeDriver.ts'
+import type { ChainImage, Image, ImageMap } from './volumeDriver.ts'
 import {
   findVolume,
   type GroupLook,
@@ -30,7 +30,7 @@ import {
 /**
  * Making, growing, renaming and removing logical volumes.
  *
- * An extent still holds what was written to it before. A guest sees none of that: in a qcow2 image it sees only what
+ * A physical extent still holds what was written to it before. A guest sees none of that: in a qcow2 image it sees only what
  * the image's tables name, a thin pool zeroes what it hands out, and a thick raw volume is zeroed before it is handed
  * out and wherever it grows; while that goes on, a tag says from where on, so that whoever comes next finishes it.
  */
@@ -40,7 +40,7 @@ const ZERO_FROM = 'pengx.zero.'
 
 export const draftOf = (name: string) => `${name}.new`
 export const asideOf = (name: string) => `${name}.aside`
-export const partOf = (name: string, index: number) => `${name}.part${index}`
+export const stagedOf = (name: string, index: number) => `${name}.part${index}`
 const formatTag = (format: DiskFormat) => `pengx.${format}`
 
 export function tagged(tag: string, parts: readonly Program[]): Command {
@@ -195,10 +195,10 @@ export function zeroFrom(path: string, from: number, end: number): Program[] {
   return [...zero, tagVolume(group, name, `${ZERO_FROM}${from}`, 'take away')]
 }
 
-/** Zeroes what will not be written to: before, between and behind the stretches. */
-export function zeroBetween(path: string, { stretches }: Load, end: number): Program[] {
-  const starts = [...stretches.map((stretch) => stretch.start), end]
-  const ends = [0, ...stretches.map((stretch) => stretch.start + stretch.length)]
+/** Zeroes what will not be written to: before, between and behind the extents. */
+export function zeroBetween(path: string, { extents }: ImageMap, end: number): Program[] {
+  const starts = [...extents.map((extent) => extent.start), end]
+  const ends = [0, ...extents.map((extent) => extent.start + extent.length)]
   return ends.flatMap((from, index) => {
     const to = starts[index] ?? end
     return from < to ? [zeroDevice(path, from, to - from)] : []

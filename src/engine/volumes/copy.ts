@@ -16,7 +16,7 @@ import {
   parseMap,
   renameBacking,
 } from '../tools/qemuImg.ts'
-import type { Image, Load, Part, Stretch, VolumeDriver } from './volumeDriver.ts'
+import type { DataExtent, Image, ImageMap, StagedImage, VolumeDriver } from './volumeDriver.ts'
 
 /**
  * Any volume to any volume on any PM. On one PM that is `qemu-img convert`. Between two the images travel as they lie,
@@ -53,39 +53,39 @@ export async function copyVolume(source: CopySource, target: CopyTarget, options
   const [top] = layers
   // One image that is already what was asked for becomes the volume itself.
   const direct = !options.anew && layers.length === 1 && top?.format === target.format
-  const total = layers.reduce((sum, layer) => sum + bytesIn(layer.load.stretches), 0)
+  const total = layers.reduce((sum, layer) => sum + bytesIn(layer.map.extents), 0)
   const say = shares(monotonic(onProgress), direct ? [4, 1] : [4, 1, 3])
   let sent = 0
-  const parts: Part[] = []
+  const staged: StagedImage[] = []
   for (const [index, layer] of layers.entries()) {
     const becomes = direct ? { becomes: { format: target.format, sizeMib: layer.sizeMib } } : {}
-    const part = await driver.makePart(host, target.path, index, { ...layer.load, ...becomes }, tag)
-    parts.push(part)
+    const image = await driver.stageImage(host, target.path, index, { ...layer.map, ...becomes }, tag)
+    staged.push(image)
     const digests: string[] = []
-    for (const stretch of layer.load.stretches) {
+    for (const extent of layer.map.extents) {
       const onBytes = (bytes: number) => {
         sent += bytes
         say(0, sent / total)
       }
-      digests.push(await send({ host: source.host, path: layer.path }, { host, ...part }, stretch, onBytes, options))
+      digests.push(await send({ host: source.host, path: layer.path }, { host, ...image }, extent, onBytes, options))
     }
-    await compare(host, part.path, layer.load.stretches, digests, options)
+    await compare(host, image.path, layer.map.extents, digests, options)
     say(1, (index + 1) / layers.length)
   }
   if (direct) {
-    await driver.takePart(host, target, 0, tag)
+    await driver.promoteStaged(host, target, 0, tag)
   } else {
-    await join(host, layers, parts, tag)
-    const image: Image = { path: parts[0]!.path, format: top!.format }
+    await join(host, layers, staged, tag)
+    const image: Image = { path: staged[0]!.path, format: top!.format }
     await driver.importImage(host, image, target, tag, (done) => say(2, done), signal)
-    await driver.clearParts(host, target.path, tag)
+    await driver.clearStaged(host, target.path, tag)
   }
   onProgress(1)
 }
 
 interface Layer extends Image {
   readonly sizeMib: number
-  readonly load: Load
+  readonly map: ImageMap
 }
 
 /** The source and all it lies on, top first, and where their bytes are. */
@@ -98,12 +98,12 @@ async function layersOf(source: CopySource): Promise<Layer[]> {
       const path = index === 0 ? source.path : (images[index - 1]?.backingPath ?? '')
       const format = diskFormat(image.format)
       if (!format) throw new PengxError('unsupported', `${path} on ${host.name} is a ${image.format} image`)
-      return { path, format, sizeMib: image.sizeMib, load: await loadOf(host, { path, format }, image) }
+      return { path, format, sizeMib: image.sizeMib, map: await mapOf(host, { path, format }, image) }
     }),
   )
 }
 
-async function loadOf(host: Host, image: Image, { corrupt }: ImageInfo): Promise<Load> {
+async function mapOf(host: Host, image: Image, { corrupt }: ImageInfo): Promise<ImageMap> {
   if (corrupt)
     throw new PengxError('refused', `${image.path} on ${host.name} is damaged: qemu-img check it before it is copied`)
   // A device does not end where its image ends, nor does it know its holes.
@@ -116,45 +116,45 @@ async function loadOf(host: Host, image: Image, { corrupt }: ImageInfo): Promise
     const why = mapped?.stderr.trim().split('\n').at(-1) ?? ''
     throw new PengxError('commandFailed', `cannot read ${image.path} on ${host.name}: ${why}`, { cause: mapped })
   }
-  const map = parseMap(mapped.stdout)
-  const end = map.reduce((last, one) => Math.max(last, one.start + one.length), 0)
+  const found = parseMap(mapped.stdout)
+  const end = found.reduce((last, one) => Math.max(last, one.start + one.length), 0)
   const bytes = asks && checked ? Math.min(end, parseCheck(checked.stdout).endBytes ?? end) : end
-  const data = map.filter((one) => one.data && one.start < bytes)
+  const data = found.filter((one) => one.data && one.start < bytes)
   const within = data.map(({ start, length }) => ({ start, length: Math.min(length, bytes - start) }))
-  return { bytes, stretches: joinNear(within) }
+  return { bytes, extents: joinNear(within) }
 }
 
 const NEAR_BYTES = 1024 * 1024
-/** Each stretch costs a command at either end. */
-const MOST_STRETCHES = 64
+/** Each extent costs a command at either end. */
+const MOST_EXTENTS = 64
 
-/** Stretches with small holes between them become one; of the holes that are left the largest stay. */
-export function joinNear(stretches: readonly Stretch[]): Stretch[] {
-  const gaps = stretches.slice(1).map((next, index) => {
-    const last = stretches[index]!
+/** Extents with small holes between them become one; of the holes that are left the largest stay. */
+export function joinNear(extents: readonly DataExtent[]): DataExtent[] {
+  const gaps = extents.slice(1).map((next, index) => {
+    const last = extents[index]!
     return next.start - (last.start + last.length)
   })
-  const least = [...gaps].sort((a, b) => b - a)[MOST_STRETCHES - 2] ?? 0
-  const joined: Stretch[] = []
-  for (const [index, stretch] of stretches.entries()) {
+  const least = [...gaps].sort((a, b) => b - a)[MOST_EXTENTS - 2] ?? 0
+  const joined: DataExtent[] = []
+  for (const [index, extent] of extents.entries()) {
     const last = joined.at(-1)
     const gap = index === 0 ? 0 : gaps[index - 1]!
-    if (last && (gap < NEAR_BYTES || gap < least || joined.length >= MOST_STRETCHES))
-      joined[joined.length - 1] = { start: last.start, length: stretch.start + stretch.length - last.start }
-    else joined.push(stretch)
+    if (last && (gap < NEAR_BYTES || gap < least || joined.length >= MOST_EXTENTS))
+      joined[joined.length - 1] = { start: last.start, length: extent.start + extent.length - last.start }
+    else joined.push(extent)
   }
   return joined
 }
 
-function bytesIn(stretches: readonly Stretch[]): number {
-  return stretches.reduce((sum, stretch) => sum + stretch.length, 0)
+function bytesIn(extents: readonly DataExtent[]): number {
+  return extents.reduce((sum, extent) => sum + extent.length, 0)
 }
 
-/** Carries one stretch over and gives the digest of what was carried. */
+/** Carries one extent over and gives the digest of what was carried. */
 async function send(
   from: { readonly host: Host; readonly path: string },
-  to: Part & { readonly host: Host },
-  { start, length }: Stretch,
+  to: StagedImage & { readonly host: Host },
+  { start, length }: DataExtent,
   onBytes: (bytes: number) => void,
   { tag, signal }: CopyOptions,
 ): Promise<string> {
@@ -185,7 +185,7 @@ async function send(
 const DIGEST_SCRIPT =
   'dd if="$1" bs=1M skip="$2" count="$3" iflag=skip_bytes,count_bytes,fullblock status=none | sha256sum'
 
-function digestOf(path: string, { start, length }: Stretch): Command {
+function digestOf(path: string, { start, length }: DataExtent): Command {
   return reads('sh', '-c', DIGEST_SCRIPT, 'pengx-digest', path, String(start), String(length))
 }
 
@@ -193,27 +193,29 @@ function digestOf(path: string, { start, length }: Stretch): Command {
 async function compare(
   host: Host,
   path: string,
-  stretches: readonly Stretch[],
+  extents: readonly DataExtent[],
   digests: readonly string[],
   { tag, signal }: CopyOptions,
 ): Promise<void> {
-  if (stretches.length === 0) return
-  const parts = [changes('sync', path), ...stretches.map((stretch) => digestOf(path, stretch))]
+  if (extents.length === 0) return
+  const parts = [changes('sync', path), ...extents.map((extent) => digestOf(path, extent))]
   const outputs = await runAll(host, { ...batch(parts, { stopOnFailure: true }), tag }, signal)
   digests.forEach((digest, index) => {
     const found = outputs[index + 1]?.stdout.split(' ')[0]
     if (found === digest) return
-    const where = `from byte ${stretches[index]!.start} on`
+    const where = `from byte ${extents[index]!.start} on`
     const text = `what arrived in ${path} on ${host.name} is not what was sent (${where}): ${found} and not ${digest}`
     throw new PengxError('commandFailed', text)
   })
 }
 
 /** Each image is told where what it lies on lies now. */
-async function join(host: Host, layers: readonly Layer[], parts: readonly Part[], tag: string): Promise<void> {
-  const links = parts
+async function join(host: Host, layers: readonly Layer[], staged: readonly StagedImage[], tag: string): Promise<void> {
+  const links = staged
     .slice(0, -1)
-    .map((part, index) => renameBacking(part.path, { path: parts[index + 1]!.path, format: layers[index + 1]!.format }))
+    .map((image, index) =>
+      renameBacking(image.path, { path: staged[index + 1]!.path, format: layers[index + 1]!.format }),
+    )
   if (links.length > 0) await runAll(host, { ...batch(links, { stopOnFailure: true }), tag })
 }
 

@@ -26,12 +26,12 @@ function asideOf(path: string): string {
 }
 
 /** Where the pieces of a volume that comes from elsewhere are gathered. */
-function partsOf(path: string): string {
+function stagedIn(path: string): string {
   return `${path}.parts`
 }
 
-function partOf(path: string, index: number): string {
-  return `${partsOf(path)}/${index}`
+function stagedOf(path: string, index: number): string {
+  return `${stagedIn(path)}/${index}`
 }
 
 /** `mv -n`: what stands under the new name is never overwritten. */
@@ -135,7 +135,7 @@ export const fileVolumes: VolumeDriver = {
   },
 
   async remove(host, path, tag) {
-    await runAll(host, tagged(tag, [removeFile(path), removeFile(draftOf(path)), removeTree(partsOf(path))]))
+    await runAll(host, tagged(tag, [removeFile(path), removeFile(draftOf(path)), removeTree(stagedIn(path))]))
   },
 
   stat: (host, path, format) => readImage(host, path, format),
@@ -165,26 +165,26 @@ export const fileVolumes: VolumeDriver = {
     rebaseVolume(host, path, backing, { tag, onProgress, signal }),
   compare: compareVolumes,
 
-  async makePart(host, path, index, load, tag) {
-    const part = partOf(path, index)
-    const empty = changes('truncate', '-s', String(load.bytes), part)
-    await runAll(host, tagged(tag, [changes('mkdir', '-p', partsOf(path)), removeFile(part), empty]))
-    return { path: part, zeroed: true }
+  async stageImage(host, path, index, map, tag) {
+    const staged = stagedOf(path, index)
+    const empty = changes('truncate', '-s', String(map.bytes), staged)
+    await runAll(host, tagged(tag, [changes('mkdir', '-p', stagedIn(path)), removeFile(staged), empty]))
+    return { path: staged, zeroed: true }
   },
 
-  async takePart(host, target, index, tag) {
-    const part = partOf(target.path, index)
-    const there = { ...changes('sync', part), okExits: [0, 1] }
-    const clear = removeTree(partsOf(target.path))
-    const parts = [there, { ...move(part, target.path), okExits: [0, 1] }, exists(target.path), clear]
+  async promoteStaged(host, target, index, tag) {
+    const staged = stagedOf(target.path, index)
+    const there = { ...changes('sync', staged), okExits: [0, 1] }
+    const clear = removeTree(stagedIn(target.path))
+    const parts = [there, { ...move(staged, target.path), okExits: [0, 1] }, exists(target.path), clear]
     const [, moved, found] = await runBatch(host, tagged(tag, parts))
     if (found?.exit === 0) return
     const why = moved?.stderr.trim() || 'mv did not say why'
-    throw new PengxError('commandFailed', `cannot rename ${part} on ${host.name}: ${why}`)
+    throw new PengxError('commandFailed', `cannot rename ${staged} on ${host.name}: ${why}`)
   },
 
-  async clearParts(host, path, tag) {
-    await run(host, { ...removeTree(partsOf(path)), tag })
+  async clearStaged(host, path, tag) {
+    await run(host, { ...removeTree(stagedIn(path)), tag })
   },
 
   async pack(host, source, { path, backing }, tag, onProgress, signal) {

@@ -53,21 +53,22 @@ export interface Space {
   readonly identity?: string
 }
 
-/** A stretch of an image's bytes. */
-export interface Stretch {
+/** A run of an image's bytes in which `qemu-img map` finds more than zeros; nothing to do with the extents of LVM. */
+export interface DataExtent {
   readonly start: number
   readonly length: number
 }
 
-/** What comes into a part: its length, and where in it there is more than zeros. */
-export interface Load {
+/** What `qemu-img map` tells of an image as it lies in its file or device: its length, and where it has more than zeros. */
+export interface ImageMap {
   readonly bytes: number
-  readonly stretches: readonly Stretch[]
-  /** The image that it will be, where the part becomes the volume: room for all that a guest may write. */
+  readonly extents: readonly DataExtent[]
+  /** The image that it will be, where what is staged becomes the volume: room for all that a guest may write. */
   readonly becomes?: { readonly format: DiskFormat; readonly sizeMib: number }
 }
 
-export interface Part {
+/** Room beside a volume, into which an image's bytes come from another PM (copy.ts). */
+export interface StagedImage {
   readonly path: string
   /** What is not written to it reads as zeros, so a writer may leave zeros out. */
   readonly zeroed: boolean
@@ -152,11 +153,11 @@ export interface VolumeDriver {
   ): Promise<void>
   /** Whether a guest would read the same from both; where one is longer the rest must be zeros. */
   compare(host: Host, a: Image, b: Image, onProgress?: (done: number) => void, signal?: AbortSignal): Promise<boolean>
-  /** Room beside a volume for an image's bytes that come from elsewhere (copy.ts); `remove` takes it away too. */
-  makePart(host: Host, path: string, index: number, load: Load, tag: string): Promise<Part>
-  /** The part becomes the volume. */
-  takePart(host: Host, target: Image, index: number, tag: string): Promise<void>
-  clearParts(host: Host, path: string, tag: string): Promise<void>
+  /** Makes room beside a volume for an image's bytes that come from elsewhere (copy.ts); `remove` takes it away too. */
+  stageImage(host: Host, path: string, index: number, map: ImageMap, tag: string): Promise<StagedImage>
+  /** What was staged becomes the volume. */
+  promoteStaged(host: Host, target: Image, index: number, tag: string): Promise<void>
+  clearStaged(host: Host, path: string, tag: string): Promise<void>
   /**
    * Fills a new volume with what a guest would read of an image on the same PM, compressed (qcow2) and of no more room than
    * that takes: it is read, and never written again. With a backing the source must hold no more than what differs from

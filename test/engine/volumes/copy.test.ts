@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { joinNear } from '../../../src/engine/volumes/copy.ts'
-import type { Stretch } from '../../../src/engine/volumes/volumeDriver.ts'
+import type { DataExtent } from '../../../src/engine/volumes/volumeDriver.ts'
 import { copySuite } from '../../contract/copy.ts'
 import { openRealPlaces, openSimPlaces } from '../../contract/copyPlaces.ts'
 
@@ -32,25 +32,25 @@ copySuite({
   open: async () => ({ places: (await openSimPlaces()).places, close: async () => undefined }),
 })
 
-describe('stretches', () => {
+describe('extents', () => {
   const MIB = 1024 * 1024
   /** In order and apart, as a map of a file has them. */
-  const stretches = fc
+  const extents = fc
     .array(fc.tuple(fc.integer({ min: 1, max: 64 * MIB }), fc.integer({ min: 1, max: 8 * MIB })), { maxLength: 200 })
     .map((pairs) => {
       let at = 0
-      return pairs.map(([hole, length]): Stretch => {
+      return pairs.map(([hole, length]): DataExtent => {
         const start = at + hole
         at = start + length
         return { start, length }
       })
     })
-  const endOf = (one: Stretch) => one.start + one.length
-  const holesOf = (all: readonly Stretch[]) => all.slice(1).map((next, index) => next.start - endOf(all[index]!))
+  const endOf = (one: DataExtent) => one.start + one.length
+  const holesOf = (all: readonly DataExtent[]) => all.slice(1).map((next, index) => next.start - endOf(all[index]!))
 
   test('are joined so that nothing is left out, few remain, and the largest holes stay', () => {
     fc.assert(
-      fc.property(stretches, (given) => {
+      fc.property(extents, (given) => {
         const joined = joinNear(given)
         expect(joined.length).toBeLessThanOrEqual(64)
         for (const one of given)
