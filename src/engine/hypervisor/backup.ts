@@ -26,6 +26,13 @@ export interface BackupWay extends JobWay {
 
 const MIB = 1024 * 1024
 
+/**
+ * Copies all disks as they are at one moment and returns when that is done; the targets are let go of by then. QMP:
+ * `blockdev-add` of each target, `blockdev-backup sync=full` of all in one `transaction`, grouped: where one fails
+ * all end. `unsupported` where a disk does not go through QEMU, `noSpace` where a target is full, else
+ * `commandFailed`. An abort leaves the jobs at work: `cancelJobs` by the same name ends them. The rate is each disk's
+ * own.
+ */
 export async function backupDisks(
   host: Host,
   domid: number,
@@ -39,7 +46,10 @@ export async function backupDisks(
   await followJobs(host, domid, disks.length, way, doing)
 }
 
-/** Why disks cannot be copied while their guest runs, or undefined; looks only. */
+/**
+ * Why disks cannot be copied while their guest runs, as a sentence, or undefined. Looks only (QMP `query-block`):
+ * QEMU must have each of them open.
+ */
 export async function refuseBackup(
   host: Host,
   domid: number,

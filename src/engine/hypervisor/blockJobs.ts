@@ -13,12 +13,17 @@ export interface JobWay {
   readonly name: string
   readonly clock: Clock
   readonly signal?: AbortSignal
+  /** 0 to 1. */
   onProgress(done: number): void
 }
 
 const POLL_MS = 700
 
-/** Waits until so many jobs of that name are over, and puts them away; fails with what one of them failed of. */
+/**
+ * Waits until so many jobs of that name are over, and puts them away (QMP `query-jobs`, `job-dismiss`, `blockdev-del`
+ * of their targets); tells 0 to 1 of all bytes meanwhile. Fails with what one of them failed of, as `noSpace` or
+ * `commandFailed`; so too where one is gone, as with a QEMU that has ended. An abort leaves them at work.
+ */
 export async function followJobs(host: Host, domid: number, count: number, way: JobWay, doing: string): Promise<void> {
   for (;;) {
     way.signal?.throwIfAborted()
@@ -36,7 +41,10 @@ export async function followJobs(host: Host, domid: number, count: number, way: 
   throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
 }
 
-/** Ends the jobs of that name and lets go of the volumes that they write to; none there is done. */
+/**
+ * Ends the jobs of that name (QMP `block-job-cancel`, forced), waits until none runs, and lets go of the volumes that
+ * they write to. Done where there is none, or no QEMU; what they have written stays.
+ */
 export async function cancelJobs(host: Host, domid: number, way: Pick<JobWay, 'name' | 'clock'>): Promise<void> {
   for (;;) {
     const left = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
@@ -54,6 +62,10 @@ export async function cancelJobs(host: Host, domid: number, way: Pick<JobWay, 'n
 
 export type NamedBlock = OpenBlock & { readonly vdev: string | undefined }
 
+/**
+ * The disks that QEMU has open (QMP `query-block`), each with its name in the guest; that is undefined where neither
+ * node nor device tells it, as for an emulated drive. Looks only.
+ */
 export async function namedBlocks(qmp: Qmp): Promise<NamedBlock[]> {
   const blocks = parseBlocks(await qmp.execute('query-block'))
   const named: NamedBlock[] = []

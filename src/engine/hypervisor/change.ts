@@ -5,7 +5,11 @@ import { xlFailure } from './xlFailure.ts'
 
 const CHANGE_TIMEOUT_MS = 120_000
 
-/** One xl that changes something; `doing` says what, for the error: `pause domain 3`. */
+/**
+ * Runs one xl(1) that changes something, for at most 2 minutes; `doing` says what, for the error: `pause domain 3`.
+ * Fails as `xlFailure` says: `notFound` where the domain is gone, else mostly `commandFailed`. xl may have done it
+ * all the same.
+ */
 export async function change(host: Host, program: Program, tag: string, doing: string): Promise<void> {
   const command: Command = { ...program, tag, timeoutMs: CHANGE_TIMEOUT_MS, okExits: ANY_EXIT }
   const output = await run(host, command)

@@ -13,8 +13,9 @@ const READ_TIMEOUT_MS = 60_000
 const GUEST_KEYS = ['kernel', 'disk', 'builder', 'type', 'bootloader', 'firmware']
 
 /**
- * Guests' configurations in /etc/xen and /etc/xen/auto. What stands in auto is mostly a link to what stands above it:
- * the same text is one configuration.
+ * Guests' configurations (xl.cfg(5)) in /etc/xen, where they end in `.cfg`, and in /etc/xen/auto. What stands in auto
+ * is mostly a link to what stands above it: the same text is one configuration. What cannot be read, or is no
+ * guest's, is left out. Looks only.
  */
 export async function configFiles(host: Host, signal?: AbortSignal): Promise<ConfigFile[]> {
   const directories = ['/etc/xen', '/etc/xen/auto']
@@ -34,6 +35,10 @@ export async function configFiles(host: Host, signal?: AbortSignal): Promise<Con
   return [...files.values()]
 }
 
+/**
+ * One configuration of those, read now and parsed (xl.cfg(5)). `notFound` where the file is not there, `invalid`
+ * where xl would not take it, `commandFailed` where it cannot be read.
+ */
 export async function readConfig(host: Host, path: string): Promise<ConfigFile & ParsedConfig> {
   const output = await run(host, { ...readFile(path), okExits: [0, 1], timeoutMs: READ_TIMEOUT_MS })
   if (output.exit !== 0) {

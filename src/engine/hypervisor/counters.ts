@@ -3,7 +3,10 @@ import { type BlockCounters, parseBlockCounters } from '../tools/qmp.ts'
 import type { DiskCounters } from './domain.ts'
 import { vdevOf, withMonitor } from './monitor.ts'
 
-/** Disk bytes from a domain's QEMU, through the monitor for statistics. */
+/**
+ * Bytes read and written by a domain's disks since its QEMU began (QMP `query-blockstats`, through the monitor for
+ * statistics); nothing for disks that go through the kernel. `busy` where another program holds the monitor.
+ */
 export async function diskCounters(host: Host, domid: number, signal?: AbortSignal): Promise<DiskCounters[]> {
   const read = withMonitor(
     host,

@@ -28,9 +28,11 @@ export interface CreateConfig {
 }
 
 /**
- * One batch that stops at its first failure: no domain of that name, none of that UUID (Xen itself would take a second
- * one), then the file, then `xl create`, then the list that proves it. So a conflict is found before anything is
- * written.
+ * Builds a domain: one batch that stops at its first failure. No domain of that name, none of that UUID (Xen itself
+ * would take a second one), then the file, then `xl create` (xl(1)), then the list that proves it. So `conflict` is
+ * found before anything is written. What xl meant is the code: `noSpace` for memory, `notFound` for a disk, kernel or
+ * bridge, `invalid` for the configuration, else mostly `commandFailed`; also where the domain was gone at once. A
+ * half-built domain that libxl has left is named in the message and stays.
  */
 export async function create(
   host: Host,

@@ -11,7 +11,11 @@ import { xlFailure } from './xlFailure.ts'
 
 const LIMITS = { timeoutMs: 120_000 }
 
-/** xl takes one domain or all, so several are several parts of one batch. A domain that is gone by then is left out. */
+/**
+ * What guests were built from: `xl list -l`, with the VNC port and the time of building from XenStore
+ * (`/local/domain/DOMID/console/vnc-port`, `/vm/UUID/start_time`). Looks only. xl takes one domain or all, so several
+ * are several parts of one batch. A domain that is gone by then is left out; `commandFailed` where xl writes no JSON.
+ */
 export async function details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]> {
   const guests = domids.filter((domid) => domid !== 0)
   if (domids.length === 0) return await ofAll(host, signal)

@@ -27,10 +27,16 @@ export interface Timeouts {
   readonly signal?: AbortSignal
 }
 
+/**
+ * All disks and interfaces of a domain, from libxl's, the guest's and dom0's nodes in XenStore (/libxl/DOMID/device,
+ * /local/domain/DOMID/device, /local/domain/0/backend; docs/misc/xenstore-paths). Looks only; costly: dozens of nodes
+ * a device.
+ */
 export async function devices(host: Host, domid: number, signal?: AbortSignal): Promise<xl.Devices> {
   return await find(host, domid, xl.listDevices(domid), signal)
 }
 
+/** One disk by its name in the guest, from its own nodes of the same trees. Looks only. */
 export async function device(
   host: Host,
   domid: number,
@@ -41,6 +47,10 @@ export async function device(
   return disks.find((disk) => disk.vdev === vdev)
 }
 
+/**
+ * Whether dom0's side of a disk is connected, which it is once the guest has taken it: node `state` of its backend is
+ * 4 (xen/include/public/io/xenbus.h). Looks only; false for a disk that is not there.
+ */
 export async function isConnected(host: Host, domid: number, vdev: string, signal?: AbortSignal): Promise<boolean> {
   const asked = xl.backendStates(domid, vdev)
   if (asked === undefined) return (await device(host, domid, vdev, signal))?.backend === CONNECTED
@@ -48,6 +58,7 @@ export async function isConnected(host: Host, domid: number, vdev: string, signa
   return states.some(({ exit, stdout }) => exit === 0 && Number(stdout) === CONNECTED)
 }
 
+/** The names of a domain's disks in the guest, from what libxl keeps alone (/libxl/DOMID/device/vbd). Looks only. */
 export async function vdevs(host: Host, domid: number, signal?: AbortSignal): Promise<readonly string[]> {
   return (await find(host, domid, [xl.listDiskNames(domid)], signal)).disks.map((disk) => disk.vdev)
 }
@@ -57,7 +68,11 @@ async function find(host: Host, domid: number, lists: readonly Program[], signal
   return xl.parseDevices(domid, new Map(outputs.flatMap((output) => [...parseStoreList(output.stdout)])))
 }
 
-/** A disk that is attached as asked for is done; what a failed attempt leaves behind is taken away. */
+/**
+ * `xl block-attach` (xl-disk-configuration(5)). A disk that is attached as asked for is done, and one that the guest
+ * was asked to let go of, and has not, is told to stay; what a failed attempt leaves behind is taken away. `conflict`
+ * where another image has that name, `busy` where the disk is just being detached.
+ */
 export async function attachDisk(host: Host, domid: number, disk: Disk, tag: string): Promise<void> {
   const there = await device(host, domid, disk.vdev)
   if (there) return await keepDisk(host, domid, disk, there, tag)
@@ -89,7 +104,12 @@ async function keepDisk(host: Host, domid: number, disk: Disk, there: xl.DiskDev
   await run(host, { ...writeStore({ [`${backend}/online`]: '1', [`${backend}/state`]: String(CONNECTED) }), tag })
 }
 
-/** Waits until both sides and QEMU have let go: only then may anybody touch the volume. */
+/**
+ * `xl block-detach`, then waits until both sides and QEMU have let go: only then may anybody touch the volume. After
+ * xl it takes `timeoutMs` at most for the sides, and as long again for QEMU; what counts is XenStore and QMP
+ * `query-named-block-nodes`, not xl's exit. `commandFailed` names the side that holds it. A disk that is not there is
+ * done, once QEMU has closed it.
+ */
 export async function detachDisk(
   host: Host,
   domid: number,
@@ -152,7 +172,10 @@ async function holdsOpen(host: Host, domid: number, path: string): Promise<boole
   return files?.includes(path) ?? false
 }
 
-/** A missing bridge makes xl fail and leaves the interface half there, which later ruins a restore: it is taken away. */
+/**
+ * `xl network-attach`; one of that MAC address is done. A missing bridge makes xl fail (`notFound`) and leaves the
+ * interface half there, which later ruins a restore: it is taken away.
+ */
 export async function attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void> {
   if (await findNic(host, domid, nic.mac)) return
   try {
@@ -171,7 +194,10 @@ async function findNic(host: Host, domid: number, mac: string): Promise<xl.NicDe
   return (await find(host, domid, xl.listNics(domid))).nics.find((nic) => nic.mac === mac)
 }
 
-/** Only for what pengx has just attached, or half attached: a guest that uses its interface does not stand the loss of it. */
+/**
+ * `xl network-detach`; done where it is not there, `commandFailed` where it is still there afterwards. Only for what
+ * pengx has just attached, or half attached: a guest that uses its interface does not stand the loss of it.
+ */
 export async function detachNic(host: Host, domid: number, mac: string, tag: string): Promise<void> {
   const there = await findNic(host, domid, mac)
   if (!there) return
@@ -186,12 +212,17 @@ export async function detachNic(host: Host, domid: number, mac: string, tag: str
   }
 }
 
+/**
+ * `xl cd-insert` into the domain's first CD drive, whatever is in it; done where that is in it. `refused` without a
+ * drive.
+ */
 export async function insertCd(host: Host, domid: number, path: string, tag: string): Promise<void> {
   const drive = await needDrive(host, domid)
   if (drive.path !== path)
     await change(host, xl.insertCd(domid, drive.vdev, path), tag, `put ${path} into ${drive.vdev} of domain ${domid}`)
 }
 
+/** `xl cd-eject` of the domain's first CD drive; done where it is empty, `refused` where there is none. */
 export async function ejectCd(host: Host, domid: number, tag: string): Promise<void> {
   const drive = await needDrive(host, domid)
   if (drive.path !== '')

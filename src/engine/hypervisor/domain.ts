@@ -56,6 +56,7 @@ export interface DomainDetail {
   readonly notUnderstood: readonly string[]
 }
 
+/** Bytes since the domain's QEMU began. */
 export interface DiskCounters {
   readonly vdev: string
   readonly readBytes: number

@@ -16,14 +16,17 @@ import { withMonitor } from './monitor.ts'
 const SHORT_MS = 60_000
 const POLL_MS = 300
 
-/** The images that a domain's QEMU writes to; undefined where it has none. */
+/** The images that a domain's QEMU writes to (QMP `query-block`); undefined where it has none. Looks only. */
 export async function openImages(host: Host, domid: number): Promise<readonly string[] | undefined> {
   return await withMonitor(host, domid, 'libxenstat', async (qmp) =>
     parseBlocks(await qmp.execute('query-block')).map((block) => block.file),
   )
 }
 
-/** Waits until the QEMU of a domain that is gone has closed its images. */
+/**
+ * Waits until the QEMU of a domain that is gone has ended, which closes its images; looks only (pgrep(1)).
+ * `commandFailed` after `timeoutMs`. Where there is no pgrep it counts as ended.
+ */
 export async function waitForQemu(
   host: Host,
   domid: number,

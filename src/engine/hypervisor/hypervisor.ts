@@ -24,6 +24,7 @@ export interface Hypervisor {
   details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]>
   /** Configuration files in /etc/xen that `xl create` would take; files that do not parse are left out. */
   configFiles(host: Host, signal?: AbortSignal): Promise<ConfigFile[]>
+  /** One of those by its path, parsed; `notFound` where there is none, `invalid` where xl would not take it. */
   readConfig(
     host: Host,
     path: string,
@@ -33,6 +34,7 @@ export interface Hypervisor {
 
   /** Writes the configuration (mode 0600, atomically) and nothing else. */
   writeConfig(host: Host, path: string, text: string, tag: string): Promise<void>
+  /** Removes that file; what is not there is removed. A running domain goes on. */
   removeConfig(host: Host, path: string, tag: string): Promise<void>
   /**
    * `xl create` of a configuration, in one round trip with writing it where `text` is given. `uuid` is passed
@@ -47,9 +49,16 @@ export interface Hypervisor {
   ): Promise<{ readonly domid: number; readonly domains: readonly DomainSeen[] }>
   /** Asks the guest (PV or PVHVM drivers, ACPI for plain HVM); returns when it has been asked. */
   shutdown(host: Host, domid: number, tag: string): Promise<void>
+  /** As `shutdown`; the domid changes when the guest comes back. */
   reboot(host: Host, domid: number, tag: string): Promise<void>
+  /**
+   * Takes the domain away at once, as if the power were cut: what the guest had not written is lost. One that is gone
+   * is done.
+   */
   destroy(host: Host, domid: number, tag: string): Promise<void>
+  /** Stops its processors; memory and disks stay as they are. */
   pause(host: Host, domid: number, tag: string): Promise<void>
+  /** Lets it go on. */
   unpause(host: Host, domid: number, tag: string): Promise<void>
 
   /** Disks and interfaces that a domain has now, and how far their two sides are; nothing for one that is gone. */
@@ -125,14 +134,17 @@ export interface Hypervisor {
   streamLayer(host: Host, domid: number, stream: LayerStream, way: JobWay): Promise<void>
   /** What a failed attempt leaves half attached is detached at once. */
   attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
-  /** For the undo of an attachment alone. */
+  /** For the undo of an attachment alone; none there is done. */
   detachNic(host: Host, domid: number, mac: string, tag: string): Promise<void>
   /** Into the drive that the domain has; `refused` where it has none. */
   insertCd(host: Host, domid: number, path: string, tag: string): Promise<void>
+  /** Empties that drive; an empty one is done. */
   ejectCd(host: Host, domid: number, tag: string): Promise<void>
   /** What the guest shall have now; at most what it was built with as its maximum. */
   setMemory(host: Host, domid: number, mib: number, tag: string): Promise<void>
+  /** How many processors are online; `refused` above what it was built with as its maximum. */
   setVcpus(host: Host, domid: number, count: number, tag: string): Promise<void>
+  /** The domain's name in Xen; the file that it was built from is not touched. */
   rename(host: Host, domid: number, name: string, tag: string): Promise<void>
   /** What the domain is built from when its guest reboots by itself. */
   updateConfig(host: Host, domid: number, path: string, tag: string): Promise<void>

@@ -25,6 +25,11 @@ export interface LayerStream {
   readonly base?: string
 }
 
+/**
+ * The image at the top of each disk's chain, by the disk's name in the guest (QMP `query-block`). Looks only. Disks
+ * that go through the kernel are not in it, and without a QEMU there is none: an absent disk says nothing of where it
+ * is written.
+ */
 export async function writtenImages(host: Host, domid: number): Promise<ReadonlyMap<string, string>> {
   const images = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
     const blocks = await namedBlocks(qmp)
@@ -33,6 +38,13 @@ export async function writtenImages(host: Host, domid: number): Promise<Readonly
   return new Map(images ?? [])
 }
 
+/**
+ * From here on the guest writes to the overlays: `blockdev-snapshot-sync` (mode `existing`) of all disks in one QMP
+ * `transaction`, under libxl's own lock, then looks whether it is so. A disk that is on its overlay already stays.
+ * QEMU does not check what the overlay's header names: that must be `from`. `unsupported` where a disk does not go
+ * through QEMU or is an emulated drive, `refused` where it is written to a third image, `busy` where an xl or QEMU
+ * keeps it waiting. Nothing takes it back, and after a failure only `writtenImages` tells whether it has happened.
+ */
 export async function switchDisks(
   host: Host,
   domain: { readonly domid: number; readonly uuid: string },
@@ -76,6 +88,12 @@ function blockOf(blocks: readonly NamedBlock[], { vdev, from, to }: LayerSwitch,
   throw new PengxError('refused', `${doing}: ${vdev} is written to ${block.file}, not to ${from}, as is written down`)
 }
 
+/**
+ * Copies into `path` what it reads from the images between it and `base`, and writes `base` (or none) into its header
+ * when all is there (QMP `block-stream`). Returns then; those between are not changed, nor in use any more. Cut short
+ * or aborted it reads as before, and doing it again finishes it; an abort leaves the job at work (`cancelJobs`).
+ * `refused` where QEMU does not have `path` or `base` open, `unsupported` without a QEMU, `noSpace`, `commandFailed`.
+ */
 export async function streamLayer(host: Host, domid: number, { path, base }: LayerStream, way: JobWay): Promise<void> {
   await cancelJobs(host, domid, way)
   const doing = `cannot merge what ${path} lies on, on ${host.name}, into it`

@@ -54,6 +54,10 @@ const PARTS = {
 
 type Part = keyof typeof PARTS
 
+/**
+ * All that a beat needs to know of a PM, in one round trip (two where ip(8) writes no JSON). Changes nothing.
+ * `unsupported` where there is no Xen, or where the machine has neither /etc/machine-id nor a product UUID.
+ */
 export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
   const outputs = await runBatch(host, batch(Object.values(PARTS), { timeoutMs: LOOK_TIMEOUT_MS }), signal)
   const output = (part: Part): Output =>
@@ -97,13 +101,17 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
   }
 }
 
+/**
+ * `xl list -v`: dom0 first, the others by domid, without network counters. Changes nothing; `unsupported` where xl
+ * does not reach the hypervisor.
+ */
 export async function domains(host: Host, signal?: AbortSignal): Promise<DomainSeen[]> {
   const output = await run(host, { ...listDomains, okExits: [0, 1, 255], timeoutMs: LOOK_TIMEOUT_MS }, signal)
   if (output.exit !== 0) throw xlFailure(`cannot list the domains of ${host.name}`, output)
   return toDomains(parseList(output.stdout), [])
 }
 
-/** dom0 first, the others by domid. */
+/** Pure. dom0 first, the others by domid; bytes are the guest's, so what its ends in dom0 received is what it sent. */
 export function toDomains(rows: readonly ListedDomain[], counters: readonly NetworkCounters[]): DomainSeen[] {
   const ends = Map.groupBy(counters, (row) => parseVifName(row.name)?.domid)
   return rows

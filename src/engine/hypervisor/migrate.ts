@@ -48,12 +48,17 @@ export interface MigrationWay {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly tag: string
+  /** 0 to 1, and what is going on. */
   onProgress(done: number, text: string): void
 }
 
 const SHORT_MS = 60_000
 const POLL_MS = 1_500
 
+/**
+ * `xl info`: versions, processors, memory in MiB. Changes nothing; `unsupported` where xl does not reach the
+ * hypervisor.
+ */
 export async function abilities(host: Host, signal?: AbortSignal): Promise<XenInfo> {
   const output = await run(host, { ...hostInfo, okExits: ANY_EXIT, timeoutMs: SHORT_MS }, signal)
   const info = parseInfo(output.stdout)
@@ -61,7 +66,11 @@ export async function abilities(host: Host, signal?: AbortSignal): Promise<XenIn
   return info
 }
 
-/** Ends when xl ends; fails with what xl gives as the reason. The domain over there is paused. */
+/**
+ * `xl migrate -p -C FILE -s SSH` (xl(1)) on the PM where the guest is; FILE is written for it and taken away. Ends
+ * when xl ends. On success the domain over there is paused. Fails with what xl gives as the reason, mostly
+ * `commandFailed`, and an abort ends the ssh alone and then fails the same way: neither tells where the guest is.
+ */
 export async function migrate(host: Host, migration: Migration, way: MigrationWay): Promise<void> {
   const { domid, name, config, ssh, address } = migration
   const { tag, signal } = way
@@ -111,17 +120,20 @@ async function followMemory(way: MigrationWay, said: () => string, over: AbortSi
   }
 }
 
-/** Whether an xl is still sending a guest by that configuration. */
+/** Whether an xl is still sending a guest by that configuration (pgrep(1)); false too where there is no pgrep. */
 export async function isMigrating(host: Host, configPath: string): Promise<boolean> {
   return (await run(host, { ...migrationAtWork(configPath), timeoutMs: SHORT_MS })).exit === 0
 }
 
-/** Suspended for a migration or a save: in memory, and not going on by itself. */
+/** Pure, from the letters of `xl list`: suspended for a migration or a save, in memory and not going on by itself. */
 export function isSuspended(domain: DomainSeen): boolean {
   return domain.rawState[3] === 's' && domain.rawState[4] === 's' && domain.rawState[5] !== 'd'
 }
 
-/** Lets a guest go on where it was, whose xl is gone. */
+/**
+ * Lets a guest go on where it was, whose xl is gone: `xl resume`, or before Xen 4.20, which has none, `xl save -c`
+ * into nothing. Done where it is not suspended; `commandFailed` where it still is, with what a person can do.
+ */
 export async function resumeSuspended(host: Host, domid: number, tag: string, clock: Clock): Promise<void> {
   const still = async () => (await domains(host)).find((domain) => domain.domid === domid && isSuspended(domain))
   const wake = (program: Program) => run(host, { ...program, tag, okExits: ANY_EXIT, heavy: true })

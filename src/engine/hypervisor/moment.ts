@@ -48,6 +48,11 @@ export function momentUrl(socket: string, vdev: string): string {
   return `nbd+unix:///${vdev}?socket=${socket}`
 }
 
+/**
+ * Whether QEMU can show a moment, and which dirty bitmaps of all those disks can be counted on, in bytes (QMP
+ * `query-commands`, `query-block-exports`, `query-named-block-nodes`). Looks only. `unsupported` where QEMU does not
+ * have one of the disks open; without a QEMU there are no means.
+ */
 export async function momentMeans(
   host: Host,
   domid: number,
@@ -69,7 +74,12 @@ export async function momentMeans(
   return means ?? { canHold: false, bitmaps: [] }
 }
 
-/** Begins a moment that is read until it is released; all disks at once. `bitmap` notes what is written from then on. */
+/**
+ * Begins a moment that is read until it is released (`momentUrl`); all disks at once. `bitmap` notes what is written
+ * from then on. QMP: `block-dirty-bitmap-add` and `blockdev-backup sync=none` of all disks in one `transaction`, then
+ * `nbd-server-start` and `block-export-add`. What an attempt of that name has left is released first. `unsupported`
+ * where a disk does not go through QEMU. A failure may leave half of it: `releaseMoment`.
+ */
 export async function holdMoment(
   host: Host,
   domid: number,
@@ -96,7 +106,11 @@ export async function holdMoment(
   if (!held) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
 }
 
-/** Fails where a moment that was begun is not held any more for every disk, or is not that of what the guest writes to. */
+/**
+ * Fails with `commandFailed` where a moment that was begun is not held any more for every disk, or is not that of
+ * what the guest writes to (`unsupported` where QEMU no longer has that open). Looks only; ask it after reading as
+ * well.
+ */
 export async function needMoment(
   host: Host,
   domid: number,
@@ -118,8 +132,10 @@ export async function needMoment(
 }
 
 /**
- * Copies what the disks hold at one moment into the scratch volumes: with `since`, what was written after the moment at
- * which that bitmap was begun. That bitmap stays as it is: only who knows that the copy is good may let it go.
+ * Copies what the disks hold at one moment into the scratch volumes and returns when that is done (QMP
+ * `blockdev-backup`): with `since`, what was written after the moment at which that bitmap was begun. That bitmap
+ * stays as it is: only who knows that the copy is good may let it go. `bitmap` notes what is written from this moment
+ * on. `unsupported`, `noSpace`, `commandFailed`; an abort leaves the jobs at work, `releaseMoment` ends them.
  */
 export async function copyMoment(
   host: Host,
@@ -152,7 +168,10 @@ export async function copyMoment(
   await followJobs(host, domid, disks.length, way, doing)
 }
 
-/** Lets go of all that an attempt of that name left in the domain's QEMU; with `bitmap` of that too. None there is done. */
+/**
+ * Lets go of all that an attempt of that name left in the domain's QEMU, exports, server, jobs and nodes; with
+ * `bitmap` of that too. The guest's disks are not touched, the scratch volumes stay. None there is done.
+ */
 export async function releaseMoment(
   host: Host,
   domid: number,
@@ -174,7 +193,10 @@ export async function releaseMoment(
   if (ours) await runAll(host, { ...batch([removeFile(way.socket)]) })
 }
 
-/** Of those that pengx began on any disk of the domain; without a QEMU there are none. */
+/**
+ * Removes dirty bitmaps that are meant, of those that pengx began (`pengx-…`) on any disk of the domain (QMP
+ * `block-dirty-bitmap-remove`): what is written next can then not be told from them. Without a QEMU there are none.
+ */
 export async function forgetBitmaps(host: Host, domid: number, isMeant: (name: string) => boolean): Promise<void> {
   await withMonitor(host, domid, 'libxenstat', async (qmp) => {
     const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))

@@ -8,7 +8,11 @@ export type Monitor = 'libxl' | 'libxenstat'
 
 const TIMEOUT_MS = 5_000
 
-/** Talks with a domain's QEMU; undefined where it has none, as one whose disks all go through the kernel. */
+/**
+ * Talks with a domain's QEMU (/var/run/xen/qmp-MONITOR-DOMID) and hangs up when `work` ends; undefined where it has
+ * none, as one whose disks all go through the kernel. `busy` where it does not answer within 5 s: a monitor serves
+ * one at a time.
+ */
 export async function withMonitor<T>(
   host: Host,
   domid: number,

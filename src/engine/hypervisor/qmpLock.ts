@@ -14,7 +14,10 @@ function lockPath(domain: { readonly domid: number; readonly uuid: string }): st
   return `/var/lib/xen/userdata-l.${domain.domid}.${domain.uuid}.qmp-socket-lock`
 }
 
-/** Does `work` while no xl speaks with the domain's QEMU; fails with `busy` where one does not end. */
+/**
+ * Does `work` while no xl speaks with the domain's QEMU; fails with `busy` where one does not end within 10 s. A
+ * machine without flock(1) does it without the lock.
+ */
 export async function withQmpLock<T>(
   host: Host,
   domain: { readonly domid: number; readonly uuid: string },

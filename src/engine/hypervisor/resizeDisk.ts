@@ -7,8 +7,11 @@ import { withQmpLock } from './qmpLock.ts'
 const MIB = 1024 * 1024
 
 /**
- * Makes a disk larger under a running guest, through its QEMU, which tells the guest. Only the node that the guest
- * really writes through is touched: an emulated drive in use is a second one on the same image, and is refused.
+ * Makes a disk larger under a running guest, through its QEMU, which tells the guest (QMP `block_resize`); a logical
+ * volume must have been widened before. Only the node that the guest really writes through is touched: an emulated
+ * drive in use is a second one on the same image, and is `unsupported`, like a disk that does not go through QEMU.
+ * `refused` where it is larger already or is written elsewhere, `busy` where an xl holds QEMU; of that size already
+ * is done.
  */
 export async function resizeDisk(
   host: Host,

@@ -2,7 +2,10 @@ import { PengxError } from '../../model/error.ts'
 import type { Output } from '../host/host.ts'
 import { type Explained, explainXl, lastWords, redact } from '../tools/xl/error.ts'
 
-/** The error for an xl that failed: what it meant, or its own last words; passwords are in neither text nor cause. */
+/**
+ * The error for an xl that failed, not thrown here: the code and sentence of what it meant, or `commandFailed` and
+ * its own last words; passwords are in neither text nor cause.
+ */
 export function xlFailure(
   doing: string,
   output: Output,
