@@ -38,21 +38,28 @@ import {
 const MIB = 1024 * 1024
 const ZERO_FROM = 'pengx.zero.'
 
+/** The name of a logical volume for as long as it is made; a crash leaves it under this one. */
 export const draftOf = (name: string) => `${name}.new`
+/** The name of one that was set aside and may come back. */
 export const asideOf = (name: string) => `${name}.aside`
+/** The name of the room for an image that comes from another PM, counted from the top of its chain (0). */
 export const stagedOf = (name: string, index: number) => `${name}.part${index}`
 const formatTag = (format: DiskFormat) => `pengx.${format}`
 
+/** Pure. One batch that ends at its first failure, and is found again by the tag after a crash. */
 export function tagged(tag: string, parts: readonly Program[]): Command {
   return { ...batch(parts, { stopOnFailure: true }), tag }
 }
 
-/** Beside all clusters: dirty bitmaps, and clusters that a crash of QEMU left without an owner. */
+/**
+ * Pure. Bytes that a volume needs for an image of which `qemu-img measure` says so many: qcow2 has more than its
+ * clusters, dirty bitmaps, and clusters that a crash of QEMU left without an owner.
+ */
 export function roomFor(format: DiskFormat, measured: number): number {
   return format === 'raw' ? measured : measured + Math.ceil(measured / 1024) + 4 * MIB
 }
 
-/** What `qemu-img measure` answered along with a look. */
+/** What `qemu-img measure` answered along with a look, in bytes; `commandFailed` where it could not read the image. */
 export function measured(look: GroupLook, path: string, index = 0): Room {
   const answer = look.answers[index]
   if (answer?.exit === 0) return parseMeasure(answer.stdout)
@@ -65,7 +72,7 @@ export function formatOf(volume: LogicalVolume): DiskFormat | undefined {
   return (['raw', 'qcow2'] as const).find((format) => volume.tags.includes(formatTag(format)))
 }
 
-/** Where the zeroing of a volume that grew has to begin. */
+/** Where the zeroing of a raw volume that grew has to begin, in bytes, by its tag; undefined where it is zeroed. */
 export function unzeroedFrom(volume: LogicalVolume): number | undefined {
   const tag = volume.tags.find((one) => one.startsWith(ZERO_FROM))
   return tag === undefined ? undefined : Number(tag.slice(ZERO_FROM.length))
@@ -77,8 +84,9 @@ export function isZeroed(look: GroupLook): boolean {
 }
 
 /**
- * What makes an empty volume of that many bytes, in place of a half-made one of an earlier attempt. `data`: what will
- * be written to it at once, for which a thin pool must have room.
+ * The programs, not run here, that make an empty volume of that many bytes (lvcreate(8)), in place of a half-made one
+ * of an earlier attempt. `data`: bytes that will be written to it at once, for which a thin pool must have room.
+ * `noSpace` where there is none, `refused` for raw bytes in a pool that does not zero its blocks.
  */
 export function makeRoom(
   look: GroupLook,
@@ -97,14 +105,14 @@ export function makeRoom(
   return [...(left ? [removeVolumes(group, [name])] : []), createVolume({ ...volume, ...kind })]
 }
 
-/** The draft is safe on its disk before it has the volume's name. */
+/** The programs, not run here, that give a draft the volume's name (lvrename(8)) once it is safe on its disk. */
 export function finish(group: string, name: string): Program[] {
   return [changes('sync', `/dev/${group}/${draftOf(name)}`), renameVolume(group, draftOf(name), name)]
 }
 
 /**
- * Looks, and renames where that was not done before; what stands under the new name is never overwritten. Gives whether
- * there is now something under the new name.
+ * Looks, and renames where that was not done before (lvrename(8)); what stands under the new name is never
+ * overwritten: `conflict` where both are there. Gives whether there is now something under the new name.
  */
 export async function renameLv(host: Host, group: string, from: string, to: string, tag: string): Promise<boolean> {
   const look = await lookAtVolumes(host, group, from.length < to.length ? from : to)
@@ -118,7 +126,10 @@ export async function renameLv(host: Host, group: string, from: string, to: stri
   return source !== undefined || target !== undefined
 }
 
-/** Removes a volume's companions that are meant (or itself); lvremove refuses what is in use. */
+/**
+ * Removes a volume's companions that are meant by what their name adds to its own, or itself (lvremove(8)), for good;
+ * none there is done. lvremove leaves one that is in use: `commandFailed`.
+ */
 export async function removeLvs(
   host: Host,
   path: string,
@@ -132,7 +143,11 @@ export async function removeLvs(
   if (meant.length > 0) await run(host, { ...removeVolumes(group, meant), tag })
 }
 
-/** Makes a volume large enough for an image of that size, and zeroes what a raw one got. */
+/**
+ * Makes a volume large enough for an image of that size (lvextend(8)), and zeroes what a thick raw one got, which a
+ * tag says until it is done (blkdiscard(8)). Also while a guest uses it; the image in it is not touched. Large enough
+ * is done. `notFound`, `noSpace`, and `refused` for a raw one that is larger.
+ */
 export async function widenLv(
   host: Host,
   path: string,
@@ -160,7 +175,10 @@ export async function widenLv(
   if (parts.length > 0) await runAll(host, tagged(tag, parts))
 }
 
-/** Fails with `noSpace` where what a thin volume pulls from those between it and `backing` may not fit into its pool. */
+/**
+ * Looks only. Fails with `noSpace` where what a thin volume pulls from those between it and `backing` may not fit
+ * into its pool; a thick one has all of its room.
+ */
 export async function needRoomToPull(
   host: Host,
   chain: readonly ChainImage[],
@@ -183,19 +201,22 @@ export async function needRoomToPull(
   needSpace(look, pool, top!.path, Math.max(0, Math.min(whole, most)))
 }
 
-/** Of its group or pool. */
+/** Pure. Bytes that a volume takes of its group or pool; of a thin one what `lvs` says is written. */
 export function takenOf(volume: LogicalVolume): number {
   return volume.kind === 'thin' ? (volume.sizeBytes * (volume.dataPercent ?? 0)) / 100 : volume.sizeBytes
 }
 
-/** Zeroes to the end, and takes the mark away that said so. */
+/**
+ * The programs, not run here, that zero from there to the end (bytes, blkdiscard(8)) and take the tag away that said
+ * so.
+ */
 export function zeroFrom(path: string, from: number, end: number): Program[] {
   const { group, name } = placeOf(path)
   const zero = from < end ? [zeroDevice(path, from, end - from)] : []
   return [...zero, tagVolume(group, name, `${ZERO_FROM}${from}`, 'take away')]
 }
 
-/** Zeroes what will not be written to: before, between and behind the extents. */
+/** The programs, not run here, that zero what will not be written to: before, between and behind the extents. */
 export function zeroBetween(path: string, { extents }: ImageMap, end: number): Program[] {
   const starts = [...extents.map((extent) => extent.start), end]
   const ends = [0, ...extents.map((extent) => extent.start + extent.length)]

@@ -42,7 +42,13 @@ export interface CopyOptions {
   readonly anew?: true
 }
 
-/** Nobody may write to the source meanwhile. What fails or is cancelled leaves nothing that `remove` does not take away. */
+/**
+ * Makes `target` read as `source` does, and gives it its name last; one that is there is done. On one PM that is the
+ * driver's `importImage`. Nobody may write to the source meanwhile: its images are read with dd, each extent by its
+ * length and SHA-256. What fails or is cancelled leaves nothing that `remove` does not take away. `refused` for a
+ * damaged source, `unsupported` for a format that pengx has not, `noSpace`, and `commandFailed` where what arrived is
+ * not what was sent.
+ */
 export async function copyVolume(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<void> {
   const { driver, host } = target
   const { tag, onProgress, signal } = options
@@ -128,7 +134,10 @@ const NEAR_BYTES = 1024 * 1024
 /** Each extent costs a command at either end. */
 const MOST_EXTENTS = 64
 
-/** Extents with small holes between them become one; of the holes that are left the largest stay. */
+/**
+ * Pure. Extents with holes of less than 1 MiB between them become one, and of the holes that are left the largest
+ * stay, so that there are at most 64.
+ */
 export function joinNear(extents: readonly DataExtent[]): DataExtent[] {
   const gaps = extents.slice(1).map((next, index) => {
     const last = extents[index]!

@@ -7,6 +7,7 @@ import type { VolumeDriver } from './volumeDriver.ts'
 /** The drivers there are, by level. */
 const DRIVERS: Partial<Record<Level, VolumeDriver>> = { FL: fileVolumes, BL: blockVolumes }
 
+/** The one driver of a level, the same for all PMs; `unsupported` where this version has none. */
 export function needDriver(level: Level): VolumeDriver {
   const driver = DRIVERS[level]
   if (driver) return driver

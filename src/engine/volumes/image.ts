@@ -8,7 +8,12 @@ import type { Image, VolumeInfo } from './volumeDriver.ts'
 
 /** What qemu-img does alike wherever an image lies. */
 
-/** What an image says of itself; undefined where there is none. Without its format its header is believed. */
+/**
+ * What an image says of itself (`qemu-img info -U`): sizes in MiB, rounded up. Looks only, also at one that a guest
+ * has open. Undefined where there is none; `commandFailed` where one of that format cannot be read. Without its
+ * format its header is believed, so only for images that no guest wrote; undefined is then also what cannot be read,
+ * or is of a format that pengx has not.
+ */
 export async function readImage(host: Host, path: string, format?: DiskFormat): Promise<VolumeInfo | undefined> {
   const output = await run(host, { ...imageInfo(path, format), okExits: [0, 1] })
   if (output.exit !== 0) {
@@ -29,7 +34,10 @@ export async function readImage(host: Host, path: string, format?: DiskFormat): 
   }
 }
 
-/** Copies what a guest would read of an image, and tells how far it is. */
+/**
+ * `qemu-img convert`: copies what a guest would read of an image, and tells how far it is, 0 to 1. What is at the
+ * target is overwritten. `noSpace`, else `commandFailed`; `cancelled` too where the abort came after the last byte.
+ */
 export async function convertWatched(
   host: Host,
   copy: { readonly source: Image; readonly target: Image; readonly existing?: boolean | 'zeroed' },
@@ -43,7 +51,7 @@ export async function convertWatched(
   if (signal?.aborted) throw cancelledCommand(host.name, command, signal.reason)
 }
 
-/** For runWatched: how far `-p` says it is. */
+/** For `runWatched`: hears how far `qemu-img -p` says it is, as 0 to 1. */
 export function said(onProgress?: (done: number) => void): (text: string) => void {
   return (text) => {
     const done = parseProgress(text)
@@ -51,7 +59,10 @@ export function said(onProgress?: (done: number) => void): (text: string) => voi
   }
 }
 
-/** qemu-img exits with 0 where the last of an image's tables could not be written (no space, a bad disk), and only says so. */
+/**
+ * `commandFailed` where qemu-img has said that the last of an image's tables could not be written (no space, a bad
+ * disk): it exits with 0 all the same.
+ */
 export function needFlushed(host: Host, command: Command, output: Output): void {
   if (/Failed to flush/.test(output.stderr)) throw commandFailure(host, command, output)
 }

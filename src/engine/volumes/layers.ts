@@ -17,7 +17,11 @@ import type { ChainImage, Image } from './volumeDriver.ts'
 
 /** Images that lie on one another, wherever they are: what their headers tell, and merging one into those above it. */
 
-/** An image and all it lies on, itself first, as their headers tell: one round trip. */
+/**
+ * An image and all it lies on, itself first, as their headers tell (`qemu-img info --backing-chain -U`): one round
+ * trip. Looks only, also while a guest has them open. `notFound` where one of them is not there, `unsupported` for a
+ * format that pengx has not, else `commandFailed`.
+ */
 export async function readChain(host: Host, image: Image): Promise<ChainImage[]> {
   const output = await run(host, { ...imageChain(image.path, image.format), okExits: [0, 1] })
   if (output.exit !== 0) {
@@ -38,7 +42,10 @@ export async function readChain(host: Host, image: Image): Promise<ChainImage[]>
 /** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
 const HEADERS_A_BATCH = 100
 
-/** Which of these lie on `base`, as their headers tell; what is no qcow2 image lies on nothing. */
+/**
+ * Which of these lie on `base` directly, as their headers tell; what is no qcow2 image, or cannot be read, lies on
+ * nothing. Looks only.
+ */
 export async function dependentsAmong(host: Host, paths: readonly string[], base: string): Promise<string[]> {
   const lying: string[] = []
   const others = paths.filter((path) => path !== base)
@@ -61,7 +68,13 @@ interface RebaseOptions {
   readonly makeRoom?: (chain: readonly ChainImage[]) => Promise<void>
 }
 
-/** Lays a volume on `backing` with what it reads from those above that copied into it; safe on its disk when this is done. */
+/**
+ * Lays a volume on `backing`, or on nothing, with what it reads from those above that copied into it (`qemu-img
+ * rebase`); safe on its disk when this is done, and lying there already is done. Nobody may have it open. Those
+ * between are not touched; until the caller has seen this end well they must stay. Cut short it reads as before.
+ * `refused` where `backing` lies on the volume itself, `notFound` where an image of its chain is not there,
+ * `noSpace`, `commandFailed`.
+ */
 export async function rebaseVolume(
   host: Host,
   path: string,
@@ -86,6 +99,10 @@ async function needApart(host: Host, path: string, backing: Image): Promise<void
   throw new PengxError('refused', text)
 }
 
+/**
+ * Whether a guest would read the same from both (`qemu-img compare`; where one is longer the rest must be zeros).
+ * Looks only, and reads all of both; tells 0 to 1. `commandFailed` where one cannot be read.
+ */
 export async function compareVolumes(
   host: Host,
   a: Image,

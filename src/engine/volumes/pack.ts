@@ -20,12 +20,16 @@ import type { Digest, Image, PackTarget } from './volumeDriver.ts'
 
 /** Volumes that are written once and read again, wherever they lie: compressed, on their own or on an earlier one. */
 
-/** An image of which only its own bytes are read, not those that it lies on. */
+/** Pure. An image of which only its own bytes are read, not those that it lies on; its path is then a `json:` name. */
 export function ownBytes({ path }: Pick<Image, 'path'>): Image {
   return { path: laidOn(path, undefined), format: 'qcow2' }
 }
 
-/** Into a place that is there, or a file that will be; where qemu-img lacks zstd, with zlib. */
+/**
+ * `qemu-img convert -c` into a place that is there, or a file that will be; where qemu-img lacks zstd, with zlib.
+ * With a backing only what the source has above that. Overwrites what is there; tells 0 to 1. `noSpace`,
+ * `commandFailed`.
+ */
 export async function packWatched(
   host: Host,
   source: Image,
@@ -50,8 +54,9 @@ export async function packWatched(
 }
 
 /**
- * Fails where a guest would not read from a packed volume what it would read from the source: the volume is read from its
- * disk. Of one that lies on another only its own bytes are read, and it must have a say where the source has.
+ * `commandFailed` where a guest would not read from a packed volume what it would read from the source: the volume is
+ * read from its disk. Of one that lies on another only its own bytes are read, and it must have a say where the
+ * source has. Both stay as they are, and are read whole.
  */
 export async function needSame(
   host: Host,
@@ -76,7 +81,10 @@ export async function needSame(
 /** `$0` of the script, by which the simulated site knows it. */
 const DIGEST_SCRIPT = 'dd if="$1" bs=1M count="$3" iflag=count_bytes,fullblock status=none | sha256sum'
 
-/** The length and digest of an image as its disk gives it, and not memory; fails where it is damaged. */
+/**
+ * The length in bytes and the SHA-256 of a qcow2 image as its disk gives it, and not memory. Changes nothing.
+ * `commandFailed` where `qemu-img check` finds it damaged or a byte cannot be read, `notFound` where it is not there.
+ */
 export async function digestImage(
   host: Host,
   path: string,

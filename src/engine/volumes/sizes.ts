@@ -3,7 +3,10 @@ import type { Host } from '../host/host.ts'
 import { runMany } from '../host/run.ts'
 import { imageInfo, parseImageInfo } from '../tools/qemuImg.ts'
 
-/** Disks with their virtual sizes, looked up together where they are not known; what cannot be read stays unknown. */
+/**
+ * Disks with their virtual sizes in MiB, looked up together where they are not known (`qemu-img info`); what cannot
+ * be read stays unknown. Looks only, and never fails.
+ */
 export async function withSizes(host: Host, disks: readonly Disk[], signal?: AbortSignal): Promise<Disk[]> {
   const unknown = disks.filter((disk) => disk.sizeMib === undefined)
   if (unknown.length === 0) return [...disks]

@@ -23,6 +23,10 @@ interface Question {
   read(outputs: readonly Output[]): Omit<StorlinkSpace, 'id'> | undefined
 }
 
+/**
+ * Size and free space in MiB of a PM's storlinks (df(1), vgs(8) and lvs(8)). Looks only. One that answers with an
+ * error is left out; `unreachable` where one of them keeps all waiting for 10 s.
+ */
 export async function spacesOf(host: Host, storlinks: readonly Storlink[]): Promise<StorlinkSpace[]> {
   const questions = storlinks.flatMap(questionFor)
   if (questions.length === 0) return []

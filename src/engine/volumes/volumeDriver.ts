@@ -100,25 +100,45 @@ export interface VolumeDriver {
   locate(volume: Volume): string
   /** Space of a link, or `refused` with why it cannot be such a storlink on that PM (not there, not a directory, …). */
   inspect(host: Host, link: string): Promise<Space>
+  /** A new volume of zeros; `noSpace` where there is no room for it. */
   create(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
-  /** A new qcow2 volume that reads from `backing` what is not written to it, of its size or of the larger one given. */
+  /**
+   * A new qcow2 volume that reads from `backing` what is not written to it, of its size or of the larger one given
+   * (MiB). It names `backing` by its path, which must stay there; that is not written to.
+   */
   overlay(host: Host, path: string, backing: Image, sizeMib: number | undefined, tag: string): Promise<void>
   /** Lets a volume be written to, or no longer; a level that cannot enforce it does what it can. */
   setWritable(host: Host, path: string, writable: boolean, tag: string): Promise<void>
-  /** Whether it may be written to; undefined where it is not there. */
+  /** Whether it may be written to, by `setWritable`; undefined where it is not there. */
   isWritable(host: Host, path: string): Promise<boolean | undefined>
-  /** Sees to it that a volume, and what it lies on, can be opened on that PM: block devices sleep after a boot. */
+  /**
+   * Sees to it that a volume, and what it lies on, can be opened on that PM: block devices sleep after a boot
+   * (lvchange(8) `-ay`). `notFound` where one of them is not there.
+   */
   activate(host: Host, image: Image, tag: string): Promise<void>
-  /** Grows it; nobody else may have it open. */
+  /**
+   * Grows it to so many MiB; nobody else may have it open. Of that size already is done; smaller fails, and nothing
+   * is lost.
+   */
   resize(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
-  /** What the place has to do before a QEMU that has the volume open grows it (QMP `block_resize`). */
+  /**
+   * What the place has to do before a QEMU that has the volume open grows it (QMP `block_resize`); the image is not
+   * touched.
+   */
   widen(host: Host, path: string, format: DiskFormat, sizeMib: number, tag: string): Promise<void>
-  /** Puts a volume out of the way under a name derived from its own, so that it can come back. */
+  /**
+   * Puts a volume out of the way under a name derived from its own, so that it can come back; not there is done,
+   * `conflict` where one of that name is there too.
+   */
   setAside(host: Host, path: string, tag: string): Promise<void>
+  /** The other way round; `conflict` where something has taken its place. */
   bringBack(host: Host, path: string, tag: string): Promise<void>
   /** Removes what was set aside; the volume in place is not touched. */
   removeAside(host: Host, path: string, tag: string): Promise<void>
-  /** Removes a volume in place, and what was left of making it. */
+  /**
+   * Removes a volume in place, and what was left of making it, for good. Whether another lies on it is not asked
+   * (`dependents`).
+   */
   remove(host: Host, path: string, tag: string): Promise<void>
   /** What lies there, or undefined. Without its format the image's header is believed: only for images that no guest wrote. */
   stat(host: Host, path: string, format?: DiskFormat): Promise<VolumeInfo | undefined>
@@ -151,12 +171,16 @@ export interface VolumeDriver {
     onProgress?: (done: number) => void,
     signal?: AbortSignal,
   ): Promise<void>
-  /** Whether a guest would read the same from both; where one is longer the rest must be zeros. */
+  /** Whether a guest would read the same from both; where one is longer the rest must be zeros. Both are read whole. */
   compare(host: Host, a: Image, b: Image, onProgress?: (done: number) => void, signal?: AbortSignal): Promise<boolean>
   /** Makes room beside a volume for an image's bytes that come from elsewhere (copy.ts); `remove` takes it away too. */
   stageImage(host: Host, path: string, index: number, map: ImageMap, tag: string): Promise<StagedImage>
-  /** What was staged becomes the volume. */
+  /**
+   * What was staged becomes the volume, safe on its disk before it has the name; what is there already is not
+   * overwritten.
+   */
   promoteStaged(host: Host, target: Image, index: number, tag: string): Promise<void>
+  /** Removes what was staged beside a volume; the volume is not touched. */
   clearStaged(host: Host, path: string, tag: string): Promise<void>
   /**
    * Fills a new volume with what a guest would read of an image on the same PM, compressed (qcow2) and of no more room than

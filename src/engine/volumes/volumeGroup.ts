@@ -16,7 +16,7 @@ export interface GroupLook {
 
 const MIB = 1024 * 1024
 
-/** `/dev/GROUP/NAME` taken apart. */
+/** Pure. `/dev/GROUP/NAME` taken apart; `invalid` for any other path. */
 export function placeOf(path: string): { readonly group: string; readonly name: string } {
   const [, group, name] = /^\/dev\/([^/]+)\/([^/]+)$/.exec(path) ?? []
   if (group === undefined || name === undefined || group === 'mapper')
@@ -24,12 +24,15 @@ export function placeOf(path: string): { readonly group: string; readonly name: 
   return { group, name }
 }
 
-/** The group that a storlink's link names, with or without `/dev/`. */
+/** Pure. The group that a storlink's link names, with or without `/dev/`. */
 export function groupOf(link: string): string {
   return link.replace(/^\/dev\//, '').replace(/\/+$/, '')
 }
 
-/** Looks at a group and its volumes whose name begins so, and asks `more` in the same round trip. */
+/**
+ * Looks at a group, its thin pools and its volumes whose name begins so (vgs(8), lvs(8)), and asks `more` in the same
+ * round trip; an answer to that may be a failure. `notFound` where there is no such group, `refused` without lvm2.
+ */
 export async function lookAtGroup(
   host: Host,
   group: string,
@@ -47,7 +50,10 @@ export async function lookAtGroup(
   return { host, group: found, volumes: parseVolumes(volumes.stdout), answers }
 }
 
-/** A group's volumes alone, for who makes nothing in it: each of lvm's programs reads all devices anew. */
+/**
+ * Looks at a group's volumes alone, for who makes nothing in it: each of lvm's programs reads all devices anew. Fails
+ * as `lookAtGroup` does.
+ */
 export async function lookAtVolumes(host: Host, group: string, beginning: string): Promise<Pick<GroupLook, 'volumes'>> {
   const [volumes] = await runBatch(host, batch([showVolumes(group, beginning)]))
   if (volumes?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
@@ -56,11 +62,12 @@ export async function lookAtVolumes(host: Host, group: string, beginning: string
   return { volumes: parseVolumes(volumes.stdout) }
 }
 
+/** Pure. The volume of that very name, of those that were looked at: a look at another beginning does not have it. */
 export function findVolume(look: Pick<GroupLook, 'volumes'>, name: string): LogicalVolume | undefined {
   return look.volumes.find((volume) => volume.name === name)
 }
 
-/** The thin pool that new volumes are made in: the emptiest; undefined where the group has none. */
+/** Pure. The thin pool that new volumes are made in: the emptiest; undefined where the group has none. */
 export function poolOf(look: Pick<GroupLook, 'volumes'>): LogicalVolume | undefined {
   const pools = look.volumes.filter((volume) => volume.kind === 'thinPool')
   return pools.sort((a, b) => poolFree(b) - poolFree(a) || (a.name < b.name ? -1 : 1))[0]
@@ -81,13 +88,16 @@ export function spaceOf(look: Pick<GroupLook, 'group' | 'volumes'>): {
   return { sizeMib: Math.floor(sizeBytes / MIB), freeMib: Math.floor(freeBytes / MIB) }
 }
 
-/** Bytes as the group hands them out: whole extents. */
+/** Pure. Bytes as the group hands them out: whole physical extents. */
 export function inExtents(look: GroupLook, bytes: number): number {
   const { extentBytes } = look.group
   return Math.ceil(bytes / extentBytes) * extentBytes
 }
 
-/** Fails with `noSpace` where that much does not fit into the group, or into its thin pool. */
+/**
+ * Fails with `noSpace` where that many bytes do not fit into the group, or into its thin pool; `returned` are given
+ * back to the group before.
+ */
 export function needSpace(
   look: GroupLook,
   pool: LogicalVolume | undefined,
@@ -106,7 +116,10 @@ export function needSpace(
   )
 }
 
-/** A raw volume in a pool that does not zero its blocks would show a guest what others wrote there. */
+/**
+ * `refused` for a pool that does not zero its blocks (lvmthin(7)): a raw volume in it would show a guest what others
+ * wrote there.
+ */
 export function needZeroing(look: GroupLook, pool: LogicalVolume): void {
   if (pool.zeroes) return
   const { host, group } = look
