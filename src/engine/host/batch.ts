@@ -14,6 +14,10 @@ export interface BatchOptions {
   readonly heavy?: true
 }
 
+/**
+ * Pure. One sh(1) script of them, a change where one of them is; `runBatch`, `runMany` and `runAll` take its output
+ * apart. A failure ends it only with `stopOnFailure`. Two parts with standard input are a defect, and thrown as one.
+ */
 export function batch(parts: readonly Command[], options: BatchOptions = {}): Command {
   const fed = parts.filter((part) => part.stdin !== undefined)
   if (fed.length > 1) throw new Error('a batch has one standard input')

@@ -13,9 +13,9 @@ export interface Running {
 }
 
 /**
- * The exit of a command that may be cut short by its time or by the signal. A command that changes something
- * is waited for until it is gone, so that what undoes it never meets it at work; one that only reads is
- * given up at once and ended behind.
+ * The exit of a command that may be cut short by its time (`unreachable`) or by the signal (`cancelled`). A command
+ * that changes something is waited for until it is gone, so that what undoes it never meets it at work; one that only
+ * reads is given up at once and ended behind.
  */
 export function boundedExit(name: string, command: Command, running: Running, signal?: AbortSignal): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
@@ -59,6 +59,10 @@ export function boundedExit(name: string, command: Command, running: Running, si
   return promise
 }
 
+/**
+ * The error for a command that was aborted, not thrown here: the signal's own reason where that is a PengxError, else
+ * `cancelled`.
+ */
 export function cancelledCommand(name: string, command: Command, reason: unknown): PengxError {
   if (reason instanceof PengxError) return reason
   return new PengxError('cancelled', `${shortCommand(command)} on ${name} was cancelled`, { cause: reason })
@@ -69,6 +73,7 @@ function timedOut(name: string, command: Command, afterMs: number): PengxError {
   return new PengxError('unreachable', text)
 }
 
+/** The error for a program that is not on the machine's path, not thrown here: `notFound`. */
 export function missingProgram(name: string, command: Command): PengxError {
   return new PengxError('notFound', `${command.argv[0]} is not installed on ${name}`)
 }

@@ -13,6 +13,10 @@ export type Destination =
   | { readonly kind: 'sim'; readonly name: string }
   | { readonly kind: 'ssh'; readonly address: SshAddress }
 
+/**
+ * Pure. `local`, `sim:NAME` or `ssh:[user@]host[:port]`; `invalid` for anything else. Nobody is asked whether it is
+ * there.
+ */
 export function parseDestination(text: string): Destination {
   if (text === 'local') return { kind: 'local' }
   if (text.startsWith('sim:') && text.length > 4) return { kind: 'sim', name: text.slice(4) }
@@ -24,6 +28,7 @@ export function parseDestination(text: string): Destination {
 const HOST = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?$/
 const USER = /^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$/
 
+/** Pure. `invalid` for what is no such address: no word that ssh(1) would take for an option gets through. */
 export function parseSshAddress(text: string): SshAddress {
   const at = text.lastIndexOf('@')
   const user = at < 0 ? undefined : text.slice(0, at)
@@ -46,6 +51,7 @@ function splitPort(text: string): { host: string; port?: string } {
   return { host: text.slice(0, colon), port: text.slice(colon + 1) }
 }
 
+/** Pure. As `parseSshAddress` reads it, an IPv6 address in brackets. */
 export function formatSshAddress(address: SshAddress): string {
   const host = address.host.includes(':') ? `[${address.host}]` : address.host
   return `${address.user ? `${address.user}@` : ''}${host}${address.port === undefined ? '' : `:${address.port}`}`

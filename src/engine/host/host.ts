@@ -46,8 +46,12 @@ export interface Host {
    * program is not there. Aborting the signal ends the command there, not only here.
    */
   open(command: Command, signal?: AbortSignal): Promise<Process>
-  /** Reaches a Unix socket there (QMP). */
+  /**
+   * Reaches a Unix socket there (QMP). `notFound` where nobody listens, `refused` where it may not be opened,
+   * `unreachable` as with a command.
+   */
   connect(socketPath: string, signal?: AbortSignal): Promise<Duplex>
+  /** Waits until commands that are being ended are gone; those at work go on. */
   close(): Promise<void>
 }
 

@@ -40,9 +40,14 @@ export interface PresentedKey {
 
 export type HostKeys = ReturnType<typeof createHostKeys>
 
+/**
+ * The keys of machines: those that ssh_config(5) names are read, those that a person accepts here are written to
+ * `path` alone (known_hosts in sshd(8)), mode 0600. Nothing is read before it is asked for.
+ */
 export function createHostKeys(options: HostKeysOptions) {
   const answers = new Map<string, Promise<boolean | undefined>>()
 
+  /** All entries of the file of its own and of those that ssh_config(5) names; a file that is not there has none. */
   async function read(settings: SshSettings): Promise<KnownHost[]> {
     const files = [...new Set([options.path, ...settings.knownHostsFiles])]
     const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')))
@@ -68,6 +73,7 @@ export function createHostKeys(options: HostKeysOptions) {
     return answer
   }
 
+  /** Appends a key to the file of its own, which it makes where it is not there. */
   async function remember(key: PresentedKey): Promise<void> {
     await mkdir(dirname(options.path), { recursive: true, mode: 0o700 })
     const text = await readFile(options.path, 'utf8').catch(() => '')
@@ -105,7 +111,10 @@ function questionFor(pm: string, key: PresentedKey): UnknownKey {
   return { pm, address, keyType: keyType(key.blob), fingerprint: fingerprint(key.blob) }
 }
 
-/** What to make of a presented key: nothing (it is known), a refusal, or `unknown`. */
+/**
+ * Pure. What to make of a presented key: nothing (it is known), `unknown`, or the error, `refused`: it has changed or
+ * is revoked. Nobody is asked.
+ */
 export function checkKey(entries: readonly KnownHost[], key: PresentedKey): PengxError | 'unknown' | undefined {
   const { settings, blob } = key
   const judged = judgeKey(entries, nameOf(settings), blob)
@@ -123,6 +132,10 @@ export function checkKey(entries: readonly KnownHost[], key: PresentedKey): Peng
   )
 }
 
+/**
+ * The error for a key that nobody knows or that a person has declined, not thrown here: `refused`, with its
+ * fingerprint and how to trust it.
+ */
 export function unknownKeyRefusal(destination: string, key: PresentedKey, declined: boolean): PengxError {
   const shown = `${keyType(key.blob)} ${fingerprint(key.blob)}`
   const through = key.settings.address === destination ? '' : ` (on the way to ${destination})`
@@ -137,7 +150,10 @@ export function unknownKeyRefusal(destination: string, key: PresentedKey, declin
 
 const EVERY_TYPE = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa']
 
-/** The host key algorithms to ask for: those of the keys that are known first, so that a known key is shown. */
+/**
+ * Pure. The host key algorithms to ask for, as SSH names them (HostKeyAlgorithms in ssh_config(5)): those of the keys
+ * that are known first, so that a known key is shown.
+ */
 export function wantedKeyTypes(entries: readonly KnownHost[], settings: SshSettings): string[] {
   const known = knownTypes(entries, nameOf(settings)).filter((type) => EVERY_TYPE.includes(type))
   return [...new Set([...known, ...EVERY_TYPE])].flatMap((type) =>

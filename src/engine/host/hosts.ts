@@ -35,9 +35,9 @@ export interface ShownKey {
 }
 
 export interface Hosts {
-  /** The host of a PM: opened at its first use, kept until closeAll(). */
+  /** The host of a PM: opened at its first use, kept until closeAll(). `invalid` for what is no destination. */
   get(name: string, destination: string): Host
-  /** The key that the machine shows now, without logging in. */
+  /** The key that the machine shows now, without logging in; `unreachable`, `refused` for a jump host's unknown key. */
   scanKey(destination: string): Promise<ShownKey>
   /** Writes the machine's key down, where it is the one with this fingerprint; fails with `refused` where it is not. */
   trust(destination: string, fingerprint: string): Promise<ShownKey>
@@ -45,6 +45,7 @@ export interface Hosts {
   distrust(destination: string, fingerprint: string): Promise<void>
   /** Closes a PM's connection, for one that is removed or renamed. */
   forget(name: string): Promise<void>
+  /** Closes every connection, once commands that are being ended are gone. */
   closeAll(): Promise<void>
 }
 
@@ -54,6 +55,10 @@ interface OpenHost {
   readonly host: Host
 }
 
+/**
+ * Every PM's host by name and destination, each wrapped the same: read-only, limits, log. Nothing is opened before it
+ * is used; a machine has one set of connections, whatever it is called.
+ */
 export function createHosts(options: HostsOptions): Hosts {
   const kept = new Map<string, OpenHost>()
   const machines = new Map<string, SshMachine>()

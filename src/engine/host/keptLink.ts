@@ -17,9 +17,14 @@ export interface KeptLinkOptions {
 }
 
 export interface KeptLink {
+  /**
+   * The connection, dialled where there is none; fails as the dial does, at once while a failed attempt is not long
+   * ago, and with `unreachable` after close().
+   */
   get(name: string): Promise<SshLink>
   /** Forgets past failures: the next use tries. */
   retry(): void
+  /** Closes the connection, for good; waits for one that is being made. */
   close(): Promise<void>
 }
 
@@ -30,6 +35,10 @@ interface Backoff {
   readonly error: PengxError
 }
 
+/**
+ * Nothing is dialled before the first `get`. The pause after a failure doubles from 1 s up to 60 s, give or take a
+ * quarter.
+ */
 export function keepLink(options: KeptLinkOptions): KeptLink {
   const { address, clock = systemClock, firstPauseMs = 1_000, longestPauseMs = 60_000 } = options
   let current: Promise<SshLink> | undefined

@@ -20,6 +20,7 @@ export type KeyVerdict =
   | { readonly verdict: 'unknown' }
   | { readonly verdict: 'changed' | 'revoked'; readonly entry: KnownHost }
 
+/** Pure. Lines that are comments, or that sshd(8) would not understand, are left out; `file` is for messages. */
 export function parseKnownHosts(text: string, file: string): KnownHost[] {
   const entries: KnownHost[] = []
   text.split('\n').forEach((raw, index) => {
@@ -39,6 +40,10 @@ export function knownName(host: string, port: number): string {
   return port === 22 ? name : `[${name}]:${port}`
 }
 
+/**
+ * Pure. Whether a line is for that machine: a hashed name (`|1|SALT|HASH`), or patterns with `*` and `?`, of which
+ * one that is negated (`!`) and matches decides.
+ */
 export function matchesName(patterns: string, name: string): boolean {
   if (patterns.startsWith('|1|')) return matchesHashed(patterns, name)
   let matched = false
@@ -72,6 +77,10 @@ export function knownTypes(entries: readonly KnownHost[], name: string): string[
   return [...new Set(types)]
 }
 
+/**
+ * Pure. What the lines make of a key: a revoked one is revoked whatever else they say, a certificate authority
+ * vouches for nobody here.
+ */
 export function judgeKey(entries: readonly KnownHost[], name: string, blob: Uint8Array): KeyVerdict {
   const key = Buffer.from(blob).toString('base64')
   const ours = entries.filter((entry) => matchesName(entry.patterns, name))

@@ -10,7 +10,10 @@ import { END_GRACE_MS, stillThere } from './lost.ts'
 import { webSink, webSource } from './streams.ts'
 import { localEnvironment, tagOf, wrapLocal } from './wrapping.ts'
 
-/** This machine. The only place that starts a program here. */
+/**
+ * This machine. The only place that starts a program here, each in a session of its own; a tagged one by way of
+ * sh(1), which becomes it. `close` waits for those that are being ended.
+ */
 export function openLocalHost(name: string): Host {
   const endings = new Set<Promise<void>>()
 

@@ -25,8 +25,9 @@ const TAIL_LENGTH = 2_000
 const KEPT_LENGTH = 2 * TAIL_LENGTH
 
 /**
- * A host that tells of every command. What a reading command prints is not told, only its complaints: a
- * domain's configuration holds passwords.
+ * A host that tells of every command, twice: when it starts and when it is over. What a reading command prints is not
+ * told, only its complaints: a domain's configuration holds passwords. What one repeats of its input or of masked
+ * words is taken out, from four letters on, and passwords always. Sockets are not told of.
  */
 export function logHost(host: Host, tell: (record: CommandRecord) => void, clock: Clock = systemClock): Host {
   return {

@@ -21,7 +21,11 @@ export interface EndedCommand {
 /** `sh`'s $0 for the script below, so that a simulated host can tell it. */
 export const END_SCRIPT_NAME = 'pengx-end'
 
-/** Ends every command whose tag is `tagPrefix` or begins with `tagPrefix.`; resolves when all are gone. */
+/**
+ * Ends every command there whose tag is `tagPrefix` or begins with `tagPrefix.`: SIGTERM, after 10 s SIGKILL;
+ * resolves when all are gone, with what they were. None is done. `unreachable` where one does not end, or the machine
+ * does not answer.
+ */
 export async function endLost(host: Host, tagPrefix: string, signal?: AbortSignal): Promise<EndedCommand[]> {
   const prefix = tagPrefix.replace(/\.$/, '')
   if (prefix === '') throw new PengxError('internal', 'ending lost commands needs a tag')
@@ -33,6 +37,7 @@ export async function endLost(host: Host, tagPrefix: string, signal?: AbortSigna
   return ended
 }
 
+/** How long a command that changes something has between SIGTERM and SIGKILL. */
 export const END_GRACE_MS = 10_000
 
 /** A process that cannot be mistaken for another: its pid, and the clock tick at which the kernel started it. */
@@ -41,13 +46,17 @@ export interface Pid {
   readonly start: string
 }
 
-/** Runs the script below, for all that it finds by the tag, or for one process that is known. */
+/**
+ * Pure. The script below, for all that it finds by the tag, or for one process that is known; SIGKILL comes after
+ * `graceMs`.
+ */
 export function endArgv(prefix: string, graceMs: number, only?: Pid): [string, ...string[]] {
   const ticks = String(Math.max(1, Math.round(graceMs / 100)))
   const known = only ? [String(only.pid), only.start] : []
   return ['sh', '-c', END_SCRIPT, END_SCRIPT_NAME, prefix, ticks, ...known]
 }
 
+/** Pure. What the script says of each: that it has ended, or is left. */
 export function parseEnd(stdout: string): { ended: EndedCommand[]; left: EndedCommand[] } {
   const ended: EndedCommand[] = []
   const left: EndedCommand[] = []
@@ -60,6 +69,10 @@ export function parseEnd(stdout: string): { ended: EndedCommand[]; left: EndedCo
   return { ended, left }
 }
 
+/**
+ * The error for commands that SIGKILL did not end, not thrown here: `unreachable`, since nobody knows what they still
+ * do.
+ */
 export function stillThere(name: string, left: readonly EndedCommand[]): PengxError {
   const what = left.map((command) => `${command.program} (pid ${command.pid})`).join(', ')
   return new PengxError('unreachable', `${what} on ${name} does not end, not even by SIGKILL; look at its storage`)

@@ -12,7 +12,7 @@ export interface PipeEnd {
  * What one command says is what another is told, on the same host or another. A slow reader slows the writer down; an
  * abort, or the end of either, ends both, and when this settles neither writes any more. Each host lets only so many
  * commands run, so the two places are always taken in one order: two pipes in opposite directions would otherwise
- * wait for each other.
+ * wait for each other. Fails with what the failed end says: `noSpace`, `commandFailed`, `unreachable`, `cancelled`.
  */
 export async function pipe(
   from: PipeEnd,

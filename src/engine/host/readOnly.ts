@@ -2,7 +2,11 @@ import { PengxError } from '../../model/error.ts'
 import { shortCommand } from './bounded.ts'
 import type { Host } from './host.ts'
 
-/** A host on which nothing is changed while `isReadOnly` says so; looking at it goes on. */
+/**
+ * A host on which no command changes anything while `isReadOnly` says so: such a one is not run and fails with
+ * `readOnly`. A command is believed by its `effect`, and sockets (QMP) are reached all the same: their callers must
+ * not be let in.
+ */
 export function readOnlyHost(host: Host, isReadOnly: () => boolean): Host {
   return {
     ...host,

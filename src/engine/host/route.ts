@@ -18,8 +18,9 @@ type Hop =
   | { readonly key: PresentedKey; readonly error: PengxError | 'unknown' | undefined }
 
 /**
- * Dials a machine through the hosts before it. A key that nobody knows ends the attempt, a person is asked
- * with no half-open connection waiting, and the way is gone again from its beginning.
+ * Dials a machine through the hosts before it. A key that nobody knows ends the attempt, a person is asked with no
+ * half-open connection waiting, and the way is gone again from its beginning. `refused` for a key or a login, else
+ * `unreachable`. Closing the link closes those that it goes through.
  */
 export async function openRoute(pm: string, route: readonly SshSettings[], options: RouteOptions): Promise<SshLink> {
   const destination = route.at(-1)!.address
@@ -32,7 +33,10 @@ export async function openRoute(pm: string, route: readonly SshSettings[], optio
   throw new PengxError('refused', `the key of ${destination} was accepted but is not known still`)
 }
 
-/** The key that the last machine of a route shows now; nobody logs in there. */
+/**
+ * The key that the last machine of a route shows now; nobody logs in there, but in the hosts before it. `refused`
+ * where the key of one of those is not known: nobody is asked.
+ */
 export async function presentedKey(route: readonly SshSettings[], options: RouteOptions): Promise<PresentedKey> {
   const last = route.at(-1)!
   const way = await walk(route, options, (settings) => settings === last)

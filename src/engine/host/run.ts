@@ -5,14 +5,20 @@ import type { Command, Host, Output } from './host.ts'
 
 const NOT_REACHED: Output = { exit: 1, stdout: '', stderr: 'it was not reached' }
 
-/** Runs a command to its end. Fails with `commandFailed` for an exit that is not in `okExits` (default: 0). */
+/**
+ * Runs a command to its end and gives all that it said. Fails with `commandFailed` for an exit that is not in
+ * `okExits` (default: 0), `noSpace` where that is what it complains of, and as `Host.open` does.
+ */
 export async function run(host: Host, command: Command, signal?: AbortSignal): Promise<Output> {
   const output = await collect(host, command, signal)
   if (!(command.okExits ?? [0]).includes(output.exit)) throw commandFailure(host, command, output)
   return output
 }
 
-/** Runs a batch and gives the output of each part; a part that failed is looked at by the caller. */
+/**
+ * Runs a batch and gives the output of each part; a part that failed is looked at by the caller. Shorter than the
+ * batch where it was ended early; `commandFailed` where not even its first part was.
+ */
 export async function runBatch(host: Host, command: Command, signal?: AbortSignal): Promise<Output[]> {
   const output = await collect(host, command, signal)
   const parts = splitBatch(output)
@@ -23,7 +29,10 @@ export async function runBatch(host: Host, command: Command, signal?: AbortSigna
 /** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
 const COMMANDS_A_BATCH = 200
 
-/** Runs any number of commands in as few round trips as that takes, and gives the output of each. */
+/**
+ * Runs any number of commands in as few round trips as that takes, and gives the output of each; a part that was not
+ * reached has exit 1. A failed part is the caller's to look at.
+ */
 export async function runMany(
   host: Host,
   commands: readonly Command[],
@@ -39,7 +48,10 @@ export async function runMany(
   return outputs
 }
 
-/** Runs a batch of which every part must succeed. */
+/**
+ * Runs a batch of which every part must succeed: `commandFailed` (`noSpace`) names the first that did not. Only with
+ * `stopOnFailure` were those behind it not run.
+ */
 export async function runAll(host: Host, command: Command, signal?: AbortSignal): Promise<Output[]> {
   const outputs = await runBatch(host, command, signal)
   command.parts?.forEach((part, index) => {
@@ -51,7 +63,7 @@ export async function runAll(host: Host, command: Command, signal?: AbortSignal)
   return outputs
 }
 
-/** Runs a command to its end, and hands on what it says while it works (qemu-img's progress; xl speaks on stderr). */
+/** As `run`, and hands on what it says while it works (qemu-img's progress; xl speaks on stderr). */
 export async function runWatched(
   host: Host,
   command: Command,
@@ -104,14 +116,17 @@ async function writeAll(stream: WritableStream<Uint8Array>, input: string | Uint
   }
 }
 
-/** The command as a person may see it: quoted, masked. */
+/** Pure. The command as a person may see it: quoted, masked, without what it is fed. */
 export function displayCommand(command: Command): string {
   if (command.parts) return command.parts.map(displayCommand).join(' ; ')
   const masked = command.masked ?? []
   return quoteArgv(command.argv.map((word, index) => (masked.includes(index) ? '***' : word)))
 }
 
-/** The error for a command that failed: its last words go into the text, all of them into `cause`. */
+/**
+ * The error for a command that failed, not thrown here: its last words go into the text, all of them into `cause`.
+ * `noSpace` where a disk is full, else `commandFailed`.
+ */
 export function commandFailure(host: Host, command: Command, output: Output): PengxError {
   const said = (output.stderr.trim() || output.stdout.trim()).split('\n')
   const words = said.slice(-3).join(' | ')

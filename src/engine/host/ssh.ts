@@ -20,12 +20,16 @@ import { dialFailure, type SshError, signalExit } from './sshFailure.ts'
 export interface SshLink {
   /** Starts a command line in the login shell there; `busy` where this connection gets no further session. */
   exec(line: string, pty?: { readonly columns: number; readonly rows: number }): Promise<SshChannel>
-  /** To a Unix socket there. */
+  /**
+   * To a Unix socket there (streamlocal, `AllowStreamLocalForwarding` in sshd_config(5)); fails with the server's
+   * bare word, `unreachable` where the connection is lost.
+   */
   connect(socketPath: string): Promise<Duplex>
   /** To a TCP port that is reached from there. */
   tunnel(host: string, port: number): Promise<Duplex>
   /** Called with the reason when the connection is over, also after close(); returns how to stop listening. */
   onLost(listener: (reason: string) => void): () => void
+  /** Ends it, and within a second whatever the other side makes of it. */
   close(): Promise<void>
 }
 
@@ -36,7 +40,9 @@ export interface SshChannel {
   readonly exit: Promise<number | undefined>
   /** When it is closed and all it said has been read. */
   readonly closed: Promise<void>
+  /** Tells a terminal there its new size. */
   resize(columns: number, rows: number): void
+  /** Closes the channel alone; the command there goes on until it notices. */
   close(): void
 }
 
@@ -47,6 +53,7 @@ export interface DialOptions {
   /** The way through a jump host, in place of a TCP connection of our own. */
   readonly through?: Duplex
   readonly hostKeyTypes: readonly string[]
+  /** Whether that public key (RFC 4253 section 6.6) may be what the machine shows; must not wait. */
   verify(blob: Uint8Array): boolean
   readonly agentSocket?: string
   readonly identityFiles: readonly string[]
@@ -56,7 +63,10 @@ export interface DialOptions {
   readonly keepaliveMisses: number
 }
 
-/** Fails with the bare reason, as `unreachable` or (login, host key) `refused`. */
+/**
+ * One connection: a TCP socket or the way through a jump host, the host key shown to `verify`, the agent and the key
+ * files tried. Fails with the bare reason, as `unreachable` or (login, host key) `refused`.
+ */
 export async function dial(options: DialOptions): Promise<SshLink> {
   const login = await readLogin(options)
   const client = new Client()

@@ -36,7 +36,11 @@ export interface SshConfigOptions {
 /** A directive in lower case and its values. */
 type Directives = ReadonlyMap<string, readonly string[]>
 
-/** Exact where the OpenSSH client is installed; else what ~/.ssh/config says, without Include and Match exec. */
+/**
+ * What ssh_config(5) says of a machine: exact where the OpenSSH client is installed (`ssh -G`), else what
+ * ~/.ssh/config says, without Include and Match exec. Nobody is connected to. `invalid` where the client does not
+ * take the configuration, `unsupported` for a ProxyCommand.
+ */
 export async function readSshSettings(address: SshAddress, options: SshConfigOptions): Promise<SshSettings> {
   const directives = (await askClient(address, options)) ?? (await readConfig(address, options))
   return settingsFrom(address, directives)
@@ -161,7 +165,10 @@ function expandPath(path: string, tokens: Readonly<Record<string, string>>): str
 
 const MOST_HOPS = 8
 
-/** The machines on the way, nearest first, the wanted one last. A jump host's own ProxyJump is honoured too. */
+/**
+ * The machines on the way, nearest first, the wanted one last (ProxyJump in ssh_config(5)). A jump host's own
+ * ProxyJump is honoured too; `invalid` where that goes in a circle. Nobody is connected to.
+ */
 export async function readRoute(address: SshAddress, options: SshConfigOptions, depth = 0): Promise<SshSettings[]> {
   const settings = await readSshSettings(address, options)
   if (depth >= MOST_HOPS) throw new PengxError('invalid', `${settings.address}: ProxyJump goes in a circle`)

@@ -15,7 +15,10 @@ interface Attempt {
   readonly problems: readonly string[]
 }
 
-/** Why a connection did not come about, as the bare reason. */
+/**
+ * The error for a connection that did not come about, as the bare reason, not thrown here: `refused` for a login,
+ * else `unreachable`.
+ */
 export function dialFailure(error: SshError, attempt: Attempt): PengxError {
   const cause = { cause: error }
   if (error.level === 'client-authentication') {

@@ -9,7 +9,10 @@ import { lostConnection, type SshMachine } from './sshMachine.ts'
 import { webSink, webSource } from './streams.ts'
 import { findGreeting, tagOf, wrapRemote } from './wrapping.ts'
 
-/** A machine behind SSH: all it runs goes through the connection that is kept to it. */
+/**
+ * A machine behind SSH: all it runs goes through the connection that is kept to it. `close` leaves that open: others
+ * use it.
+ */
 export function openSshHost(name: string, machine: SshMachine): Host {
   const endings = new Set<Promise<void>>()
 

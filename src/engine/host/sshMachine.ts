@@ -15,20 +15,30 @@ export interface SshMachineOptions extends RouteOptions, SshConfigOptions {
 export interface SshMachine {
   /** Connects where that is needed; fails at once while a failed attempt is not long ago. */
   reach(name: string): Promise<void>
+  /**
+   * Starts a command line in the login shell there. `unreachable` where the connection is lost, `busy` where no
+   * connection gets a further session.
+   */
   exec(
     name: string,
     line: string,
     pty?: { readonly columns: number; readonly rows: number },
   ): Promise<{ readonly link: SshLink; readonly channel: SshChannel }>
+  /** To a Unix socket there; `notFound` where nobody listens or sshd forbids it: servers answer alike. */
   connect(name: string, socketPath: string): Promise<Duplex>
   /** Forgets past failures: the next use tries to connect. */
   retry(): void
+  /** Closes all of them; commands there lose their channels. */
   close(): Promise<void>
 }
 
 /** A server gives ten sessions a connection by default; where consoles hold them, further connections are kept. */
 const MOST_LINKS = 4
 
+/**
+ * Nothing is connected before the first use. Up to four connections are kept, a further one where a server gives the
+ * others no more sessions (MaxSessions in sshd_config(5)).
+ */
 export function openSshMachine(options: SshMachineOptions): SshMachine {
   const links: KeptLink[] = []
 
@@ -75,6 +85,7 @@ export function openSshMachine(options: SshMachineOptions): SshMachine {
   }
 }
 
+/** The error for a connection that broke, not thrown here: `unreachable`. */
 export function lostConnection(name: string, reason: string): PengxError {
   return new PengxError('unreachable', `the connection to ${name} was lost: ${reason}`)
 }

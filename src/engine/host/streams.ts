@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 /** Node's streams as web streams, with back-pressure, and with an end that an outsider can bring about. */
 export interface Source {
   readonly stream: ReadableStream<Uint8Array>
+  /** Ends it with that error for who reads; after its own end nothing. */
   fail(error: unknown): void
 }
 

@@ -30,17 +30,23 @@ export LC_ALL`
 
 const GREETING = /\x1epengx (\d+) (\d*)\x1e/
 
-/** Under which a command is looked for: its tag, or the name of all that have none. */
+/** Pure. Under which a command is looked for: its tag, or the name of all that have none. */
 export function tagOf(command: Command): string {
   return command.tag ?? UNTAGGED
 }
 
-/** A tagged command for this machine. */
+/**
+ * Pure. A tagged command for this machine: sh(1) puts the tag, its pid and its start into the environment
+ * (PENGX_COMMAND) and becomes the command.
+ */
 export function wrapLocal(command: Command): [string, ...string[]] {
   return ['sh', '-c', `${IDENTIFY}\nexec "$@"`, 'sh', tagOf(command), ...command.argv]
 }
 
-/** Any command for a machine behind SSH. */
+/**
+ * Pure. Any command for a machine behind SSH: tagged like one here, with root's programs on its path and LC_ALL=C
+ * (not in a terminal), after a greeting.
+ */
 export function wrapRemote(command: Command): [string, ...string[]] {
   const script = `${IDENTIFY}${command.pty ? '' : PLAIN_LANGUAGE}${GREET}\nexec "$@"`
   return ['sh', '-c', script, 'sh', tagOf(command), ...command.argv]
