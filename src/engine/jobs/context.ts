@@ -19,13 +19,19 @@ export interface EngineDeps {
   readonly readOnly: boolean
   /** A PM's host. With `record`, its commands are kept with that job. */
   host(pm: string, record?: JobRecord): Host
+  /** A machine that is no PM yet, by its destination. */
   hostAt(destination: string, record?: JobRecord): Host
+  /** The key that it shows now, without logging in. */
   hostKey(destination: string): Promise<ShownKey>
+  /** Writes that key down in pengx's known_hosts; `refused` where the machine shows another. */
   trustKey(destination: string, fingerprint: string): Promise<void>
+  /** Takes exactly that line out again; none there is done. */
   distrustKey(destination: string, fingerprint: string): Promise<void>
+  /** The driver of a level; `unsupported` where there is none. */
   volumes(level: Level): VolumeDriver
   /** `authoritative`: somebody asks about this moment, so what is missing is gone. */
   look(pm: string, authoritative?: boolean): Promise<readonly DomainSeen[]>
+  /** What a command brought along about a PM's domains goes into the store, as after a look. */
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
   /** Ends commands of a job that outlived the process that had started them. */
   endLost(pm: string, jobId: string): Promise<void>
@@ -59,10 +65,16 @@ export interface StepState {
   /** Only looks: a preview, or a gather. */
   readonly lookOnly: boolean
   step: number
+  /** 0 to 1 of the step at work, and what it says of itself. */
   progress(done: number, text?: string): void
+  /** A line that is kept with the job for the person who asked. */
   notice(text: string): void
 }
 
+/**
+ * What a step, a gather or a preview works with. Nothing is done yet; commands that it runs are kept with the job,
+ * and a change on a PM makes what was looked at there stale.
+ */
 export function makeContext(deps: EngineDeps, stepState: StepState): Context {
   const record = { jobId: stepState.jobId, lookOnly: stepState.lookOnly }
   return {

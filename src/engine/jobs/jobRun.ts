@@ -15,6 +15,10 @@ export interface JobRun {
   readonly notices: readonly string[]
 }
 
+/**
+ * A job as this process works on it; nothing is written or run yet. `outputs`: of steps that an earlier process has
+ * done.
+ */
 export function createJobRun(
   job: Job,
   operation: AnyOperation,
@@ -37,7 +41,9 @@ export function createJobRun(
   return { job, operation, params, stepState, notices }
 }
 
-/** From the locks to a journalled plan. Nothing has been changed when it fails. */
+/**
+ * From the locks to a journalled plan. Fails as `refuse` and `gather` do; nothing on any host has been changed then.
+ */
 export async function prepare(
   deps: EngineDeps,
   jobRun: JobRun,

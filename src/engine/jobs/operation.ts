@@ -40,9 +40,11 @@ export interface Context {
   hostAt(destination: string): Host
   /** The key that a machine shows now, without logging in: for `pm.trust`. */
   hostKey(destination: string): Promise<ShownKey>
-  /** Writes a machine's key down in known_hosts, or takes exactly that line out again; both are repeatable. */
+  /** Writes a machine's key down in known_hosts; `refused` where it shows another, done where it is there. */
   trustKey(destination: string, fingerprint: string): Promise<void>
+  /** Takes exactly that line out again; none there is done. */
   distrustKey(destination: string, fingerprint: string): Promise<void>
+  /** The driver of a level; `unsupported` where there is none. */
   volumes(level: Level): VolumeDriver
   /** How far the step at work is, 0 to 1, and what it says of itself. */
   progress(done: number, text?: string): void
@@ -64,6 +66,10 @@ export interface Step {
   readonly weight?: number
   /** After it has succeeded the job only goes forward; at most one a plan. Steps after it are repeatable. */
   readonly pivot?: true
+  /**
+   * The work. What it gives is journalled, for its undo and for later steps: no secret. Behind the pivot it is done
+   * again, from its beginning, after a failure or a crash. Failing with `conflict` promises that nothing was changed.
+   */
   do(cx: Context): Promise<Json | undefined>
   /** Runs for every step that STARTED, so it must succeed when its `do` never happened or half happened. */
   undo?(cx: Context, output: Json | undefined): Promise<void>
@@ -124,6 +130,9 @@ export interface Operation<P = never, F extends Json = Json> {
   complete?(params: P): P
   /** Who is acted on, for Jobs; fails with `notFound`. */
   subject(params: P, view: View): Subject
+  /**
+   * What it needs for itself or needs to stay; taken before it looks, kept while it is stuck, freed when it is over.
+   */
   locks(params: P, view: View): Lock[]
   /** Greys the key and answers 400; no I/O. */
   refuse(params: P, view: View): string | undefined

@@ -72,7 +72,10 @@ function kindOf(schema: z.ZodType): FieldKind {
   return 'text'
 }
 
-/** The fields of an operation's parameters, in the order in which a form shows them. */
+/**
+ * Pure. The fields of an operation's parameters, in the order in which a form shows them; none where it has no
+ * object.
+ */
 export function describeParams(schema: z.ZodType): Field[] {
   if (!(schema instanceof z.ZodObject)) return []
   return Object.entries(schema.shape as Record<string, z.ZodType>).map(([name, type]) => {
@@ -92,8 +95,9 @@ export function describeParams(schema: z.ZodType): Field[] {
 }
 
 /**
- * Raw values (strings from a form, flags or XML; anything from JSON) as an operation's parameters. A value is typed
- * by its field and never guessed; text is trimmed, an empty one is not given where it is not `clearable`; what is not a field is ignored.
+ * Pure. Raw values (strings from a form, flags or XML; anything from JSON) as an operation's parameters. A value is
+ * typed by its field and never guessed; text is trimmed, an empty one is not given where it is not `clearable`; what
+ * is not a field is ignored. `invalid` names the first field that is missing or wrong.
  */
 export function decodeParams(schema: z.ZodType, raw: Readonly<Record<string, unknown>>): Json {
   const typed: Record<string, unknown> = {}

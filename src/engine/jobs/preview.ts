@@ -4,7 +4,10 @@ import { type EngineDeps, makeContext } from './context.ts'
 import type { AnyOperation, Preview } from './operation.ts'
 import { needAllowed } from './refusal.ts'
 
-/** The plan as it would be now: everything up to the journal, and nothing after it. */
+/**
+ * The plan as it would be now: everything up to the journal, and nothing after it. Looks at hosts, takes no locks,
+ * changes nothing. Fails as `refuse` and `gather` do.
+ */
 export async function previewOf(
   deps: EngineDeps,
   operation: AnyOperation,

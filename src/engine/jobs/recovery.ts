@@ -7,8 +7,10 @@ import { joinFacts, joinParams } from './secrets.ts'
 import { decidePivot, goBack, goForward, isPastPivot, type Outcome, type PlanRun } from './steps.ts'
 
 /**
- * A job that another process has left, or that was stuck: its journal says what may have happened. Past the pivot it is
- * finished, before it unwound. What cannot be planned again as it was is stuck, with what it had done in words.
+ * A job that another process has left, or that was stuck: its journal says what may have happened. First its commands
+ * that outlived that process are ended. Past the pivot it is finished, before it unwound. What cannot be planned
+ * again as it was is stuck, with what it had done in words. Does not fail for what the job fails of: that is written
+ * down as its end.
  */
 export async function goOnWith(deps: EngineDeps, stored: StoredJob, signal: AbortSignal): Promise<void> {
   const { store, clock } = deps

@@ -4,7 +4,10 @@ import type { View } from '../store/view.ts'
 import type { EngineDeps } from './context.ts'
 import type { AnyOperation } from './operation.ts'
 
-/** Why an operation cannot be done now, as a sentence: its own reason, or the job that is at work on its subject. */
+/**
+ * Why an operation cannot be done now, as a sentence: its own reason, or the job that is at work on its subject. From
+ * memory alone, and never fails: what the reasons themselves fail with is the sentence.
+ */
 export function refusalOf(operation: AnyOperation, params: Json, view: View, readOnly: boolean): string | undefined {
   if (readOnly) return 'pengx was started read-only'
   try {
@@ -21,7 +24,10 @@ export function refusalOf(operation: AnyOperation, params: Json, view: View, rea
   }
 }
 
-/** Fails with why it is refused. A refusal from memory is believed only after a look: what it acts on may have changed. */
+/**
+ * Fails with `refused` and why. A refusal from memory is believed only after a look at the PMs that it acts on: they
+ * may have changed.
+ */
 export async function needAllowed(deps: EngineDeps, operation: AnyOperation, params: Json): Promise<void> {
   const { view } = deps.store
   if (operation.refuse(params, view) === undefined) return

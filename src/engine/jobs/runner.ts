@@ -16,11 +16,24 @@ import { goForward } from './steps.ts'
  * this process: another one reads the journal and goes on.
  */
 export interface Runner {
+  /**
+   * Writes the job and gives it back when it has begun or waits for its turn. What is refused before that leaves no
+   * job: `refused`, `busy` behind a stuck job, `readOnly`, and what `gather` fails with.
+   */
   start(operation: AnyOperation, params: Json, by: By): Promise<Job>
   /** Resolves when it is over or stuck, whichever process works on it. */
   finished(jobId: string): Promise<{ readonly job: Job; readonly result?: Json }>
+  /**
+   * Asks it to stop, whichever process works on it, and waits for nothing; what it has done is undone. `refused` past
+   * the pivot, or where it is over or stuck.
+   */
   cancel(jobId: string): Promise<void>
+  /** Goes on with a stuck job from its journal, and waits for nothing; `refused` where it is not stuck. */
   retry(jobId: string): Promise<void>
+  /**
+   * Ends a stuck job and leaves everything as it is: its locks go, and nothing is undone. `refused` where it is not
+   * stuck.
+   */
   keep(jobId: string): Promise<void>
   /** Takes over what dead processes have left; resolves when all of it is over or stuck. */
   recover(): Promise<void>
@@ -31,6 +44,10 @@ export interface Runner {
 const POLL_MS = 150
 const CANCEL_POLL_MS = 500
 
+/**
+ * The runner of this process; nothing is taken over before `recover`. It asks every half second whether another
+ * process wants one of its jobs cancelled.
+ */
 export function createRunner(deps: EngineDeps): Runner {
   const { store, clock } = deps
   const active = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>()

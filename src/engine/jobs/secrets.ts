@@ -14,6 +14,10 @@ export interface Split {
   readonly secrets: Secrets
 }
 
+/**
+ * Pure. Parameters without their secrets, and those by `params.NAME`: the one for the journal, the other for its own
+ * place.
+ */
 export function splitParams(operation: AnyOperation, params: Json): Split {
   const open: Record<string, Json | undefined> = { ...(params as Row) }
   const secrets: Record<string, string> = {}
@@ -27,6 +31,7 @@ export function splitParams(operation: AnyOperation, params: Json): Split {
   return { open, secrets }
 }
 
+/** Pure. The same for facts, whose secrets are what stands under `secrets`: by `facts.NAME`. */
 export function splitFacts(facts: Json): Split {
   if (facts === null || typeof facts !== 'object' || Array.isArray(facts) || !('secrets' in facts))
     return { open: facts, secrets: {} }
@@ -35,10 +40,12 @@ export function splitFacts(facts: Json): Split {
   return { open, secrets: Object.fromEntries(kept.map(([key, value]) => [`facts.${key}`, value])) }
 }
 
+/** Pure. Puts back what `splitParams` took out; without the secrets, once the job is over, they stay away. */
 export function joinParams(params: Json, secrets: Secrets): Json {
   return { ...(params as Row), ...under('params.', secrets) }
 }
 
+/** Pure. Puts back what `splitFacts` took out: facts have a `secrets` again, if an empty one. */
 export function joinFacts(facts: Json, secrets: Secrets): Json {
   const kept = under('facts.', secrets)
   const isRow = facts !== null && typeof facts === 'object' && !Array.isArray(facts)

@@ -22,13 +22,16 @@ export type Outcome =
   | { readonly kind: 'unwound'; readonly error: PengxError }
   | { readonly kind: 'stuck'; readonly error: PengxError }
 
-/** Past the pivot the job only goes forward. */
+/** Pure, from the journal. Past the pivot the job only goes forward. */
 export function isPastPivot({ steps, events }: PlanRun): boolean {
   const pivot = steps.findIndex((step) => step.pivot)
   return pivot >= 0 && events.some((event) => event.step === pivot && event.kind === 'succeeded')
 }
 
-/** Does the steps that have not succeeded, in order; unwinds on a failure before the pivot. */
+/**
+ * Does the steps that have not succeeded, in order; unwinds on a failure before the pivot. Journals each before and
+ * after. Never fails for what a step fails of: that is the outcome.
+ */
 export async function goForward(deps: EngineDeps, planRun: PlanRun): Promise<Outcome> {
   const { steps, events, stepState } = planRun
   const total = steps.reduce((sum, step) => sum + (step.weight ?? 1), 0)
@@ -92,8 +95,8 @@ async function doStep(
 }
 
 /**
- * Whether a pivot that has started is found to have happened: then it counts as succeeded, and the job only goes forward.
- * The error, where nobody can tell.
+ * Whether a pivot that has started is found to have happened, by looking (`isApplied`): then it counts as succeeded,
+ * and the job only goes forward. The error, where nobody can tell.
  */
 export async function decidePivot(deps: EngineDeps, planRun: PlanRun): Promise<boolean | PengxError> {
   const { job, steps, events, stepState } = planRun
@@ -124,7 +127,10 @@ function cancelledError(signal: AbortSignal, cause?: unknown): PengxError {
   return new PengxError('cancelled', reason, { cause })
 }
 
-/** Undoes every step that started, last first; what failed with `conflict` promised that it had done nothing. */
+/**
+ * Undoes every step that started, last first; what failed with `conflict` promised that it had done nothing. Cannot
+ * be cancelled. `stuck` at the first undo that fails: those before it are not tried.
+ */
 export async function goBack(deps: EngineDeps, planRun: PlanRun, error: PengxError): Promise<Outcome> {
   const { job, steps, stepState } = planRun
   await deps.store.jobs.update(job.id, { state: 'undoing', code: error.code, message: error.message })
