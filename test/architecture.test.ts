@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { readSources, type Source, scan } from './support/sources.ts'
+import { readSources, type Source, scan, undocumented } from './support/sources.ts'
 
 /**
  * The rooms of the house and their doors. A room may import from its own and from those in its row; what it may know
@@ -77,6 +77,9 @@ const POWERS: readonly { readonly pattern: RegExp; readonly doors: readonly stri
 
 const FORBIDDEN_NAMES = ['utils', 'util', 'helpers', 'helper', 'common', 'manager', 'service', 'misc', 'index']
 const MOST_LINES = 300
+
+/** Rooms whose functions are called from others: each says what it does to the outside, in which units, and what it fails with. */
+const SPOKEN = 'src/engine/{hypervisor,volumes,jobs,host}/**/*.ts'
 
 const sources = readSources('src/**/*.{ts,tsx}')
 const everything = readSources('{src,test,bench}/**/*.{ts,tsx}')
@@ -208,7 +211,26 @@ describe('every file', () => {
   })
 })
 
+describe('what crosses a room', () => {
+  test('says what it does', () => {
+    const spoken = readSources(SPOKEN)
+    expect(spoken.length).toBeGreaterThan(50)
+    expect(spoken.flatMap(undocumented)).toEqual([])
+  })
+})
+
 describe('the scan itself', () => {
+  test('finds a function without a docstring', () => {
+    const said = ['/** Says. */', 'export function a() {}', '/** Says. */', 'export const b = (n: number) => n']
+    const unsaid = [
+      '// says nothing',
+      'export async function c<T>() {}',
+      'export const d: () => number = async (',
+      ') => 1',
+    ]
+    expect(undocumented({ path: 'x.ts', text: [...said, ...unsaid].join('\n') })).toEqual(['x.ts: c', 'x.ts: d'])
+  })
+
   test('tells what runs from what is only a type', () => {
     const text = [
       "import type { A } from '../model/a.ts'",

@@ -43,6 +43,16 @@ export function scan(path: string, text: string): Import[] {
   }))
 }
 
+/** An exported function, or a constant that is one, with the end of what is said before it. */
+const EXPORTED = /(\*\/\n)?^export (?:(?:async )?function\*? (\w+)|const (\w+)[^\n]*? = (?:async )?(?:<[^\n]*>)?\()/gm
+
+/** The exported functions of a file before which no docstring stands. */
+export function undocumented({ path, text }: Pick<Source, 'path' | 'text'>): string[] {
+  return [...text.matchAll(EXPORTED)]
+    .filter(([, docstring]) => docstring === undefined)
+    .map(([, , declared, constant]) => `${path}: ${declared ?? constant}`)
+}
+
 function packageName(specifier: string): string {
   return specifier
     .split('/')
