@@ -22,6 +22,7 @@ export interface HostsOptions {
   readonly askHostKey?: AskHostKey
   /** Asked before each command. */
   readonly readOnly?: (pm: string) => boolean
+  /** Told of each command twice, when it starts and when it is over. */
   readonly onCommand?: (record: CommandRecord) => void
   readonly limits?: Limits
   readonly ssh?: Pick<SshMachineOptions, 'connectTimeoutMs' | 'keepaliveMs' | 'keepaliveMisses' | 'pauses'>

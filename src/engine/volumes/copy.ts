@@ -36,6 +36,7 @@ export interface CopyTarget extends Image {
 
 export interface CopyOptions {
   readonly tag: string
+  /** 0 to 1, never back; by the bytes that are sent, read back and made into the volume. */
   readonly onProgress: (done: number) => void
   readonly signal?: AbortSignal
   /** Also an image that is what was asked for is made anew: a packed one is not what a guest shall run on. */
