@@ -7,12 +7,13 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { locksOfLayers } from '../disk/layers.ts'
+import { refuseReach } from '../storlink/access.ts'
 import { refuseState, vmField, vmOperation } from '../vm/target.ts'
 import { type BackupFacts, gatherBackup } from './facts.ts'
 import { manifestStep } from './manifest.ts'
 import { forgetNotesStep, heldSteps, letGoStep, momentIn, momentStep, roomSteps, sourceOf } from './moment.ts'
 import { digestIn, type Pack, packStep, readBackStep, recordBackupStep } from './steps.ts'
-import { backupsLock, imageOf, refuseBackupName, refuseReach } from './target.ts'
+import { backupsLock, imageOf, refuseBackupName } from './target.ts'
 
 /**
  * A backup is made in the order that lets it be counted on: its volumes are written, read again from their disk and

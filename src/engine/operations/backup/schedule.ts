@@ -6,9 +6,9 @@ import type { Json } from '../../../model/json.ts'
 import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { refuseReach } from '../storlink/access.ts'
 import { vmField } from '../vm/target.ts'
 import { retentionFields } from './retentionFields.ts'
-import { refuseReach } from './target.ts'
 
 /** When backups of a VM are made by themselves, and which of them are kept. */
 const uuidField = z.string().refine(isUuid, 'is not a UUID')

@@ -3,13 +3,13 @@ import { isUuid } from '../../../lib/ids.ts'
 import type { Backup, BackupVolume } from '../../../model/backup.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
-import type { Level, Storlink } from '../../../model/storlink.ts'
+import type { Level } from '../../../model/storlink.ts'
 import { refuseName, type Vm } from '../../../model/vm.ts'
 import type { Context, Lock, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
-import { accessPm, refusePm } from '../template/target.ts'
+import { accessPm, refusePm } from '../storlink/access.ts'
 
 /** What the operations on backups have in common: which one is meant, where its volumes lie and who can see them. */
 
@@ -62,13 +62,6 @@ export function refuseBackupName(vm: string, name: string, view: View): string |
   if (wrong) return `name: ${wrong}`
   const other = view.backupsOf(vm).find((one) => one.name === name)
   return other && `it has a backup of that name already, ${other.uuid}`
-}
-
-/** Why a PM cannot reach a storlink, or undefined. */
-export function refuseReach(storlink: Storlink, pm: string, view: View): string | undefined {
-  if (storlink.pm === pm || storlink.shared) return undefined
-  const [there, here] = [storlink.pm, pm].map((one) => view.getPm(one)?.name ?? one)
-  return `storlink ${storlink.id} (${storlink.name}) is on ${there} alone, and the VM is on ${here}`
 }
 
 /** Where the volumes of a backup lie, as steps need it. */

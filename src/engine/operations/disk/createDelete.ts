@@ -9,10 +9,11 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { takenVdevs } from '../../tools/xl/drive.ts'
+import { needRoom } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { attachStep, detachStep } from './steps.ts'
-import { diskField, levelOf, locksWith, needDisk, needRoom, refuseDisks, sizeField } from './target.ts'
+import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
 
 /** A VM's disks, while it runs and while it does not: made and deleted. */
 

@@ -5,9 +5,10 @@ import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
+import { needRoom } from '../storlink/access.ts'
 import { livingDomain } from '../vm/change.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
-import { diskField, levelOf, locksWith, needDisk, needRoom, refuseDisks, sizeField } from './target.ts'
+import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
 
 /**
  * A disk that becomes larger: under a running guest through its QEMU, else where it lies. What has grown does not shrink

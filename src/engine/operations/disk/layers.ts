@@ -4,14 +4,15 @@ import type { Disk } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { type Layer, type LayerVolume, layersOf, type Snapshot, snapshotsOf } from '../../../model/layer.ts'
-import type { Level, Storlink } from '../../../model/storlink.ts'
+import type { Level } from '../../../model/storlink.ts'
 import { refuseName, type Vm } from '../../../model/vm.ts'
 import type { Context, Lock, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
+import { needRoom } from '../storlink/access.ts'
 import { vmField } from '../vm/target.ts'
-import { needRoom, refuseDisks } from './target.ts'
+import { refuseDisks } from './target.ts'
 
 /** What the operations on snapshots have in common: which one is meant, and the new layer that a VM's disks go on in. */
 
@@ -103,12 +104,6 @@ export async function gatherOverlays(
     overlays.push({ disk, vdev, path, level, storlink: id, needsQdisk, backing: { ...backing } })
   }
   return overlays
-}
-
-/** Why a storlink cannot take a layer of the VM, or undefined. */
-export function refuseStorlink(vm: Vm, storlink: Storlink, view: View): string | undefined {
-  if (storlink.pm === vm.pm || storlink.shared) return undefined
-  return `storlink ${storlink.name} is on ${view.getPm(storlink.pm)?.name}, and ${vm.name} runs on ${view.getPm(vm.pm)?.name}`
 }
 
 export function locksOfLayers(vm: string, storlink: number | undefined, view: View): Lock[] {

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { Disk } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
-import type { Level, Storlink } from '../../../model/storlink.ts'
+import type { Level } from '../../../model/storlink.ts'
 import { isUpkeep } from '../../../model/template.ts'
 import type { Vm } from '../../../model/vm.ts'
-import type { Context, Lock } from '../../jobs/operation.ts'
+import type { Lock } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { refuseChange } from '../vm/change.ts'
@@ -44,15 +44,4 @@ export function locksWith(vm: string, storlink: number | undefined, view: View):
 export function refuseDisks(vm: Vm, view: View): string | undefined {
   if (isUpkeep(vm)) return 'its disks are those of a template, which it is the upkeep of'
   return refuseChange(vm, view)
-}
-
-/** Where volumes take only what is written to them, a new one takes hardly anything. */
-export async function needRoom(cx: Context, vm: Vm, storlink: Storlink, size: number, sparse: boolean): Promise<void> {
-  const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(vm.pm), storlink.link)
-  const needed = sparse ? 1 : size
-  if (freeMib >= needed) return
-  throw new PengxError(
-    'noSpace',
-    `cannot make a disk of ${size} MiB on ${storlink.name} (${storlink.link} on ${cx.view.needPm(vm.pm).name}): ${freeMib} MiB free`,
-  )
 }

@@ -16,9 +16,9 @@ import {
   overlayStep,
   refuseLayers,
   refuseSnapshotName,
-  refuseStorlink,
   snapshotResult,
 } from '../disk/layers.ts'
+import { refuseStorlink } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { findDomain, vmField, vmOperation } from '../vm/target.ts'
 

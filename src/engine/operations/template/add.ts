@@ -8,8 +8,8 @@ import type { Boot } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { accessPm } from '../storlink/access.ts'
 import {
-  accessPm,
   booting,
   describing,
   newTemplateField,

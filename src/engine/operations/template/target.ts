@@ -2,13 +2,12 @@ import { z } from 'zod'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
-import type { Pm } from '../../../model/pm.ts'
-import type { Storlink } from '../../../model/storlink.ts'
 import { dependents, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
 import { refuseName } from '../../../model/vm.ts'
 import type { Context, Lock, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { accessPm, refusePm } from '../storlink/access.ts'
 
 /** What the operations on templates have in common: who is acted on, what is locked, what is protected. */
 
@@ -106,21 +105,6 @@ export function refuseNew({ name, storlink, template }: NewTemplateParams, view:
   const row = view.getStorlink(storlink)
   if (!row) return `storlink ${storlink} does not exist`
   return refusePm(accessPm(row, view), view.getPm(row.pm))
-}
-
-/** Why nothing can be done on the PM that sees a storlink, or undefined. */
-export function refusePm(pm: Pm | undefined, own: Pm | undefined): string | undefined {
-  if (pm === undefined) {
-    return `PM ${own?.name ?? 'of the storlink'} cannot be reached: ${own?.seen.problem ?? 'it does not answer'}`
-  }
-  return pm.readOnly ? `PM ${pm.name} is read-only` : undefined
-}
-
-/** The PM through which a storlink is worked on: its own, or for a shared one another that is up. */
-export function accessPm(storlink: Storlink, view: View): Pm | undefined {
-  const own = view.getPm(storlink.pm)
-  if (own && own.seen.reach !== 'down') return own
-  return storlink.shared ? view.pms().find((pm) => pm.seen.reach === 'up') : undefined
 }
 
 /** Why a template cannot be worked on, or undefined: by its PM, or because VMs read from its disks. */

@@ -6,15 +6,8 @@ import { refuseName } from '../../../model/vm.ts'
 import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import {
-  accessPm,
-  listVms,
-  needNoDependents,
-  refuseTouch,
-  setWritable,
-  templateField,
-  templateOperation,
-} from './target.ts'
+import { accessPm } from '../storlink/access.ts'
+import { listVms, needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
 
 /** What a template is called, and its end. */
 

@@ -8,10 +8,11 @@ import { type Boot, domainNameFor, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { accessPm } from '../storlink/access.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps } from '../vm/domainSteps.ts'
 import { pickNics } from '../vm/pickNics.ts'
 import { configPathFor, findDomain, needNoDomain, putBack, splitSecret, type VmSecrets } from '../vm/target.ts'
-import { accessPm, needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
+import { needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
 
 /**
  * A template is looked after by booting it: a VM of the template's own UUID runs on the template's disks, which may be
