@@ -1,48 +1,16 @@
-import { z } from 'zod'
 import { newUuid } from '../../../lib/ids.ts'
 import type { Disk } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
-import type { Json } from '../../../model/json.ts'
-import { type Layer, type LayerVolume, layersOf, type Snapshot, snapshotsOf } from '../../../model/layer.ts'
+import { type LayerVolume, layersOf } from '../../../model/layer.ts'
 import type { Level } from '../../../model/storlink.ts'
-import { refuseName, type Vm } from '../../../model/vm.ts'
+import type { Vm } from '../../../model/vm.ts'
 import type { Context, Lock, Step } from '../../jobs/operation.ts'
-import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
 import { needRoom } from '../storlink/access.ts'
-import { vmField } from '../vm/target.ts'
 import { refuseDisks } from './target.ts'
 
-/** What the operations on snapshots have in common: which one is meant, and the new layer that a VM's disks go on in. */
-
-export const snapshotField = field(z.string().min(1), {
-  title: 'Snapshot',
-  help: 'its UUID, or its name',
-  from: 'snapshot',
-})
-export const snapshotParams = z.object({ vm: vmField, snapshot: snapshotField })
-export type SnapshotParams = z.infer<typeof snapshotParams>
-
-/** A listed snapshot by its UUID, or by its name where only one has it. */
-export function needSnapshot(vm: Vm, named: string): Snapshot {
-  const listed = snapshotsOf(vm)
-  const byUuid = listed.find((one) => one.uuid === named.toLowerCase())
-  const byName = listed.filter((one) => one.name === named)
-  if (byUuid) return byUuid
-  if (byName.length === 1) return byName[0]!
-  if (byName.length > 1) {
-    const which = byName.map((one) => one.uuid).join(', ')
-    throw new PengxError('invalid', `${vm.name} has ${byName.length} snapshots named ${named}: give a UUID, ${which}`)
-  }
-  const there = listed.map((one) => one.name).join(', ') || 'none'
-  throw new PengxError('notFound', `${vm.name} has no snapshot ${named}; it has ${there}`)
-}
-
-export function refuseSnapshotName(name: string): string | undefined {
-  const reason = refuseName(name)
-  return reason === undefined ? undefined : `name: ${reason}`
-}
+/** The layers of a VM's disks: the new volumes that they go on in, what those below hold, why nothing can be done to them. */
 
 /** Why nothing can be done to the layers of a VM, whatever it is. */
 export function refuseLayers(vm: Vm, view: View): string | undefined {
@@ -188,9 +156,4 @@ export function removeVolumeStep(
       return null
     },
   }
-}
-
-export function snapshotResult(vm: string, uuid: string, view: View): Json {
-  const layer: Layer | undefined = layersOf(view.needVm(vm)).find((one) => one.uuid === uuid)
-  return { uuid, name: layer?.name ?? '' }
 }

@@ -15,12 +15,11 @@ import {
   type Overlay,
   overlayStep,
   refuseLayers,
-  refuseSnapshotName,
-  snapshotResult,
 } from '../disk/layers.ts'
 import { refuseStorlink } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { findDomain, vmField, vmOperation } from '../vm/target.ts'
+import { refuseSnapshotName, snapshotResult } from './target.ts'
 
 /**
  * A snapshot freezes what a VM's disks hold and lets them go on in new volumes on top. Under a running guest the

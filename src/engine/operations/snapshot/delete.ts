@@ -7,18 +7,10 @@ import type { JobWay } from '../../hypervisor/blockJobs.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
-import {
-  locksOfLayers,
-  needSnapshot,
-  refuseLayers,
-  removeVolumeStep,
-  rowStep,
-  type SnapshotParams,
-  snapshotParams,
-  volumeLevel,
-} from '../disk/layers.ts'
+import { locksOfLayers, refuseLayers, removeVolumeStep, rowStep, volumeLevel } from '../disk/layers.ts'
 import { livingDomain } from '../vm/change.ts'
 import { splitSecret, type VmSecrets, vmOperation } from '../vm/target.ts'
+import { needSnapshot, type SnapshotParams, snapshotParams } from './target.ts'
 
 /**
  * A snapshot's layer is collapsed by streaming what it holds into the overlays on it, each of which reads as before at every

@@ -13,18 +13,17 @@ import {
   gatherOverlays,
   locksOfLayers,
   movedTo,
-  needSnapshot,
   nextNumber,
   type Overlay,
   overlayStep,
   refuseLayers,
   removeVolumeStep,
-  snapshotField,
   volumeLevel,
 } from '../disk/layers.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { createStep, factsOf } from '../vm/domainSteps.ts'
 import { needNoDomain, refuseState, vmField, vmOperation } from '../vm/target.ts'
+import { needSnapshot, snapshotField } from './target.ts'
 
 /**
  * Going back is going on from there: the disks get new volumes on the snapshot's, which stay as they are. What the VM

@@ -3,8 +3,9 @@ import type { Json } from '../../../model/json.ts'
 import { layersOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { field } from '../../jobs/params.ts'
-import { needSnapshot, refuseSnapshotName, rowStep, snapshotParams } from '../disk/layers.ts'
+import { rowStep } from '../disk/layers.ts'
 import { splitSecret, type VmSecrets, vmOperation } from '../vm/target.ts'
+import { needSnapshot, refuseSnapshotName, snapshotParams } from './target.ts'
 
 const params = snapshotParams.extend({
   name: field(z.string().trim().optional(), { title: 'Name' }),
