@@ -8,7 +8,7 @@ import type { Context, Effects, Lock, Operation, Step } from '../../jobs/operati
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { refuseLayers } from '../disk/layers.ts'
-import { refuseState } from '../vm/target.ts'
+import { refuseState } from '../vm/domain.ts'
 import { gatherInPlace, type InPlaceFacts, planInPlace } from './restoreInPlace.ts'
 import { gatherNew, type NewFacts, planNew } from './restoreNew.ts'
 import { backupField, backupsLock, nameOf, refuseBackupPlace, vmOfBackup } from './target.ts'

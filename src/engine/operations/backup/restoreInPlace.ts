@@ -9,7 +9,7 @@ import type { Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { frozenVolumes, nextNumber, removeVolumeStep, volumeLevel } from '../disk/layers.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
-import { needNoDomain } from '../vm/target.ts'
+import { needNoDomain } from '../vm/domain.ts'
 import {
   needRoomFor,
   placeRestored,

@@ -8,7 +8,7 @@ import { domainNameFor, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
-import { configPathFor } from '../vm/target.ts'
+import { configPathFor } from '../vm/domain.ts'
 import { needRoomFor, placeRestored, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
 import { nameOf, placeOf } from './target.ts'
 

@@ -6,7 +6,7 @@ import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import { needRoom } from '../storlink/access.ts'
-import { livingDomain } from '../vm/change.ts'
+import { livingDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
 

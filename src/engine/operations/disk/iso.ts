@@ -8,7 +8,8 @@ import type { View } from '../../store/view.ts'
 import { fileExists } from '../../tools/files.ts'
 import { withIso, withoutIso } from '../../tools/xl/drive.ts'
 import { type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
-import { findDomain, type VmParams, vmField, vmOperation, vmParams } from '../vm/target.ts'
+import { findDomain } from '../vm/domain.ts'
+import { type VmParams, vmField, vmOperation, vmParams } from '../vm/target.ts'
 
 /** The CD drive of an HVM guest, which runs or not: an image put into it, and taken out again. */
 

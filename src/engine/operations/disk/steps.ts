@@ -1,7 +1,7 @@
 import type { Disk } from '../../../model/disk.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { formatDisk, toDiskSpec } from '../../tools/xl/disk.ts'
-import { findDomain } from '../vm/target.ts'
+import { findDomain } from '../vm/domain.ts'
 
 /**
  * A disk comes to a running guest and goes from it. The domain is looked up by the VM's UUID at the moment of acting:

@@ -11,7 +11,7 @@ import { fileExists } from '../../tools/files.ts'
 import { parseMachineId } from '../../tools/system.ts'
 import { HOST_KEY_TYPES, hostKeyFile, knock, parseHostKey, sshTo } from '../../tools/xl/migrate.ts'
 import type { XenInfo } from '../../tools/xl/xl.ts'
-import { configPathFor } from '../vm/target.ts'
+import { configPathFor } from '../vm/domain.ts'
 
 /** What is looked at on the PM that a VM is to come to, before anything is done. Each refusal says what would help. */
 const refused = (text: string) => new PengxError('refused', text)

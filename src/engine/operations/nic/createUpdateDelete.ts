@@ -8,8 +8,9 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { formatNic } from '../../tools/xl/nic.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
+import { findDomain } from '../vm/domain.ts'
 import { pickNics } from '../vm/pickNics.ts'
-import { findDomain, vmField, vmOperation } from '../vm/target.ts'
+import { vmField, vmOperation } from '../vm/target.ts'
 
 /**
  * A VM's network interfaces. One comes to a running guest; none is taken from it, and none is changed under it: what a

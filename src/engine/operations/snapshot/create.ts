@@ -18,7 +18,8 @@ import {
 } from '../disk/layers.ts'
 import { refuseStorlink } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
-import { findDomain, vmField, vmOperation } from '../vm/target.ts'
+import { findDomain } from '../vm/domain.ts'
+import { vmField, vmOperation } from '../vm/target.ts'
 import { refuseSnapshotName, snapshotResult } from './target.ts'
 
 /**

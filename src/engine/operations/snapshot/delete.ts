@@ -8,8 +8,9 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
 import { locksOfLayers, refuseLayers, removeVolumeStep, rowStep, volumeLevel } from '../disk/layers.ts'
-import { livingDomain } from '../vm/change.ts'
-import { splitSecret, type VmSecrets, vmOperation } from '../vm/target.ts'
+import { livingDomain } from '../vm/domain.ts'
+import { splitSecret, type VmSecrets } from '../vm/secrets.ts'
+import { vmOperation } from '../vm/target.ts'
 import { needSnapshot, type SnapshotParams, snapshotParams } from './target.ts'
 
 /**

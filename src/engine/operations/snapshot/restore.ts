@@ -21,8 +21,9 @@ import {
   volumeLevel,
 } from '../disk/layers.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
+import { needNoDomain, refuseState } from '../vm/domain.ts'
 import { createStep, factsOf } from '../vm/domainSteps.ts'
-import { needNoDomain, refuseState, vmField, vmOperation } from '../vm/target.ts'
+import { vmField, vmOperation } from '../vm/target.ts'
 import { needSnapshot, snapshotField } from './target.ts'
 
 /**

@@ -4,7 +4,8 @@ import { layersOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { field } from '../../jobs/params.ts'
 import { rowStep } from '../disk/layers.ts'
-import { splitSecret, type VmSecrets, vmOperation } from '../vm/target.ts'
+import { splitSecret, type VmSecrets } from '../vm/secrets.ts'
+import { vmOperation } from '../vm/target.ts'
 import { needSnapshot, refuseSnapshotName, snapshotParams } from './target.ts'
 
 const params = snapshotParams.extend({

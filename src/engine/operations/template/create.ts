@@ -10,8 +10,8 @@ import type { BackupWay } from '../../hypervisor/backup.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { livingDomain } from '../vm/change.ts'
-import { needNoDomain, refuseState, vmField } from '../vm/target.ts'
+import { livingDomain, needNoDomain, refuseState } from '../vm/domain.ts'
+import { vmField } from '../vm/target.ts'
 import { newTemplateField, newTemplateOperation, protectStep, recordStep, refuseNew } from './target.ts'
 
 /**

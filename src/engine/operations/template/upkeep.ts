@@ -9,9 +9,10 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
+import { configPathFor, findDomain, needNoDomain } from '../vm/domain.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps } from '../vm/domainSteps.ts'
 import { pickNics } from '../vm/pickNics.ts'
-import { configPathFor, findDomain, needNoDomain, putBack, splitSecret, type VmSecrets } from '../vm/target.ts'
+import { putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
 
 /**

@@ -12,16 +12,9 @@ import type { Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { withSizes } from '../../volumes/sizes.ts'
-import {
-  configPathFor,
-  joinSecret,
-  putBack,
-  splitSecret,
-  type VmParams,
-  type VmSecrets,
-  vmOperation,
-  vmParams,
-} from './target.ts'
+import { configPathFor } from './domain.ts'
+import { joinSecret, putBack, splitSecret, type VmSecrets } from './secrets.ts'
+import { type VmParams, vmOperation, vmParams } from './target.ts'
 
 /**
  * Adopting takes a VM that somebody else made under pengx's care: a running domain, or a configuration file. Nothing on

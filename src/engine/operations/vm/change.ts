@@ -1,13 +1,12 @@
 import { identifyDisks } from '../../../model/disk.ts'
-import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Vm, VmSpec } from '../../../model/vm.ts'
 import { run } from '../../host/run.ts'
-import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { fileExists } from '../../tools/files.ts'
-import { configPathFor, findDomain, joinSecret, refuseState, splitSecret, type VmSecrets } from './target.ts'
+import { configPathFor, findDomain, livingDomain, refuseState } from './domain.ts'
+import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
 
 /**
  * A change of what a VM is configured to be goes to three places: its row, which a start by pengx counts on; its file,
@@ -56,16 +55,6 @@ export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFac
     hadConfig: there.exit === 0,
     domid: domain?.domid ?? null,
   }
-}
-
-/** The VM's domain, or undefined for one that is shut down; fails where it is on its way from one to the other. */
-export async function livingDomain(
-  cx: Context,
-  vm: { uuid: string; pm: string; name?: string },
-): Promise<DomainSeen | undefined> {
-  const domain = await findDomain(cx, vm)
-  if (domain === undefined || domain.state === 'running' || domain.state === 'paused') return domain
-  throw new PengxError('refused', `${vm.name ?? vm.uuid} is ${domain.state} right now: wait, and try again`)
 }
 
 /** The row with what its owner's file says now; a file that is gone or cannot be read any more leaves the row as it is. */

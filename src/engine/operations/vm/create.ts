@@ -10,9 +10,9 @@ import { runBatch } from '../../host/run.ts'
 import type { Context, Operation } from '../../jobs/operation.ts'
 import { diskStep, gatherDisks, type NewDisk, type NewDisks } from './createDisks.ts'
 import { type CreateParams, candidatePms, createParams, refuseCreate, storlinkFor, typeFor } from './createParams.ts'
+import { configPathFor } from './domain.ts'
 import { pickNics } from './pickNics.ts'
 import { pickSeed, seedStep } from './seed.ts'
-import { configPathFor } from './target.ts'
 
 /**
  * A new VM: its row first, so that its name and addresses are taken; then its disks under UUIDs picked before;

@@ -8,7 +8,9 @@ import type { Vm } from '../../../model/vm.ts'
 import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { needNoDomain, putBack, refuseState, splitSecret, type VmSecrets, vmField, vmOperation } from './target.ts'
+import { needNoDomain, refuseState } from './domain.ts'
+import { putBack, splitSecret, type VmSecrets } from './secrets.ts'
+import { vmField, vmOperation } from './target.ts'
 
 /**
  * Deleting sets the disks aside first, so that everything can still come back; then the VM is forgotten, which

@@ -2,7 +2,7 @@ import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
-import { configPathFor, findDomain } from './target.ts'
+import { configPathFor, findDomain } from './domain.ts'
 
 /** Steps on the domain of a VM, as more than one operation takes them. */
 

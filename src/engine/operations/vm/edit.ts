@@ -5,7 +5,8 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from './change.ts'
-import { findDomain, vmField, vmOperation } from './target.ts'
+import { findDomain } from './domain.ts'
+import { vmField, vmOperation } from './target.ts'
 
 /**
  * A VM's name and what is written about it. A domain that runs is renamed with it: what `xl list` shows is then what

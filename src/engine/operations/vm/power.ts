@@ -2,18 +2,10 @@ import { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
+import { findDomain, needDomain, needNoDomain, refuseState } from './domain.ts'
 import { createStep, type DomainFacts, destroyStep, factsOf, shutdownSteps, waitFor } from './domainSteps.ts'
 import { needNowhereElse } from './elsewhere.ts'
-import {
-  findDomain,
-  needDomain,
-  needNoDomain,
-  refuseState,
-  type VmParams,
-  vmField,
-  vmOperation,
-  vmParams,
-} from './target.ts'
+import { type VmParams, vmField, vmOperation, vmParams } from './target.ts'
 
 /**
  * Power: what becomes of a VM's domain. A domid is looked up in `gather`, at the moment of acting; Xen does not

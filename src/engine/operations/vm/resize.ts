@@ -6,7 +6,8 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from './change.ts'
-import { findDomain, vmField, vmOperation } from './target.ts'
+import { findDomain } from './domain.ts'
+import { vmField, vmOperation } from './target.ts'
 
 /**
  * Processors and memory. A running guest gets what lies within the maximum that it was started with; the maximum itself

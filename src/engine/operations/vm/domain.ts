@@ -1,0 +1,115 @@
+import { PengxError } from '../../../model/error.ts'
+import { hasDomain, type Vm, type VmState } from '../../../model/vm.ts'
+import type { DomainSeen } from '../../hypervisor/domain.ts'
+import type { Context } from '../../jobs/operation.ts'
+import type { View } from '../../store/view.ts'
+
+/** The domain of a VM: in which state it has to be, whether there is one, and what it is built from. */
+
+const WORDS: Record<VmState, string> = {
+  running: 'it is running',
+  paused: 'it is paused',
+  shutdown: 'it is shut down',
+  crashed: 'it has crashed',
+  dying: 'its domain is being torn down',
+  starting: 'it is starting',
+  unknown: 'its PM cannot be reached',
+}
+
+/** Why the VM's state does not allow something, or undefined where it does. */
+export function refuseState(
+  vm: Vm,
+  view: View,
+  allowed: readonly VmState[],
+  hint: Partial<Record<VmState, string>> = {},
+): string | undefined {
+  if (view.getPm(vm.pm)?.readOnly) return `its PM ${view.getPm(vm.pm)?.name} is read-only`
+  if (vm.seen.state === 'unknown') {
+    const pm = view.getPm(vm.pm)
+    return `its PM ${pm?.name ?? vm.pm} cannot be reached${pm?.seen.problem ? `: ${pm.seen.problem}` : ''}`
+  }
+  if (allowed.includes(vm.seen.state)) return undefined
+  const more = hint[vm.seen.state]
+  return more ? `${WORDS[vm.seen.state]}: ${more}` : WORDS[vm.seen.state]
+}
+
+/** The VM's domain as its PM shows it now, or undefined where there is none. */
+export async function findDomain(cx: Context, vm: { uuid: string; pm: string }): Promise<DomainSeen | undefined> {
+  const domains = await cx.look(vm.pm)
+  return domains.find((domain) => domain.uuid === vm.uuid)
+}
+
+/** The VM's domain, which must be there. */
+export async function needDomain(cx: Context, vm: Vm): Promise<DomainSeen> {
+  const domain = await findDomain(cx, vm)
+  if (domain && domain.state !== 'dying') return domain
+  throw new PengxError('refused', `${vm.name} has no domain on ${cx.view.needPm(vm.pm).name}: it is shut down`)
+}
+
+/** The VM's domain, or undefined for one that is shut down; fails where it is on its way from one to the other. */
+export async function livingDomain(
+  cx: Context,
+  vm: { uuid: string; pm: string; name?: string },
+): Promise<DomainSeen | undefined> {
+  const domain = await findDomain(cx, vm)
+  if (domain === undefined || domain.state === 'running' || domain.state === 'paused') return domain
+  throw new PengxError('refused', `${vm.name ?? vm.uuid} is ${domain.state} right now: wait, and try again`)
+}
+
+/** Fails where somebody else runs on a disk of this VM or has its name, or its domain exists: one VM never runs twice. */
+export async function needNoDomain(cx: Context, vm: Vm): Promise<void> {
+  const pmName = cx.view.needPm(vm.pm).name
+  const domains = await cx.look(vm.pm)
+  const domain = domains.find((one) => one.uuid === vm.uuid)
+  if (domain) {
+    throw new PengxError(
+      'refused',
+      `${vm.name} already has a domain on ${pmName}: domid ${domain.domid}, ${WORDS[domain.state]}`,
+    )
+  }
+  const namesake = domains.find((one) => one.name === vm.domainName)
+  if (namesake) {
+    throw new PengxError(
+      'refused',
+      `another domain (${namesake.domid}, UUID ${namesake.uuid}) has the name ${vm.domainName} on ${pmName}: rename one of them`,
+    )
+  }
+  await needNoStray(cx, vm)
+  const rival = rivalOnDisk(vm, cx.view)
+  if (rival) throw new PengxError('refused', rival)
+}
+
+/** What was seen elsewhere may have been a domain on its way out: it is looked for again where it was seen. */
+async function needNoStray(cx: Context, vm: Vm): Promise<void> {
+  for (const pm of cx.view.pms()) {
+    const wasSeen = pm.uuid !== vm.pm && pm.seen.reach === 'up' && pm.seen.strays?.some(({ uuid }) => uuid === vm.uuid)
+    const stray = wasSeen ? (await cx.look(pm.uuid)).find(({ uuid }) => uuid === vm.uuid) : undefined
+    if (stray) {
+      throw new PengxError(
+        'refused',
+        `${vm.name} runs on ${pm.name} as domid ${stray.domid}: starting it here would run it twice`,
+      )
+    }
+  }
+}
+
+/** Names a VM with a domain that has one of this VM's disks, unless both only read it. */
+export function rivalOnDisk(vm: Vm, view: View): string | undefined {
+  const disks = new Map(vm.disks.map((disk) => [disk.path, disk]))
+  for (const other of view.vms()) {
+    if (other.uuid === vm.uuid || !hasDomain(other.seen.state)) continue
+    for (const disk of other.disks) {
+      const own = disks.get(disk.path)
+      const reachesSame = other.pm === vm.pm || (disk.storlink !== undefined && disk.storlink === own?.storlink)
+      if (own && reachesSame && !(own.readOnly && disk.readOnly)) {
+        return `disk ${own.vdev} (${own.path}) is in use by ${other.name}: two guests writing one disk ruin it`
+      }
+    }
+  }
+  return undefined
+}
+
+/** Where pengx keeps the configuration of a VM on its PM; /etc/xen/*.cfg stays the administrator's. */
+export function configPathFor(uuid: string): string {
+  return `/etc/xen/pengx/${uuid}.cfg`
+}
