@@ -11,6 +11,7 @@ import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, re
 import { findDomain } from '../vm/domain.ts'
 import { pickNics } from '../vm/pickNics.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
+import { bridgeName, isSame, needNic, nicField, refuseBridge, refuseRunning } from './target.ts'
 
 /**
  * A VM's network interfaces. One comes to a running guest; none is taken from it, and none is changed under it: what a
@@ -27,18 +28,6 @@ function isAddress(text: string): boolean {
   const [address, prefix, ...rest] = text.split('/')
   if (rest.length > 0 || (prefix !== undefined && !/^\d{1,3}$/.test(prefix))) return false
   return z.ipv4().safeParse(address).success || z.ipv6().safeParse(address).success
-}
-
-/** `xenbr1`; a number N is the bridge xenbrN. */
-export function bridgeName(given: string): string {
-  return /^\d+$/.test(given) ? `xenbr${given}` : given
-}
-
-function refuseBridge(vm: Vm, given: string, view: View): string | undefined {
-  const pm = view.needPm(vm.pm)
-  const bridge = bridgeName(given)
-  if (!pm.seen.bridges || pm.seen.bridges.includes(bridge)) return undefined
-  return `bridge ${bridge} is not on ${pm.name}, which has ${pm.seen.bridges.join(', ') || 'none'}`
 }
 
 /** Whose interface has that address already, on any PM: domains that were only found count too. */
@@ -126,32 +115,6 @@ export const nicCreate = vmOperation<CreateParams, CreateFacts>({
     return { id: made?.id ?? null, name: nic.name, mac: nic.mac }
   },
 })
-
-export const nicField = field(z.string().min(1), {
-  title: 'Interface',
-  from: 'nic',
-  help: 'its number, its name (eth1) or its MAC address',
-})
-
-export function needNic(vm: Vm, named: string): Nic {
-  const nic =
-    vm.nics.find((one) => String(one.id) === named) ??
-    vm.nics.find((one) => one.name === named || (one.mac !== '' && one.mac === named.toLowerCase()))
-  if (nic) return nic
-  const there = vm.nics.map((one) => one.name).join(', ') || 'none'
-  throw new PengxError('notFound', `${vm.name} has no interface ${named}; it has ${there}`)
-}
-
-/** The interface in a row or in what a file says now, where it has no number yet. */
-function isSame(nic: Nic, other: Nic): boolean {
-  return other.id === nic.id || (nic.mac !== '' && other.mac === nic.mac)
-}
-
-function refuseRunning(vm: Vm, view: View, what: string): string | undefined {
-  const reason = refuseChange(vm, view)
-  if (reason) return reason
-  return vm.seen.state === 'shutdown' ? undefined : `${what} of a running VM ruins its network: shut it down first`
-}
 
 const deleteNicParams = z.object({ vm: vmField, nic: nicField })
 type DeleteParams = z.infer<typeof deleteNicParams>

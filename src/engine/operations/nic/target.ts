@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { PengxError } from '../../../model/error.ts'
+import type { Nic } from '../../../model/nic.ts'
+import type { Vm } from '../../../model/vm.ts'
+import { field } from '../../jobs/params.ts'
+import type { View } from '../../store/view.ts'
+import { refuseChange } from '../vm/change.ts'
+
+/** What the operations on interfaces have in common: which one is meant, on which bridge it can be, when it is left alone. */
+
+export const nicField = field(z.string().min(1), {
+  title: 'Interface',
+  from: 'nic',
+  help: 'its number, its name (eth1) or its MAC address',
+})
+
+export function needNic(vm: Vm, named: string): Nic {
+  const nic =
+    vm.nics.find((one) => String(one.id) === named) ??
+    vm.nics.find((one) => one.name === named || (one.mac !== '' && one.mac === named.toLowerCase()))
+  if (nic) return nic
+  const there = vm.nics.map((one) => one.name).join(', ') || 'none'
+  throw new PengxError('notFound', `${vm.name} has no interface ${named}; it has ${there}`)
+}
+
+/** The interface in a row or in what a file says now, where it has no number yet. */
+export function isSame(nic: Nic, other: Nic): boolean {
+  return other.id === nic.id || (nic.mac !== '' && other.mac === nic.mac)
+}
+
+/** `xenbr1`; a number N is the bridge xenbrN. */
+export function bridgeName(given: string): string {
+  return /^\d+$/.test(given) ? `xenbr${given}` : given
+}
+
+export function refuseBridge(vm: Vm, given: string, view: View): string | undefined {
+  const pm = view.needPm(vm.pm)
+  const bridge = bridgeName(given)
+  if (!pm.seen.bridges || pm.seen.bridges.includes(bridge)) return undefined
+  return `bridge ${bridge} is not on ${pm.name}, which has ${pm.seen.bridges.join(', ') || 'none'}`
+}
+
+export function refuseRunning(vm: Vm, view: View, what: string): string | undefined {
+  const reason = refuseChange(vm, view)
+  if (reason) return reason
+  return vm.seen.state === 'shutdown' ? undefined : `${what} of a running VM ruins its network: shut it down first`
+}
