@@ -1,6 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import { provisionalPm } from '../model/provisional.ts'
-import { normalDestination } from './operations/pm/pms.ts'
+import { normalDestination } from './operations/pm/target.ts'
 import type { Store } from './store/store.ts'
 
 /** Makes known the PMs that the command line, this machine or a simulated site bring along. */

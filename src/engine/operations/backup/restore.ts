@@ -40,7 +40,7 @@ const params = z.object({
     advanced: true,
   }),
 })
-export type RestoreParams = z.infer<typeof params>
+type RestoreParams = z.infer<typeof params>
 type Facts = InPlaceFacts | NewFacts
 
 /** Onto the VM that it was made of. */
@@ -54,7 +54,7 @@ function vmOf(p: RestoreParams, view: View): string {
 }
 
 /** Its name: the one given, its old one, or that with something to tell it apart. */
-export function nameFor(p: RestoreParams, view: View): string {
+function nameFor(p: RestoreParams, view: View): string {
   const backup = view.needBackup(p.backup)
   return p.name ?? (p.as === 'itself' ? backup.spec.name : `${backup.spec.name} restored`.slice(0, 100))
 }

@@ -7,18 +7,9 @@ import type { ShownKey } from '../../host/hosts.ts'
 import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { destinationField, normalDestination } from './target.ts'
 
 /** Physical machines: known, forgotten, trusted. Nothing is installed on them. */
-
-const destinationField = field(z.string().min(1), {
-  title: 'Destination',
-  help: '[user@]host[:port], or an alias of ~/.ssh/config; local: this machine',
-})
-
-/** How hosts are told to reach it: `local` stays, the rest is SSH unless it says otherwise. */
-export function normalDestination(text: string): string {
-  return text === 'local' || text.startsWith('ssh:') || text.startsWith('sim:') ? text : `ssh:${text}`
-}
 
 const addParams = z.object({
   destination: destinationField,
@@ -28,7 +19,7 @@ const addParams = z.object({
 type AddParams = z.infer<typeof addParams>
 
 /** Another name where a PM has it already: `xen1 (2)`. */
-export function freePmName(name: string, view: View): string {
+function freePmName(name: string, view: View): string {
   const taken = new Set(view.pms().map((pm) => pm.name))
   if (!taken.has(name)) return name
   let number = 2

@@ -37,7 +37,7 @@ type StartFacts = DomainFacts & {
   readonly startedAt: number
 }
 
-export function upkeepName(template: Pick<Template, 'name'>): string {
+function upkeepName(template: Pick<Template, 'name'>): string {
   return [...`upkeep of ${template.name}`].slice(0, 100).join('')
 }
 

@@ -1,18 +1,16 @@
 import { z } from 'zod'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
-import { identifyDisks } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { layersOf, snapshotsOf } from '../../../model/layer.ts'
 import type { Pm } from '../../../model/pm.ts'
 import { isUpkeep } from '../../../model/template.ts'
-import { domainNameFor, refuseName, type Vm, type VmSpec } from '../../../model/vm.ts'
-import type { ConfigFile } from '../../hypervisor/domain.ts'
+import { refuseName, type Vm, type VmSpec } from '../../../model/vm.ts'
 import type { Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { withSizes } from '../../volumes/sizes.ts'
-import { configPathFor } from './domain.ts'
+import { adoptedVm, filesByDomain } from './adopted.ts'
 import { joinSecret, putBack, splitSecret, type VmSecrets } from './secrets.ts'
 import { type VmParams, vmOperation, vmParams } from './target.ts'
 
@@ -118,15 +116,6 @@ type Adopted = {
   readonly notUnderstood: readonly string[]
 }
 
-/** Finds the file that a domain was built from, by its UUID where the file names one. */
-export function filesByDomain(
-  files: readonly ConfigFile[],
-): (domain: { readonly uuid: string; readonly name: string }) => ConfigFile | undefined {
-  const keyOf = ({ uuid, name }: ConfigFile) => (uuid === undefined ? `name ${name}` : `uuid ${uuid}`)
-  const found = new Map(files.toReversed().map((file) => [keyOf(file), file]))
-  return ({ uuid, name }) => found.get(`uuid ${uuid}`) ?? found.get(`name ${name}`)
-}
-
 /** A running domain tells what it is; the file it was built from, where there is one, is what it will be started from. */
 async function lookAtDomain(cx: Context, vm: Vm): Promise<Adopted> {
   const host = cx.host(vm.pm)
@@ -148,36 +137,6 @@ async function lookAtConfig(cx: Context, found: Found & { kind: 'config' }): Pro
   if (known && known.origin !== 'found')
     throw new PengxError('refused', `${found.path} is VM ${known.name}, which is under pengx's care already`)
   return { spec: config.spec, uuid, configPath: found.path, notUnderstood: config.notUnderstood }
-}
-
-/** The row of a VM that somebody else made, as it is from its adoption on. */
-export function adoptedVm(from: {
-  readonly spec: VmSpec
-  readonly uuid: string
-  readonly pm: string
-  readonly name: string
-  readonly now: number
-  readonly before?: Vm
-  readonly configPath?: string
-}): Vm {
-  const { spec, uuid, pm, name, now, before, configPath } = from
-  return {
-    ...spec,
-    uuid,
-    pm,
-    name,
-    domainName: spec.domainName || domainNameFor(spec.name, uuid),
-    disks: identifyDisks(uuid, spec.disks, now),
-    origin: 'adopted',
-    desc: before?.desc ?? '',
-    os: before?.os ?? '',
-    osArch: before?.osArch ?? '',
-    createdAt: before?.createdAt ?? now,
-    configPath: configPath ?? configPathFor(uuid),
-    configForeign: configPath !== undefined,
-    seen: before?.seen ?? { state: 'shutdown', since: now, drift: [] },
-    ...(before?.bootedAt === undefined ? {} : { bootedAt: before.bootedAt }),
-  }
 }
 
 async function gather(p: Params, cx: Context): Promise<Facts> {
