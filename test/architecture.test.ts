@@ -131,19 +131,33 @@ describe('the house', () => {
   })
 
   test('an operation knows another only through the catalog', () => {
-    const catalog = sources.find((source) => source.path === 'src/engine/operations/catalog.ts')!
-    const operations = catalog.imports
-      .map(({ target }) => target)
-      .filter((target) => isIn(target, 'src/engine/operations'))
-    expect(operations.length).toBeGreaterThan(3)
+    const place = 'src/engine/operations'
+    const folderOf = (path: string) => path.slice(place.length + 1).split('/')[0]!
+    const own = sources.filter((source) => isIn(source.path, place) && source.path !== `${place}/catalog.ts`)
+    const { imports } = sources.find((source) => source.path === `${place}/catalog.ts`)!
+    const defining = imports.map(({ target }) => target).filter((target) => isIn(target, place))
+    expect(defining.length).toBeGreaterThan(20)
+
+    // A file that defines operations is the catalog's alone, be it for a type.
     const known = sources
-      .filter((source) => isIn(source.path, 'src/engine/operations') && source !== catalog)
-      .flatMap((source) =>
-        source.imports
-          .filter(({ target, typeOnly }) => !typeOnly && operations.includes(target))
-          .map(({ target }) => `${source.path} imports ${target}`),
-      )
+      .filter(({ path }) => path !== `${place}/catalog.ts`)
+      .flatMap(({ path, imports }) => imports.map(({ target }) => ({ path, target })))
+      .filter(({ target }) => defining.includes(target))
     expect(known).toEqual([])
+
+    // What subjects share is a VM's, its disks' and the storlinks' they lie on, in that order and never backwards.
+    const shared: Record<string, readonly string[]> = { storlink: [], vm: [], disk: ['vm', 'storlink'] }
+    const crossings = own.flatMap(({ path, imports }) => {
+      const folder = folderOf(path)
+      const may = [folder, ...(shared[folder] ?? ['vm', 'disk', 'storlink'])]
+      return imports
+        .filter(({ target }) => isIn(target, place) && !may.includes(folderOf(target)))
+        .map(({ target }) => `${path} imports ${target}`)
+    })
+    expect(crossings).toEqual([])
+
+    const counted = own.map((file) => ({ ...file, imports: file.imports.map((one) => ({ ...one, typeOnly: false })) }))
+    expect(findCycles(counted)).toEqual([])
   })
 
   test.each(Object.entries(PACKAGES))('%s has one door', (name, doors) => {
