@@ -4,6 +4,7 @@ import type { Storlink } from '../../../model/storlink.ts'
 import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { saysWhatLiesOn } from './contents.ts'
 import { lookAtPlace, normalLink, type Place, refuseKind, refusePlace } from './place.ts'
 import {
   choosePm,
@@ -11,7 +12,6 @@ import {
   LEVELS,
   PLACES_LOCK,
   refuseStorlinkName,
-  saysWhatLiesOn,
   storlinkField,
   storlinkOperation,
   TYPES,

@@ -1,15 +1,14 @@
 import { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
-import { layersOf } from '../../../model/layer.ts'
 import type { Pm } from '../../../model/pm.ts'
 import { isProvisional } from '../../../model/provisional.ts'
-import { refuseName, type Vm } from '../../../model/vm.ts'
+import { refuseName } from '../../../model/vm.ts'
 import type { Lock, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 
-/** What the operations on storlinks have in common: what they ask for, who is acted on, what lies there. */
+/** What the operations on storlinks have in common: what they ask for, who is acted on, what one may be called. */
 
 export const TYPES = ['LO', 'FC', 'ISC', 'NFS', 'CEP'] as const
 export const LEVELS = ['FL', 'BL', 'OB'] as const
@@ -73,32 +72,4 @@ export function refuseStorlinkName(name: string, view: View, own?: number): stri
   if (wrong) return wrong
   const other = view.storlinks().find((one) => one.name === name && one.id !== own)
   return other && `storlink ${other.id} already has the name "${name}"`
-}
-
-/** What lies on it, as the end of a sentence; undefined where nothing does. */
-export function saysWhatLiesOn(storlink: number, view: View): string | undefined {
-  const vms = view.vms().filter((vm) => liesOn(vm, storlink))
-  const templates = view.templates().filter((template) => template.disks.some((disk) => disk.storlink === storlink))
-  const groups = [counted('VM', vms), counted('template', templates)].filter((group) => group !== undefined)
-  if (groups.length > 0) return `disks of ${groups.join(' and of ')} lie on it`
-  const backups = view.backups().filter((backup) => backup.storlink === storlink)
-  const kept = counted(
-    'backup',
-    backups.map(({ vmName, name }) => ({ name: `${name} of ${vmName}` })),
-  )
-  if (kept) return `${kept} ${backups.length === 1 ? 'lies' : 'lie'} on it`
-  const schedule = view.schedules().find((one) => one.storlink === storlink)
-  return schedule && `${schedule.vmName} is backed up to it by a schedule`
-}
-
-/** Its disks as they are now, or what snapshots keep of them. */
-export function liesOn(vm: Vm, storlink: number): boolean {
-  const volumes = [...vm.disks, ...layersOf(vm).flatMap((layer) => layer.volumes)]
-  return volumes.some((volume) => volume.storlink === storlink)
-}
-
-function counted(kind: string, rows: readonly { readonly name: string }[]): string | undefined {
-  if (rows.length === 0) return undefined
-  const names = rows.slice(0, 3).map((row) => row.name)
-  return `${rows.length === 1 ? kind : `${rows.length} ${kind}s`} ${names.join(', ')}${rows.length > 3 ? ', …' : ''}`
 }

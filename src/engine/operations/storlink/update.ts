@@ -3,18 +3,9 @@ import type { Json } from '../../../model/json.ts'
 import type { Storlink } from '../../../model/storlink.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { liesOn, saysWhatLiesOn } from './contents.ts'
 import { lookAtPlace, normalLink, refuseKind, refusePlace } from './place.ts'
-import {
-  FIELDS,
-  LEVELS,
-  liesOn,
-  PLACES_LOCK,
-  refuseStorlinkName,
-  saysWhatLiesOn,
-  storlinkField,
-  storlinkOperation,
-  TYPES,
-} from './target.ts'
+import { FIELDS, LEVELS, PLACES_LOCK, refuseStorlinkName, storlinkField, storlinkOperation, TYPES } from './target.ts'
 
 /** What is written down of a storlink, and, while nothing lies on it, where it is. */
 

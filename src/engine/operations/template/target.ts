@@ -8,6 +8,7 @@ import type { Context, Lock, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm, refusePm } from '../storlink/access.ts'
+import { counted } from '../storlink/contents.ts'
 
 /** What the operations on templates have in common: who is acted on, what is locked, what is protected. */
 
@@ -110,7 +111,7 @@ export function refuseNew({ name, storlink, template }: NewTemplateParams, view:
 /** Why a template cannot be worked on, or undefined: by its PM, or because VMs read from its disks. */
 export function refuseTouch(template: Template, view: View): string | undefined {
   const lying = dependents(template, view.vms())
-  if (lying.length > 0) return `disks of ${listVms(lying)} lie on it`
+  if (lying.length > 0) return `disks of ${counted('VM', lying)} lie on it`
   const storlink = view.getStorlink(template.disks[0]?.storlink ?? 0)
   return refusePm(storlink ? accessPm(storlink, view) : view.getPm(template.pm), view.getPm(template.pm))
 }
@@ -123,11 +124,6 @@ export async function needNoDependents(cx: Context, pm: string, template: Templa
     if (lying !== undefined)
       throw new PengxError('refused', `${lying} on ${host.name} lies on ${path}, and would be ruined`)
   }
-}
-
-export function listVms(rows: readonly { readonly name: string }[]): string {
-  const names = rows.slice(0, 3).map((row) => row.name)
-  return `${rows.length === 1 ? 'VM' : `${rows.length} VMs`} ${names.join(', ')}${rows.length > 3 ? ', …' : ''}`
 }
 
 /** Disks of templates are not written to. How far that binds is the level's affair: root may write to any file. */

@@ -7,7 +7,8 @@ import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
-import { listVms, needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
+import { counted } from '../storlink/contents.ts'
+import { needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
 
 /** What a template is called, and its end. */
 
@@ -64,7 +65,7 @@ function refuseDelete({ template }: DeleteParams, view: View): string | undefine
   const upkeep = view.getVm(template)
   if (upkeep) return `it is booted for upkeep as VM ${upkeep.name}: end that first (template.shutdown)`
   const made = madeFrom(row, view.vms())
-  if (made.length > 0) return `${listVms(made)} ${made.length === 1 ? 'was' : 'were'} made from it`
+  if (made.length > 0) return `${counted('VM', made)} ${made.length === 1 ? 'was' : 'were'} made from it`
   return refuseTouch(row, view)
 }
 
