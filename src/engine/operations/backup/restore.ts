@@ -8,6 +8,7 @@ import type { Context, Effects, Lock, Operation, Step } from '../../jobs/operati
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { refuseLayers } from '../disk/layers.ts'
+import { isReached } from '../storlink/access.ts'
 import { refuseState } from '../vm/domain.ts'
 import { gatherInPlace, type InPlaceFacts, planInPlace } from './restoreInPlace.ts'
 import { gatherNew, type NewFacts, planNew } from './restoreNew.ts'
@@ -71,7 +72,7 @@ function refuse(p: RestoreParams, view: View): string | undefined {
   const hint = { running: 'shut it down first', paused: 'power it off first', crashed: 'power it off first' }
   const state = refuseState(vm, view, ['shutdown'], hint) ?? refuseLayers(vm, view)
   if (state) return state
-  if (storlink && storlink.pm !== vm.pm && !storlink.shared)
+  if (storlink && !isReached(storlink, vm.pm))
     return `storlink ${storlink.name} is on ${view.getPm(storlink.pm)?.name}, and ${vm.name} is not`
   const added = backedUpDisks(vm).filter((disk) => !backup.volumes.some((volume) => volume.disk === disk.uuid))
   if (added.length === 0 || (!p.keep && vm.layer === undefined)) return undefined

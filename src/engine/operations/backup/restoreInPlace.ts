@@ -8,6 +8,7 @@ import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { frozenVolumes, nextNumber, removeVolumeStep, volumeLevel } from '../disk/layers.ts'
+import { isReached } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { needNoDomain } from '../vm/domain.ts'
 import {
@@ -83,7 +84,7 @@ export async function gatherInPlace({ keep, storlink }: Way, backup: Backup, cx:
 
 function knownStorlink(id: number | undefined, pm: string, cx: Context): number | undefined {
   const row = id === undefined ? undefined : cx.view.getStorlink(id)
-  return row && (row.pm === pm || row.shared) ? row.id : undefined
+  return row && isReached(row, pm) ? row.id : undefined
 }
 
 /** Below the VM's own disks, those that nobody lists and nothing else lies on, when these go. */

@@ -7,7 +7,7 @@ import type { Nic } from '../../../model/nic.ts'
 import { domainNameFor, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
-import { accessPm } from '../storlink/access.ts'
+import { isReached, needAccessPm } from '../storlink/access.ts'
 import { configPathFor } from '../vm/domain.ts'
 import { needRoomFor, placeRestored, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
 import { nameOf, placeOf } from './target.ts'
@@ -35,12 +35,11 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
   const same = wanted.uuid === backup.vm
   const wish = (disk: Disk | undefined) => wanted.storlink ?? known(disk?.storlink, view) ?? backup.storlink
   const first = view.needStorlink(wish(backup.spec.disks.find((disk) => disk.uuid === backup.volumes[0]?.disk)))
-  const pm = accessPm(first, view)
-  if (!pm) throw new PengxError('unreachable', `nobody that sees storlink ${first.name} can be reached`)
+  const pm = needAccessPm(first, view)
   if (pm.readOnly) throw new PengxError('refused', `PM ${pm.name} is read-only`)
   const restored = backup.volumes.map((volume) => {
     const wished = view.needStorlink(wish(backup.spec.disks.find((disk) => disk.uuid === volume.disk)))
-    const { id } = wished.pm === pm.uuid || wished.shared ? wished : first
+    const { id } = isReached(wished, pm.uuid) ? wished : first
     return placeRestored(volume, id, cx, same ? volume.disk : newUuid())
   })
   await needRoomFor(restored, backup, pm.uuid, cx)

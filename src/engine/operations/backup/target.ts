@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { isUuid } from '../../../lib/ids.ts'
 import type { Backup, BackupVolume } from '../../../model/backup.ts'
-import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import { refuseName, type Vm } from '../../../model/vm.ts'
@@ -9,7 +8,7 @@ import type { Context, Lock, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
-import { accessPm, refusePm } from '../storlink/access.ts'
+import { needAccessPm, refuseAccess } from '../storlink/access.ts'
 
 /** What the operations on backups have in common: which one is meant, where its volumes lie and who can see them. */
 
@@ -52,8 +51,7 @@ export function nameOf(backup: Pick<Backup, 'name' | 'vmName'>): string {
 
 /** Why nothing can be done on the storlink of a backup, or undefined. */
 export function refuseBackupPlace(backup: Pick<Backup, 'storlink'>, view: View): string | undefined {
-  const storlink = view.needStorlink(backup.storlink)
-  return refusePm(accessPm(storlink, view), view.getPm(storlink.pm))
+  return refuseAccess(view.needStorlink(backup.storlink), view)
 }
 
 /** Why a new backup of the VM cannot be called so, or undefined. */
@@ -73,9 +71,7 @@ export type Place = {
 
 export function placeOf(backup: Pick<Backup, 'storlink'>, view: View): Place {
   const storlink = view.needStorlink(backup.storlink)
-  const pm = accessPm(storlink, view)
-  if (!pm) throw new PengxError('unreachable', `nobody that sees storlink ${storlink.name} can be reached`)
-  return { pm: pm.uuid, level: storlink.level }
+  return { pm: needAccessPm(storlink, view).uuid, level: storlink.level }
 }
 
 export function imageOf(volume: Pick<BackupVolume, 'path'>): Image {

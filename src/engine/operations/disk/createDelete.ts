@@ -9,7 +9,7 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { takenVdevs } from '../../tools/xl/drive.ts'
-import { needRoom } from '../storlink/access.ts'
+import { needRoom, refuseReach } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { attachStep, detachStep } from './steps.ts'
@@ -37,13 +37,11 @@ function storlinkFor({ vm, storlink }: CreateParams, view: View): number | undef
   return storlink ?? view.needVm(vm).disks[0]?.storlink
 }
 
-function refuseStorlink(vm: Vm, id: number | undefined, view: View): string | undefined {
+function refuseMeant(vm: Vm, id: number | undefined, view: View): string | undefined {
   if (id === undefined) return 'storlink is missing: its first disk lies on none'
   const storlink = view.getStorlink(id)
   if (!storlink) return `storlink ${id} does not exist`
-  if (storlink.pm === vm.pm || storlink.shared) return undefined
-  const [there, here] = [storlink.pm, vm.pm].map((pm) => view.getPm(pm)?.name ?? pm)
-  return `storlink ${id} (${storlink.name}) is on ${there} alone, and the VM is on ${here}`
+  return refuseReach(storlink, vm.pm, view)
 }
 
 /** A name that is free in what is configured and in what runs. */
@@ -59,7 +57,7 @@ async function gatherCreate(p: CreateParams, cx: Context): Promise<CreateFacts> 
   const storlink = cx.view.needStorlink(storlinkFor(p, cx.view)!)
   const driver = cx.volumes(storlink.level)
   const facts = await gatherChange(p.vm, cx)
-  await needRoom(cx, vm, storlink, p.size, driver.traits.sparse)
+  await needRoom(cx, vm.pm, storlink, p.size, driver.traits.sparse)
   const running = facts.domid === null ? [] : await cx.hypervisor.vdevs(cx.host(vm.pm), facts.domid, cx.signal)
   const uuid = newUuid()
   const disk: Disk = {
@@ -104,7 +102,7 @@ export const diskCreate = vmOperation<CreateParams, CreateFacts>({
   locks: (p, view) => locksWith(p.vm, storlinkFor(p, view), view),
   refuse(p, view) {
     const row = view.needVm(p.vm)
-    return refuseDisks(row, view) ?? refuseStorlink(row, storlinkFor(p, view), view)
+    return refuseDisks(row, view) ?? refuseMeant(row, storlinkFor(p, view), view)
   },
   gather: gatherCreate,
   plan: (_params, facts) => [

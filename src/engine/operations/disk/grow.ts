@@ -65,7 +65,7 @@ async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): P
     throw new PengxError('refused', `${disk.vdev} of ${row.name} has ${info.sizeMib} MiB already, and none shrinks`)
   if (disk.storlink !== undefined) {
     const storlink = cx.view.needStorlink(disk.storlink)
-    await needRoom(cx, row, storlink, size - info.sizeMib, cx.volumes(level).traits.sparse)
+    await needRoom(cx, row.pm, storlink, size - info.sizeMib, cx.volumes(level).traits.sparse)
   }
   const live = domain && (await cx.hypervisor.device(host, domain.domid, disk.vdev, cx.signal))
   if (domain && !live)

@@ -65,7 +65,7 @@ export async function gatherOverlays(
     const driver = cx.volumes(storlink.level)
     if (!driver.traits.overlays)
       throw new PengxError('unsupported', `storlink: volumes on ${storlink.name} cannot lie on others`)
-    await needRoom(cx, vm, storlink, sizeMib ?? 0, driver.traits.sparse)
+    await needRoom(cx, vm.pm, storlink, sizeMib ?? 0, driver.traits.sparse)
     const path = driver.locate({ storlink, uuid: newUuid(), format: 'qcow2' })
     const { level } = storlink
     const { needsQdisk } = driver.traits

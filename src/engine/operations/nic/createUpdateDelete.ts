@@ -9,9 +9,9 @@ import type { View } from '../../store/view.ts'
 import { formatNic } from '../../tools/xl/nic.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
 import { findDomain } from '../vm/domain.ts'
-import { pickNics } from '../vm/pickNics.ts'
+import { bridgeName, pickNics } from '../vm/pickNics.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
-import { bridgeName, isSame, needNic, nicField, refuseBridge, refuseRunning } from './target.ts'
+import { isSame, needNic, nicField, refuseBridge, refuseRunning } from './target.ts'
 
 /**
  * A VM's network interfaces. One comes to a running guest; none is taken from it, and none is changed under it: what a

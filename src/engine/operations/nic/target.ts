@@ -5,6 +5,7 @@ import type { Vm } from '../../../model/vm.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { refuseChange } from '../vm/change.ts'
+import { bridgeName } from '../vm/pickNics.ts'
 
 /** What the operations on interfaces have in common: which one is meant, on which bridge it can be, when it is left alone. */
 
@@ -26,11 +27,6 @@ export function needNic(vm: Vm, named: string): Nic {
 /** The interface in a row or in what a file says now, where it has no number yet. */
 export function isSame(nic: Nic, other: Nic): boolean {
   return other.id === nic.id || (nic.mac !== '' && other.mac === nic.mac)
-}
-
-/** `xenbr1`; a number N is the bridge xenbrN. */
-export function bridgeName(given: string): string {
-  return /^\d+$/.test(given) ? `xenbr${given}` : given
 }
 
 export function refuseBridge(vm: Vm, given: string, view: View): string | undefined {

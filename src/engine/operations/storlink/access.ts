@@ -7,14 +7,26 @@ import type { View } from '../../store/view.ts'
 
 /** Which PM reaches a storlink, why none does, and whether there is room. */
 
-/** The PM through which a storlink is worked on: its own, or for a shared one another that is up. */
+/** Whether what lies on a storlink is there for a PM, by its UUID: it is the PM's own, or shared. Asks nobody. */
+export function isReached(storlink: Pick<Storlink, 'pm' | 'shared'>, pm: string): boolean {
+  return storlink.pm === pm || storlink.shared
+}
+
+/** The PM through which a storlink is worked on: its own, or for a shared one another that is up. Asks nobody. */
 export function accessPm(storlink: Storlink, view: View): Pm | undefined {
   const own = view.getPm(storlink.pm)
   if (own && own.seen.reach !== 'down') return own
   return storlink.shared ? view.pms().find((pm) => pm.seen.reach === 'up') : undefined
 }
 
-/** Why nothing can be done on the PM that sees a storlink, or undefined. */
+/** The PM through which a storlink is worked on. Throws `unreachable` where none that sees it is up. Asks nobody. */
+export function needAccessPm(storlink: Storlink, view: View): Pm {
+  const pm = accessPm(storlink, view)
+  if (pm) return pm
+  throw new PengxError('unreachable', `nobody that sees storlink ${storlink.name} can be reached`)
+}
+
+/** Why nothing can be done on the PM that a storlink is worked on through, or undefined; `own` is the storlink's. */
 export function refusePm(pm: Pm | undefined, own: Pm | undefined): string | undefined {
   if (pm === undefined) {
     return `PM ${own?.name ?? 'of the storlink'} cannot be reached: ${own?.seen.problem ?? 'it does not answer'}`
@@ -22,26 +34,40 @@ export function refusePm(pm: Pm | undefined, own: Pm | undefined): string | unde
   return pm.readOnly ? `PM ${pm.name} is read-only` : undefined
 }
 
-/** Why a PM cannot reach a storlink, or undefined. */
+/** Why nothing can be done on a storlink, or undefined: nobody that sees it is up, or who is may only be looked at. */
+export function refuseAccess(storlink: Storlink, view: View): string | undefined {
+  return refusePm(accessPm(storlink, view), view.getPm(storlink.pm))
+}
+
+/** Why the PM of a VM, by its UUID, cannot reach a storlink, or undefined. */
 export function refuseReach(storlink: Storlink, pm: string, view: View): string | undefined {
-  if (storlink.pm === pm || storlink.shared) return undefined
+  if (isReached(storlink, pm)) return undefined
   const [there, here] = [storlink.pm, pm].map((one) => view.getPm(one)?.name ?? one)
   return `storlink ${storlink.id} (${storlink.name}) is on ${there} alone, and the VM is on ${here}`
 }
 
-/** Why a storlink cannot take a layer of the VM, or undefined. */
+/** Why a storlink cannot take an overlay of the VM's disks, or undefined. */
 export function refuseStorlink(vm: Vm, storlink: Storlink, view: View): string | undefined {
-  if (storlink.pm === vm.pm || storlink.shared) return undefined
+  if (isReached(storlink, vm.pm)) return undefined
   return `storlink ${storlink.name} is on ${view.getPm(storlink.pm)?.name}, and ${vm.name} runs on ${view.getPm(vm.pm)?.name}`
 }
 
-/** Where volumes take only what is written to them, a new one takes hardly anything. */
-export async function needRoom(cx: Context, vm: Vm, storlink: Storlink, size: number, sparse: boolean): Promise<void> {
-  const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(vm.pm), storlink.link)
-  const needed = sparse ? 1 : size
-  if (freeMib >= needed) return
+/**
+ * Looks from a PM, by its UUID, whether a storlink has room for a volume of so many MiB. Throws `noSpace` where it has not,
+ * and what the driver throws where it is not there. A sparse volume takes only what is written to it: 1 MiB is enough.
+ */
+export async function needRoom(
+  cx: Context,
+  pm: string,
+  storlink: Storlink,
+  sizeMib: number,
+  sparse: boolean,
+): Promise<void> {
+  const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(pm), storlink.link)
+  const neededMib = sparse ? 1 : sizeMib
+  if (freeMib >= neededMib) return
   throw new PengxError(
     'noSpace',
-    `cannot make a disk of ${size} MiB on ${storlink.name} (${storlink.link} on ${cx.view.needPm(vm.pm).name}): ${freeMib} MiB free`,
+    `cannot make a disk of ${sizeMib} MiB on ${storlink.name} (${storlink.link} on ${cx.view.needPm(pm).name}): ${freeMib} MiB free`,
   )
 }

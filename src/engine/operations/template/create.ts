@@ -10,6 +10,8 @@ import type { BackupWay } from '../../hypervisor/backup.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { levelOf } from '../disk/target.ts'
+import { refuseReach } from '../storlink/access.ts'
 import { livingDomain, needNoDomain, refuseState } from '../vm/domain.ts'
 import { vmField } from '../vm/target.ts'
 import { newTemplateField, newTemplateOperation, protectStep, recordStep, refuseNew } from './target.ts'
@@ -61,10 +63,7 @@ function refuse(p: Params, view: View): string | undefined {
   const state = refuseState(vm, view, ['shutdown', 'running', 'paused'], { crashed: 'power it off first' })
   if (state) return state
   if (disksOf(vm).length === 0) return 'it has no disk that could be copied'
-  const storlink = view.needStorlink(p.storlink)
-  if (storlink.pm === vm.pm || storlink.shared) return undefined
-  const [there, here] = [storlink.pm, vm.pm].map((pm) => view.getPm(pm)?.name ?? pm)
-  return `storlink ${storlink.id} (${storlink.name}) is on ${there} alone, and the VM is on ${here}`
+  return refuseReach(view.needStorlink(p.storlink), vm.pm, view)
 }
 
 async function gather(p: Params, cx: Context): Promise<Facts> {
@@ -80,9 +79,9 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
   const createdAt = cx.clock.now()
   const disks: Copied[] = []
   let usedMib = 0
-  for (const { vdev, path, format, storlink: own } of sources) {
-    const level = own === undefined ? 'FL' : cx.view.needStorlink(own).level
-    const info = await cx.volumes(level).stat(host, path, format)
+  for (const disk of sources) {
+    const { vdev, path, format } = disk
+    const info = await cx.volumes(levelOf(disk, cx.view)).stat(host, path, format)
     if (!info) throw new PengxError('refused', `${vm.name}: its disk ${vdev} (${path}) is not there`)
     usedMib += info.usedMib
     const uuid = newUuid()

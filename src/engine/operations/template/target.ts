@@ -7,7 +7,7 @@ import { refuseName } from '../../../model/vm.ts'
 import type { Context, Lock, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { accessPm, refusePm } from '../storlink/access.ts'
+import { accessPm, refuseAccess, refusePm } from '../storlink/access.ts'
 import { counted } from '../storlink/contents.ts'
 
 /** What the operations on templates have in common: who is acted on, what is locked, what is protected. */
@@ -105,7 +105,7 @@ export function refuseNew({ name, storlink, template }: NewTemplateParams, view:
     return `there is a template or VM with UUID ${template}`
   const row = view.getStorlink(storlink)
   if (!row) return `storlink ${storlink} does not exist`
-  return refusePm(accessPm(row, view), view.getPm(row.pm))
+  return refuseAccess(row, view)
 }
 
 /** Why a template cannot be worked on, or undefined: by its PM, or because VMs read from its disks. */

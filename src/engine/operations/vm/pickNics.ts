@@ -5,12 +5,17 @@ import type { Nic } from '../../../model/nic.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { View } from '../../store/view.ts'
 
+/** The bridge that is meant: its name as it is given, and for a number N xenbrN. */
+export function bridgeName(given: string): string {
+  return /^\d+$/.test(given) ? `xenbr${given}` : given
+}
+
 /**
  * Interfaces of a VM that is still to be made: one on each bridge, which has to be on the PM; a number N means xenbrN.
  * Addresses are random among those that nobody on the site has; the store refuses a second one all the same.
  */
 export function pickNics(pm: Pm, given: readonly string[], view: View): readonly (Nic & Json)[] {
-  const bridges = given.map((name) => (/^\d+$/.test(name) ? `xenbr${name}` : name))
+  const bridges = given.map(bridgeName)
   const there = pm.seen.bridges
   const missing = there && bridges.find((bridge) => !there.includes(bridge))
   if (missing !== undefined) {
