@@ -12,7 +12,15 @@ import { refuseState } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { type BackupFacts, gatherBackup } from './facts.ts'
 import { manifestStep } from './manifest.ts'
-import { forgetNotesStep, heldSteps, letGoStep, momentIn, momentStep, roomSteps, sourceOf } from './moment.ts'
+import {
+  checkMomentSteps,
+  forgetBitmapsStep,
+  momentIn,
+  momentStep,
+  releaseMomentStep,
+  scratchSteps,
+  sourceOf,
+} from './moment.ts'
 import { digestIn, type Pack, packStep, readBackStep, recordBackupStep } from './steps.ts'
 import { backupsLock, imageOf, refuseBackupName } from './target.ts'
 
@@ -103,13 +111,13 @@ function plan(p: Params, facts: BackupFacts): Step[] {
   if (!live) return [...write, ...record]
   const running = { ...facts, live }
   return [
-    ...roomSteps(running),
+    ...scratchSteps(running),
     momentStep(p.backup!, p.rate, running),
     ...write,
-    ...heldSteps(p.backup!, running),
-    letGoStep(p.backup!, running),
+    ...checkMomentSteps(p.backup!, running),
+    releaseMomentStep(p.backup!, running),
     ...record,
-    forgetNotesStep(running),
+    forgetBitmapsStep(running),
   ]
 }
 

@@ -8,27 +8,27 @@ import type { View } from '../../store/view.ts'
 import { manifestPath, removeManifest } from './manifest.ts'
 import { retentionFields } from './retentionFields.ts'
 import {
+  type BackupLocation,
   type BackupParams,
   backupOperation,
   backupParams,
   backupsLock,
+  locationOf,
   nameOf,
-  type Place,
-  placeOf,
-  refuseBackupPlace,
+  refuseBackupAccess,
 } from './target.ts'
 
 /**
  * Deleting sets the volumes aside first, so that they can still come back; then the backups are forgotten, which is the
  * point of no return; only then is anything removed. One that another lies on is never deleted before that.
  */
-type Doomed = Place & { readonly backup: Backup & Json; readonly manifest: string }
+type Doomed = BackupLocation & { readonly backup: Backup & Json; readonly manifest: string }
 type Facts = { readonly doomed: readonly Doomed[] }
 
 function gatherDoomed(backups: readonly Backup[], cx: Context): Facts {
   const doomed = backups.map((backup): Doomed => {
     const manifest = manifestPath(backup.uuid, cx.view.needStorlink(backup.storlink), cx)
-    return { ...placeOf(backup, cx.view), backup: backup as Backup & Json, manifest }
+    return { ...locationOf(backup, cx.view), backup: backup as Backup & Json, manifest }
   })
   return { doomed }
 }
@@ -95,7 +95,7 @@ export const backupDelete = backupOperation<BackupParams, Facts & Json>(
       const above = lyingOnBackup(row, view.backupsOf(row.vm)).map((one) => one.name)
       if (above.length > 0)
         return `${above.join(', ')} ${above.length === 1 ? 'lies' : 'lie'} on it and would be lost: delete that first`
-      return refuseBackupPlace(row, view)
+      return refuseBackupAccess(row, view)
     },
     gather: async ({ backup }, cx) => gatherDoomed([cx.view.needBackup(backup)], cx),
     plan: (_params, facts) => planRemoval(facts),
@@ -136,7 +136,7 @@ export const backupPrune: Operation<PruneParams, Facts & Json> = {
     const row = view.needStorlink(p.storlink)
     const [first] = onStorlink(p, view)
     if (!first) return `it has no backup on storlink ${row.name}`
-    return refuseBackupPlace(first, view)
+    return refuseBackupAccess(first, view)
   },
   async gather(p, cx) {
     const gone = pruned(onStorlink(p, cx.view), p)

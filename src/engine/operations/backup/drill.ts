@@ -8,7 +8,7 @@ import { field } from '../../jobs/params.ts'
 import { findDomain } from '../vm/domain.ts'
 import { createStep, factsOf } from '../vm/domainSteps.ts'
 import { gatherNew, type NewFacts, planNew } from './restoreNew.ts'
-import { backupField, backupOperation, backupsLock, looksOnly, nameOf, refuseBackupPlace } from './target.ts'
+import { backupField, backupOperation, backupsLock, looksOnly, nameOf, refuseBackupAccess } from './target.ts'
 
 /**
  * Boots a backup to see whether it comes up: as a VM of its own that nobody on the network can meet, since it has no
@@ -32,7 +32,7 @@ const params = z.object({
 })
 type Params = z.infer<typeof params>
 
-interface Moved {
+interface Activity {
   readonly readBytes: number
   readonly cpuSeconds: number
 }
@@ -44,7 +44,7 @@ function watchStep(p: Params, { vm, backup }: NewFacts): Step {
     weight: 20,
     async do(cx) {
       try {
-        return (await watch(p, vm, cx)) as Moved & Json
+        return (await watch(p, vm, cx)) as Activity & Json
       } catch (error) {
         const { code, message } = toPengxError(error)
         if (code === 'commandFailed') await recordDrill(backup.uuid, message, cx)
@@ -55,10 +55,10 @@ function watchStep(p: Params, { vm, backup }: NewFacts): Step {
   }
 }
 
-async function watch({ seconds }: Params, vm: { uuid: string; pm: string }, cx: Context): Promise<Moved> {
+async function watch({ seconds }: Params, vm: { uuid: string; pm: string }, cx: Context): Promise<Activity> {
   const fails = (what: string) => new PengxError('commandFailed', `it did not come up: ${what}`)
   const began = cx.clock.now()
-  let moved: Moved = { readBytes: 0, cpuSeconds: 0 }
+  let activity: Activity = { readBytes: 0, cpuSeconds: 0 }
   for (;;) {
     const domain = await findDomain(cx, vm)
     const passedS = (cx.clock.now() - began) / 1000
@@ -69,14 +69,14 @@ async function watch({ seconds }: Params, vm: { uuid: string; pm: string }, cx: 
       )
     const disks = await cx.hypervisor.diskCounters(cx.host(vm.pm), domain.domid, cx.signal)
     const readBytes = disks.reduce((sum, disk) => sum + disk.readBytes, 0)
-    moved = { readBytes, cpuSeconds: domain.cpuSeconds }
+    activity = { readBytes, cpuSeconds: domain.cpuSeconds }
     if (passedS >= seconds) break
     const readMib = (readBytes / (1024 * 1024)).toFixed(1)
     cx.progress(Math.min(0.99, passedS / seconds), `up for ${Math.floor(passedS)} s, ${readMib} MiB read`)
     await cx.clock.sleep(Math.min(2_000, seconds * 100), cx.signal)
   }
-  if (moved.readBytes === 0) throw fails(`in ${seconds} s its guest has read nothing of its disks`)
-  return moved
+  if (activity.readBytes === 0) throw fails(`in ${seconds} s its guest has read nothing of its disks`)
+  return activity
 }
 
 async function recordDrill(uuid: string, problem: string | undefined, cx: Context): Promise<void> {
@@ -114,12 +114,12 @@ export const backupDrill = backupOperation<Params, NewFacts & Json>(
     refuse({ backup }, view) {
       const row = view.needBackup(backup)
       if (!isGood(row, view.backupsOf(row.vm))) return `it is ${row.state}, or what it lies on is: verify it first`
-      return refuseBackupPlace(row, view)
+      return refuseBackupAccess(row, view)
     },
     async gather({ backup, storlink, uuid }, cx) {
       const row = cx.view.needBackup(backup)
       const name = `drill of ${row.vmName} ${uuid!.slice(0, 8)}`.slice(0, 100)
-      return (await gatherNew({ uuid: uuid!, name, storlink, alone: true }, row, cx)) as NewFacts & Json
+      return (await gatherNew({ uuid: uuid!, name, storlink, withoutNics: true }, row, cx)) as NewFacts & Json
     },
     plan: (p, facts) => [
       ...planNew(facts),

@@ -8,12 +8,12 @@ import type { Context } from '../../jobs/operation.ts'
 import { qemuImgVersion } from '../../tools/qemuPack.ts'
 import { levelOf } from '../disk/target.ts'
 import { livingDomain, needNoDomain } from '../vm/domain.ts'
-import { type BackupDisk, gatherLive, type Live, type Wanted } from './live.ts'
+import { type BackupDisk, type BackupRequest, gatherLive, type LiveBackup } from './live.ts'
 import { manifestPath, type Tools } from './manifest.ts'
-import type { Place } from './target.ts'
+import type { BackupLocation } from './target.ts'
 
 /** What is looked at before a backup is made: where the disks are, what they hold, where their volumes will lie. */
-export type BackupFacts = Place & {
+export type BackupFacts = BackupLocation & {
   readonly vm: string
   readonly vmName: string
   readonly spec: BackedUpVm & Json
@@ -23,23 +23,23 @@ export type BackupFacts = Place & {
   readonly disks: readonly BackupDisk[]
   readonly at: number
   /** How a VM that runs is backed up; null: it does not run. */
-  readonly live: Live | null
+  readonly live: LiveBackup | null
   /** What it lies on; null: it is a full one. */
   readonly parent: (Backup & Json) | null
   readonly fullBecause: string | null
 }
 
-export async function gatherBackup(wanted: Wanted, cx: Context): Promise<BackupFacts> {
-  const vm = cx.view.needVm(wanted.vm)
+export async function gatherBackup(request: BackupRequest, cx: Context): Promise<BackupFacts> {
+  const vm = cx.view.needVm(request.vm)
   const domain = await livingDomain(cx, vm)
   if (!domain) await needNoDomain(cx, vm)
-  const storlink = cx.view.needStorlink(wanted.storlink)
+  const storlink = cx.view.needStorlink(request.storlink)
   const host = cx.host(vm.pm)
   const { freeMib } = await cx.volumes(storlink.level).inspect(host, storlink.link)
-  const disks = await gatherDisks(vm, wanted, cx)
+  const disks = await gatherDisks(vm, request, cx)
   const stopped = 'the VM does not run, and only its QEMU notes what is written'
-  const live = domain && (await gatherLive({ vm, domid: domain.domid, disks, wanted }, cx))
-  const fullBecause = wanted.incremental === 'no' ? null : live ? live.fullBecause : stopped
+  const live = domain && (await gatherLive({ vm, domid: domain.domid, disks, request }, cx))
+  const fullBecause = request.incremental === 'no' ? null : live ? live.fullBecause : stopped
   if (fullBecause !== null) cx.notice(`it is a full one: ${fullBecause}`)
   const needed = live?.parent ? 0 : disks.reduce((sum, disk) => sum + disk.usedMib, 0)
   if (freeMib < needed)
@@ -52,7 +52,7 @@ export async function gatherBackup(wanted: Wanted, cx: Context): Promise<BackupF
     vmName: vm.name,
     spec: specOf(vm) as BackedUpVm & Json,
     storlink: storlink.id,
-    manifest: manifestPath(wanted.backup, storlink, cx),
+    manifest: manifestPath(request.backup, storlink, cx),
     tools: { qemuImg: said.stdout.split('\n')[0] ?? '', xen: cx.view.needPm(vm.pm).seen.xenVersion ?? '' },
     disks: disks.map(({ usedMib: _used, ...disk }) => disk),
     at: cx.clock.now(),
@@ -62,8 +62,8 @@ export async function gatherBackup(wanted: Wanted, cx: Context): Promise<BackupF
   }
 }
 
-async function gatherDisks(vm: Vm, wanted: Wanted, cx: Context): Promise<(BackupDisk & { usedMib: number })[]> {
-  const storlink = cx.view.needStorlink(wanted.storlink)
+async function gatherDisks(vm: Vm, request: BackupRequest, cx: Context): Promise<(BackupDisk & { usedMib: number })[]> {
+  const storlink = cx.view.needStorlink(request.storlink)
   const disks: (BackupDisk & { usedMib: number })[] = []
   for (const disk of backedUpDisks(vm)) {
     const source = { path: disk.path, format: disk.format }

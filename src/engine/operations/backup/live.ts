@@ -15,15 +15,15 @@ import type { Image } from '../../volumes/volumeDriver.ts'
  * How a VM that runs is backed up, which its QEMU decides. It holds the moment while that is read, if it can show it; else
  * it copies the moment aside. An increment is always copied aside: only QEMU knows what it has noted as changed.
  */
-export type Live = {
+export type LiveBackup = {
   readonly domid: number
   readonly way: 'held' | 'copied'
   /** By disk, in their order. */
-  readonly rooms: readonly Room[]
+  readonly scratch: readonly ScratchVolume[]
 }
 
 /** Where what the guest overwrites, or what has changed, is kept for as long as the backup takes. */
-export type Room = {
+export type ScratchVolume = {
   readonly path: string
   readonly level: Level
   /** The most that can be written there. */
@@ -40,7 +40,7 @@ export type BackupDisk = {
   readonly volume: { readonly uuid: string; readonly path: string }
 }
 
-export interface Wanted {
+export interface BackupRequest {
   readonly vm: string
   readonly storlink: number
   readonly backup: string
@@ -48,11 +48,11 @@ export interface Wanted {
   readonly scratch?: number | undefined
 }
 
-interface Asked {
+interface RunningVm {
   readonly vm: Vm
   readonly domid: number
   readonly disks: readonly BackupDisk[]
-  readonly wanted: Wanted
+  readonly request: BackupRequest
 }
 
 /** Under which QEMU notes what is written from a backup's moment on; at most 31 characters are allowed. */
@@ -60,28 +60,28 @@ export function bitmapOf(backup: string): string {
   return `pengx-${shortUuid(backup)}`
 }
 
-export async function gatherLive(asked: Asked, cx: Context) {
-  const { vm, domid, disks, wanted } = asked
+export async function gatherLive(running: RunningVm, cx: Context) {
+  const { vm, domid, disks, request } = running
   const host = cx.host(vm.pm)
   const sources = disks.map(({ vdev, source }) => ({ vdev, path: source.path }))
   const why = await cx.hypervisor.refuseBackup(host, domid, sources)
   if (why) throw new PengxError('refused', `cannot back up ${vm.name} while it runs: ${why}`)
   const means = await cx.hypervisor.momentMeans(host, domid, sources)
-  const found = wanted.incremental === 'no' ? 'not asked for' : findParent(asked, means, cx)
+  const found = request.incremental === 'no' ? 'not asked for' : findParent(running, means, cx)
   const parent = typeof found === 'string' ? undefined : found
-  const noted = parent && means.bitmaps.find((bitmap) => bitmap.name === bitmapOf(parent.uuid))?.bytes
+  const dirtyBytes = parent && means.bitmaps.find((bitmap) => bitmap.name === bitmapOf(parent.uuid))?.bytes
   const way = !parent && means.canHold ? ('held' as const) : ('copied' as const)
   if (!parent && way === 'copied')
     cx.notice('its QEMU cannot show a moment, so all of it is copied beside the disks first')
-  const rooms = await gatherRooms(asked, noted, cx)
-  const live: Live = { domid, way, rooms }
+  const scratch = await gatherScratch(running, dirtyBytes, cx)
+  const live: LiveBackup = { domid, way, scratch }
   return { live, parent, fullBecause: typeof found === 'string' ? found : null }
 }
 
 /** The newest backup that the next one can lie on, or why there is none. */
-function findParent({ vm, disks, wanted }: Asked, { bitmaps }: MomentMeans, cx: Context): Backup | string {
+function findParent({ vm, disks, request }: RunningVm, { bitmaps }: MomentMeans, cx: Context): Backup | string {
   const all = cx.view.backupsOf(vm.uuid)
-  const good = all.filter((backup) => backup.storlink === wanted.storlink && isGood(backup, all))
+  const good = all.filter((backup) => backup.storlink === request.storlink && isGood(backup, all))
   if (good.length === 0) return 'there is no good backup on that storlink yet'
   const parent = good.find((backup) => bitmaps.some((bitmap) => bitmap.name === bitmapOf(backup.uuid)))
   if (!parent)
@@ -98,17 +98,17 @@ const MIB = 1024 * 1024
 /** What is written between this look and the moment. */
 const SLACK_BYTES = 512 * MIB
 
-async function gatherRooms(
-  { vm, disks, wanted }: Asked,
-  noted: readonly number[] | undefined,
+async function gatherScratch(
+  { vm, disks, request }: RunningVm,
+  dirtyBytes: readonly number[] | undefined,
   cx: Context,
-): Promise<Room[]> {
+): Promise<ScratchVolume[]> {
   const host = cx.host(vm.pm)
   const measured = await runBatch(host, batch(disks.map(({ source }) => measureImage('qcow2', source))))
   const needed = new Map<number, number>()
-  const rooms = disks.map((disk, index): Room => {
+  const scratch = disks.map((disk, index): ScratchVolume => {
     const own = vm.disks.find((one) => one.uuid === disk.disk)?.storlink
-    const storlink = cx.view.needStorlink(wanted.scratch ?? own ?? wanted.storlink)
+    const storlink = cx.view.needStorlink(request.scratch ?? own ?? request.storlink)
     const answer = measured[index]
     if (answer?.exit !== 0)
       throw new PengxError(
@@ -116,7 +116,7 @@ async function gatherRooms(
         `cannot measure ${disk.source.path} on ${host.name}: ${answer?.stderr.trim()}`,
       )
     const whole = parseMeasure(answer.stdout).requiredBytes
-    const bytes = noted ? Math.min(whole, Math.ceil(noted[index]! * 1.25) + SLACK_BYTES) : whole
+    const bytes = dirtyBytes ? Math.min(whole, Math.ceil(dirtyBytes[index]! * 1.25) + SLACK_BYTES) : whole
     needed.set(storlink.id, (needed.get(storlink.id) ?? 0) + bytes)
     const path = cx.volumes(storlink.level).locate({ storlink, uuid: newUuid(), format: 'qcow2' })
     return { path, level: storlink.level, bytes }
@@ -132,5 +132,5 @@ async function gatherRooms(
       `cannot back up ${vm.name} while it runs: what it may overwrite meanwhile needs ${least} MiB on ${where}, and ${freeMib} are free; name another place (scratch), or shut it down`,
     )
   }
-  return rooms
+  return scratch
 }

@@ -4,7 +4,7 @@ import { batch } from '../../host/batch.ts'
 import { run, runAll } from '../../host/run.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { removeFile, writeFileAtomically, writeInto } from '../../tools/files.ts'
-import type { Place } from './target.ts'
+import type { BackupLocation } from './target.ts'
 
 /**
  * What a backup is, beside its volumes: with it they can be told apart and put back where no store is left. On files it
@@ -25,7 +25,12 @@ export function manifestOf(backup: Backup, tools: Tools): string {
   return `${JSON.stringify({ pengxBackup: 1, ...rest, tools }, null, 2)}\n`
 }
 
-export function manifestStep(path: string, { pm, level }: Place, backup: (cx: Context) => Backup, tools: Tools): Step {
+export function manifestStep(
+  path: string,
+  { pm, level }: BackupLocation,
+  backup: (cx: Context) => Backup,
+  tools: Tools,
+): Step {
   return {
     name: 'write the manifest',
     shows: [`write ${path}`],

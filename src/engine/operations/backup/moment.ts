@@ -5,11 +5,11 @@ import { type MomentDisk, type MomentWay, momentUrl } from '../../hypervisor/mom
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
 import type { BackupFacts } from './facts.ts'
-import { bitmapOf, type Live } from './live.ts'
+import { bitmapOf, type LiveBackup } from './live.ts'
 import { looksOnly } from './target.ts'
 
 /** The steps around a backup of a VM that runs: room beside its disks, the moment, and letting go of both. */
-type LiveFacts = BackupFacts & { readonly live: Live }
+type LiveFacts = BackupFacts & { readonly live: LiveBackup }
 
 const MOMENT = 'take the moment'
 
@@ -19,12 +19,12 @@ function socketOf(backup: string): string {
 
 /** What a disk's volume is written from. */
 export function sourceOf(backup: string, { live, disks }: LiveFacts, index: number): Image {
-  if (live.way === 'copied') return { path: live.rooms[index]!.path, format: 'qcow2' }
+  if (live.way === 'copied') return { path: live.scratch[index]!.path, format: 'qcow2' }
   return { path: momentUrl(socketOf(backup), disks[index]!.vdev), format: 'raw' }
 }
 
 function disksOf({ disks, live }: LiveFacts): MomentDisk[] {
-  return disks.map(({ vdev, source }, index) => ({ vdev, path: source.path, scratch: live.rooms[index]!.path }))
+  return disks.map(({ vdev, source }, index) => ({ vdev, path: source.path, scratch: live.scratch[index]!.path }))
 }
 
 function wayOf(backup: string, rateMib: number, cx: Context): MomentWay {
@@ -38,9 +38,9 @@ function wayOf(backup: string, rateMib: number, cx: Context): MomentWay {
   }
 }
 
-export function roomSteps({ pm, disks, live }: LiveFacts): Step[] {
+export function scratchSteps({ pm, disks, live }: LiveFacts): Step[] {
   return disks.map(({ vdev, sizeMib }, index) => {
-    const { path, level, bytes } = live.rooms[index]!
+    const { path, level, bytes } = live.scratch[index]!
     const mib = Math.ceil(bytes / (1024 * 1024))
     return {
       name: `make room beside ${vdev}`,
@@ -67,11 +67,11 @@ export function momentStep(backup: string, rateMib: number, facts: LiveFacts): S
     async do(cx) {
       const at = cx.clock.now()
       const way = wayOf(backup, rateMib, cx)
-      const note = bitmapOf(backup)
-      if (live.way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), live.domid, disksOf(facts), way, note)
+      const bitmap = bitmapOf(backup)
+      if (live.way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), live.domid, disksOf(facts), way, bitmap)
       else {
         const since = parent ? bitmapOf(parent.uuid) : undefined
-        await cx.hypervisor.copyMoment(cx.host(pm), live.domid, disksOf(facts), way, note, since)
+        await cx.hypervisor.copyMoment(cx.host(pm), live.domid, disksOf(facts), way, bitmap, since)
       }
       return { at } as Json
     },
@@ -84,7 +84,7 @@ export function momentIn(cx: Context): number {
 }
 
 /** Before it is let go: what was read is only what it should be if it was held to the end. */
-export function heldSteps(backup: string, facts: LiveFacts): Step[] {
+export function checkMomentSteps(backup: string, facts: LiveFacts): Step[] {
   if (facts.live.way !== 'held') return []
   return [
     {
@@ -99,13 +99,13 @@ export function heldSteps(backup: string, facts: LiveFacts): Step[] {
   ]
 }
 
-export function letGoStep(backup: string, { pm, live }: LiveFacts): Step {
+export function releaseMomentStep(backup: string, { pm, live }: LiveFacts): Step {
   return {
     name: 'let go of the moment',
-    shows: live.rooms.map(({ path }) => `remove ${path}`),
+    shows: live.scratch.map(({ path }) => `remove ${path}`),
     async do(cx) {
       await cx.hypervisor.releaseMoment(cx.host(pm), live.domid, wayOf(backup, 0, cx))
-      for (const { path, level } of live.rooms) await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
+      for (const { path, level } of live.scratch) await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
       return null
     },
     // The steps before it let go of the same.
@@ -114,7 +114,7 @@ export function letGoStep(backup: string, { pm, live }: LiveFacts): Step {
 }
 
 /** What notes the writes since older backups is of no use any more, except since the newest good one of each storlink. */
-export function forgetNotesStep({ pm, live, vm }: LiveFacts): Step {
+export function forgetBitmapsStep({ pm, live, vm }: LiveFacts): Step {
   return {
     name: 'forget older notes',
     async do(cx) {

@@ -12,7 +12,7 @@ import { isReached } from '../storlink/access.ts'
 import { refuseState } from '../vm/domain.ts'
 import { gatherInPlace, type InPlaceFacts, planInPlace } from './restoreInPlace.ts'
 import { gatherNew, type NewFacts, planNew } from './restoreNew.ts'
-import { backupField, backupsLock, nameOf, refuseBackupPlace, vmOfBackup } from './target.ts'
+import { backupField, backupsLock, nameOf, refuseBackupAccess, vmOfBackup } from './target.ts'
 
 /**
  * Restores a backup: onto its VM, which has to be shut down and keeps what it holds until the restored disks have been
@@ -64,8 +64,8 @@ function refuse(p: RestoreParams, view: View): string | undefined {
   const backup = view.needBackup(p.backup)
   if (!isGood(backup, view.backupsOf(backup.vm)))
     return `it is ${backup.state}, or what it lies on is: verify it first (backup.verify)`
-  const place = refuseBackupPlace(backup, view)
-  if (place) return place
+  const access = refuseBackupAccess(backup, view)
+  if (access) return access
   const storlink = p.storlink === undefined ? undefined : view.needStorlink(p.storlink)
   if (!isInPlace(p, view)) return refuseNewVm(p, view)
   const vm = view.needVm(backup.vm)

@@ -7,19 +7,19 @@ import { childrenOf, getLayer, type Layer, type LayerVolume, layersOf } from '..
 import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
-import { frozenVolumes, nextNumber, removeVolumeStep, volumeLevel } from '../disk/layers.ts'
+import { frozenVolumes, nextLayerNumber, removeVolumeStep, volumeLevel } from '../disk/layers.ts'
 import { isReached } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { needNoDomain } from '../vm/domain.ts'
 import {
+  locateRestored,
   needRoomFor,
-  placeRestored,
   type Restored,
   type RestoreFacts,
   restoredDisk,
   restoreSteps,
 } from './restoreSteps.ts'
-import { nameOf, placeOf } from './target.ts'
+import { locationOf, nameOf } from './target.ts'
 
 /**
  * A backup onto its VM: the disks get new volumes, and when those have been read back the VM goes over to them in one
@@ -39,12 +39,16 @@ export type InPlaceFacts = ChangeFacts &
     readonly abandoned: readonly string[]
   }
 
-interface Way {
+interface InPlaceOptions {
   readonly keep: boolean
   readonly storlink?: number | undefined
 }
 
-export async function gatherInPlace({ keep, storlink }: Way, backup: Backup, cx: Context): Promise<InPlaceFacts> {
+export async function gatherInPlace(
+  { keep, storlink }: InPlaceOptions,
+  backup: Backup,
+  cx: Context,
+): Promise<InPlaceFacts> {
   await needNoDomain(cx, cx.view.needVm(backup.vm))
   const change = await gatherChange(backup.vm, cx)
   const base = change.base as Vm
@@ -56,7 +60,7 @@ export async function gatherInPlace({ keep, storlink }: Way, backup: Backup, cx:
       const where = own ? `lies on no storlink (${own.path})` : 'is not among its disks any more'
       throw new PengxError('invalid', `storlink: ${volume.vdev} of ${base.name} ${where}: name one for it`)
     }
-    return placeRestored(volume, id, cx)
+    return locateRestored(volume, id, cx)
   })
   await needRoomFor(restored, backup, base.pm, cx)
   const replaced = base.disks.filter((disk) => restored.some((one) => one.disk === disk.uuid))
@@ -69,7 +73,7 @@ export async function gatherInPlace({ keep, storlink }: Way, backup: Backup, cx:
     ...change,
     kind: 'inPlace',
     backup: backup as Backup & Json,
-    place: placeOf(backup, cx.view),
+    location: locationOf(backup, cx.view),
     pm: base.pm,
     restored,
     kept: newUuid(),
@@ -100,13 +104,13 @@ function abandonedLayers(vm: Vm): readonly Layer[] {
   return gone
 }
 
-function changeOf({ keep }: Way, facts: InPlaceFacts): Change {
+function changeOf({ keep }: InPlaceOptions, facts: InPlaceFacts): Change {
   const { backup, restored, kept, at, ids, abandoned } = facts
   return (vm) => {
     if (vm.disks.some((disk) => restored.some((one) => one.path === disk.path))) return vm
     const frozen: Layer = {
       uuid: kept,
-      number: nextNumber(vm),
+      number: nextLayerNumber(vm),
       ...(vm.layer === undefined ? {} : { parent: vm.layer }),
       name: `before restore of ${backup.name}`.slice(0, 100),
       note: '',
@@ -136,8 +140,8 @@ function disksAfter(vm: Vm, { backup, restored, at }: InPlaceFacts): readonly Di
   return [...own, ...back]
 }
 
-export function planInPlace(way: Way, facts: InPlaceFacts): Step[] {
-  const change = changeOf(way, facts)
+export function planInPlace(options: InPlaceOptions, facts: InPlaceFacts): Step[] {
+  const change = changeOf(options, facts)
   const { before, doomed, backup } = facts
   return [
     ...restoreSteps(facts),

@@ -9,8 +9,8 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { isReached, needAccessPm } from '../storlink/access.ts'
 import { configPathFor } from '../vm/domain.ts'
-import { needRoomFor, placeRestored, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
-import { nameOf, placeOf } from './target.ts'
+import { locateRestored, needRoomFor, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
+import { locationOf, nameOf } from './target.ts'
 
 /**
  * A backup as a VM that is not there yet: its row first, so that name and addresses are taken, then its disks, then its
@@ -27,7 +27,7 @@ export interface NewVm {
   readonly name: string
   readonly storlink?: number | undefined
   /** Without interfaces: nobody on the network shall meet it. */
-  readonly alone?: true
+  readonly withoutNics?: true
 }
 
 export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Promise<NewFacts> {
@@ -40,13 +40,13 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
   const restored = backup.volumes.map((volume) => {
     const wished = view.needStorlink(wish(backup.spec.disks.find((disk) => disk.uuid === volume.disk)))
     const { id } = isReached(wished, pm.uuid) ? wished : first
-    return placeRestored(volume, id, cx, same ? volume.disk : newUuid())
+    return locateRestored(volume, id, cx, same ? volume.disk : newUuid())
   })
   await needRoomFor(restored, backup, pm.uuid, cx)
   const left = backup.spec.disks.filter((disk) => !backup.volumes.some((volume) => volume.disk === disk.uuid))
   for (const { vdev, path } of left) cx.notice(`${vdev} (${path}) was only read and is not in the backup: left out`)
   if (backup.spec.iso !== undefined) cx.notice(`its CD drive is empty: it had ${backup.spec.iso}`)
-  const nics = wanted.alone ? [] : pickAddresses(backup.spec.nics, same, cx)
+  const nics = wanted.withoutNics ? [] : pickAddresses(backup.spec.nics, same, cx)
   const strange = nics.find((nic) => pm.seen.bridges && !pm.seen.bridges.includes(nic.bridge))
   if (strange) cx.notice(`bridge ${strange.bridge} is not on ${pm.name}: edit ${strange.name} before it is started`)
   const at = cx.clock.now()
@@ -69,8 +69,8 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
     configForeign: false,
     seen: { state: 'shutdown', since: at, drift: [] },
   }
-  const place = placeOf(backup, view)
-  return { kind: 'new', backup: backup as Backup & Json, place, pm: pm.uuid, restored, vm: vm as Vm & Json }
+  const location = locationOf(backup, view)
+  return { kind: 'new', backup: backup as Backup & Json, location, pm: pm.uuid, restored, vm: vm as Vm & Json }
 }
 
 function known(id: number | undefined, view: View): number | undefined {

@@ -6,7 +6,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { copyVolume } from '../../volumes/copy.ts'
-import { imageOf, looksOnly, nameOf, type Place, wakeVolumes } from './target.ts'
+import { activateVolumes, type BackupLocation, imageOf, looksOnly, nameOf } from './target.ts'
 
 /** What every way of restoring has: new volumes with what a backup holds, read back and compared with it. */
 export type Restored = {
@@ -24,7 +24,7 @@ export type Restored = {
 }
 
 /** Picks where the volume of a disk will lie. */
-export function placeRestored(volume: BackupVolume, storlink: number, cx: Context, disk = volume.disk): Restored {
+export function locateRestored(volume: BackupVolume, storlink: number, cx: Context, disk = volume.disk): Restored {
   const row = cx.view.needStorlink(storlink)
   const driver = cx.volumes(row.level)
   const format = driver.traits.formats.includes(volume.format) ? volume.format : 'qcow2'
@@ -66,28 +66,28 @@ export function restoredDisk(disk: Disk, { path, format, storlink, sizeMib, need
 export type RestoreFacts = {
   readonly backup: Backup & Json
   /** Where the backup lies, and the PM that the restored disks are for. */
-  readonly place: Place
+  readonly location: BackupLocation
   readonly pm: string
   readonly restored: readonly Restored[]
 }
 
-export function restoreSteps({ backup, place, pm, restored }: RestoreFacts): Step[] {
+export function restoreSteps({ backup, location, pm, restored }: RestoreFacts): Step[] {
   return [
-    ...restored.map((one) => restoreStep(one, backup, place, pm)),
+    ...restored.map((one) => restoreStep(one, backup, location, pm)),
     // From another PM each byte is compared while it is carried over (copy.ts).
-    ...(place.pm === pm ? restored.map((one) => compareStep(one, place)) : []),
+    ...(location.pm === pm ? restored.map((one) => compareStep(one, location)) : []),
   ]
 }
 
-function restoreStep(one: Restored, backup: Backup, place: Place, pm: string): Step {
+function restoreStep(one: Restored, backup: Backup, location: BackupLocation, pm: string): Step {
   const { vdev, from, path, format, level, sizeMib } = one
   return {
     name: `restore ${vdev}`,
     weight: 20,
     shows: [`qemu-img convert -O ${format} ${from} ${path}`],
     async do(cx) {
-      await wakeVolumes({ volumes: backup.volumes.filter((volume) => volume.path === from) }, place, cx)
-      const source = { ...imageOf({ path: from }), host: cx.host(place.pm) }
+      await activateVolumes({ volumes: backup.volumes.filter((volume) => volume.path === from) }, location, cx)
+      const source = { ...imageOf({ path: from }), host: cx.host(location.pm) }
       const target = { path, format, host: cx.host(pm), driver: cx.volumes(level) }
       const onProgress = (done: number) => cx.progress(done, `${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
       await copyVolume(source, target, { tag: cx.tag, onProgress, signal: cx.signal, anew: true })
@@ -97,7 +97,7 @@ function restoreStep(one: Restored, backup: Backup, place: Place, pm: string): S
   }
 }
 
-function compareStep({ vdev, from, path, format, level, sizeMib }: Restored, { pm }: Place): Step {
+function compareStep({ vdev, from, path, format, level, sizeMib }: Restored, { pm }: BackupLocation): Step {
   return {
     name: `read ${vdev} back`,
     weight: 10,

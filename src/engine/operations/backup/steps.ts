@@ -5,11 +5,11 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { laidOn } from '../../tools/qemuPack.ts'
 import { needSame } from '../../volumes/pack.ts'
 import type { Digest, Image, PackTarget } from '../../volumes/volumeDriver.ts'
-import { looksOnly, type Place } from './target.ts'
+import { type BackupLocation, looksOnly } from './target.ts'
 
 /** The steps that every way of making a backup has: write a disk's volume, read it back, write it down. */
 
-export interface Pack extends Place {
+export interface Pack extends BackupLocation {
   readonly vdev: string
   readonly sizeMib: number
   readonly source: Image

@@ -50,7 +50,7 @@ export function nameOf(backup: Pick<Backup, 'name' | 'vmName'>): string {
 }
 
 /** Why nothing can be done on the storlink of a backup, or undefined. */
-export function refuseBackupPlace(backup: Pick<Backup, 'storlink'>, view: View): string | undefined {
+export function refuseBackupAccess(backup: Pick<Backup, 'storlink'>, view: View): string | undefined {
   return refuseAccess(view.needStorlink(backup.storlink), view)
 }
 
@@ -63,13 +63,13 @@ export function refuseBackupName(vm: string, name: string, view: View): string |
 }
 
 /** Where the volumes of a backup lie, as steps need it. */
-export type Place = {
+export type BackupLocation = {
   /** The PM that they are reached through. */
   readonly pm: string
   readonly level: Level
 }
 
-export function placeOf(backup: Pick<Backup, 'storlink'>, view: View): Place {
+export function locationOf(backup: Pick<Backup, 'storlink'>, view: View): BackupLocation {
   const storlink = view.needStorlink(backup.storlink)
   return { pm: needAccessPm(storlink, view).uuid, level: storlink.level }
 }
@@ -79,7 +79,11 @@ export function imageOf(volume: Pick<BackupVolume, 'path'>): Image {
 }
 
 /** Switches the volumes of a backup on, and fails where one of them, or of those that they lie on, is not there. */
-export async function wakeVolumes(backup: Pick<Backup, 'volumes'>, { pm, level }: Place, cx: Context): Promise<void> {
+export async function activateVolumes(
+  backup: Pick<Backup, 'volumes'>,
+  { pm, level }: BackupLocation,
+  cx: Context,
+): Promise<void> {
   const host = cx.host(pm)
   const driver = cx.volumes(level)
   for (const volume of backup.volumes) {

@@ -6,46 +6,46 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { fileExists } from '../../tools/files.ts'
 import { manifestPath } from './manifest.ts'
 import {
+  activateVolumes,
+  type BackupLocation,
   type BackupParams,
   backupOperation,
   backupParams,
   backupsLock,
+  locationOf,
   looksOnly,
   nameOf,
-  type Place,
-  placeOf,
-  refuseBackupPlace,
-  wakeVolumes,
+  refuseBackupAccess,
 } from './target.ts'
 
 /**
  * Reads a backup, and all that it lies on, from its disk and compares it with the digests of the day it was made. What
  * is found is written down as it is found: one that is damaged counts as failed from that moment.
  */
-type Facts = Place & { readonly chain: readonly (Backup & Json)[]; readonly manifest: string }
+type Facts = BackupLocation & { readonly chain: readonly (Backup & Json)[]; readonly manifest: string }
 
 /** Where the manifest is gone too, the storlink is not what it was (not mounted?): that says nothing about the backup. */
-function placeStep({ chain, manifest, ...place }: Facts): Step {
+function storlinkStep({ chain, manifest, ...location }: Facts): Step {
   const [top] = chain
   return {
     name: 'look at the storlink',
     async do(cx) {
-      const driver = cx.volumes(place.level)
-      const host = cx.host(place.pm)
-      if (place.level !== 'FL') await driver.activate(host, { path: manifest, format: 'raw' }, cx.tag)
+      const driver = cx.volumes(location.level)
+      const host = cx.host(location.pm)
+      if (location.level !== 'FL') await driver.activate(host, { path: manifest, format: 'raw' }, cx.tag)
       const there = await run(host, fileExists(manifest), cx.signal)
       if (there.exit !== 0) {
         const text = `nothing of backup ${nameOf(top!)} is there, not even ${manifest}: is the storlink what it was?`
         throw new PengxError('refused', text)
       }
-      await wakeVolumes(top!, place, cx).catch(() => undefined)
+      await activateVolumes(top!, location, cx).catch(() => undefined)
       return null
     },
     undo: looksOnly,
   }
 }
 
-function readStep(backup: Backup, volume: BackupVolume, { pm, level }: Place): Step {
+function readStep(backup: Backup, volume: BackupVolume, { pm, level }: BackupLocation): Step {
   return {
     name: `read ${volume.vdev} of ${backup.name}`,
     weight: Math.max(1, Math.round(volume.bytes / (1024 * 1024 * 100))),
@@ -78,15 +78,15 @@ export const backupVerify = backupOperation<BackupParams, Facts & Json>(
     help: 'Reads a backup and all that it lies on from the storlink and compares it with its digests.',
     danger: 'safe',
     params: backupParams,
-    refuse: ({ backup }, view) => refuseBackupPlace(view.needBackup(backup), view),
+    refuse: ({ backup }, view) => refuseBackupAccess(view.needBackup(backup), view),
     async gather({ backup }, cx) {
       const row = cx.view.needBackup(backup)
       const chain = chainOf(row, cx.view.backupsOf(row.vm)) as readonly (Backup & Json)[]
       const manifest = manifestPath(backup, cx.view.needStorlink(row.storlink), cx)
-      return { ...placeOf(row, cx.view), chain, manifest }
+      return { ...locationOf(row, cx.view), chain, manifest }
     },
     plan: (_params, facts) => [
-      placeStep(facts),
+      storlinkStep(facts),
       ...[...facts.chain].reverse().flatMap((one) => one.volumes.map((volume) => readStep(one, volume, facts))),
       {
         name: 'record',

@@ -67,10 +67,10 @@ async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): P
     const storlink = cx.view.needStorlink(disk.storlink)
     await needRoom(cx, row.pm, storlink, size - info.sizeMib, cx.volumes(level).traits.sparse)
   }
-  const live = domain && (await cx.hypervisor.device(host, domain.domid, disk.vdev, cx.signal))
-  if (domain && !live)
+  const device = domain && (await cx.hypervisor.device(host, domain.domid, disk.vdev, cx.signal))
+  if (domain && !device)
     throw new PengxError('refused', `${disk.vdev} is written down for ${row.name}, and its domain does not have it`)
-  const throughKernel = live !== undefined && live.backendType === 'phy'
+  const throughKernel = device !== undefined && device.backendType === 'phy'
   if (throughKernel && !disk.path.startsWith('/dev/')) {
     const why = 'the kernel serves it through a loop device, which does not tell a guest that it has grown'
     throw new PengxError('refused', `cannot grow ${disk.vdev} of ${row.name} while it runs: ${why}; shut it down first`)

@@ -38,7 +38,7 @@ export type Overlay = {
   readonly backing: { readonly path: string; readonly format: Image['format'] }
 }
 
-interface Wanted {
+interface OverlayRequest {
   readonly disk: string
   readonly vdev: string
   readonly sizeMib?: number
@@ -49,12 +49,12 @@ interface Wanted {
 /** Picks where the new volumes of disks shall lie: on the storlink named, else each where its disk lies now. */
 export async function gatherOverlays(
   vm: Vm,
-  wanted: readonly Wanted[],
+  requests: readonly OverlayRequest[],
   named: number | undefined,
   cx: Context,
 ): Promise<Overlay[]> {
   const overlays: Overlay[] = []
-  for (const { disk, vdev, backing, sizeMib, storlink: own } of wanted) {
+  for (const { disk, vdev, backing, sizeMib, storlink: own } of requests) {
     const id = named ?? own
     if (id === undefined)
       throw new PengxError(
@@ -104,7 +104,7 @@ export function overlayStep({ vdev, path, level, backing }: Overlay, { uuid, pm 
 }
 
 /** The disk as it goes on in its new volume. */
-export function movedTo(disk: Disk, { path, storlink, needsQdisk }: Overlay): Disk {
+export function diskOnOverlay(disk: Disk, { path, storlink, needsQdisk }: Overlay): Disk {
   const { base: _base, backend, ...rest } = disk
   const kept = needsQdisk ? 'qdisk' : backend === 'phy' ? undefined : backend
   return { ...rest, path, format: 'qcow2', storlink, owned: true, ...(kept === undefined ? {} : { backend: kept }) }
@@ -118,7 +118,7 @@ export function frozenVolumes(disks: readonly Disk[], ids: Readonly<Record<strin
   })
 }
 
-export function nextNumber(vm: Pick<Vm, 'layers'>): number {
+export function nextLayerNumber(vm: Pick<Vm, 'layers'>): number {
   return Math.max(0, ...layersOf(vm).map((layer) => layer.number)) + 1
 }
 
@@ -127,7 +127,7 @@ export function volumeLevel(volume: { readonly storlink?: number }, view: View):
 }
 
 /** A change of the row alone, which must come to the same when it is done twice. */
-export function rowStep(name: string, before: Vm, change: (vm: Vm) => Vm, pivot?: true): Step {
+export function layersStep(name: string, before: Vm, change: (vm: Vm) => Vm, pivot?: true): Step {
   const put = async (cx: Context, make: (vm: Vm) => Vm) => {
     const now = cx.view.needVm(before.uuid)
     await cx.inventory.putVm(make(now))

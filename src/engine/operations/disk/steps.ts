@@ -7,13 +7,13 @@ import { findDomain } from '../vm/domain.ts'
  * A disk comes to a running guest and goes from it. The domain is looked up by the VM's UUID at the moment of acting:
  * a guest that has rebooted meanwhile has another domid, and one that has shut down has nothing to attach to.
  */
-type Home = { readonly uuid: string; readonly pm: string; readonly name: string }
+type VmRef = { readonly uuid: string; readonly pm: string; readonly name: string }
 
 /** Beyond the ten seconds that libxl itself waits for a guest to let go. */
 const DETACH_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 15_000
 
-async function attach(cx: Context, vm: Home, disk: Disk): Promise<void> {
+async function attach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
   const domain = await findDomain(cx, vm)
   if (!domain || domain.state === 'dying') return
   const host = cx.host(vm.pm)
@@ -22,7 +22,7 @@ async function attach(cx: Context, vm: Home, disk: Disk): Promise<void> {
     cx.notice(`the guest has not taken ${disk.vdev} yet: does it have drivers for it?`)
 }
 
-async function connects(cx: Context, vm: Home, domid: number, vdev: string): Promise<boolean> {
+async function connects(cx: Context, vm: VmRef, domid: number, vdev: string): Promise<boolean> {
   const until = cx.clock.now() + CONNECT_TIMEOUT_MS
   for (;;) {
     if (await cx.hypervisor.isConnected(cx.host(vm.pm), domid, vdev, cx.signal)) return true
@@ -31,14 +31,14 @@ async function connects(cx: Context, vm: Home, domid: number, vdev: string): Pro
   }
 }
 
-async function detach(cx: Context, vm: Home, disk: Disk): Promise<void> {
+async function detach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
   const domain = await findDomain(cx, vm)
   if (!domain) return
   const patience = { clock: cx.clock, timeoutMs: DETACH_TIMEOUT_MS, signal: cx.signal }
   await cx.hypervisor.detachDisk(cx.host(vm.pm), domain.domid, disk, cx.tag, patience)
 }
 
-export function attachStep(vm: Home, disk: Disk, domid: number): Step {
+export function attachStep(vm: VmRef, disk: Disk, domid: number): Step {
   return {
     name: `attach ${disk.vdev}`,
     weight: 3,
@@ -51,7 +51,7 @@ export function attachStep(vm: Home, disk: Disk, domid: number): Step {
   }
 }
 
-export function detachStep(vm: Home, disk: Disk, domid: number): Step {
+export function detachStep(vm: VmRef, disk: Disk, domid: number): Step {
   return {
     name: `detach ${disk.vdev}`,
     weight: 5,

@@ -15,12 +15,12 @@ import { vmField, vmOperation } from '../vm/target.ts'
 import { needAbilities, needBootFiles, needBridges, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
 import {
-  goOnStep,
-  type Live,
+  type LiveGuest,
   type MigrateFacts,
   moveRowStep,
   proveStep,
   removeConfigStep,
+  resumeStep,
   sendStep,
   writeConfigStep,
 } from './steps.ts'
@@ -115,7 +115,7 @@ async function gatherLive(
   domid: number,
   target: Pm,
   address: string | undefined,
-): Promise<{ readonly live: Live; readonly checked: readonly string[] }> {
+): Promise<{ readonly live: LiveGuest; readonly checked: readonly string[] }> {
   const source = cx.view.needPm(vm.pm)
   const host = cx.host(source.uuid)
   const [detail] = await cx.hypervisor.details(host, [domid], cx.signal)
@@ -176,7 +176,7 @@ async function needSameDevices(
 function plan(facts: MigrateFacts): Step[] {
   const before = [...proveStep(facts), writeConfigStep(facts)]
   if (facts.live === null) return [...before, moveRowStep(facts, { pivot: true }), ...removeConfigStep(facts)]
-  const sent = [sendStep(facts, facts.live), goOnStep(facts)]
+  const sent = [sendStep(facts, facts.live), resumeStep(facts)]
   return [...before, ...sent, moveRowStep(facts), ...removeConfigStep(facts)]
 }
 

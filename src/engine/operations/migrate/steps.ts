@@ -7,10 +7,10 @@ import { type ChangeFacts, recordStep } from '../vm/change.ts'
 import { configPathFor } from '../vm/domain.ts'
 import { joinSecret } from '../vm/secrets.ts'
 import { type DirectoryPair, proveSharedStep } from './disks.ts'
-import { findOut, isSentAway, type Move, runsTwice, type Whereabouts } from './where.ts'
+import { isSentAway, type Located, locateGuest, type Move, runsTwice } from './location.ts'
 
 /** What a running guest has, whatever its configuration says by now: the domain on the target has to fit its memory. */
-export type Live = Pick<Vm, 'vcpuCount' | 'maxVcpuCount' | 'memoryMib' | 'maxmemMib'> & {
+export type LiveGuest = Pick<Vm, 'vcpuCount' | 'maxVcpuCount' | 'memoryMib' | 'maxmemMib'> & {
   readonly nics: readonly (Nic & Json)[]
   /** How the source logs in to the target. */
   readonly ssh: readonly [string, ...string[]]
@@ -25,7 +25,7 @@ export type MigrateFacts = ChangeFacts & {
   readonly mark: string
   readonly images: readonly string[]
   readonly directories: readonly DirectoryPair[]
-  readonly live: Live | null
+  readonly live: LiveGuest | null
   /** What was looked at and found good, for the person who is asked. */
   readonly checked: readonly string[]
 }
@@ -60,7 +60,7 @@ export function writeConfigStep({ before, base, secrets, target, targetName }: M
 }
 
 /** The guest's memory goes over. Whether it came is found by looking, and so is what has to be cleaned up where it did not. */
-export function sendStep(facts: MigrateFacts, live: Live): Step {
+export function sendStep(facts: MigrateFacts, live: LiveGuest): Step {
   const move = moveOf(facts)
   const { before, base, secrets, sourceName, targetName } = facts
   return {
@@ -71,9 +71,9 @@ export function sendStep(facts: MigrateFacts, live: Live): Step {
       `xl migrate -p -C ${move.migrationConfig} -s '${live.ssh.slice(0, 3).join(' ')} …' ${facts.domid} ${live.address}`,
     ],
     async do(cx) {
-      const found = await findOut(cx, move)
-      if (found.where === 'target') return null
-      if (found.where !== 'source' || found.source?.state !== 'running')
+      const found = await locateGuest(cx, move)
+      if (found.location === 'target') return null
+      if (found.location !== 'source' || found.source?.state !== 'running')
         throw new PengxError('conflict', `${move.name} does not run on ${sourceName} any more`)
       const { ssh, address, ...has } = live
       const spec = { ...joinSecret(base, secrets), ...has }
@@ -92,31 +92,31 @@ export function sendStep(facts: MigrateFacts, live: Live): Step {
           onProgress: cx.progress,
         },
       )
-      const after = await findOut(cx, move)
-      if (after.where === 'both') throw runsTwice(cx, move, after)
-      if (after.where === 'target') return null
-      throw new PengxError('commandFailed', `xl says that ${move.name} has migrated, and it has not: ${after.where}`)
+      const after = await locateGuest(cx, move)
+      if (after.location === 'both') throw runsTwice(cx, move, after)
+      if (after.location === 'target') return null
+      throw new PengxError('commandFailed', `xl says that ${move.name} has migrated, and it has not: ${after.location}`)
     },
     async isApplied(cx) {
-      const found = await findOut(cx, move)
-      if (found.where === 'both') throw runsTwice(cx, move, found)
-      return found.where === 'target'
+      const found = await locateGuest(cx, move)
+      if (found.location === 'both') throw runsTwice(cx, move, found)
+      return found.location === 'target'
     },
     async undo(cx) {
-      await stayHere(cx, move, await findOut(cx, move))
+      await keepOnSource(cx, move, await locateGuest(cx, move))
       await cx.hypervisor.removeConfig(cx.host(move.source), move.migrationConfig, cx.tag)
     },
   }
 }
 
 /** What came half is taken away first; only then the guest goes on where it was. */
-async function stayHere(cx: Context, move: Move, { where, source, target }: Whereabouts): Promise<void> {
+async function keepOnSource(cx: Context, move: Move, { location, source, target }: Located): Promise<void> {
   const { hypervisor } = cx
-  if (where === 'both')
-    throw runsTwice(cx, move, { where, ...(source ? { source } : {}), ...(target ? { target } : {}) })
-  if (where === 'target') throw new PengxError('internal', `${move.name} is on the target and cannot be taken back`)
+  if (location === 'both')
+    throw runsTwice(cx, move, { location, ...(source ? { source } : {}), ...(target ? { target } : {}) })
+  if (location === 'target') throw new PengxError('internal', `${move.name} is on the target and cannot be taken back`)
   if (target) await hypervisor.destroy(cx.host(move.target), target.domid, cx.tag)
-  if (where === 'nowhere') {
+  if (location === 'nowhere') {
     cx.notice(`${move.name} went away by itself while it was migrated: it is shut down`)
     return
   }
@@ -124,14 +124,14 @@ async function stayHere(cx: Context, move: Move, { where, source, target }: Wher
   if (hypervisor.isSuspended(source!)) await hypervisor.resumeSuspended(host, source!.domid, cx.tag, cx.clock)
   const name = cx.view.needVm(move.uuid).domainName
   if (isSentAway(source!)) await hypervisor.rename(host, source!.domid, name, cx.tag)
-  const after = await findOut(cx, move)
-  if (after.target !== undefined || after.where !== 'source') {
-    throw new PengxError('commandFailed', `${move.name} was to stay where it is: ${JSON.stringify(after.where)}`)
+  const after = await locateGuest(cx, move)
+  if (after.target !== undefined || after.location !== 'source') {
+    throw new PengxError('commandFailed', `${move.name} was to stay where it is: ${JSON.stringify(after.location)}`)
   }
 }
 
 /** The last of it here is taken away, its disks are read anew over there, and then the guest goes on. */
-export function goOnStep(facts: MigrateFacts): Step {
+export function resumeStep(facts: MigrateFacts): Step {
   const move = moveOf(facts)
   const { sourceName, targetName } = facts
   return {
@@ -141,14 +141,15 @@ export function goOnStep(facts: MigrateFacts): Step {
     async do(cx) {
       const { hypervisor, clock } = cx
       const [here, there] = [cx.host(move.source), cx.host(move.target)]
-      const found = await findOut(cx, move)
-      if (found.where === 'both') throw runsTwice(cx, move, found)
-      if (found.where === 'source') throw new PengxError('refused', `${move.name} is on the source again, not by pengx`)
+      const found = await locateGuest(cx, move)
+      if (found.location === 'both') throw runsTwice(cx, move, found)
+      if (found.location === 'source')
+        throw new PengxError('refused', `${move.name} is on the source again, not by pengx`)
       const { source, target } = found
       await hypervisor.removeConfig(here, move.migrationConfig, cx.tag)
       // Suspended: xl did not come to it. It must never go on.
       if (source) await hypervisor.destroy(here, source.domid, cx.tag)
-      if (!target || found.where === 'nowhere') {
+      if (!target || found.location === 'nowhere') {
         cx.notice(`${move.name} has ended by itself since: it is shut down`)
         return null
       }

@@ -7,11 +7,11 @@ import type { Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import {
+  diskOnOverlay,
   frozenVolumes,
   gatherOverlays,
   locksOfLayers,
-  movedTo,
-  nextNumber,
+  nextLayerNumber,
   type Overlay,
   overlayStep,
   refuseLayers,
@@ -73,12 +73,12 @@ async function gather({ vm, name, storlink }: Params, cx: Context): Promise<Fact
   const base = change.base as Vm
   const written = base.disks.filter((disk) => !disk.readOnly)
   if (change.domid !== null) await needWritten(base, written, change.domid, cx)
-  const wanted = written.map((disk) => ({
+  const requests = written.map((disk) => ({
     ...disk,
     disk: disk.uuid,
     backing: { path: disk.path, format: disk.format },
   }))
-  const overlays = await gatherOverlays(base, wanted, storlink, cx)
+  const overlays = await gatherOverlays(base, requests, storlink, cx)
   const depth = depthOf(base) + 1
   if (depth >= DEEP)
     cx.notice(`its disks lie on ${depth} layers then: each slows its reads, deleting snapshots merges them`)
@@ -116,7 +116,7 @@ function changeOf({ desc, ...given }: Params, facts: Facts): Change {
     if (layersOf(vm).some((one) => one.uuid === layer)) return vm
     const frozen: Layer = {
       uuid: layer,
-      number: nextNumber(vm),
+      number: nextLayerNumber(vm),
       ...(vm.layer === undefined ? {} : { parent: vm.layer }),
       name,
       note: desc,
@@ -126,7 +126,7 @@ function changeOf({ desc, ...given }: Params, facts: Facts): Change {
     }
     const disks = vm.disks.map((disk) => {
       const overlay = overlays.find((one) => one.disk === disk.uuid)
-      return overlay ? movedTo(disk, overlay) : disk
+      return overlay ? diskOnOverlay(disk, overlay) : disk
     })
     return { ...vm, disks, layer, layers: [...layersOf(vm), frozen] }
   }

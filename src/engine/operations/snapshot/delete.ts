@@ -7,7 +7,7 @@ import type { JobWay } from '../../hypervisor/blockJobs.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
-import { locksOfLayers, refuseLayers, removeVolumeStep, rowStep, volumeLevel } from '../disk/layers.ts'
+import { layersStep, locksOfLayers, refuseLayers, removeVolumeStep, volumeLevel } from '../disk/layers.ts'
 import { livingDomain } from '../vm/domain.ts'
 import { splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { vmOperation } from '../vm/target.ts'
@@ -44,13 +44,13 @@ type Facts = {
   readonly collapses: readonly Collapse[]
 }
 
-/** The row without the name, and without the layers that are merged away. */
-function without(vm: Vm, uuid: string, merged: readonly string[]): Vm {
+/** The row without the name, and without the layers that are collapsed. */
+function without(vm: Vm, uuid: string, collapsed: readonly string[]): Vm {
   let row: Vm = {
     ...vm,
     layers: layersOf(vm).map((layer) => (layer.uuid === uuid ? { ...layer, name: undefined } : layer)),
   }
-  for (const gone of merged) row = withoutLayer(row, gone)
+  for (const gone of collapsed) row = withoutLayer(row, gone)
   return { ...row, layers: layersOf(row).length === 0 ? undefined : row.layers }
 }
 
@@ -74,7 +74,7 @@ function withoutLayer(vm: Vm, gone: string): Vm {
   }
 }
 
-/** The layers that go when that name goes: itself, and below it what only it had kept from being merged. */
+/** The layers that go when that name goes: itself, and below it what only it had kept from being collapsed. */
 function collapsedWith(vm: Vm, uuid: string): Layer[] {
   const gone: Layer[] = []
   let row = without(vm, uuid, [])
@@ -217,12 +217,12 @@ export const snapshotDelete = vmOperation<SnapshotParams, Facts>({
   gather,
   plan(_params, { vm, uuid, name, collapses }) {
     const ofLayer = (index: number) => (index === 0 ? name : `the layer ${index} below`)
-    const merged = collapses.map((collapse) => collapse.layer)
+    const collapsed = collapses.map((collapse) => collapse.layer)
     return [
       ...collapses.flatMap((collapse, index) =>
         collapse.streams.map((stream) => streamStep(stream, vm, ofLayer(index))),
       ),
-      rowStep(`forget ${name}`, vm as Vm, (row) => without(row, uuid, merged), true),
+      layersStep(`forget ${name}`, vm as Vm, (row) => without(row, uuid, collapsed), true),
       ...collapses.flatMap((collapse, index) =>
         collapse.removes.map((volume) => removeVolumeStep(volume, vm.pm, ofLayer(index))),
       ),

@@ -9,11 +9,11 @@ import type { Context, Effects, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import {
+  diskOnOverlay,
   frozenVolumes,
   gatherOverlays,
   locksOfLayers,
-  movedTo,
-  nextNumber,
+  nextLayerNumber,
   type Overlay,
   overlayStep,
   refuseLayers,
@@ -66,11 +66,11 @@ async function gather({ vm, snapshot: named, keep }: Params, cx: Context): Promi
   const base = change.base as Vm
   const target = needSnapshot(base, named)
   const written = base.disks.filter((disk) => !disk.readOnly)
-  const wanted = target.volumes.map(({ disk, vdev, path, format, sizeMib, storlink }) => {
+  const requests = target.volumes.map(({ disk, vdev, path, format, sizeMib, storlink }) => {
     const own = written.find((one) => one.uuid === disk)
     return { disk, vdev, sizeMib, storlink: own?.storlink ?? storlink, backing: { path, format } }
   })
-  const overlays = await gatherOverlays(base, wanted, undefined, cx)
+  const overlays = await gatherOverlays(base, requests, undefined, cx)
   const missing = target.volumes.filter(({ disk }) => !written.some((one) => one.uuid === disk))
   const at = cx.clock.now()
   return {
@@ -101,7 +101,7 @@ function changeOf({ keep }: Params, facts: Facts): Change {
     if (vm.disks.some((disk) => overlays.some((one) => one.path === disk.path))) return vm
     const frozen: Layer = {
       uuid: kept,
-      number: nextNumber(vm),
+      number: nextLayerNumber(vm),
       ...(vm.layer === undefined ? {} : { parent: vm.layer }),
       name: `before restore of ${name}`.slice(0, 100),
       note: '',
@@ -111,7 +111,7 @@ function changeOf({ keep }: Params, facts: Facts): Change {
     }
     const stay = vm.disks.filter((disk) => ids[disk.uuid] === undefined)
     const had = [...vm.disks.filter((disk) => ids[disk.uuid] !== undefined), ...returning]
-    const back = overlays.map((overlay) => movedTo(had.find((disk) => disk.uuid === overlay.disk)!, overlay))
+    const back = overlays.map((overlay) => diskOnOverlay(had.find((disk) => disk.uuid === overlay.disk)!, overlay))
     return {
       ...vm,
       disks: [...back, ...stay],

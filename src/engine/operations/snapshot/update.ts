@@ -3,7 +3,7 @@ import type { Json } from '../../../model/json.ts'
 import { layersOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { field } from '../../jobs/params.ts'
-import { rowStep } from '../disk/layers.ts'
+import { layersStep } from '../disk/layers.ts'
 import { splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { vmOperation } from '../vm/target.ts'
 import { needSnapshot, refuseSnapshotName, snapshotParams } from './target.ts'
@@ -31,7 +31,7 @@ export const snapshotUpdate = vmOperation<Params, Facts>({
     return { ...splitSecret(row), uuid: needSnapshot(row, snapshot).uuid }
   },
   plan: ({ name, desc }, { vm, uuid }) => [
-    rowStep('record', vm as Vm, (row) => ({
+    layersStep('record', vm as Vm, (row) => ({
       ...row,
       layers: layersOf(row).map((layer) =>
         layer.uuid === uuid ? { ...layer, name: name ?? layer.name, note: desc ?? layer.note } : layer,

@@ -27,7 +27,7 @@ export type NewDisks = {
   readonly sources: Readonly<Record<string, Source>>
 }
 
-interface Wanted {
+interface DiskRequest {
   readonly source?: Source & { readonly usedMib: number; readonly base?: string }
   readonly sizeMib: number
   /** The image itself is the disk. */
@@ -35,13 +35,13 @@ interface Wanted {
 }
 
 export async function gatherDisks(p: CreateParams, storlink: Storlink, pm: Pm, cx: Context): Promise<NewDisks> {
-  const wanted = p.template === undefined ? await fromImage(p, storlink, pm, cx) : await fromTemplate(p, pm, cx)
-  if (p.extraDiskSize !== undefined) wanted.push({ sizeMib: p.extraDiskSize })
-  await needRoom(wanted, p, storlink, pm, cx)
+  const requests = p.template === undefined ? await fromImage(p, storlink, pm, cx) : await fromTemplate(p, pm, cx)
+  if (p.extraDiskSize !== undefined) requests.push({ sizeMib: p.extraDiskSize })
+  await needRoom(requests, p, storlink, pm, cx)
   const driver = cx.volumes(storlink.level)
   const createdAt = cx.clock.now()
   const sources: Record<string, Source> = {}
-  const disks = wanted.map(({ source, sizeMib, inPlace }, index): NewDisk => {
+  const disks = requests.map(({ source, sizeMib, inPlace }, index): NewDisk => {
     const uuid = newUuid()
     const format = inPlace ? source!.format : p.diskFormat
     const { path, base, usedMib: _used, ...rest } = source ?? {}
@@ -64,7 +64,7 @@ export async function gatherDisks(p: CreateParams, storlink: Storlink, pm: Pm, c
   return { disks, sources }
 }
 
-async function fromImage(p: CreateParams, storlink: Storlink, pm: Pm, cx: Context): Promise<Wanted[]> {
+async function fromImage(p: CreateParams, storlink: Storlink, pm: Pm, cx: Context): Promise<DiskRequest[]> {
   if (p.image === undefined) return [{ sizeMib: p.diskSize! }]
   const info = await cx.volumes(storlink.level).stat(cx.host(pm.uuid), p.image)
   if (!info) throw new PengxError('invalid', `image: ${p.image} on ${pm.name} is not a disk image`)
@@ -75,9 +75,9 @@ async function fromImage(p: CreateParams, storlink: Storlink, pm: Pm, cx: Contex
   return [{ source, sizeMib: p.diskSize ?? sizeMib, ...(p.copyImage ? {} : { inPlace: true as const }) }]
 }
 
-async function fromTemplate(p: CreateParams, pm: Pm, cx: Context): Promise<Wanted[]> {
+async function fromTemplate(p: CreateParams, pm: Pm, cx: Context): Promise<DiskRequest[]> {
   const template = cx.view.needTemplate(p.template!)
-  const wanted: Wanted[] = []
+  const requests: DiskRequest[] = []
   for (const [index, { uuid, path, format, storlink }] of template.disks.entries()) {
     const driver = cx.volumes(cx.view.needStorlink(storlink).level)
     const info = await driver.stat(cx.host(pm.uuid), path, format)
@@ -85,14 +85,14 @@ async function fromTemplate(p: CreateParams, pm: Pm, cx: Context): Promise<Wante
       throw new PengxError('refused', `template ${template.name} lacks its disk ${path} on ${pm.name}: it is not there`)
     const source = { path, format, sizeMib: info.sizeMib, usedMib: info.usedMib, base: uuid }
     const sizeMib = index === 0 ? Math.max(p.diskSize ?? 0, info.sizeMib) : info.sizeMib
-    wanted.push({ source, sizeMib })
+    requests.push({ source, sizeMib })
   }
-  return wanted
+  return requests
 }
 
 /** Where volumes take only what is written to them, the bytes that are copied count; else all of it. */
 async function needRoom(
-  wanted: readonly Wanted[],
+  requests: readonly DiskRequest[],
   p: CreateParams,
   storlink: Storlink,
   pm: Pm,
@@ -100,7 +100,7 @@ async function needRoom(
 ): Promise<void> {
   const driver = cx.volumes(storlink.level)
   const { freeMib } = await driver.inspect(cx.host(pm.uuid), storlink.link)
-  const made = wanted.filter((one) => !one.inPlace)
+  const made = requests.filter((one) => !one.inPlace)
   const neededMib = made.reduce((sum, { source, sizeMib }) => {
     if (!driver.traits.sparse) return sum + sizeMib
     return sum + (p.overlay || !source ? (p.diskFormat === 'raw' ? 0 : 1) : source.usedMib)
@@ -110,16 +110,16 @@ async function needRoom(
   throw new PengxError('noSpace', `cannot create disks on ${where}: ${freeMib} MiB free, ${neededMib} needed`)
 }
 
-export function diskStep(disk: Disk, source: Source | undefined, place: { pm: string; level: Level }): Step {
+export function diskStep(disk: Disk, source: Source | undefined, location: { pm: string; level: Level }): Step {
   return {
     name: `make disk ${disk.vdev}`,
     weight: source && disk.base === undefined ? 20 : 2,
     shows: [showMake(disk, source)],
     async do(cx) {
-      await make(cx, disk, source, place)
+      await make(cx, disk, source, location)
       return null
     },
-    undo: (cx) => cx.volumes(place.level).remove(cx.host(place.pm), disk.path, cx.tag),
+    undo: (cx) => cx.volumes(location.level).remove(cx.host(location.pm), disk.path, cx.tag),
   }
 }
 

@@ -26,12 +26,12 @@ const params = z.object({
 type Params = z.infer<typeof params>
 
 /** What a running domain has, and what it can be given. */
-type Live = {
+type RunningSize = {
   readonly vcpus: number
   readonly memory: number
   readonly name: string
 }
-type Facts = ChangeFacts & { readonly live: Live | null }
+type Facts = ChangeFacts & { readonly live: RunningSize | null }
 
 /** Of a VM that is shut down the maximum follows where it has to, and where it was the same. */
 function resized({ vcpus, memory, maxmem }: Params, runs: boolean): Change {

@@ -16,10 +16,10 @@ export interface Move {
   readonly migrationConfig: string
 }
 
-export type Where = 'source' | 'target' | 'nowhere' | 'both'
+export type GuestLocation = 'source' | 'target' | 'nowhere' | 'both'
 
-export interface Whereabouts {
-  readonly where: Where
+export interface Located {
+  readonly location: GuestLocation
   readonly source?: DomainSeen
   readonly target?: DomainSeen
 }
@@ -37,22 +37,22 @@ export function isSentAway(domain: { readonly name: string }): boolean {
   return domain.name.endsWith(AWAY)
 }
 
-type Of = (domain: DomainSeen) => boolean
+type DomainTest = (domain: DomainSeen) => boolean
 
 /** The meaning of what both sides show of a VM. */
-export function judge(
+export function judgeLocation(
   here: readonly DomainSeen[],
   there: readonly DomainSeen[],
   uuid: string,
-  isSuspended: Of,
-): Whereabouts {
+  isSuspended: DomainTest,
+): Located {
   const [source, target] = [here, there].map((domains) => domains.findLast((one) => one.uuid === uuid))
   const both = { ...(source ? { source } : {}), ...(target ? { target } : {}) }
   const isWhole = target !== undefined && !isIncoming(target) && target.state !== 'starting' && target.state !== 'dying'
   const isGone = source === undefined || source.state === 'dying'
-  if (isGone) return { where: isWhole ? 'target' : 'nowhere', ...both }
-  if (isWhole && target.state !== 'paused') return { where: isSuspended(source) ? 'target' : 'both', ...both }
-  return { where: isWhole && isSuspended(source) ? 'target' : 'source', ...both }
+  if (isGone) return { location: isWhole ? 'target' : 'nowhere', ...both }
+  if (isWhole && target.state !== 'paused') return { location: isSuspended(source) ? 'target' : 'both', ...both }
+  return { location: isWhole && isSuspended(source) ? 'target' : 'source', ...both }
 }
 
 /** A domain that is torn down takes moments; one that is not gone by then does not go. */
@@ -60,13 +60,13 @@ const DYING_MS = 90_000
 const POLL_MS = 500
 
 /** Looks at both until nothing is on its way any more. */
-export async function findOut(cx: Context, move: Move): Promise<Whereabouts> {
+export async function locateGuest(cx: Context, move: Move): Promise<Located> {
   const { hypervisor, clock } = cx
   const until = clock.now() + DYING_MS
   for (;;) {
     const here = await lookAt(cx, move, move.source)
     const there = await lookAt(cx, move, move.target)
-    const found = judge(here, there, move.uuid, hypervisor.isSuspended)
+    const found = judgeLocation(here, there, move.uuid, hypervisor.isSuspended)
     const dying = [found.source, found.target].find((domain) => domain?.state === 'dying')
     const isMoving = await hypervisor.isMigrating(cx.host(move.source), move.migrationConfig)
     if (!isMoving && !dying) return found
@@ -107,7 +107,7 @@ function stateOf(domain: DomainSeen, hypervisor: Hypervisor): string {
 }
 
 /** For the one case that only a person can decide. */
-export function runsTwice(cx: Context, { name, source, target }: Move, found: Whereabouts): PengxError {
+export function runsTwice(cx: Context, { name, source, target }: Move, found: Located): PengxError {
   const [here, there] = [cx.view.needPm(source).name, cx.view.needPm(target).name]
   return new PengxError(
     'refused',
