@@ -45,6 +45,7 @@ export function backupOperation<P extends BackupParams, F extends Json>(
   }
 }
 
+/** A backup as it is named to people: its own name and its VM's. */
 export function nameOf(backup: Pick<Backup, 'name' | 'vmName'>): string {
   return `${backup.name} of ${backup.vmName}`
 }
@@ -69,16 +70,21 @@ export type BackupLocation = {
   readonly level: Level
 }
 
+/** Where the volumes of a backup are reached. Throws `unreachable` where no PM that sees them is up. Asks nobody. */
 export function locationOf(backup: Pick<Backup, 'storlink'>, view: View): BackupLocation {
   const storlink = view.needStorlink(backup.storlink)
   return { pm: needAccessPm(storlink, view).uuid, level: storlink.level }
 }
 
+/** A volume of a backup as an image: they are all qcow2, whatever the disk was. */
 export function imageOf(volume: Pick<BackupVolume, 'path'>): Image {
   return { path: volume.path, format: 'qcow2' }
 }
 
-/** Switches the volumes of a backup on, and fails where one of them, or of those that they lie on, is not there. */
+/**
+ * Activates the volumes of a backup on the PM that they are reached through: block devices are inactive after a boot.
+ * Throws `notFound` where one of them, or of their backing files, is not there.
+ */
 export async function activateVolumes(
   backup: Pick<Backup, 'volumes'>,
   { pm, level }: BackupLocation,

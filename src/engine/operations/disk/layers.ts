@@ -10,9 +10,9 @@ import type { Image } from '../../volumes/volumeDriver.ts'
 import { needRoom } from '../storlink/access.ts'
 import { refuseDisks } from './target.ts'
 
-/** The layers of a VM's disks: the new volumes that they go on in, what those below hold, why nothing can be done to them. */
+/** The layers of a VM's disks: the overlays that they go on in, what those below hold, why nothing can be done to them. */
 
-/** Why nothing can be done to the layers of a VM, whatever it is. */
+/** Why nothing can be done to a VM's layers, or undefined: its disks cannot be changed, or another VM has one too. */
 export function refuseLayers(vm: Vm, view: View): string | undefined {
   const reason = refuseDisks(vm, view)
   if (reason) return reason
@@ -46,7 +46,11 @@ interface OverlayRequest {
   readonly backing: Image
 }
 
-/** Picks where the new volumes of disks shall lie: on the storlink named, else each where its disk lies now. */
+/**
+ * Picks where the new volumes of disks shall lie: on the storlink named, else each where its disk lies now. Looks at the
+ * space of each storlink from the VM's PM, and makes nothing. Throws `invalid` for a disk on no storlink where none is
+ * named, `unsupported` where the storlink's volumes cannot lie on others, `noSpace`. Sizes in MiB.
+ */
 export async function gatherOverlays(
   vm: Vm,
   requests: readonly OverlayRequest[],
@@ -74,6 +78,10 @@ export async function gatherOverlays(
   return overlays
 }
 
+/**
+ * Locks of what is done to the layers of a VM: it is its own; its PM, the storlinks of its disks and the one named have
+ * to stay.
+ */
 export function locksOfLayers(vm: string, storlink: number | undefined, view: View): Lock[] {
   const row = view.needVm(vm)
   const own = row.disks.flatMap((disk) => disk.storlink ?? [])
@@ -85,6 +93,10 @@ export function locksOfLayers(vm: string, storlink: number | undefined, view: Vi
   ]
 }
 
+/**
+ * Makes an overlay (`qemu-img create -f qcow2 -b`, or a logical volume with one on it). The undo removes it, and throws
+ * `refused` where the running guest writes to it already: then it holds what is nowhere else.
+ */
 export function overlayStep({ vdev, path, level, backing }: Overlay, { uuid, pm }: Pick<Vm, 'uuid' | 'pm'>): Step {
   return {
     name: `overlay ${vdev}`,
@@ -103,14 +115,17 @@ export function overlayStep({ vdev, path, level, backing }: Overlay, { uuid, pm 
   }
 }
 
-/** The disk as it goes on in its new volume. */
+/** The disk as it goes on in its overlay, which pengx made: qcow2, which the kernel (`phy`) cannot serve. */
 export function diskOnOverlay(disk: Disk, { path, storlink, needsQdisk }: Overlay): Disk {
   const { base: _base, backend, ...rest } = disk
   const kept = needsQdisk ? 'qdisk' : backend === 'phy' ? undefined : backend
   return { ...rest, path, format: 'qcow2', storlink, owned: true, ...(kept === undefined ? {} : { backend: kept }) }
 }
 
-/** What the disks that go on elsewhere hold, as a layer's volumes; `ids` are theirs, by the disk's. */
+/**
+ * What the disks that go on elsewhere hold, as a layer's volumes; `ids` are the volumes' UUIDs, by the disk's: a disk
+ * that has none there is not part of the layer.
+ */
 export function frozenVolumes(disks: readonly Disk[], ids: Readonly<Record<string, string>>): LayerVolume[] {
   return disks.flatMap(({ uuid: disk, vdev, format, sizeMib, path, storlink, base, owned }) => {
     const uuid = ids[disk]
@@ -118,15 +133,23 @@ export function frozenVolumes(disks: readonly Disk[], ids: Readonly<Record<strin
   })
 }
 
+/** The number of a VM's next layer: one more than the highest that it has. */
 export function nextLayerNumber(vm: Pick<Vm, 'layers'>): number {
   return Math.max(0, ...layersOf(vm).map((layer) => layer.number)) + 1
 }
 
+/**
+ * How a volume lies: as its storlink says, and as a file where it lies on none or on one that is not known any more.
+ * For what the VM has to have, `levelOf` fails instead.
+ */
 export function volumeLevel(volume: { readonly storlink?: number }, view: View): Level {
   return volume.storlink === undefined ? 'FL' : (view.getStorlink(volume.storlink)?.level ?? 'FL')
 }
 
-/** A change of the row alone, which must come to the same when it is done twice. */
+/**
+ * A change of the row's layers and disks, which must come to the same when it is done twice; the store alone is written
+ * to. The undo puts back what `before` says of them, and leaves the rest of the row as it is by then.
+ */
 export function layersStep(name: string, before: Vm, change: (vm: Vm) => Vm, pivot?: true): Step {
   const put = async (cx: Context, make: (vm: Vm) => Vm) => {
     const now = cx.view.needVm(before.uuid)
@@ -143,6 +166,7 @@ export function layersStep(name: string, before: Vm, change: (vm: Vm) => Vm, piv
   }
 }
 
+/** Removes a volume for good, so it stands behind the pivot: it has no undo. One that is gone already is removed. */
 export function removeVolumeStep(
   volume: Pick<LayerVolume, 'vdev' | 'path'> & { level: Level },
   pm: string,

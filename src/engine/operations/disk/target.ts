@@ -19,7 +19,7 @@ export const sizeField = z
 
 export const diskField = field(z.string().min(1), { title: 'Disk', from: 'disk', help: 'its UUID, or its name: xvdb' })
 
-/** A disk by its UUID, or by its name in the guest. */
+/** A disk by its UUID, or by its name in the guest. Throws `notFound`, naming those that there are. */
 export function needDisk(vm: Vm, named: string): Disk {
   const disk = vm.disks.find((one) => one.uuid === named.toLowerCase()) ?? vm.disks.find((one) => one.vdev === named)
   if (disk) return disk
@@ -27,6 +27,7 @@ export function needDisk(vm: Vm, named: string): Disk {
   throw new PengxError('notFound', `${vm.name} has no disk ${named}; it has ${there}`)
 }
 
+/** How a disk lies: as its storlink says, on none as a file. Throws `notFound` for a storlink that is not known. */
 export function levelOf(disk: Disk, view: View): Level {
   return disk.storlink === undefined ? 'FL' : view.needStorlink(disk.storlink).level
 }

@@ -15,6 +15,7 @@ export const nicField = field(z.string().min(1), {
   help: 'its number, its name (eth1) or its MAC address',
 })
 
+/** An interface by its number, its name or its MAC address. Throws `notFound`, naming those that there are. */
 export function needNic(vm: Vm, named: string): Nic {
   const nic =
     vm.nics.find((one) => String(one.id) === named) ??
@@ -29,6 +30,7 @@ export function isSame(nic: Nic, other: Nic): boolean {
   return other.id === nic.id || (nic.mac !== '' && other.mac === nic.mac)
 }
 
+/** Why an interface of the VM cannot be on a bridge, or undefined; a PM that was never looked at allows any. */
 export function refuseBridge(vm: Vm, given: string, view: View): string | undefined {
   const pm = view.needPm(vm.pm)
   const bridge = bridgeName(given)
@@ -36,6 +38,7 @@ export function refuseBridge(vm: Vm, given: string, view: View): string | undefi
   return `bridge ${bridge} is not on ${pm.name}, which has ${pm.seen.bridges.join(', ') || 'none'}`
 }
 
+/** Why what ruins the network of a running guest cannot be done, or undefined; `what` begins the sentence. */
 export function refuseRunning(vm: Vm, view: View, what: string): string | undefined {
   const reason = refuseChange(vm, view)
   if (reason) return reason

@@ -17,7 +17,7 @@ export const snapshotField = field(z.string().min(1), {
 export const snapshotParams = z.object({ vm: vmField, snapshot: snapshotField })
 export type SnapshotParams = z.infer<typeof snapshotParams>
 
-/** A listed snapshot by its UUID, or by its name where only one has it. */
+/** A listed snapshot by its UUID, or by its name. Throws `invalid` where several have that name, else `notFound`. */
 export function needSnapshot(vm: Vm, named: string): Snapshot {
   const listed = snapshotsOf(vm)
   const byUuid = listed.find((one) => one.uuid === named.toLowerCase())
@@ -32,11 +32,13 @@ export function needSnapshot(vm: Vm, named: string): Snapshot {
   throw new PengxError('notFound', `${vm.name} has no snapshot ${named}; it has ${there}`)
 }
 
+/** Why no snapshot can be called so, or undefined. */
 export function refuseSnapshotName(name: string): string | undefined {
   const reason = refuseName(name)
   return reason === undefined ? undefined : `name: ${reason}`
 }
 
+/** What is told of a snapshot that was made: its UUID and the name that it has by now. */
 export function snapshotResult(vm: string, uuid: string, view: View): Json {
   const layer: Layer | undefined = layersOf(view.needVm(vm)).find((one) => one.uuid === uuid)
   return { uuid, name: layer?.name ?? '' }

@@ -14,7 +14,7 @@ export function filesByDomain(
   return ({ uuid, name }) => found.get(`uuid ${uuid}`) ?? found.get(`name ${name}`)
 }
 
-/** The row of a VM that somebody else made, as it is from its adoption on. */
+/** The row of a VM that somebody else made, as it is from its adoption on; its file, if it has one, is its owner's. */
 export function adoptedVm(from: {
   readonly spec: VmSpec
   readonly uuid: string

@@ -28,7 +28,7 @@ export interface ChangeFacts {
   readonly domid: number | null
 }
 
-/** Why the configuration of a VM cannot be changed, whatever the change is. */
+/** Why the configuration of a VM cannot be changed, whatever the change is, or undefined. */
 export function refuseChange(vm: Vm, view: View): string | undefined {
   if (vm.origin === 'found') return 'it is not adopted: adopt it first'
   return refuseState(vm, view, ['running', 'paused', 'shutdown'], {
@@ -38,6 +38,11 @@ export function refuseChange(vm: Vm, view: View): string | undefined {
   })
 }
 
+/**
+ * What a change of a VM starts from. Looks at its PM's domains, at the file of its owner where it has one (xl.cfg(5)),
+ * and whether pengx's own is there; changes nothing. Throws `notFound` for no such VM, `refused` where its domain is
+ * neither running nor paused nor gone.
+ */
 export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFacts> {
   const row = cx.view.needVm(uuid)
   const domain = await livingDomain(cx, row)
@@ -84,6 +89,7 @@ function defined<T extends object>(fields: T): Partial<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
 }
 
+/** A change of what a VM is configured to be, as a function of the row; done twice it must come to the same. */
 export type Change = (vm: Vm) => Vm
 
 function changed(facts: ChangeFacts, change: Change): Vm {
@@ -96,7 +102,10 @@ function original(facts: ChangeFacts): Vm {
   return joinSecret(facts.before, before === undefined ? facts.secrets : before === '' ? {} : { vncPassword: before })
 }
 
-/** The row, with what was seen since. */
+/**
+ * Writes the changed row into the store, with what was seen since; the undo writes the row as it was. `name` and `pivot`
+ * are the step's.
+ */
 export function recordStep(facts: ChangeFacts, change: Change, more: { name?: string; pivot?: true } = {}): Step {
   const put = async (cx: Context, vm: Vm) => {
     const { seen, bootedAt } = cx.view.needVm(vm.uuid)
@@ -113,7 +122,10 @@ export function recordStep(facts: ChangeFacts, change: Change, more: { name?: st
   }
 }
 
-/** The file, and what the running domain is built from at its next reboot. */
+/**
+ * Writes pengx's own file of the VM, and gives it to the running domain for its next reboot (`xl config-update`, xl(1)).
+ * The undo writes what the change started from, or removes a file that was not there before.
+ */
 export function configStep(facts: ChangeFacts, change: Change): Step {
   const { uuid, pm } = facts.before
   const path = configPathFor(uuid)

@@ -16,7 +16,10 @@ const WORDS: Record<VmState, string> = {
   unknown: 'its PM cannot be reached',
 }
 
-/** Why the VM's state does not allow something, or undefined where it does. */
+/**
+ * Why the VM's state, as it was seen last, does not allow something, or undefined where it does; a PM that is read-only
+ * or cannot be reached allows nothing. `hint` says what would help, by state.
+ */
 export function refuseState(
   vm: Vm,
   view: View,
@@ -33,20 +36,23 @@ export function refuseState(
   return more ? `${WORDS[vm.seen.state]}: ${more}` : WORDS[vm.seen.state]
 }
 
-/** The VM's domain as its PM shows it now, or undefined where there is none. */
+/** The VM's domain as its PM shows it now, or undefined where there is none. Throws what a look does: `unreachable`. */
 export async function findDomain(cx: Context, vm: { uuid: string; pm: string }): Promise<DomainSeen | undefined> {
   const domains = await cx.look(vm.pm)
   return domains.find((domain) => domain.uuid === vm.uuid)
 }
 
-/** The VM's domain, which must be there. */
+/** The VM's domain as its PM shows it now. Throws `refused` where there is none, or only one on its way out. */
 export async function needDomain(cx: Context, vm: Vm): Promise<DomainSeen> {
   const domain = await findDomain(cx, vm)
   if (domain && domain.state !== 'dying') return domain
   throw new PengxError('refused', `${vm.name} has no domain on ${cx.view.needPm(vm.pm).name}: it is shut down`)
 }
 
-/** The VM's domain, or undefined for one that is shut down; fails where it is on its way from one to the other. */
+/**
+ * The VM's domain as its PM shows it now, running or paused, or undefined for a VM that is shut down. Throws `refused`
+ * where it is in any other state: starting, crashed, on its way out.
+ */
 export async function livingDomain(
   cx: Context,
   vm: { uuid: string; pm: string; name?: string },
@@ -56,7 +62,10 @@ export async function livingDomain(
   throw new PengxError('refused', `${vm.name ?? vm.uuid} is ${domain.state} right now: wait, and try again`)
 }
 
-/** Fails where somebody else runs on a disk of this VM or has its name, or its domain exists: one VM never runs twice. */
+/**
+ * Looks at the VM's PM, and at others where it was seen. Throws `refused` where its domain exists, where another has its
+ * name, or where somebody else runs on one of its disks: one VM never runs twice.
+ */
 export async function needNoDomain(cx: Context, vm: Vm): Promise<void> {
   const pmName = cx.view.needPm(vm.pm).name
   const domains = await cx.look(vm.pm)
@@ -109,7 +118,7 @@ export function rivalOnDisk(vm: Vm, view: View): string | undefined {
   return undefined
 }
 
-/** Where pengx keeps the configuration of a VM on its PM; /etc/xen/*.cfg stays the administrator's. */
+/** Where pengx keeps the configuration of a VM on its PM, by its UUID; /etc/xen/*.cfg stays the administrator's. */
 export function configPathFor(uuid: string): string {
   return `/etc/xen/pengx/${uuid}.cfg`
 }

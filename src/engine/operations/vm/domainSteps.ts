@@ -6,6 +6,7 @@ import { configPathFor, findDomain } from './domain.ts'
 
 /** Steps on the domain of a VM, as more than one operation takes them. */
 
+/** What they need of the VM and its PM, by UUID; a domid of 0 stands for a domain that is still to be built. */
 export type DomainFacts = {
   readonly uuid: string
   readonly pm: string
@@ -14,6 +15,7 @@ export type DomainFacts = {
   readonly configPath: string
 }
 
+/** The facts of a VM and its domid; one without a file of its own gets the path of pengx's. */
 export function factsOf(vm: Vm, domid: number): DomainFacts {
   return { uuid: vm.uuid, pm: vm.pm, name: vm.name, domid, configPath: vm.configPath ?? configPathFor(vm.uuid) }
 }
@@ -41,7 +43,10 @@ async function create(cx: Context, facts: DomainFacts, config: Parameters<Hyperv
   }
 }
 
-/** Builds the domain; where it fails, what was half built of this VM's domain is taken down again. */
+/**
+ * Builds the domain (`xl create`, xl(1)), and writes pengx's file first, unless the VM's is its owner's; a PM that is too
+ * busy is tried again. Output: `domid`. The undo destroys what is there of this VM, half built or whole.
+ */
 export function createStep(facts: DomainFacts): Step {
   return {
     name: 'create the domain',
@@ -98,7 +103,10 @@ export async function waitFor(
 /** A domain that has shut down but is not taken away (its `xl` is gone) is destroyed after this long. */
 const LINGER_MS = 15_000
 
-/** Asks the guest, and waits until its domain is gone; one that stays behind as a shell is taken away. */
+/**
+ * Asks the guest (`xl shutdown`), and waits at most `timeout` seconds until its domain is gone, else throws
+ * `commandFailed`; one that stays behind as a shell is destroyed.
+ */
 export function shutdownSteps(facts: DomainFacts, timeout: number): Step[] {
   return [
     {

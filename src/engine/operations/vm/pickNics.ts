@@ -12,7 +12,8 @@ export function bridgeName(given: string): string {
 
 /**
  * Interfaces of a VM that is still to be made: one on each bridge, which has to be on the PM; a number N means xenbrN.
- * Addresses are random among those that nobody on the site has; the store refuses a second one all the same.
+ * Addresses are random among those that nobody on the site has; the store refuses a second one all the same. Asks nobody;
+ * throws `invalid` for a bridge that the PM did not have when it was looked at.
  */
 export function pickNics(pm: Pm, given: readonly string[], view: View): readonly (Nic & Json)[] {
   const bridges = given.map(bridgeName)

@@ -8,7 +8,7 @@ export interface VmSecrets {
   readonly vncPassword?: string
 }
 
-/** A row as facts may hold it, and its secret beside it. */
+/** A row as facts may hold it, without its VNC password, and that beside it. */
 export function splitSecret(vm: Vm): { readonly vm: Vm & Json; readonly secrets: VmSecrets } {
   const password = vm.vnc?.password
   if (!vm.vnc || password === undefined) return { vm: vm as Vm & Json, secrets: {} }
@@ -16,13 +16,16 @@ export function splitSecret(vm: Vm): { readonly vm: Vm & Json; readonly secrets:
   return { vm: { ...vm, vnc } as Vm & Json, secrets: { vncPassword: password } }
 }
 
-/** The row with the secret that was kept apart. */
+/** The row with the secret that `splitSecret` kept apart; without one it stays as it is. */
 export function joinSecret(vm: Vm, secrets: VmSecrets): Vm {
   if (!vm.vnc || secrets.vncPassword === undefined) return vm
   return { ...vm, vnc: { ...vm.vnc, password: secrets.vncPassword } }
 }
 
-/** Restores a forgotten row; while it was away its domain may have been found again. */
+/**
+ * Writes a forgotten row into the store again. While it was away its domain may have been found again, whose state is
+ * kept; a VM that was adopted meanwhile is left alone.
+ */
 export async function putBack(cx: Context, vm: Vm, secrets: VmSecrets): Promise<void> {
   const now = cx.view.getVm(vm.uuid)
   if (now && now.origin !== 'found') return

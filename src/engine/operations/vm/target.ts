@@ -6,9 +6,12 @@ import { field } from '../../jobs/params.ts'
 
 /** What the operations on one VM have in common: who is acted on, what is locked, what is looked at again. */
 
+/** The parameter that names the VM that is acted on, by its UUID. */
 export const vmField = field(z.string().refine(isUuid, 'is not a UUID'), { title: 'VM', from: 'vm' })
 
+/** The parameters of an operation that needs no more than its VM. */
 export const vmParams = z.object({ vm: vmField })
+/** What `vmParams` decodes to, and what any operation on one VM has among its own. */
 export type VmParams = z.infer<typeof vmParams>
 
 type Common = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
