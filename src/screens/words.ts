@@ -106,6 +106,10 @@ export function kindWord(kind: Subject['kind']): string {
   return kind === 'vm' || kind === 'pm' ? kind.toUpperCase() : kind
 }
 
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
 /** `1 VM`, `3 VMs` */
 export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`

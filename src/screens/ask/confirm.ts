@@ -9,8 +9,8 @@ import { panel } from '../../ui/panel.ts'
 import { drawInput, editText, textInput } from '../../ui/textInput.ts'
 import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
-import { count, kindWord, signSpan, vmSign } from '../words.ts'
-import type { Action } from './actions.ts'
+import { capital, count, kindWord, signSpan, vmSign } from '../words.ts'
+import { type Action, check } from './action.ts'
 import { choicesOf } from './choices.ts'
 import { drawPlan } from './plan.ts'
 
@@ -190,13 +190,8 @@ function optionValue({ params }: Action, field: Field): Json {
 function withValue(app: AppContext, operation: AnyOperation, action: Action, name: string, value: Json): Action {
   if (action.params === undefined) return action
   const raw = { ...action.raw, [name]: value }
-  try {
-    const params = app.engine.decode(operation.name, raw)
-    const refusal = app.engine.refuse(operation.name, params)
-    return { subject: action.subject, raw, params, ...(refusal === undefined ? {} : { refusal }) }
-  } catch {
-    return action
-  }
+  const checked = check(app, operation, raw)
+  return checked.params === undefined ? action : { subject: action.subject, raw, ...checked }
 }
 
 function subjectLines(app: AppContext, allowed: readonly Action[], refused: readonly Action[], width: number): Line[] {
@@ -240,8 +235,4 @@ function nameAll(allowed: readonly Action[]): string {
 
 function button(text: string, focused: boolean): Span {
   return focused ? { text: `[ ${text} ]`, inverse: true } : { text: `[ ${text} ]` }
-}
-
-export function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -1,8 +1,7 @@
 import type { AnyOperation } from '../../engine/jobs/operation.ts'
-import { toPengxError } from '../../model/error.ts'
 import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
-import type { Raw } from './actions.ts'
+import { check, type Raw } from './action.ts'
 import { choicesOf } from './choices.ts'
 import { pressField } from './formField.ts'
 import { emptyForm, type FormState, formRows, listed, valuesOf } from './formState.ts'
@@ -92,13 +91,8 @@ function submit(app: AppContext, state: FormState): { readonly state: FormState;
     if (field.kind === 'list') raw[field.name] = listed(input.text)
     else if (input.text !== (was ?? '') && (input.text.trim() !== '' || was)) raw[field.name] = input.text
   }
-  try {
-    const params = app.engine.decode(state.operation.name, raw)
-    const refusal = app.engine.refuse(state.operation.name, params)
-    if (refusal !== undefined) return { state: blame(state, refusal) }
-  } catch (error) {
-    return { state: blame(state, toPengxError(error).message) }
-  }
+  const { refusal } = check(app, state.operation, raw)
+  if (refusal !== undefined) return { state: blame(state, refusal) }
   return { state: withErrors(state, new Map()), raw }
 }
 

@@ -1,7 +1,7 @@
 import type { AnyOperation, Preview } from '../../engine/jobs/operation.ts'
 import { describeParams, type Field } from '../../engine/jobs/params.ts'
 import { type TextInput, textInput } from '../../ui/textInput.ts'
-import type { Raw } from './actions.ts'
+import type { Raw } from './action.ts'
 
 /** A field as it is being filled in: always text, typed by its schema only when the form is sent. */
 export interface Filled {

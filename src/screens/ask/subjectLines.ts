@@ -5,7 +5,7 @@ import { type Line, line, span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
 import type { KeyRow } from '../screen.ts'
 import { jobSign, percent } from '../words.ts'
-import { refusalOf } from './actions.ts'
+import { refusalOf } from './action.ts'
 
 /** What a pane says of anything that jobs are about: the last of them, and what cannot be done with it now and why. */
 

@@ -1,6 +1,7 @@
 import type { Json } from '../../model/json.ts'
 import type { AppContext } from '../app/context.ts'
-import { ask, askFresh, readOnlyReason, refusalOf } from '../ask/actions.ts'
+import { readOnlyReason, refusalOf } from '../ask/action.ts'
+import { ask, askFresh } from '../ask/ask.ts'
 import { screenOf } from '../catalog.ts'
 import type { KeyRow } from '../screen.ts'
 

@@ -7,7 +7,7 @@ import { hasDomain, type Vm } from '../../model/vm.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
 import type { AppContext } from '../app/context.ts'
-import { refusalOf } from '../ask/actions.ts'
+import { refusalOf } from '../ask/action.ts'
 import { count } from '../words.ts'
 
 /** One snapshot in a pane: what it is, what it holds, and what going back to it and deleting it would do. */

@@ -6,7 +6,7 @@ import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, listTitle } from '../app/list.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
-import { vmStatus } from '../words.ts'
+import { capital, vmStatus } from '../words.ts'
 import { configLines } from './config.ts'
 import { vmKeys } from './keys.ts'
 import { vmPane } from './pane.ts'
@@ -29,12 +29,10 @@ const LISTS: Partial<Record<Tab, AnyList>> = {
   jobs: vmJobList,
 }
 
-const tabTitle = (tab: Tab) => tab.charAt(0).toUpperCase() + tab.slice(1)
-
 function tabBar(current: Tab, ascii: boolean): Line {
   const pieces: Span[] = [{ text: ' ' }]
   for (const tab of TABS) {
-    const title = tabTitle(tab)
+    const title = capital(tab)
     pieces.push(tab === current ? span(`[${title}]`, 'accent') : { text: ` ${title} ` }, { text: '  ' })
   }
   pieces.push(span(`   ${withKeyNames('← →', ascii)} or tab`, 'dim'))
@@ -122,7 +120,7 @@ export const vmScreen: Screen = {
       { text: '   ' },
       vmStatus(vm, app.view().jobOn('vm', vm.uuid), app.engine),
       { text: ` on ${app.view().getPm(vm.pm)?.name ?? '?'}` },
-      ...(list ? [{ text: `   ${tabTitle(tabOf(app))}` }, ...listTitle(app, list)] : []),
+      ...(list ? [{ text: `   ${capital(tabOf(app))}` }, ...listTitle(app, list)] : []),
       ...(tabOf(app) === 'snapshots' ? depthNote(vm) : []),
     ]
   },
