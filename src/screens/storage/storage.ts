@@ -4,13 +4,13 @@ import { naturalKey } from '../../lib/text.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import { isUpkeep } from '../../model/template.ts'
 import { bar } from '../../ui/graph.ts'
-import { beside, type Line, line, span } from '../../ui/line.ts'
+import { type Line, line, span } from '../../ui/line.ts'
 import { facts, panel } from '../../ui/panel.ts'
 import type { AppContext } from '../app/context.ts'
-import { chosenRows, cursorRow, drawList, type ListDef, listTitle, setList } from '../app/list.ts'
-import { drawScrolled, pressScroll } from '../app/scroll.ts'
+import { chosenRows, drawList, type ListDef, listTitle, setList } from '../app/list.ts'
+import { drawListAndPane, drawPane, hasPane, type Pane, paneName } from '../app/pane.ts'
+import { pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
-import { hasPane } from '../vm/vms.ts'
 import { count, percent, shareTone } from '../words.ts'
 
 /** Storlinks: the places where disks lie, how full they are, and what lies on them. */
@@ -183,8 +183,6 @@ const storlinkList: ListDef<Storlink> = {
   ],
 }
 
-const chosen = (app: AppContext) => cursorRow(app, storlinkList)
-
 const keys: readonly KeyRow[] = [
   { key: 'n', title: 'new', operation: 'storlink.create', fresh: true },
   { key: 'e', title: 'edit', operation: 'storlink.update' },
@@ -219,33 +217,25 @@ export const storageScreen: Screen = {
   parts: () => ['list', 'pane'],
   heading: (app) => [span(' Storage › Storlinks', 'strong'), ...listTitle(app, storlinkList)],
   subjects: (app) => chosenRows(app, storlinkList).map((storlink) => storlinkList.subject!(storlink)),
-  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, 'storage.pane', key),
+  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, paneName('storage'), key),
   draw(app, width, height) {
     const wanted = app.route().id
     if (wanted !== undefined && app.state().choices['storage.at'] !== wanted) {
       setList(app, storlinkList, { cursor: wanted })
       app.choose('storage.at', wanted)
     }
-    const storlink = chosen(app)
-    const focused = app.state().focus === 'list'
-    const content = storlink ? paneLines(app, storlink) : []
-    const title = storlink ? `${storlink.id} ${storlink.name}` : ''
-    if (hasPane(app, 'storage')) {
-      const paneWidth = Math.min(Math.max(Math.floor(width * 0.33), 40), 64)
-      const list = panel(drawList(app, storlinkList, width - paneWidth - 2, height - 2), width - paneWidth, height, {
-        focused,
-      })
-      return beside(
-        list,
-        width - paneWidth,
-        drawScrolled(app, 'storage.pane', content, paneWidth, height, { title, focused: !focused }),
-        paneWidth,
-      )
+    const pane: Pane<Storlink> = {
+      share: 0.33,
+      least: 40,
+      title: ({ id, name }) => `${id} ${name}`,
+      lines: (storlink) => paneLines(app, storlink),
     }
+    if (hasPane(app, 'storage')) return drawListAndPane(app, storlinkList, pane, width, height)
     const listHeight = Math.max(Math.floor(height / 2), 6)
+    const focused = app.state().focus === 'list'
     return [
       ...panel(drawList(app, storlinkList, width - 2, listHeight - 2), width, listHeight, { focused }),
-      ...drawScrolled(app, 'storage.pane', content, width, height - listHeight, { title, focused: !focused }),
+      ...drawPane(app, storlinkList, pane, width, height - listHeight),
     ]
   },
 }

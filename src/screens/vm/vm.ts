@@ -4,6 +4,7 @@ import { beside, fill, type Line, line, type Span, span } from '../../ui/line.ts
 import { panel } from '../../ui/panel.ts'
 import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, listTitle } from '../app/list.ts'
+import { paneWidth } from '../app/pane.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { capital, vmStatus } from '../words.ts'
@@ -13,7 +14,6 @@ import { vmPane } from './pane.ts'
 import { snapshotPane } from './snapshotPane.ts'
 import { depthNote, snapshotKeys, snapshotList } from './snapshots.ts'
 import { diskList, nicList, vmJobList, vmOf } from './tabs.ts'
-import { hasPane } from './vms.ts'
 
 /** One VM: tabs for what it is made of. Backups get theirs when they exist. */
 
@@ -97,13 +97,13 @@ function driveNote({ type, iso }: Vm): string | undefined {
 
 /** The tree, and where there is room what can be said of the one under the cursor. */
 function drawSnapshots(app: AppContext, vm: Vm, width: number, height: number): Line[] {
-  const paneWidth = hasPane(app, snapshotList.name) ? Math.min(Math.max(Math.floor(width * 0.4), 44), 64) : 0
-  const listWidth = width - paneWidth
-  const list = panel(drawList(app, snapshotList, listWidth - 2, height - 2), listWidth, height)
-  if (paneWidth === 0) return list
+  const right = paneWidth(app, snapshotList.name, width, { share: 0.4, least: 44 })
+  const left = width - right
+  const list = panel(drawList(app, snapshotList, left - 2, height - 2), left, height)
+  if (right === 0) return list
   const branch = cursorRow(app, snapshotList)
-  const content = branch ? snapshotPane(app, vm, branch, paneWidth - 2) : []
-  return beside(list, listWidth, panel(content, paneWidth, height, { title: branch?.snapshot.name ?? '' }), paneWidth)
+  const content = branch ? snapshotPane(app, vm, branch, right - 2) : []
+  return beside(list, left, panel(content, right, height, { title: branch?.snapshot.name ?? '' }), right)
 }
 
 export const vmScreen: Screen = {

@@ -1,9 +1,8 @@
-import { beside, type Line, span } from '../../ui/line.ts'
-import { panel } from '../../ui/panel.ts'
+import { span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
-import { chosenRows, cursorRow, drawList, listTitle } from '../app/list.ts'
-import { drawScrolled, pressScroll } from '../app/scroll.ts'
-import { listOf } from '../app/state.ts'
+import { chosenRows, cursorRow, listTitle } from '../app/list.ts'
+import { drawListAndPane, hasPane, paneName } from '../app/pane.ts'
+import { pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { vmKeys } from './keys.ts'
 import { vmList } from './list.ts'
@@ -23,13 +22,6 @@ const keys: readonly KeyRow[] = [
   { key: 'N', title: 'new', operation: 'vm.create', fresh: true },
 ]
 
-/** From this width on a pane stands beside a list, unless that was made wide. */
-const PANE_FROM = 120
-
-export function hasPane(app: AppContext, list: string): boolean {
-  return app.state().size.columns >= PANE_FROM && !listOf(app.state(), list).wide
-}
-
 export const vmsScreen: Screen = {
   name: 'vms',
   title: 'VMs',
@@ -40,21 +32,18 @@ export const vmsScreen: Screen = {
   parts: (app) => (hasPane(app, 'vms') ? ['list', 'pane'] : ['list']),
   heading: (app) => [span(' VMs', 'strong'), ...listTitle(app, vmList)],
   subjects: (app) => chosenRows(app, vmList).map((vm) => vmList.subject!(vm)),
-  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, 'vms.pane', key),
-  draw(app, width, height): Line[] {
-    const vm = chosen(app)
-    const paneWidth = hasPane(app, 'vms') ? Math.min(Math.max(Math.floor(width * 0.33), 40), 64) : 0
-    const listWidth = width - paneWidth
-    const listFocused = app.state().focus === 'list'
-    const list = panel(drawList(app, vmList, listWidth - 2, height - 2), listWidth, height, {
-      focused: listFocused && paneWidth > 0,
-    })
-    if (paneWidth === 0) return list
-    const content = vm ? vmPane(app, vm, keys, paneWidth - 2) : []
-    const pane = drawScrolled(app, 'vms.pane', content, paneWidth, height, {
-      title: vm?.name ?? '',
-      focused: !listFocused,
-    })
-    return beside(list, listWidth, pane, paneWidth)
-  },
+  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, paneName('vms'), key),
+  draw: (app, width, height) =>
+    drawListAndPane(
+      app,
+      vmList,
+      {
+        share: 0.33,
+        least: 40,
+        title: ({ name }) => name,
+        lines: (vm, paneWidth) => vmPane(app, vm, keys, paneWidth),
+      },
+      width,
+      height,
+    ),
 }
