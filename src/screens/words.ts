@@ -2,6 +2,7 @@ import type { Engine } from '../engine/engine.ts'
 import { formatAge } from '../lib/age.ts'
 import type { Job, JobState, Subject } from '../model/job.ts'
 import type { Pm } from '../model/pm.ts'
+import type { Storlink } from '../model/storlink.ts'
 import type { Vm, VmState } from '../model/vm.ts'
 import { type Span, span } from '../ui/line.ts'
 import type { Tone } from '../ui/look.ts'
@@ -74,6 +75,11 @@ export function pmStatus(pm: Pm): Span {
 export function memoryShare(pm: Pm): number | undefined {
   if (pm.seen.freeMib === undefined || pm.memoryMib === 0) return undefined
   return (pm.memoryMib - pm.seen.freeMib) / pm.memoryMib
+}
+
+/** Of a storlink's space, where its size is known. */
+export function usedShare({ sizeMib, freeMib }: Storlink): number | undefined {
+  return sizeMib > 0 ? 1 - freeMib / sizeMib : undefined
 }
 
 export function shareTone(share: number): Tone {

@@ -1,4 +1,4 @@
-import { formatMoment, formatSpan } from '../../lib/age.ts'
+import { formatSpan } from '../../lib/age.ts'
 import type { Job } from '../../model/job.ts'
 import { bar } from '../../ui/graph.ts'
 import { type Line, line, span } from '../../ui/line.ts'
@@ -7,7 +7,8 @@ import type { Column } from '../../ui/table.ts'
 import { type AppContext, isAtWork } from '../app/context.ts'
 import { cursorRow, drawList, type ListDef, listTitle } from '../app/list.ts'
 import type { KeyRow, Screen } from '../screen.ts'
-import { jobSign, percent, signSpan, timeLeft } from '../words.ts'
+import { jobSign, percent, timeLeft } from '../words.ts'
+import { jobColumns } from './columns.ts'
 import { commandText } from './detail.ts'
 import { drawDetail, pressLog } from './jobLog.ts'
 import { jobKeys } from './keys.ts'
@@ -27,23 +28,8 @@ function progressCell(job: Job, app: AppContext): Line {
 }
 
 const columns: readonly Column<Job, AppContext>[] = [
-  {
-    name: 'number',
-    title: 'JOB',
-    width: 5,
-    kind: 'number',
-    cell: (job) => String(job.number),
-    sort: (job) => job.number,
-  },
-  {
-    name: 'what',
-    title: 'WHAT',
-    width: 14,
-    grow: 18,
-    kind: 'text',
-    cell: (job) => job.operation,
-    sort: (job) => job.operation,
-  },
+  jobColumns.number,
+  jobColumns.what,
   {
     name: 'on',
     title: 'ON',
@@ -53,24 +39,9 @@ const columns: readonly Column<Job, AppContext>[] = [
     cell: (job) => job.subject.name,
     sort: (job) => job.subject.name,
   },
-  {
-    name: 'state',
-    title: 'STATE',
-    width: 12,
-    kind: 'text',
-    cell: (job) => signSpan(jobSign(job)),
-    sort: (job) => job.state,
-  },
+  jobColumns.state,
   { name: 'progress', title: 'PROGRESS', width: 20, grow: 60, kind: 'text', cell: progressCell },
-  {
-    name: 'started',
-    title: 'STARTED',
-    width: 11,
-    kind: 'age',
-    drop: 4,
-    cell: (job, app) => formatMoment(job.startedAt ?? job.createdAt, app.now()),
-    sort: (job) => job.createdAt,
-  },
+  { ...jobColumns.started, drop: 4 },
   {
     name: 'took',
     title: 'TOOK',

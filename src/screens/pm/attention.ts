@@ -5,7 +5,7 @@ import { type Line, line, span } from '../../ui/line.ts'
 import type { Tone } from '../../ui/look.ts'
 import type { AppContext } from '../app/context.ts'
 import type { Route } from '../app/state.ts'
-import { FULL, memoryShare, percent } from '../words.ts'
+import { FULL, memoryShare, percent, usedShare } from '../words.ts'
 
 /** Something that a person should see: what it is about, why, and where it opens. */
 export interface Attention {
@@ -58,8 +58,9 @@ function machines(view: View, now: number): Attention[] {
 
 function spaces(view: View): Attention[] {
   return view.storlinks().flatMap((storlink): Attention[] => {
-    if (storlink.sizeMib === 0 || 1 - storlink.freeMib / storlink.sizeMib < FULL) return []
-    const share = percent(1 - storlink.freeMib / storlink.sizeMib)
+    const used = usedShare(storlink)
+    if (used === undefined || used < FULL) return []
+    const share = percent(used)
     const pm = view.getPm(storlink.pm)?.name ?? '?'
     const text = `storlink ${storlink.id} (${storlink.level}, ${pm}) ${share} full: ${formatMib(storlink.freeMib)} free`
     return [

@@ -5,8 +5,9 @@ import { getOrMake } from '../../lib/getOrMake.ts'
 import { naturalKey } from '../../lib/text.ts'
 import type { Pm } from '../../model/pm.ts'
 import { hasDomain } from '../../model/vm.ts'
-import { bar, resample, sparkline } from '../../ui/graph.ts'
+import { resample, sparkline } from '../../ui/graph.ts'
 import { line, span } from '../../ui/line.ts'
+import { shareBar } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { destinationText, memoryShare, pmStatus, shareTone } from '../words.ts'
@@ -113,10 +114,7 @@ export const pmList: ListDef<Pm> = {
       width: 10,
       kind: 'text',
       drop: 6,
-      cell: (pm) => {
-        const share = up(pm) ? memoryShare(pm) : undefined
-        return share === undefined ? '··········' : span(bar(share, 10), shareTone(share))
-      },
+      cell: (pm) => shareBar(up(pm) ? memoryShare(pm) : undefined),
     },
     {
       name: 'mem',

@@ -1,22 +1,19 @@
 import { formatMib } from '../../lib/bytes.ts'
 import { getOrMake } from '../../lib/getOrMake.ts'
-import { naturalKey } from '../../lib/text.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import { isUpkeep } from '../../model/template.ts'
 import { bar } from '../../ui/graph.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { facts, panel } from '../../ui/panel.ts'
+import { nameColumn, noteColumn, pmColumn, pmName, shareBar } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { chosenRows, drawList, type ListDef, listTitle, setList } from '../app/list.ts'
 import { drawListAndPane, drawPane, hasPane, type Pane, paneName } from '../app/pane.ts'
 import { pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
-import { count, percent, shareTone } from '../words.ts'
+import { count, percent, shareTone, usedShare } from '../words.ts'
 
 /** Storlinks: the places where disks lie, how full they are, and what lies on them. */
-
-const pmName = (storlink: Storlink, app: AppContext) => app.view().getPm(storlink.pm)?.name ?? '?'
-const usedShare = (storlink: Storlink) => (storlink.sizeMib > 0 ? 1 - storlink.freeMib / storlink.sizeMib : undefined)
 
 interface OnIt {
   /** The VM or template that it is of. */
@@ -58,23 +55,8 @@ const storlinkList: ListDef<Storlink> = {
   empty: 'no storlink yet: n makes one, and then VMs can have disks',
   columns: [
     { name: 'id', title: 'ID', width: 4, kind: 'number', cell: ({ id }) => String(id), sort: ({ id }) => id },
-    {
-      name: 'name',
-      title: 'NAME',
-      width: 12,
-      grow: 24,
-      kind: 'text',
-      cell: ({ name }) => name,
-      sort: ({ name }) => naturalKey(name),
-    },
-    {
-      name: 'pm',
-      title: 'PM',
-      width: 8,
-      kind: 'text',
-      cell: pmName,
-      sort: (storlink, app) => naturalKey(pmName(storlink, app)),
-    },
+    { ...nameColumn, grow: 24 },
+    { ...pmColumn, width: 8, grow: undefined },
     { name: 'type', title: 'TYPE', width: 4, kind: 'text', cell: ({ type }) => type, sort: ({ type }) => type },
     {
       name: 'level',
@@ -112,17 +94,7 @@ const storlinkList: ListDef<Storlink> = {
       },
       sort: usedShare,
     },
-    {
-      name: 'bar',
-      title: '',
-      width: 10,
-      kind: 'text',
-      drop: 6,
-      cell: (storlink) => {
-        const share = usedShare(storlink)
-        return share === undefined ? '··········' : span(bar(share, 10), shareTone(share))
-      },
-    },
+    { name: 'bar', title: '', width: 10, kind: 'text', drop: 6, cell: (storlink) => shareBar(usedShare(storlink)) },
     {
       name: 'disks',
       title: 'DISKS',
@@ -152,17 +124,7 @@ const storlinkList: ListDef<Storlink> = {
       cell: ({ link }) => link,
       sort: ({ link }) => link,
     },
-    {
-      name: 'desc',
-      title: 'NOTE',
-      width: 14,
-      grow: 40,
-      kind: 'text',
-      wide: true,
-      drop: 7,
-      cell: ({ desc }) => desc,
-      sort: ({ desc }) => desc,
-    },
+    { ...noteColumn, drop: 7 },
   ],
   rows: (app) => app.view().storlinks(),
   id: ({ id }) => String(id),

@@ -1,17 +1,15 @@
 import { formatAge } from '../../lib/age.ts'
 import { formatMib } from '../../lib/bytes.ts'
 import { getOrMake } from '../../lib/getOrMake.ts'
-import { naturalKey } from '../../lib/text.ts'
 import { dependents, madeFrom, type Template, templateMib } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
 import { type Span, span } from '../../ui/line.ts'
+import { nameColumn, noteColumn, pmColumn, pmName, uuidColumn } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { jobSign, jobStatus, vmSign } from '../words.ts'
 
 /** The columns of templates, and what a filter finds in them. */
-
-const pmName = (template: Template, app: AppContext) => app.view().getPm(template.pm)?.name ?? '?'
 
 /** The VM that runs on its own disks while it is looked after. */
 export const upkeepOf = (template: Template, app: AppContext): Vm | undefined => app.view().getVm(template.uuid)
@@ -56,15 +54,7 @@ export const templateList: ListDef<Template> = {
   sort: { column: 'name', down: false },
   empty: 'no template yet: n of a VM, N empty, i of an image that is there',
   columns: [
-    {
-      name: 'name',
-      title: 'NAME',
-      width: 12,
-      grow: 34,
-      kind: 'text',
-      cell: ({ name }) => name,
-      sort: ({ name }) => naturalKey(name),
-    },
+    nameColumn,
     {
       name: 'status',
       title: 'STATUS',
@@ -75,16 +65,7 @@ export const templateList: ListDef<Template> = {
       sort: (template, app) => templateStatus(template, app).text.slice(2),
       live: true,
     },
-    {
-      name: 'pm',
-      title: 'PM',
-      width: 5,
-      grow: 12,
-      kind: 'text',
-      drop: 3,
-      cell: pmName,
-      sort: (template, app) => naturalKey(pmName(template, app)),
-    },
+    { ...pmColumn, drop: 3 },
     { name: 'os', title: 'OS', width: 8, kind: 'text', cell: ({ os }) => os, sort: ({ os }) => os },
     {
       name: 'arch',
@@ -164,18 +145,8 @@ export const templateList: ListDef<Template> = {
       cell: ({ createdAt }, app) => formatAge(app.now() - createdAt),
       sort: ({ createdAt }) => -createdAt,
     },
-    {
-      name: 'desc',
-      title: 'NOTE',
-      width: 14,
-      grow: 40,
-      kind: 'text',
-      wide: true,
-      drop: 15,
-      cell: ({ desc }) => desc,
-      sort: ({ desc }) => desc,
-    },
-    { name: 'uuid', title: 'UUID', width: 36, kind: 'text', wide: true, drop: 16, cell: ({ uuid }) => uuid },
+    { ...noteColumn, drop: 15 },
+    { ...uuidColumn, drop: 16 },
   ],
   rows: (app) => app.view().templates(),
   id: ({ uuid }) => uuid,

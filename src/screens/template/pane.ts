@@ -4,6 +4,7 @@ import { padCells } from '../../lib/text.ts'
 import type { Template } from '../../model/template.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
+import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { lastJobs, notNow } from '../ask/subjectLines.ts'
 import type { KeyRow } from '../screen.ts'
@@ -32,7 +33,7 @@ function factsOf(app: AppContext, template: Template): Line[] {
     [
       ['uuid', uuid],
       ['os', `${os}, ${osArch}`],
-      ['PM', app.view().getPm(template.pm)?.name ?? '?'],
+      ['PM', pmName(template, app)],
       ['type', `${type.toUpperCase()}${start ? `, ${start}` : ''}`],
       ['made', formatDate(createdAt)],
       ['booted', bootedAt === undefined ? 'never' : `${formatDate(bootedAt)} (${formatAge(app.now() - bootedAt)})`],

@@ -1,5 +1,6 @@
 import type { Template } from '../../model/template.ts'
 import { fill, line, span } from '../../ui/line.ts'
+import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { drawScrolled, pressScroll } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -26,7 +27,7 @@ export const templateScreen: Screen = {
       templateStatus(template, app),
       '  ',
       templateLock(template, app),
-      ` on ${app.view().getPm(template.pm)?.name ?? '?'}`,
+      ` on ${pmName(template, app)}`,
     )
   },
   subjects(app) {

@@ -4,6 +4,7 @@ import { naturalKey } from '../../lib/text.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { line, span } from '../../ui/line.ts'
 import type { Cell, Column } from '../../ui/table.ts'
+import { nameColumn, pmColumn, pmName, uuidColumn } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { vmSign, vmStatus } from '../words.ts'
@@ -12,7 +13,6 @@ import { vmSign, vmStatus } from '../words.ts'
 
 type VmColumn = Column<Vm, AppContext>
 
-const pmName = (vm: Vm, app: AppContext) => app.view().getPm(vm.pm)?.name ?? '?'
 const rates = (vm: Vm, app: AppContext) => (hasDomain(vm.seen.state) ? app.view().rates(vm.uuid) : undefined)
 const jobOf = (vm: Vm, app: AppContext) => app.view().jobOn('vm', vm.uuid)
 const statusOf = (vm: Vm, app: AppContext) => vmStatus(vm, jobOf(vm, app), app.engine)
@@ -58,15 +58,7 @@ function rate(
 }
 
 export const vmColumns = {
-  name: {
-    name: 'name',
-    title: 'NAME',
-    width: 12,
-    grow: 34,
-    kind: 'text',
-    cell: (vm) => vm.name,
-    sort: (vm) => naturalKey(vm.name),
-  },
+  name: nameColumn,
   status: {
     name: 'status',
     title: 'STATUS',
@@ -77,16 +69,7 @@ export const vmColumns = {
     sort: (vm, app) => statusOf(vm, app).text.slice(2),
     live: true,
   },
-  pm: {
-    name: 'pm',
-    title: 'PM',
-    width: 5,
-    grow: 12,
-    kind: 'text',
-    drop: 4,
-    cell: pmName,
-    sort: (vm, app) => naturalKey(pmName(vm, app)),
-  },
+  pm: { ...pmColumn, drop: 4 },
   cpu: {
     name: 'cpu',
     title: 'CPU%',
@@ -194,16 +177,7 @@ export const vmColumns = {
     cell: (vm) => vm.os || '–',
     sort: (vm) => vm.os,
   },
-  uuid: {
-    name: 'uuid',
-    title: 'UUID',
-    width: 36,
-    kind: 'text',
-    wide: true,
-    drop: 24,
-    cell: (vm) => vm.uuid,
-    sort: (vm) => vm.uuid,
-  },
+  uuid: { ...uuidColumn, drop: 24, sort: (vm) => vm.uuid },
 } satisfies Record<string, VmColumn>
 
 const columns: readonly VmColumn[] = Object.values(vmColumns)
@@ -221,7 +195,7 @@ export const vmList: ListDef<Vm> = {
   filters: {
     name: (vm) => vm.name,
     status: (vm, app) => `${vmSign(vm).word} ${vm.seen.state} ${statusOf(vm, app).text}`,
-    pm: (vm, app) => pmName(vm, app),
+    pm: pmName,
     os: (vm) => `${vm.os} ${vm.osArch}`,
     type: (vm) => vm.type,
     origin: (vm) => vm.origin,

@@ -5,6 +5,7 @@ import { DEEP, depthOf, snapshotBelow } from '../../model/layer.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { type Line, line, type Span, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
+import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { lastJobs, notNow } from '../ask/subjectLines.ts'
 import type { KeyRow } from '../screen.ts'
@@ -57,7 +58,7 @@ export function vmFacts(app: AppContext, vm: Vm): Line[] {
       ['uuid', vm.uuid],
       vm.os ? ['os', [vm.os, vm.osArch].filter(Boolean).join(', ')] : undefined,
       vm.template === undefined ? undefined : ['from', fromText(app, vm)],
-      ['PM', app.view().getPm(vm.pm)?.name ?? '?'],
+      ['PM', pmName(vm, app)],
       vm.layer === undefined ? undefined : ['lies on', layerText(vm)],
       ['type', `${vm.type.toUpperCase()}${boot ? `, ${boot}` : ''}`],
       ['vcpus', vm.vcpuCount === vm.maxVcpuCount ? String(vm.vcpuCount) : `${vm.vcpuCount} (max ${vm.maxVcpuCount})`],

@@ -1,4 +1,4 @@
-import { formatMoment, formatSpan } from '../../lib/age.ts'
+import { formatSpan } from '../../lib/age.ts'
 import { formatMib } from '../../lib/bytes.ts'
 import { getOrMake } from '../../lib/getOrMake.ts'
 import { naturalKey } from '../../lib/text.ts'
@@ -7,9 +7,10 @@ import type { Job } from '../../model/job.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { Vm } from '../../model/vm.ts'
 import { span } from '../../ui/line.ts'
+import { uuidColumn } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
-import { jobSign, signSpan } from '../words.ts'
+import { jobColumns } from '../job/columns.ts'
 
 /** The lists on the screen of one VM: its disks, its interfaces, its jobs. */
 
@@ -77,7 +78,7 @@ export const diskList: ListDef<Disk> = {
       cell: (disk) => disk.path,
       sort: (disk) => disk.path,
     },
-    { name: 'uuid', title: 'UUID', width: 36, kind: 'text', wide: true, drop: 5, cell: (disk) => disk.uuid },
+    { ...uuidColumn, drop: 5 },
   ],
   rows: (app) => vmOf(app)?.disks ?? [],
   id: (disk) => disk.uuid,
@@ -148,39 +149,10 @@ export const vmJobList: ListDef<Job> = {
   sort: { column: 'number', down: true },
   empty: 'no job yet',
   columns: [
-    {
-      name: 'number',
-      title: 'JOB',
-      width: 5,
-      kind: 'number',
-      cell: (job) => String(job.number),
-      sort: (job) => job.number,
-    },
-    {
-      name: 'what',
-      title: 'WHAT',
-      width: 16,
-      grow: 24,
-      kind: 'text',
-      cell: (job) => job.operation,
-      sort: (job) => job.operation,
-    },
-    {
-      name: 'state',
-      title: 'STATE',
-      width: 13,
-      kind: 'text',
-      cell: (job) => signSpan(jobSign(job)),
-      sort: (job) => job.state,
-    },
-    {
-      name: 'started',
-      title: 'STARTED',
-      width: 11,
-      kind: 'age',
-      cell: (job, app) => formatMoment(job.startedAt ?? job.createdAt, app.now()),
-      sort: (job) => job.createdAt,
-    },
+    jobColumns.number,
+    { ...jobColumns.what, width: 16, grow: 24 },
+    { ...jobColumns.state, width: 13 },
+    jobColumns.started,
     {
       name: 'took',
       title: 'TOOK',

@@ -2,6 +2,7 @@ import type { Vm } from '../../model/vm.ts'
 import { withKeyNames } from '../../ui/keymap.ts'
 import { beside, fill, type Line, line, type Span, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
+import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, listTitle } from '../app/list.ts'
 import { paneWidth } from '../app/pane.ts'
@@ -119,7 +120,7 @@ export const vmScreen: Screen = {
       span(` VMs › ${vm.name}`, 'strong'),
       { text: '   ' },
       vmStatus(vm, app.view().jobOn('vm', vm.uuid), app.engine),
-      { text: ` on ${app.view().getPm(vm.pm)?.name ?? '?'}` },
+      { text: ` on ${pmName(vm, app)}` },
       ...(list ? [{ text: `   ${capital(tabOf(app))}` }, ...listTitle(app, list)] : []),
       ...(tabOf(app) === 'snapshots' ? depthNote(vm) : []),
     ]
