@@ -38,14 +38,6 @@ const shutDown = { seen: { state: 'shutdown', since: 0, drift: [] } } as const
 
 afterEach(() => robot.close())
 
-async function to(title: string): Promise<void> {
-  for (let tries = 0; tries < 60; tries++) {
-    if (robot.lines().some((line) => line.includes(`▸ ${title}`))) return
-    await robot.press('tab')
-  }
-  throw new Error(`no field ${title}:\n${robot.text()}`)
-}
-
 async function done(): Promise<(typeof engine.started)[number]> {
   await until(() => engine.started.length === 1)
   return engine.started[0]!
@@ -56,10 +48,10 @@ describe('disks', () => {
     await open()
     await robot.press('tab', 'n')
     await robot.shows('Add a disk to web01')
-    await to('Storlink')
+    await robot.toField('Storlink')
     await robot.press(...'2 more')
     await robot.shows('‹ 2 more on xen1')
-    await to('Size')
+    await robot.toField('Size')
     await robot.press(...'4096', 'enter')
     expect(await done()).toMatchObject({
       operation: 'disk.create',
@@ -115,7 +107,7 @@ describe('interfaces', () => {
     await robot.shows('Add an interface to web01')
     await robot.press('right', 'right')
     await robot.shows('‹ xenbr1 ›')
-    await to('IP address')
+    await robot.toField('IP address')
     await robot.press(...'10.1.2.3', 'enter')
     expect(await done()).toMatchObject({ operation: 'nic.create', params: { bridge: 'xenbr1', ip: '10.1.2.3' } })
   })
@@ -159,7 +151,7 @@ describe('the VM itself', () => {
     await robot.press('E')
     await robot.shows('Resize web01')
     expect(robot.line('▸ VCPUs')).toContain('4')
-    await to('Memory')
+    await robot.toField('Memory')
     await robot.press('ctrl-u', ...'4096', 'enter')
     expect((await done()).params).toEqual({ vm: web.uuid, memory: 4096 })
   })
@@ -168,7 +160,7 @@ describe('the VM itself', () => {
     await open()
     await robot.press('1', 'K')
     await robot.shows('Spread')
-    await to('Make missing keys')
+    await robot.toField('Make missing keys')
     await robot.press('y', 'enter')
     expect(await done()).toMatchObject({ operation: 'pm.spreadKeys', params: { create: true } })
   })
@@ -179,7 +171,7 @@ describe('storlinks', () => {
     await open()
     await robot.press('5', 'e')
     await robot.shows('Edit storlink data')
-    await to('Description')
+    await robot.toField('Description')
     await robot.press(...'the old array', 'enter')
     expect(await done()).toMatchObject({ operation: 'storlink.update', params: { storlink: 1, desc: 'the old array' } })
     expect(engine.started[0]!.params).not.toHaveProperty('link')

@@ -33,14 +33,6 @@ async function open(change: Partial<FakeSite> = {}, columns = 120): Promise<void
 
 afterEach(() => robot.close())
 
-async function to(title: string): Promise<void> {
-  for (let tries = 0; tries < 60; tries++) {
-    if (robot.lines().some((line) => line.includes(`▸ ${title}`))) return
-    await robot.press('tab')
-  }
-  throw new Error(`no field ${title}:\n${robot.text()}`)
-}
-
 describe('templates', () => {
   test('a row says what it is, what depends on it and whether it may be written to', async () => {
     await open({ vms: [lying, copied, upkeep] })
@@ -78,13 +70,13 @@ describe('templates', () => {
     await robot.shows('Create VM')
     expect(robot.line('Template  ')).toContain('debian12 on xen1, 10 GiB')
     await robot.press(...'app03')
-    await to('Memory')
+    await robot.toField('Memory')
     await robot.press(...'1024')
-    await to('Disk size')
+    await robot.toField('Disk size')
     await robot.press(...'20480')
-    await to('Overlay')
+    await robot.toField('Overlay')
     await robot.press('y')
-    await to('First user')
+    await robot.toField('First user')
     await robot.press(...'ada', 'ctrl-s')
     await until(() => engine.started.length === 1)
     expect(engine.started[0]).toMatchObject({
@@ -105,7 +97,7 @@ describe('templates', () => {
     await robot.press('3', 'N')
     await robot.shows('Create VM')
     expect(robot.text()).not.toContain('Overlay')
-    await to('Template')
+    await robot.toField('Template')
     await robot.press('right')
     await robot.shows('‹ debian12 on xen1, 10 GiB ›')
     await robot.shows('Overlay')
@@ -116,7 +108,7 @@ describe('templates', () => {
     await open()
     await robot.press('s')
     await robot.shows('Boot template debian12')
-    await to('Memory')
+    await robot.toField('Memory')
     await robot.press('ctrl-u', ...'2048', 'enter')
     await robot.shows('Boot template debian12?')
     await robot.press('y')
@@ -131,7 +123,7 @@ describe('templates', () => {
     await open()
     await robot.press('e')
     await robot.shows('Edit template debian12')
-    await to('Description')
+    await robot.toField('Description')
     await robot.press('ctrl-u', ...'with keys', 'enter')
     await until(() => engine.started.length === 1)
     expect(engine.started[0]!.params).toEqual({ template: debian.uuid, desc: 'with keys' })
@@ -150,9 +142,9 @@ describe('templates', () => {
     await robot.shows('Image')
     await robot.press('esc', '3', '/', ...'db02', 'enter', 'T')
     await robot.shows('Make template of db02')
-    await to('Name')
+    await robot.toField('Name')
     await robot.press(...'db-gold')
-    await to('Storlink')
+    await robot.toField('Storlink')
     await robot.press('right', 'right', 'enter')
     await until(() => engine.started.length === 1)
     expect(engine.started[0]).toMatchObject({

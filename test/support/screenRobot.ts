@@ -19,6 +19,8 @@ export interface Robot {
   raw(): string
   /** The line that holds a text; fails where none does. */
   line(text: string): string
+  /** Goes on from field to field of a form until that one has the cursor. */
+  toField(title: string): Promise<void>
   shows(text: string): Promise<void>
   hides(text: string): Promise<void>
   resize(columns: number, rows: number): Promise<void>
@@ -146,6 +148,13 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
       const found = robot.lines().find((line) => line.includes(wanted))
       if (found === undefined) throw new Error(`no line holds "${wanted}":\n${text()}`)
       return found
+    },
+    async toField(title) {
+      for (let tries = 0; tries < 60; tries++) {
+        if (robot.lines().some((line) => line.includes(`▸ ${title}`))) return
+        await robot.press('tab')
+      }
+      throw new Error(`no field ${title}:\n${robot.text()}`)
     },
     shows: async (wanted) => {
       await until(() => text().includes(wanted), `"${wanted}" on the screen:\n${text()}\nwhich`)
