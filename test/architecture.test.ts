@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { readSources, type Source, scan, undocumented } from './support/sources.ts'
+import { dirname } from 'node:path'
+import { findCycles, readSources, type Source, scan, undocumented } from './support/sources.ts'
 
 /**
  * The rooms of the house and their doors. A room may import from its own and from those in its row; what it may know
@@ -285,23 +286,16 @@ function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
 }
 
-/** Every circle of imports that run, once. */
-function findCycles(files: readonly Source[]): string[] {
-  const next = new Map(
-    files.map((file) => [
-      file.path,
-      file.imports.filter(({ own, typeOnly }) => own && !typeOnly).map(({ target }) => target),
-    ]),
-  )
-  const done = new Set<string>()
-  const cycles: string[] = []
-  const visit = (path: string, trail: readonly string[]) => {
-    const at = trail.indexOf(path)
-    if (at >= 0) return void cycles.push([...trail.slice(at), path].join(' → '))
-    if (done.has(path)) return
-    for (const target of next.get(path) ?? []) visit(target, [...trail, path])
-    done.add(path)
-  }
-  for (const file of files) visit(file.path, [])
-  return cycles
-}
+describe('every folder', () => {
+  /** What tests compare with: data, as large as it is. */
+  const DATA = ['test/golden', 'test/transcripts']
+  const MOST_FILES = 25
+
+  test(`has at most ${MOST_FILES} files`, () => {
+    const files = [...new Bun.Glob('{src,test,bench}/**/*').scanSync({ cwd: `${import.meta.dir}/..` })]
+    const full = [...Map.groupBy(files, dirname)]
+      .filter(([folder, { length }]) => length > MOST_FILES && !DATA.some((place) => isIn(folder, place)))
+      .map(([folder, { length }]) => `${folder}: ${length}`)
+    expect(full).toEqual([])
+  })
+})

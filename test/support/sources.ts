@@ -59,3 +59,24 @@ function packageName(specifier: string): string {
     .slice(0, specifier.startsWith('@') ? 2 : 1)
     .join('/')
 }
+
+/** Every circle of imports, once: of those that run, or of all. */
+export function findCycles(files: readonly Source[], withTypes = false): string[] {
+  const next = new Map(
+    files.map((file) => [
+      file.path,
+      file.imports.filter(({ own, typeOnly }) => own && (withTypes || !typeOnly)).map(({ target }) => target),
+    ]),
+  )
+  const done = new Set<string>()
+  const cycles: string[] = []
+  const visit = (path: string, trail: readonly string[]) => {
+    const at = trail.indexOf(path)
+    if (at >= 0) return void cycles.push([...trail.slice(at), path].join(' → '))
+    if (done.has(path)) return
+    for (const target of next.get(path) ?? []) visit(target, [...trail, path])
+    done.add(path)
+  }
+  for (const file of files) visit(file.path, [])
+  return cycles
+}
