@@ -5,7 +5,7 @@ import type { Pm } from '../model/pm.ts'
 import type { Storlink } from '../model/storlink.ts'
 import type { Vm, VmState } from '../model/vm.ts'
 import { type Span, span } from '../ui/line.ts'
-import type { Tone } from '../ui/look.ts'
+import type { Tone } from '../ui/theme.ts'
 
 /** States as people read them: a glyph and a word, colour third. */
 

@@ -1,4 +1,4 @@
-import type { GraphStyle } from './look.ts'
+import type { GraphStyle } from './theme.ts'
 
 /** Pictures of numbers. Values are 0 to 1; undefined draws nothing, because not known is not zero. */
 export type Value = number | undefined

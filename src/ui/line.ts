@@ -1,5 +1,5 @@
 import { cellWidth, cutCells, stripControl } from '../lib/text.ts'
-import { codesOf, type Look, type Tone, toAscii } from './look.ts'
+import { codesOf, type Look, type Tone, toAscii } from './theme.ts'
 
 /**
  * A line of the screen as data: spans of text with a tone. Whole frames are put together from lines by plain

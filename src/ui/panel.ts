@@ -1,6 +1,6 @@
 import { cellWidth, cutCells } from '../lib/text.ts'
 import { fill, fit, type Line, type Span, span } from './line.ts'
-import type { Tone } from './look.ts'
+import type { Tone } from './theme.ts'
 
 export interface PanelOptions {
   readonly title?: string

@@ -4,7 +4,7 @@ import { type AppContext, createApp } from '../../src/screens/app/context.ts'
 import { App } from '../../src/screens/shell/App.tsx'
 import { aliasesOf } from '../../src/screens/shell/aliases.ts'
 import { paint } from '../../src/screens/shell/frame.ts'
-import { formatKept, parseKept } from '../../src/screens/shell/kept.ts'
+import { formatKept, parseKept } from '../../src/screens/shell/preferences.ts'
 import { emptyList } from '../../src/ui/list.ts'
 import { createScreenEngine, NOW } from '../support/sites/screenSite.ts'
 

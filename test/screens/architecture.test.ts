@@ -19,8 +19,8 @@ const SCREENS: Record<string, readonly string[]> = {
   perf: [...UNDER_SUBJECTS, 'vm'],
   pm: [...UNDER_SUBJECTS, 'vm'],
   'catalog.ts': ['app', 'screen.ts', 'job', 'storage', 'vm', 'template', 'perf', 'pm'],
-  speech: ['app', 'catalog.ts'],
-  shell: [...UNDER_SUBJECTS, 'catalog.ts', 'speech'],
+  screenReader: ['app', 'catalog.ts'],
+  shell: [...UNDER_SUBJECTS, 'catalog.ts', 'screenReader'],
 }
 
 const ROOT = 'src/screens/'

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { areaGraph, bar, resample, sparkline } from '../../src/ui/graph.ts'
 import { fit, line, over, span, toAnsi, widthOf } from '../../src/ui/line.ts'
-import { lookOf } from '../../src/ui/look.ts'
 import { type Column, drawHeader, drawRow, placeColumns, sortRows } from '../../src/ui/table.ts'
+import { lookOf } from '../../src/ui/theme.ts'
 
 const coloured = { colour: true, ascii: false, graph: 'braille' } as const
 

@@ -16,7 +16,7 @@ import {
 } from '../../ui/list.ts'
 import { type Column, drawHeader, drawRow, placeColumns, sortRows } from '../../ui/table.ts'
 import type { AppContext } from './context.ts'
-import { newsIn } from './news.ts'
+import { newsIn } from './recentChanges.ts'
 import { listOf } from './state.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { createStore, type StoreApi } from 'zustand/vanilla'
 import type { Line } from '../../ui/line.ts'
 import { emptyList, type ListState } from '../../ui/list.ts'
-import type { Tone } from '../../ui/look.ts'
+import type { Tone } from '../../ui/theme.ts'
 
 /** The only file that knows zustand: what the screens remember between two keys. */
 

@@ -1,16 +1,16 @@
 import { Box, Text, useApp, useInput, usePaste } from 'ink'
 import { memo, useEffect, useState, useSyncExternalStore } from 'react'
 import { createKeyReader, textKeys } from '../../ui/keymap.ts'
-import type { StandIns } from '../../ui/standIns.ts'
+import type { StandIns } from '../../ui/placeholders.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ScreenStore } from '../app/state.ts'
-import { Spoken } from '../speech/Spoken.tsx'
-import type { Speaker } from '../speech/speaker.ts'
-import { press } from './press.ts'
+import { Spoken } from '../screenReader/Announcements.tsx'
+import type { Speaker } from '../screenReader/announcer.ts'
+import { press } from './handleKey.ts'
 
 /**
  * The frame on the terminal. What stands in it is worked out elsewhere, line by line; here each line is one Text that
- * is drawn again only when it differs (and holds its stand-in: ui/standIns.ts), and there is one ear for keys.
+ * is drawn again only when it differs (and holds its stand-in: ui/placeholders.ts), and there is one ear for keys.
  */
 export function App({
   app,

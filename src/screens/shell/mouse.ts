@@ -4,7 +4,7 @@ import { setList } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import { screenOf, screens } from '../catalog.ts'
 import { hitAt } from './frame.ts'
-import { press } from './press.ts'
+import { press } from './handleKey.ts'
 
 /**
  * The mouse, where it was switched on: what a click means stands on the span that was drawn there, so nothing here knows

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { AppContext } from '../../src/screens/app/context.ts'
-import { newsIn } from '../../src/screens/app/news.ts'
+import { newsIn } from '../../src/screens/app/recentChanges.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import { createScreenEngine, mockSite, uuidOf } from '../support/sites/screenSite.ts'
 

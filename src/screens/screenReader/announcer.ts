@@ -2,7 +2,7 @@ import { plainText } from '../../ui/plain.ts'
 import type { AppContext } from '../app/context.ts'
 import { listOf } from '../app/state.ts'
 import { screenOf } from '../catalog.ts'
-import { contentSentences, headingSentence, overlaySentences, rowSentence } from './speech.ts'
+import { contentSentences, headingSentence, overlaySentences, rowSentence } from './sentences.ts'
 
 /**
  * The interface for those who hear it. What is new is said once and stays above: where one has come, what opens, what

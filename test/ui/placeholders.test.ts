@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createStandIns } from '../../src/ui/standIns.ts'
+import { createStandIns } from '../../src/ui/placeholders.ts'
 
 function open() {
   let written = ''
