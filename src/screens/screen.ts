@@ -47,7 +47,7 @@ export interface Screen {
   /** Where one is there, when that is not the row of a list. */
   here?(app: AppContext): Line | undefined
   /** Keys of its own parts; false hands the key on. */
-  press?(app: AppContext, key: string): boolean
+  handleKey?(app: AppContext, key: string): boolean
   /** Parts that `tab` goes through, the list first. */
   parts?(app: AppContext): readonly string[]
   /** What a key acts on: chosen rows, or the one thing the screen is about. */

@@ -204,16 +204,16 @@ export function listTitle(app: AppContext, def: AnyList): Line {
 }
 
 /** Keys that move and mark, the same in every list; false for a key that is none of them. */
-export function pressInList(app: AppContext, def: AnyList, key: string, page: number): boolean {
+export function handleListKey(app: AppContext, def: AnyList, key: string, page: number): boolean {
   const shown = shownRows(app, def)
   const state = listOf(app.state(), def.name)
-  const next = pressed(state, shown, key, page)
+  const next = listAfterKey(state, shown, key, page)
   if (next === undefined) return false
   if (next !== state) setList(app, def, next)
   return true
 }
 
-function pressed(state: ListState, shown: Shown<unknown>, key: string, page: number): ListState | undefined {
+function listAfterKey(state: ListState, shown: Shown<unknown>, key: string, page: number): ListState | undefined {
   switch (key) {
     case 'j':
     case 'down':

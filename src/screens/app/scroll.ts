@@ -25,7 +25,7 @@ function rememberTop(app: AppContext, name: string, top: number): void {
 }
 
 /** Keys that scroll such a panel; false for any other. */
-export function pressScroll(app: AppContext, name: string, key: string): boolean {
+export function handleScrollKey(app: AppContext, name: string, key: string): boolean {
   const by = { j: 1, down: 1, k: -1, up: -1, pagedown: 20, pageup: -20, 'ctrl-d': 10, 'ctrl-u': -10 }[key]
   const top = Number(app.state().choices[name] ?? 0)
   if (by !== undefined) app.choose(name, Math.max(top + by, 0))

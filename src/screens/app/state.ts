@@ -19,7 +19,7 @@ export interface Overlay {
   readonly name: string
   /** Lines and their width; no higher and no wider than what it is given. */
   draw(width: number, height: number): { readonly lines: readonly Line[]; readonly width: number }
-  press(key: string): void
+  handleKey(key: string): void
   /** Of a menu, for those who hear it: how many lines it has, and the one that is chosen. */
   menu?(): { readonly count: number; readonly typed: string; readonly here: string }
   /** Takes the line of a menu that was clicked at. */

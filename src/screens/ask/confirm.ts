@@ -74,16 +74,16 @@ export function openConfirm(
     void load()
   }
 
-  const pressLevel1 = (key: string) => {
+  const handleLevel1Key = (key: string) => {
     if (key === 'y' || key === 'Y') return confirm()
     if (key === 'n' || key === 'esc' || key === 'q') return close()
     if (key === 'm' || key === 'ctrl-l') showCommands = !showCommands
     else if (key === 'enter') return focus === stops - 1 ? confirm() : close()
-    else pressCommon(key)
+    else handleCommonKey(key)
     app.repaint()
   }
 
-  const pressLevel2 = (key: string) => {
+  const handleLevel2Key = (key: string) => {
     const continues = [...key].length === 1 && word.startsWith(typed.text + key)
     if (key === 'esc') return close()
     if (key === 'ctrl-l' || (key === 'm' && !continues)) showCommands = !showCommands
@@ -91,14 +91,14 @@ export function openConfirm(
       if (matches()) return confirm()
       if (focus === 0 && typed.text === '') return close()
       app.say(`to allow it, type ${word} exactly`)
-    } else if (!pressCommon(key)) {
+    } else if (!handleCommonKey(key)) {
       const next = editText(typed, key)
       if (next !== undefined) typed = next
     }
     app.repaint()
   }
 
-  const pressCommon = (key: string): boolean => {
+  const handleCommonKey = (key: string): boolean => {
     const option = options[focus - 1]
     if (key === 'tab') focus = (focus + 1) % stops
     else if (key === 'shift-tab') focus = (focus + stops - 1) % stops
@@ -112,7 +112,7 @@ export function openConfirm(
 
   const overlay: Overlay = {
     name: 'confirm',
-    press: level === 1 ? pressLevel1 : pressLevel2,
+    handleKey: level === 1 ? handleLevel1Key : handleLevel2Key,
     draw(width, height) {
       const boxWidth = Math.min(width - 4, 84)
       const inner = boxWidth - 4

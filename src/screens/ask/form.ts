@@ -3,7 +3,7 @@ import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
 import { check, type Raw } from './action.ts'
 import { choicesOf } from './choices.ts'
-import { pressField } from './formField.ts'
+import { fieldAfterKey } from './formField.ts'
 import { emptyForm, type FormState, formRows, listed, valuesOf } from './formState.ts'
 import { drawForm } from './formView.ts'
 
@@ -24,7 +24,7 @@ export function openForm(
   const overlay: Overlay = {
     name: 'form',
     draw: (width, height) => drawForm(app, state, width, height),
-    press(key) {
+    handleKey(key) {
       if (key === 'esc') return close()
       if (key === 'enter' || key === 'ctrl-s') {
         const sent = submit(app, state)
@@ -34,7 +34,7 @@ export function openForm(
           send(sent.raw)
         }
       } else if (key === 'ctrl-p') plan()
-      else state = pressForm(app, state, key)
+      else state = formAfterKey(app, state, key)
       app.repaint()
     },
   }
@@ -54,7 +54,7 @@ export function openForm(
   app.open(overlay)
 }
 
-function pressForm(app: AppContext, state: FormState, key: string): FormState {
+function formAfterKey(app: AppContext, state: FormState, key: string): FormState {
   const rows = formRows(state)
   const step = (by: number) => ({ ...state, row: (state.row + by + rows.length) % rows.length })
   if (key === 'tab' || key === 'down') return step(1)
@@ -64,7 +64,7 @@ function pressForm(app: AppContext, state: FormState, key: string): FormState {
     return key === 'space' || key === 'right' || key === 'left' ? { ...state, unfolded: !state.unfolded } : state
   }
   const filled = state.fields[row]!
-  const next = pressField(filled, choicesOf(filled.field, app.view(), valuesOf(state)), key)
+  const next = fieldAfterKey(filled, choicesOf(filled.field, app.view(), valuesOf(state)), key)
   if (next === undefined) return state
   return {
     ...state,

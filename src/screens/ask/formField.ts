@@ -4,16 +4,16 @@ import type { Choice } from './choices.ts'
 import { type Filled, listed } from './formState.ts'
 
 /** One field of a form under the keys: text that is edited, one of several choices, or a set of them. */
-export function pressField(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
+export function fieldAfterKey(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
   const { field } = filled
-  if (field.kind === 'list' && choices.length > 0) return pressSet(filled, choices, key)
+  if (field.kind === 'list' && choices.length > 0) return setAfterKey(filled, choices, key)
   if (choices.length === 0 || isOther(filled, choices)) {
     const input = editText(filled.input, key)
     return input && { ...filled, input }
   }
   if (field.from === 'iso' && (key === 'backspace' || (key !== 'space' && typedBy(key) !== undefined)))
     return { ...filled, input: textInput(typedBy(key)) }
-  return pressChoice(filled, choices, key)
+  return choiceAfterKey(filled, choices, key)
 }
 
 /** A path may be one that nobody has found yet: it is then a text like any other. */
@@ -22,7 +22,7 @@ export function isOther({ field, input }: Filled, choices: readonly Choice[]): b
 }
 
 /** Arrows go from one to the next; letters go to the one whose name they are. */
-function pressChoice(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
+function choiceAfterKey(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
   const { field } = filled
   const options = field.required ? choices : [{ value: '', label: '' }, ...choices]
   const at = options.findIndex(({ value }) => value === filled.input.text)
@@ -51,7 +51,7 @@ function seek(options: readonly Choice[], text: string, from: number): number | 
 }
 
 /** A list of known things: arrows choose one, the space bar takes it in or out. */
-function pressSet(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
+function setAfterKey(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
   const at = Math.min(filled.at, choices.length - 1)
   if (key === 'right') return { ...filled, at: (at + 1) % choices.length }
   if (key === 'left') return { ...filled, at: (at + choices.length - 1) % choices.length }

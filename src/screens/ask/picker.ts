@@ -61,7 +61,7 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
       const item = items[index]
       return { count: items.length, typed: typed.text, here: item ? itemWords(item) : 'nothing is called that' }
     },
-    press(key) {
+    handleKey(key) {
       if (key === 'esc' || key === 'ctrl-c') return close()
       if (key === 'enter' || (options.stays && key === 'space')) run(items[index])
       else if (key === 'up' || key === 'shift-tab' || key === 'ctrl-p') move(-1)
@@ -73,7 +73,7 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
         if (next !== undefined && next.text !== typed.text) index = 0
         typed = next ?? typed
         refresh()
-      } else pressLetter(key)
+      } else handleLetter(key)
       app.repaint()
     },
     draw(width, height) {
@@ -102,7 +102,7 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
     },
   }
 
-  const pressLetter = (key: string) => {
+  const handleLetter = (key: string) => {
     if (key === 'j') return move(1)
     if (key === 'k') return move(-1)
     if (key === 'g' || key === 'home') return move(-items.length)

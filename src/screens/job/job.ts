@@ -3,7 +3,7 @@ import { fill, line, span } from '../../ui/line.ts'
 import type { Screen } from '../screen.ts'
 import { count, jobSign, signSpan } from '../words.ts'
 import { stepLines } from './detail.ts'
-import { drawDetail, logList, pressLog, shownJob } from './jobLog.ts'
+import { drawDetail, handleLogKey, logList, shownJob } from './jobLog.ts'
 import { BY, jobList } from './jobs.ts'
 import { jobKeys } from './keys.ts'
 
@@ -34,7 +34,7 @@ export const jobScreen: Screen = {
     const job = shownJob(app)
     return job ? stepLines(app, job, width) : []
   },
-  press: (app, key) => pressLog(app, shownJob(app), key),
+  handleKey: (app, key) => handleLogKey(app, shownJob(app), key),
   draw(app, width, height) {
     const job = shownJob(app)
     if (job === undefined) return fill([[], line('  This job is not there any more. esc goes back.')], height)

@@ -3,7 +3,7 @@ import { beside, type Line } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import type { AppContext } from '../app/context.ts'
 import { type ListDef, shownRows } from '../app/list.ts'
-import { drawScrolled, pressScroll } from '../app/scroll.ts'
+import { drawScrolled, handleScrollKey } from '../app/scroll.ts'
 import { listOf } from '../app/state.ts'
 import { commandLines, detailOf, stepLines } from './detail.ts'
 
@@ -65,10 +65,10 @@ export function drawDetail(app: AppContext, job: Job, width: number, height: num
   return wide ? beside(steps, left, log, right) : [...steps, ...log]
 }
 
-export function pressLog(app: AppContext, job: Job | undefined, key: string): boolean {
+export function handleLogKey(app: AppContext, job: Job | undefined, key: string): boolean {
   if (job === undefined) return false
   const name = `job.log ${job.id}`
-  if (!pressScroll(app, name, key)) return false
+  if (!handleScrollKey(app, name, key)) return false
   if (key !== 'G' && key !== 'end') app.choose('follow', false)
   return true
 }

@@ -10,7 +10,7 @@ import type { KeyRow, Screen } from '../screen.ts'
 import { jobSign, percent, timeLeft } from '../words.ts'
 import { jobColumns } from './columns.ts'
 import { commandText } from './detail.ts'
-import { drawDetail, pressLog } from './jobLog.ts'
+import { drawDetail, handleLogKey } from './jobLog.ts'
 import { jobKeys } from './keys.ts'
 
 /** Jobs: running first, then the newest; below them the steps and commands of the one under the cursor. */
@@ -134,7 +134,7 @@ export const jobsScreen: Screen = {
     span(app.state().choices['jobs.mine'] ? '   only mine' : '', 'accent'),
   ],
   subjects: () => [],
-  press: (app, key) => app.state().focus === 'log' && pressLog(app, chosen(app), key),
+  handleKey: (app, key) => app.state().focus === 'log' && handleLogKey(app, chosen(app), key),
   draw(app, width, height) {
     const job = chosen(app)
     const listHeight = job ? Math.max(Math.floor(height * 0.4), 6) : height

@@ -75,7 +75,7 @@ export function jobKeys(chosen: (app: AppContext) => Job | undefined): readonly 
 function ask(app: AppContext, job: Job, verb: string, meaning: string, run: (id: string) => Promise<void>): void {
   const overlay: Overlay = {
     name: 'job',
-    press(key) {
+    handleKey(key) {
       if (key === 'y') {
         app.close(overlay)
         app.attempt(() => run(job.id))

@@ -106,7 +106,7 @@ export const logScreen: Screen = {
     span(`   level ${levelOf(app)}   follow ${follows(app) ? 'on' : 'off'}`, 'dim'),
   ],
   subjects: () => [],
-  press(app, key) {
+  handleKey(app, key) {
     if (SCROLLS.has(key) && follows(app)) app.choose('log.follow', false)
     if ((key === 'G' || key === 'end') && !follows(app)) app.choose('log.follow', true)
     return false

@@ -110,7 +110,7 @@ export const pmsScreen: Screen = {
   parts: () => ['list', 'attention'],
   heading: (app) => [span(' PMs', 'strong'), ...listTitle(app, pmList)],
   subjects: (app) => chosenRows(app, pmList).map((pm) => pmList.subject!(pm)),
-  press(app, key) {
+  handleKey(app, key) {
     if (app.state().focus !== 'attention') return false
     const by = { j: 1, down: 1, k: -1, up: -1 }[key]
     if (by === undefined) return false

@@ -6,7 +6,7 @@ import type { AppContext } from '../app/context.ts'
 import type { ScreenStore } from '../app/state.ts'
 import { Spoken } from '../screenReader/Announcements.tsx'
 import type { Speaker } from '../screenReader/announcer.ts'
-import { press } from './handleKey.ts'
+import { handleKey } from './handleKey.ts'
 
 /**
  * The frame on the terminal. What stands in it is worked out elsewhere, line by line; here each line is one Text that
@@ -28,11 +28,11 @@ export function App({
   const [read] = useState(() => createKeyReader())
   useEffect(() => lend((work) => suspendTerminal(work)), [lend, suspendTerminal])
   useInput((input, key) => {
-    for (const name of read(input, key)) press(app, name)
+    for (const name of read(input, key)) handleKey(app, name)
     speaker?.moved()
   })
   usePaste((text) => {
-    for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') press(app, name)
+    for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') handleKey(app, name)
     speaker?.moved()
   })
   const size = useSyncExternalStore(app.store.subscribe, () => app.store.getState().size)

@@ -4,7 +4,7 @@ import { setList } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import { screenOf, screens } from '../catalog.ts'
 import { hitAt } from './frame.ts'
-import { press } from './handleKey.ts'
+import { handleKey } from './handleKey.ts'
 
 /**
  * The mouse, where it was switched on: what a click means stands on the span that was drawn there, so nothing here knows
@@ -15,10 +15,10 @@ const WHEEL_ROWS = 3
 
 const clicked = new WeakMap<AppContext, { readonly hit: string; readonly at: number }>()
 
-export function pressMouse(app: AppContext, click: Click, now = performance.now()): void {
+export function handleClick(app: AppContext, click: Click, now = performance.now()): void {
   if (!app.state().mouse) return
   if (click.button !== 'left') {
-    for (let row = 0; row < WHEEL_ROWS; row++) press(app, click.button === 'wheelUp' ? 'up' : 'down')
+    for (let row = 0; row < WHEEL_ROWS; row++) handleKey(app, click.button === 'wheelUp' ? 'up' : 'down')
     return
   }
   const hit = hitAt(app, click.row, click.column)
@@ -31,8 +31,8 @@ export function pressMouse(app: AppContext, click: Click, now = performance.now(
   const overlay = app.state().overlays.at(-1)
   if (overlay !== undefined) {
     if (kind === 'item') overlay.click?.(Number(meant))
-    else if (kind === 'answer') press(app, meant)
-  } else if (kind === 'key') press(app, meant)
+    else if (kind === 'answer') handleKey(app, meant)
+  } else if (kind === 'key') handleKey(app, meant)
   else if (kind === 'place') jump(app, meant)
   else if (kind === 'sort') sortBy(app, meant)
   else if (kind === 'row') chooseRow(app, meant, twice)
@@ -48,7 +48,7 @@ function chooseRow(app: AppContext, id: string, twice: boolean): void {
   if (list === undefined) return
   app.set({ focus: 'list' })
   setList(app, list, { cursor: id })
-  if (twice) press(app, 'enter')
+  if (twice) handleKey(app, 'enter')
 }
 
 /** By that column; the one it is sorted by already is turned. */

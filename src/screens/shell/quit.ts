@@ -27,7 +27,7 @@ function openQuestion(
   }
   const overlay: Overlay = {
     name,
-    press(key) {
+    handleKey(key) {
       const answer = key === 'esc' || key === 'enter' ? answers.at(-1) : answers.find((one) => one.key === key)
       if (answer) take(answer)
     },

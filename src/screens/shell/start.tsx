@@ -10,7 +10,7 @@ import { App } from './App.tsx'
 import { aliasesOf } from './aliases.ts'
 import { type CopyWays, copyText } from './clipboard.ts'
 import { paint } from './frame.ts'
-import { pressMouse } from './mouse.ts'
+import { handleClick } from './mouse.ts'
 import { formatKept, type Kept, parseKept } from './preferences.ts'
 import { askHostKey } from './quit.ts'
 
@@ -94,7 +94,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   if (stdout.isTTY) stdout.write('\r')
   const instance = render(<App app={app} standIns={standIns} lend={lend} {...(speaker ? { speaker } : {})} />, {
     stdout: spoken ? stdout : standIns.stdout,
-    stdin: withoutClicks(options.stdin ?? process.stdin, (click) => pressMouse(app, click)),
+    stdin: withoutClicks(options.stdin ?? process.stdin, (click) => handleClick(app, click)),
     alternateScreen: options.wholeFrames !== true && !spoken,
     isScreenReaderEnabled: spoken,
     debug: options.wholeFrames === true,

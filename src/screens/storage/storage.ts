@@ -9,7 +9,7 @@ import { nameColumn, noteColumn, pmColumn, pmName, shareBar } from '../app/colum
 import type { AppContext } from '../app/context.ts'
 import { chosenRows, drawList, type ListDef, listTitle, setList } from '../app/list.ts'
 import { drawListAndPane, drawPane, hasPane, type Pane, paneName } from '../app/pane.ts'
-import { pressScroll } from '../app/scroll.ts'
+import { handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { count, percent, shareTone, usedShare } from '../words.ts'
 
@@ -179,7 +179,7 @@ export const storageScreen: Screen = {
   parts: () => ['list', 'pane'],
   heading: (app) => [span(' Storage › Storlinks', 'strong'), ...listTitle(app, storlinkList)],
   subjects: (app) => chosenRows(app, storlinkList).map((storlink) => storlinkList.subject!(storlink)),
-  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, paneName('storage'), key),
+  handleKey: (app, key) => app.state().focus === 'pane' && handleScrollKey(app, paneName('storage'), key),
   draw(app, width, height) {
     const wanted = app.route().id
     if (wanted !== undefined && app.state().choices['storage.at'] !== wanted) {

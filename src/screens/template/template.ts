@@ -2,7 +2,7 @@ import type { Template } from '../../model/template.ts'
 import { fill, line, span } from '../../ui/line.ts'
 import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
-import { drawScrolled, pressScroll } from '../app/scroll.ts'
+import { drawScrolled, handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { templateKeys } from './keys.ts'
 import { templateList, templateLock, templateStatus } from './list.ts'
@@ -42,7 +42,7 @@ export const templateScreen: Screen = {
     const template = shown(app)
     return template ? templatePane(app, template, keys, width) : []
   },
-  press: (app, key) => pressScroll(app, 'template.text', key),
+  handleKey: (app, key) => handleScrollKey(app, 'template.text', key),
   draw(app, width, height) {
     const template = shown(app)
     if (template === undefined) return fill([[], line('  This template is not there any more. esc goes back.')], height)

@@ -2,7 +2,7 @@ import { span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
 import { chosenRows, cursorRow, listTitle } from '../app/list.ts'
 import { drawListAndPane, hasPane, paneName } from '../app/pane.ts'
-import { pressScroll } from '../app/scroll.ts'
+import { handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { templateKeys } from './keys.ts'
 import { templateList } from './list.ts'
@@ -36,7 +36,7 @@ export const templatesScreen: Screen = {
   parts: (app) => (hasPane(app, 'templates') ? ['list', 'pane'] : ['list']),
   heading: (app) => [span(' Templates', 'strong'), ...listTitle(app, templateList)],
   subjects: (app) => chosenRows(app, templateList).map((template) => templateList.subject!(template)),
-  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, paneName('templates'), key),
+  handleKey: (app, key) => app.state().focus === 'pane' && handleScrollKey(app, paneName('templates'), key),
   draw: (app, width, height) =>
     drawListAndPane(
       app,

@@ -6,7 +6,7 @@ import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, listTitle } from '../app/list.ts'
 import { paneWidth } from '../app/pane.ts'
-import { drawScrolled, pressScroll } from '../app/scroll.ts'
+import { drawScrolled, handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { capital, vmStatus } from '../words.ts'
 import { configLines } from './config.ts'
@@ -148,10 +148,10 @@ export const vmScreen: Screen = {
     const text = LISTS[tab] ? [] : textOf(app, vm, tab, width)
     return [line(`Tab ${tab}, of ${TABS.join(', ')}.`), ...text]
   },
-  press(app, key) {
+  handleKey(app, key) {
     if (key === 'tab' || key === 'right' || key === 'l') turnTab(app, 1)
     else if (key === 'shift-tab' || key === 'left' || key === 'h') turnTab(app, -1)
-    else return LISTS[tabOf(app)] === undefined && pressScroll(app, 'vm.text', key)
+    else return LISTS[tabOf(app)] === undefined && handleScrollKey(app, 'vm.text', key)
     return true
   },
   draw(app, width, height) {

@@ -2,7 +2,7 @@ import { span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
 import { chosenRows, cursorRow, listTitle } from '../app/list.ts'
 import { drawListAndPane, hasPane, paneName } from '../app/pane.ts'
-import { pressScroll } from '../app/scroll.ts'
+import { handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { vmKeys } from './keys.ts'
 import { vmList } from './list.ts'
@@ -32,7 +32,7 @@ export const vmsScreen: Screen = {
   parts: (app) => (hasPane(app, 'vms') ? ['list', 'pane'] : ['list']),
   heading: (app) => [span(' VMs', 'strong'), ...listTitle(app, vmList)],
   subjects: (app) => chosenRows(app, vmList).map((vm) => vmList.subject!(vm)),
-  press: (app, key) => app.state().focus === 'pane' && pressScroll(app, paneName('vms'), key),
+  handleKey: (app, key) => app.state().focus === 'pane' && handleScrollKey(app, paneName('vms'), key),
   draw: (app, width, height) =>
     drawListAndPane(
       app,
