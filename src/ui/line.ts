@@ -1,5 +1,5 @@
 import { cellWidth, cutCells, stripControl } from '../lib/text.ts'
-import { codesOf, type Look, type Tone, toAscii } from './theme.ts'
+import { codesOf, type Theme, type Tone, toAscii } from './theme.ts'
 
 /**
  * A line of the screen as data: spans of text with a tone. Whole frames are put together from lines by plain
@@ -128,12 +128,12 @@ function dropCells(text: string, count: number): string {
 }
 
 /** A line as the terminal gets it. */
-export function toAnsi(content: Line, look: Look): string {
+export function toAnsi(content: Line, theme: Theme): string {
   let out = ''
   for (const piece of content) {
     const clean = stripControl(piece.text)
-    const text = look.ascii ? toAscii(clean) : clean
-    const codes = piece.bold ? boldCodes(piece.tone ?? 'plain', look) : codesOf(piece.tone ?? 'plain', look)
+    const text = theme.ascii ? toAscii(clean) : clean
+    const codes = piece.bold ? boldCodes(piece.tone ?? 'plain', theme) : codesOf(piece.tone ?? 'plain', theme)
     const toned = codes ? `\x1b[${codes[0]}m${text}\x1b[${codes[1]}m` : text
     out += piece.inverse ? `\x1b[7m${toned}\x1b[27m` : toned
   }
@@ -141,7 +141,7 @@ export function toAnsi(content: Line, look: Look): string {
 }
 
 /** Bold and dim end with the same code, so what is dim is bold alone for a while. */
-function boldCodes(tone: Tone, look: Look): readonly [string, string] {
-  const [on, off] = codesOf(tone, look) ?? ['', '']
+function boldCodes(tone: Tone, theme: Theme): readonly [string, string] {
+  const [on, off] = codesOf(tone, theme) ?? ['', '']
   return on === '' || on === '2' ? ['1', '22'] : [`1;${on}`, `22;${off}`]
 }

@@ -6,7 +6,7 @@
 export type Tone = 'plain' | 'ok' | 'busy' | 'warn' | 'bad' | 'dim' | 'accent' | 'strong'
 export type GraphStyle = 'braille' | 'block' | 'ascii'
 
-export interface Look {
+export interface Theme {
   readonly colour: boolean
   readonly ascii: boolean
   readonly graph: GraphStyle
@@ -35,8 +35,8 @@ const COLOURLESS: Record<Tone, readonly [string, string] | undefined> = {
   strong: ['1', '22'],
 }
 
-export function codesOf(tone: Tone, look: Look): readonly [string, string] | undefined {
-  return look.colour ? COLOURED[tone] : COLOURLESS[tone]
+export function codesOf(tone: Tone, theme: Theme): readonly [string, string] | undefined {
+  return theme.colour ? COLOURED[tone] : COLOURLESS[tone]
 }
 
 /** One cell for one cell, so a line keeps its width. */
@@ -96,11 +96,11 @@ export function toAscii(text: string): string {
 }
 
 /** What the environment and the settings ask for: NO_COLOR, a locale without UTF-8, a console without glyphs. */
-export function lookOf(
+export function themeOf(
   environment: Readonly<Record<string, string | undefined>>,
   ascii: boolean,
   graph?: GraphStyle,
-): Look {
+): Theme {
   const locale = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || ''
   const bare = ascii || environment.TERM === 'linux' || !/utf-?8/i.test(locale)
   return {

@@ -12,11 +12,11 @@ let app: AppContext
 
 function mount(keys: Readonly<Record<string, readonly string[]>> = {}) {
   const engine = createScreenEngine()
-  const look = { colour: false, ascii: false, graph: 'block' } as const
+  const theme = { colour: false, ascii: false, graph: 'block' } as const
   const options = {
     siteName: 'seoul',
     production: false,
-    look,
+    theme,
     now: () => NOW,
     aliases: aliasesOf(keys),
     copy: async () => 'nowhere',

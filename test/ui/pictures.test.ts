@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { areaGraph, bar, resample, sparkline } from '../../src/ui/graph.ts'
 import { fit, line, over, span, toAnsi, widthOf } from '../../src/ui/line.ts'
 import { type Column, drawHeader, drawRow, placeColumns, sortRows } from '../../src/ui/table.ts'
-import { lookOf } from '../../src/ui/theme.ts'
+import { themeOf } from '../../src/ui/theme.ts'
 
 const coloured = { colour: true, ascii: false, graph: 'braille' } as const
 
@@ -72,12 +72,12 @@ describe('lines', () => {
     expect(toAnsi(fit(line(span('● up 한', 'plain')), 8), { ...coloured, ascii: true })).toBe('* up ?? ')
   })
 
-  test('the environment settles the look', () => {
-    expect(lookOf({ LANG: 'ko_KR.UTF-8', TERM: 'xterm' }, false)).toEqual(coloured)
-    expect(lookOf({ LANG: 'C', TERM: 'xterm' }, false)).toMatchObject({ ascii: true, graph: 'ascii' })
-    expect(lookOf({ LANG: 'C.UTF-8', TERM: 'linux' }, false)).toMatchObject({ ascii: true })
-    expect(lookOf({ LANG: 'C.UTF-8', NO_COLOR: '1' }, false)).toMatchObject({ colour: false, ascii: false })
-    expect(lookOf({ LC_ALL: 'C', LANG: 'C.UTF-8' }, false)).toMatchObject({ ascii: true })
+  test('the environment settles the theme', () => {
+    expect(themeOf({ LANG: 'ko_KR.UTF-8', TERM: 'xterm' }, false)).toEqual(coloured)
+    expect(themeOf({ LANG: 'C', TERM: 'xterm' }, false)).toMatchObject({ ascii: true, graph: 'ascii' })
+    expect(themeOf({ LANG: 'C.UTF-8', TERM: 'linux' }, false)).toMatchObject({ ascii: true })
+    expect(themeOf({ LANG: 'C.UTF-8', NO_COLOR: '1' }, false)).toMatchObject({ colour: false, ascii: false })
+    expect(themeOf({ LC_ALL: 'C', LANG: 'C.UTF-8' }, false)).toMatchObject({ ascii: true })
   })
 })
 

@@ -2,7 +2,7 @@ import type { Engine } from '../../engine/engine.ts'
 import type { Change, View } from '../../engine/store/view.ts'
 import { toPengxError } from '../../model/error.ts'
 import type { Job } from '../../model/job.ts'
-import type { Look, Tone } from '../../ui/theme.ts'
+import type { Theme, Tone } from '../../ui/theme.ts'
 import { type CommandLine, type CommandRing, createCommandRing } from './commandRing.ts'
 import { frozenView } from './freeze.ts'
 import { createScreenStore, type Overlay, type Route, type ScreenStore, type State } from './state.ts'
@@ -12,7 +12,7 @@ export interface ScreenOptions {
   readonly siteName: string
   /** A site where one careless key is dear: every question is one level stricter. */
   readonly production: boolean
-  readonly look: Look
+  readonly theme: Theme
   /** False: nothing is drawn for a moment only. */
   readonly motion?: boolean
   readonly now: () => number

@@ -116,7 +116,7 @@ export function openConfirm(
     draw(width, height) {
       const boxWidth = Math.min(width - 4, 84)
       const inner = boxWidth - 4
-      const { ascii } = app.options.look
+      const { ascii } = app.options.theme
       const question = `${capital(operation.title)} ${nameAll(allowed)}${level === 2 && operation.danger === 'destroys' ? ' for good' : ''}?`
       const head = [...subjectLines(app, allowed, refused, inner), ...partLines(app, operation, allowed[0])]
       for (const [index, field] of options.entries()) {

@@ -25,7 +25,7 @@ export function drawForm(
   const rows = formRows(state)
   const given = givenRows(app, state)
   const drawn = rows.map((row, index) => drawRow(app, state, row, index === state.row, inner))
-  const foot = footer(state, rows[state.row]!, inner, app.options.look.ascii)
+  const foot = footer(state, rows[state.row]!, inner, app.options.theme.ascii)
   const plan = state.previews === undefined ? [] : [[], ...drawPlan(state.previews, true, inner)]
   const room = Math.max(height - 2 - foot.length, 3)
   const cursorEnd = drawn.slice(0, state.row + 1).reduce((sum, lines) => sum + lines.length, given.length)

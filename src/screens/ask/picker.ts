@@ -83,15 +83,15 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
       const room = Math.max(Math.min(items.length, height - head.length - 4), 1)
       page = room
       const top = Math.min(Math.max(index - room + 1, 0), Math.max(items.length - room, 0))
-      const keyWidth = Math.max(...items.map(({ key }) => cellWidth(keyLabel(key ?? '', app.options.look.ascii))), 1)
+      const keyWidth = Math.max(...items.map(({ key }) => cellWidth(keyLabel(key ?? '', app.options.theme.ascii))), 1)
       const labelWidth = Math.min(Math.max(...items.map(({ label }) => cellWidth(label)), 1), Math.floor(inner / 2))
       const shown = items.slice(top, top + room).map((item, at): Line => {
-        const pieces = drawItem(item, keyWidth, labelWidth, app.options.look.ascii)
+        const pieces = drawItem(item, keyWidth, labelWidth, app.options.theme.ascii)
         const drawn = top + at === index ? pieces.map(({ text }) => ({ text, inverse: true as const })) : pieces
         return withHit(drawn, `item ${top + at}`)
       })
       if (items.length === 0) shown.push(line(span('nothing is called that', 'dim')))
-      const body = [...head, ...shown, line(span(withKeyNames(options.foot, app.options.look.ascii), 'dim'))].map(
+      const body = [...head, ...shown, line(span(withKeyNames(options.foot, app.options.theme.ascii), 'dim'))].map(
         (content) => [{ text: ' ' }, ...content],
       )
       const note = items.length > room ? `${index + 1} of ${items.length}` : undefined

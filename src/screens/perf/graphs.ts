@@ -50,7 +50,7 @@ export const scaled = (values: readonly Value[], most: number) =>
   values.map((value) => (value === undefined || most === 0 ? value : value / most))
 
 function cpuPanel(app: AppContext, pm: Pm, window: Window, width: number, height: number): Line[] {
-  const style = app.options.look.graph
+  const style = app.options.theme.graph
   const inner = Math.max(width - 8, 4)
   const rows = Math.max(height - 4, 1)
   const values = series(app, pm.uuid, 'cpuPercent', window, graphColumns(inner, style))
@@ -116,7 +116,7 @@ function netPanel(
   width: number,
   height: number,
 ): Line[] {
-  const style = app.options.look.graph
+  const style = app.options.theme.graph
   const inner = Math.max(width - 4, 4)
   const values = series(app, pm.uuid, field, window, graphColumns(inner, style))
   const most = highest(values)

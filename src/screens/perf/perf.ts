@@ -35,7 +35,7 @@ const lastColumn: Column<Vm, AppContext> = {
       .history(vm.uuid)
       .map(({ at, cpuPercent }) => ({ at, value: cpuPercent }))
     const most = vm.vcpuCount * 100
-    return sparkline(scaled(resample(samples, to - 5 * 60_000, to, SPARK, 'mean'), most), app.options.look.graph)
+    return sparkline(scaled(resample(samples, to - 5 * 60_000, to, SPARK, 'mean'), most), app.options.theme.graph)
   },
 }
 

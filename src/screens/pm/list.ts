@@ -48,7 +48,7 @@ function cpuSpark(app: AppContext, pm: Pm): string {
   const values = resample(samples, now - SPARK_MS, now, SPARK, 'mean')
   return sparkline(
     values.map((value) => (value === undefined ? undefined : value / 100)),
-    app.options.look.graph,
+    app.options.theme.graph,
   )
 }
 

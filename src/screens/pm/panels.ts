@@ -31,7 +31,7 @@ export function attentionPanel(app: AppContext, width: number, height: number): 
   if (items.length === 0) lines.push(line(span(' nothing', 'dim')))
   const hint = focused ? '↵ opens the thing itself; a acknowledges' : 'tab goes here; a acknowledges'
   const foot = fill(lines, room)
-  foot.push(line(span(items.length === 0 ? '' : ` ${withKeyNames(hint, app.options.look.ascii)}`, 'dim')))
+  foot.push(line(span(items.length === 0 ? '' : ` ${withKeyNames(hint, app.options.theme.ascii)}`, 'dim')))
   return panel(foot, width, height, { title: `Needs attention (${items.length})`, focused })
 }
 

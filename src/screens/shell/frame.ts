@@ -22,7 +22,7 @@ export function paint(app: AppContext): void {
   const { size, lines: before } = app.state()
   const drawn = drawFrame(app, size.columns, size.rows)
   if (app.state().mouse) lastDrawn.set(app, drawn)
-  const frame = drawn.map((content) => toAnsi(fit(content, size.columns), app.options.look))
+  const frame = drawn.map((content) => toAnsi(fit(content, size.columns), app.options.theme))
   if (frame.length === before.length && frame.every((text, index) => text === before[index])) return
   app.store.setState({ lines: frame })
 }
@@ -134,7 +134,7 @@ function lastLine(app: AppContext, width: number): Line {
   if (filtering && list) {
     const keys = Object.keys(list.filters)
     const hint = `words  a|b  !not  ${keys.length > 0 ? `${keys.slice(0, 4).join(': ')}:  ` : ''}/re/   ↵ keeps it   esc clears`
-    return fit(line(span(` ${withKeyNames(hint, app.options.look.ascii)}`, 'dim')), width)
+    return fit(line(span(` ${withKeyNames(hint, app.options.theme.ascii)}`, 'dim')), width)
   }
   const marks = list ? listOf(app.state(), list.name).marks.size : 0
   if (marks > 0) return fit(marksLine(app, marks), width)
@@ -177,7 +177,7 @@ function marksLine(app: AppContext, marks: number): Line {
 /** The keys of the screen, those that do nothing now dimmed; then what works everywhere, as far as it fits. */
 function footer(app: AppContext, width: number): Line {
   const screen = screenOf(app)
-  const ascii = app.options.look.ascii
+  const ascii = app.options.theme.ascii
   const hints = screen.keys
     .filter((row) => !row.quiet && rowFor(app, screen.keys, row.key) === row)
     .map((row) => ({ key: row.key, title: row.title, off: keyRefusal(app, row) !== undefined }))

@@ -2,7 +2,7 @@ import { render } from 'ink'
 import type { Engine } from '../../engine/engine.ts'
 import { mouseSequence, withoutClicks } from '../../ui/mouseInput.ts'
 import { createStandIns } from '../../ui/placeholders.ts'
-import { type GraphStyle, lookOf } from '../../ui/theme.ts'
+import { type GraphStyle, themeOf } from '../../ui/theme.ts'
 import { type AppContext, createApp } from '../app/context.ts'
 import { createSpeaker, type Speaker } from '../screenReader/announcer.ts'
 import { HEARD } from '../screenReader/sentences.ts'
@@ -56,7 +56,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     {
       siteName: options.siteName ?? '',
       production: options.production ?? false,
-      look: lookOf(environment, options.ascii ?? false, options.graph),
+      theme: themeOf(environment, options.ascii ?? false, options.graph),
       motion: options.motion ?? true,
       now: options.now ?? Date.now,
       aliases: aliasesOf(options.keys ?? {}),

@@ -168,6 +168,6 @@ export const vmScreen: Screen = {
               note: tab === 'disks' ? driveNote(vm) : undefined,
             })
           : drawScrolled(app, 'vm.text', textOf(app, vm, tab, width - 2), width, room, {})
-    return [tabBar(tab, app.options.look.ascii), ...body]
+    return [tabBar(tab, app.options.theme.ascii), ...body]
   },
 }
