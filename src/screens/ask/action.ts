@@ -8,12 +8,12 @@ import type { AppContext } from '../app/context.ts'
 
 /** What can be asked of the engine about what is chosen, and why not: nothing here opens or starts anything. */
 
-export type Raw = Readonly<Record<string, Json>>
+export type RawParams = Readonly<Record<string, Json>>
 
 /** One operation on one subject: what would be asked of the engine, or why not. */
 export interface Action {
   readonly subject: Subject
-  readonly raw: Raw
+  readonly raw: RawParams
   readonly params?: Json
   readonly refusal?: string
 }
@@ -22,7 +22,7 @@ export interface Action {
 const TAKES: Readonly<Record<string, Subject['kind']>> = { 'vm.adopt': 'vm' }
 
 /** The values that name the subject, or undefined where the operation does not act on such a thing. */
-export function rawFor(operation: AnyOperation, subject: Subject): Raw | undefined {
+export function rawFor(operation: AnyOperation, subject: Subject): RawParams | undefined {
   if (operation.target.kind === subject.kind) return { [operation.target.param]: subject.id }
   if (TAKES[operation.name] === subject.kind) return { [operation.target.param]: subject.id }
   return undefined
@@ -34,14 +34,14 @@ export function operationsOn(app: AppContext, subject: Subject): AnyOperation[] 
 }
 
 /** Fields that somebody has to fill in before it can be asked. */
-export function openFields(operation: AnyOperation, raw: Raw): Field[] {
+export function openFields(operation: AnyOperation, raw: RawParams): Field[] {
   return describeParams(operation.params).filter(
     (field) => field.required && field.default === undefined && !(field.name in raw),
   )
 }
 
 /** It cannot be asked, or means nothing, before somebody has said what: a form comes first. */
-export function needsForm(operation: AnyOperation, raw: Raw): boolean {
+export function needsForm(operation: AnyOperation, raw: RawParams): boolean {
   if (openFields(operation, raw).length > 0) return true
   return describeParams(operation.params).some(
     ({ name, kind, default: standard, advanced, from }) =>
@@ -50,7 +50,7 @@ export function needsForm(operation: AnyOperation, raw: Raw): boolean {
 }
 
 /** What is refused depends on what the form says: something is missing without it, it changes what is there, or has to be insisted on. */
-function isSettledByForm(app: AppContext, operation: AnyOperation, subject: Subject, raw: Raw): boolean {
+function isSettledByForm(app: AppContext, operation: AnyOperation, subject: Subject, raw: RawParams): boolean {
   if (openFields(operation, raw).length > 0) return true
   const present = presentValues(app, operation, subject, raw)
   const open = describeParams(operation.params).filter(({ name }) => !(name in raw))
@@ -60,7 +60,7 @@ function isSettledByForm(app: AppContext, operation: AnyOperation, subject: Subj
   return flags.length > 0 && check(app, operation, { ...raw, ...insisting }).refusal === undefined
 }
 
-export function actionOn(app: AppContext, operation: AnyOperation, subject: Subject, extra: Raw = {}): Action {
+export function actionOn(app: AppContext, operation: AnyOperation, subject: Subject, extra: RawParams = {}): Action {
   // What a form was opened with names the first of many; each is asked for itself.
   const raw = { ...extra, ...rawFor(operation, subject) }
   const checked = check(app, operation, raw)
@@ -71,7 +71,7 @@ export function actionOn(app: AppContext, operation: AnyOperation, subject: Subj
 export function check(
   app: AppContext,
   operation: AnyOperation,
-  raw: Raw,
+  raw: RawParams,
 ): { readonly params?: Json; readonly refusal?: string } {
   try {
     const params = app.engine.decode(operation.name, raw)
@@ -87,7 +87,7 @@ export function refusalOf(
   app: AppContext,
   name: string,
   subjects: readonly Subject[],
-  extra: Raw = {},
+  extra: RawParams = {},
 ): string | undefined {
   const operation = app.engine.operations.get(name)
   if (operation === undefined) return 'this version cannot do that'
@@ -110,7 +110,12 @@ export function readOnlyReason(app: AppContext): string | undefined {
 }
 
 /** What a thing is now, for a form that changes it: only what differs is sent. What is made of it has nothing yet. */
-export function presentValues(app: AppContext, operation: AnyOperation, { kind, id }: Subject, raw: Raw): Raw {
+export function presentValues(
+  app: AppContext,
+  operation: AnyOperation,
+  { kind, id }: Subject,
+  raw: RawParams,
+): RawParams {
   if (operation.name.endsWith('.create')) return {}
   const { view } = app.engine
   const template = kind === 'template' ? view.getTemplate(id) : undefined

@@ -11,7 +11,7 @@ import {
   check,
   needsForm,
   presentValues,
-  type Raw,
+  type RawParams,
   rawFor,
   readOnlyReason,
   refusalOf,
@@ -28,7 +28,7 @@ export function questionLevel(danger: Danger, production: boolean): 0 | 1 | 2 {
 }
 
 /** A key, a menu line or the palette asks for an operation on what is chosen at this moment. */
-export function ask(app: AppContext, name: string, subjects: readonly Subject[], extra: Raw = {}) {
+export function ask(app: AppContext, name: string, subjects: readonly Subject[], extra: RawParams = {}) {
   const operation = app.engine.operations.get(name)
   if (operation === undefined) return app.say(`this version has no ${name}`)
   if (subjects.length === 0) return app.say('nothing is chosen')
@@ -50,17 +50,17 @@ export function ask(app: AppContext, name: string, subjects: readonly Subject[],
 }
 
 /** An operation that makes something new: its form first. */
-export function askFresh(app: AppContext, name: string, given: Raw = {}) {
+export function askFresh(app: AppContext, name: string, given: RawParams = {}) {
   const operation = app.engine.operations.get(name)
   if (operation === undefined) return app.say(`this version has no ${name}`)
   const refusal = readOnlyReason(app)
   if (refusal !== undefined) return app.say(refusal)
-  const proceedNew = (raw: Raw) => proceedWith(app, operation, [newAction(app, operation, raw)])
+  const proceedNew = (raw: RawParams) => proceedWith(app, operation, [newAction(app, operation, raw)])
   if (describeParams(operation.params).every(({ name: field }) => field in given)) return proceedNew(given)
   openForm(app, operation, given, proceedNew)
 }
 
-function newAction(app: AppContext, operation: AnyOperation, raw: Raw): Action {
+function newAction(app: AppContext, operation: AnyOperation, raw: RawParams): Action {
   const checked = check(app, operation, raw)
   const name = String(raw[operation.target.param] ?? '')
   const subject = checked.params === undefined ? undefined : subjectOf(app, operation, checked.params)
@@ -75,7 +75,7 @@ function subjectOf(app: AppContext, operation: AnyOperation, params: Json): Subj
   }
 }
 
-function proceed(app: AppContext, operation: AnyOperation, subjects: readonly Subject[], extra: Raw) {
+function proceed(app: AppContext, operation: AnyOperation, subjects: readonly Subject[], extra: RawParams) {
   proceedWith(
     app,
     operation,

@@ -1,7 +1,7 @@
 import type { AnyOperation } from '../../engine/jobs/operation.ts'
 import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
-import { check, type Raw } from './action.ts'
+import { check, type RawParams } from './action.ts'
 import { choicesOf } from './choices.ts'
 import { fieldAfterKey } from './formField.ts'
 import { emptyForm, type FormState, formRows, listed, valuesOf } from './formState.ts'
@@ -14,9 +14,9 @@ import { drawForm } from './formView.ts'
 export function openForm(
   app: AppContext,
   operation: AnyOperation,
-  given: Raw,
-  send: (raw: Raw) => void,
-  present: Raw = {},
+  given: RawParams,
+  send: (raw: RawParams) => void,
+  present: RawParams = {},
 ): void {
   let state = emptyForm(operation, given, present)
   const close = () => app.close(overlay)
@@ -63,8 +63,8 @@ function formAfterKey(app: AppContext, state: FormState, key: string): FormState
   if (row === 'fold') {
     return key === 'space' || key === 'right' || key === 'left' ? { ...state, unfolded: !state.unfolded } : state
   }
-  const filled = state.fields[row]!
-  const next = fieldAfterKey(filled, choicesOf(filled.field, app.view(), valuesOf(state)), key)
+  const fieldState = state.fields[row]!
+  const next = fieldAfterKey(fieldState, choicesOf(fieldState.field, app.view(), valuesOf(state)), key)
   if (next === undefined) return state
   return {
     ...state,
@@ -75,7 +75,7 @@ function formAfterKey(app: AppContext, state: FormState, key: string): FormState
 }
 
 /** Raw values where everything is in order, else the form with its errors and the cursor on the first of them. */
-function submit(app: AppContext, state: FormState): { readonly state: FormState; readonly raw?: Raw } {
+function submit(app: AppContext, state: FormState): { readonly state: FormState; readonly raw?: RawParams } {
   const missing = state.fields.filter(
     ({ field, input }) => field.required && field.default === undefined && input.text.trim() === '',
   )
@@ -86,7 +86,7 @@ function submit(app: AppContext, state: FormState): { readonly state: FormState;
   if (emptied.length > 0) {
     return { state: withErrors(state, new Map(emptied.map(({ field }) => [field.name, 'cannot be taken away']))) }
   }
-  const raw: Record<string, Raw[string]> = { ...state.given }
+  const raw: Record<string, RawParams[string]> = { ...state.given }
   for (const { field, input, was } of state.fields) {
     if (field.kind === 'list') raw[field.name] = listed(input.text)
     else if (input.text !== (was ?? '') && (input.text.trim() !== '' || was)) raw[field.name] = input.text
@@ -106,7 +106,7 @@ function blame(state: FormState, message: string): FormState {
 }
 
 function withErrors(state: FormState, errors: ReadonlyMap<string, string>): FormState {
-  const fields = state.fields.map((filled) => ({ ...filled, error: errors.get(filled.field.name) }))
+  const fields = state.fields.map((fieldState) => ({ ...fieldState, error: errors.get(fieldState.field.name) }))
   const next: FormState = { ...state, fields, problem: undefined }
   const wrong = fields.findIndex(({ error }) => error !== undefined)
   if (wrong < 0) return next

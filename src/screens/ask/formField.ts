@@ -1,33 +1,33 @@
 import { typedBy } from '../../ui/keymap.ts'
 import { editText, textInput } from '../../ui/textInput.ts'
 import type { Choice } from './choices.ts'
-import { type Filled, listed } from './formState.ts'
+import { type FieldState, listed } from './formState.ts'
 
 /** One field of a form under the keys: text that is edited, one of several choices, or a set of them. */
-export function fieldAfterKey(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
-  const { field } = filled
-  if (field.kind === 'list' && choices.length > 0) return setAfterKey(filled, choices, key)
-  if (choices.length === 0 || isOther(filled, choices)) {
-    const input = editText(filled.input, key)
-    return input && { ...filled, input }
+export function fieldAfterKey(fieldState: FieldState, choices: readonly Choice[], key: string): FieldState | undefined {
+  const { field } = fieldState
+  if (field.kind === 'list' && choices.length > 0) return setAfterKey(fieldState, choices, key)
+  if (choices.length === 0 || isOther(fieldState, choices)) {
+    const input = editText(fieldState.input, key)
+    return input && { ...fieldState, input }
   }
   if (field.from === 'iso' && (key === 'backspace' || (key !== 'space' && typedBy(key) !== undefined)))
-    return { ...filled, input: textInput(typedBy(key)) }
-  return choiceAfterKey(filled, choices, key)
+    return { ...fieldState, input: textInput(typedBy(key)) }
+  return choiceAfterKey(fieldState, choices, key)
 }
 
 /** A path may be one that nobody has found yet: it is then a text like any other. */
-export function isOther({ field, input }: Filled, choices: readonly Choice[]): boolean {
+export function isOther({ field, input }: FieldState, choices: readonly Choice[]): boolean {
   return field.from === 'iso' && input.text !== '' && !choices.some(({ value }) => value === input.text)
 }
 
 /** Arrows go from one to the next; letters go to the one whose name they are. */
-function choiceAfterKey(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
-  const { field } = filled
+function choiceAfterKey(fieldState: FieldState, choices: readonly Choice[], key: string): FieldState | undefined {
+  const { field } = fieldState
   const options = field.required ? choices : [{ value: '', label: '' }, ...choices]
-  const at = options.findIndex(({ value }) => value === filled.input.text)
-  const pick = (index: number, sought = ''): Filled => ({
-    ...filled,
+  const at = options.findIndex(({ value }) => value === fieldState.input.text)
+  const pick = (index: number, sought = ''): FieldState => ({
+    ...fieldState,
     sought,
     input: textInput(options[(index + options.length) % options.length]!.value),
   })
@@ -36,7 +36,7 @@ function choiceAfterKey(filled: Filled, choices: readonly Choice[], key: string)
   if (key === 'backspace' || key === 'delete') return field.required ? undefined : pick(0)
   const typed = typedBy(key)?.toLowerCase()
   if (typed === undefined) return undefined
-  const longer = `${filled.sought ?? ''}${typed}`
+  const longer = `${fieldState.sought ?? ''}${typed}`
   const found = seek(options, longer, Math.max(at, 0))
   if (found !== undefined) return pick(found, longer)
   const next = seek(options, typed, at + 1)
@@ -51,13 +51,13 @@ function seek(options: readonly Choice[], text: string, from: number): number | 
 }
 
 /** A list of known things: arrows choose one, the space bar takes it in or out. */
-function setAfterKey(filled: Filled, choices: readonly Choice[], key: string): Filled | undefined {
-  const at = Math.min(filled.at, choices.length - 1)
-  if (key === 'right') return { ...filled, at: (at + 1) % choices.length }
-  if (key === 'left') return { ...filled, at: (at + choices.length - 1) % choices.length }
+function setAfterKey(fieldState: FieldState, choices: readonly Choice[], key: string): FieldState | undefined {
+  const at = Math.min(fieldState.at, choices.length - 1)
+  if (key === 'right') return { ...fieldState, at: (at + 1) % choices.length }
+  if (key === 'left') return { ...fieldState, at: (at + choices.length - 1) % choices.length }
   if (key !== 'space') return undefined
-  const taken = new Set(listed(filled.input.text))
+  const taken = new Set(listed(fieldState.input.text))
   const value = choices[at]!.value
   if (!taken.delete(value)) taken.add(value)
-  return { ...filled, input: textInput([...taken].join(', ')) }
+  return { ...fieldState, input: textInput([...taken].join(', ')) }
 }

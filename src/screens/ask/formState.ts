@@ -1,10 +1,10 @@
 import type { AnyOperation, Preview } from '../../engine/jobs/operation.ts'
 import { describeParams, type Field } from '../../engine/jobs/params.ts'
 import { type TextInput, textInput } from '../../ui/textInput.ts'
-import type { Raw } from './action.ts'
+import type { RawParams } from './action.ts'
 
 /** A field as it is being filled in: always text, typed by its schema only when the form is sent. */
-export interface Filled {
+export interface FieldState {
   readonly field: Field
   readonly input: TextInput
   /** What it is now, in a form that changes something: sent only when it differs. */
@@ -18,8 +18,8 @@ export interface Filled {
 
 export interface FormState {
   readonly operation: AnyOperation
-  readonly given: Raw
-  readonly fields: readonly Filled[]
+  readonly given: RawParams
+  readonly fields: readonly FieldState[]
   /** Index into the rows that are shown; the row after the last plain field folds and unfolds the rest. */
   readonly row: number
   readonly unfolded: boolean
@@ -44,10 +44,10 @@ export function formRows(state: FormState): readonly (number | 'fold')[] {
 }
 
 /** A form as it is opened: every field but those that are given, with what it is now or its standard value. */
-export function emptyForm(operation: AnyOperation, given: Raw, present: Raw): FormState {
+export function emptyForm(operation: AnyOperation, given: RawParams, present: RawParams): FormState {
   const fields = describeParams(operation.params)
     .filter(({ name }) => !(name in given))
-    .map((field): Filled => {
+    .map((field): FieldState => {
       const now = field.required || field.default !== undefined ? undefined : present[field.name]
       if (now === undefined || now === null) return { field, input: textInput(textOf(field)), at: 0 }
       return { field, input: textInput(String(now)), at: 0, was: String(now) }

@@ -9,7 +9,7 @@ import type { AppContext } from '../app/context.ts'
 import { capital } from '../words.ts'
 import { choicesOf } from './choices.ts'
 import { isOther } from './formField.ts'
-import { type Filled, type FormState, formRows, isFolded, listed, valuesOf } from './formState.ts'
+import { type FieldState, type FormState, formRows, isFolded, listed, valuesOf } from './formState.ts'
 import { drawPlan } from './plan.ts'
 
 const TITLE = 22
@@ -79,8 +79,8 @@ function drawRow(app: AppContext, state: FormState, row: number | 'fold', focuse
     const text = state.unfolded ? '- advanced' : `+ advanced (${hidden} more)`
     return [line(cursor, { ...span(text, 'dim'), ...(focused ? { inverse: true as const } : {}) })]
   }
-  const filled = state.fields[row]!
-  const { field } = filled
+  const fieldState = state.fields[row]!
+  const { field } = fieldState
   const star = field.required && field.default === undefined ? '*' : ' '
   const unit = field.unit ? ` ${field.unit}` : ''
   const lines: Line[] = [
@@ -89,30 +89,30 @@ function drawRow(app: AppContext, state: FormState, row: number | 'fold', focuse
       padCells(field.title, TITLE - 1),
       span(star, 'warn'),
       ' ',
-      ...drawValue(app, state, filled, focused),
+      ...drawValue(app, state, fieldState, focused),
       span(unit, 'dim'),
     ),
   ]
-  if (filled.error !== undefined) {
-    for (const text of wrapCells(filled.error, width - TITLE - 5)) {
+  if (fieldState.error !== undefined) {
+    for (const text of wrapCells(fieldState.error, width - TITLE - 5)) {
       lines.push(line(' '.repeat(TITLE + 3), span(`✗ ${text}`, 'bad')))
     }
   }
   return lines
 }
 
-function drawValue(app: AppContext, state: FormState, filled: Filled, focused: boolean): Line {
-  const { field, input } = filled
+function drawValue(app: AppContext, state: FormState, fieldState: FieldState, focused: boolean): Line {
+  const { field, input } = fieldState
   const choices = choicesOf(field, app.view(), valuesOf(state))
   if (field.kind === 'list' && choices.length > 0) {
     const taken = listed(input.text)
     return choices.flatMap(({ value, label }, index) => {
       const text = `[${taken.includes(value) ? 'x' : ' '}] ${label}`
-      const here = focused && index === Math.min(filled.at, choices.length - 1)
+      const here = focused && index === Math.min(fieldState.at, choices.length - 1)
       return [here ? { text, inverse: true as const } : { text }, { text: '  ' }]
     })
   }
-  if (choices.length > 0 && !isOther(filled, choices)) {
+  if (choices.length > 0 && !isOther(fieldState, choices)) {
     const label = choices.find(({ value }) => value === input.text)?.label ?? input.text
     const shown = label === '' ? '–' : label
     return focused ? line({ text: `‹ ${shown} ›`, inverse: true }) : line(shown)
@@ -147,7 +147,7 @@ function footer(state: FormState, row: number | 'fold', width: number, ascii: bo
   ]
 }
 
-function helpOf({ field }: Filled): string {
+function helpOf({ field }: FieldState): string {
   const how =
     field.kind === 'list' && field.from
       ? '← → chooses, space takes it in or out'

@@ -7,7 +7,7 @@ import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
 
 /** A line of a menu. One with a reason is shown grey and does nothing but say it. */
-export interface Item {
+export interface MenuItem {
   readonly key?: string
   readonly label: string
   readonly note?: string
@@ -24,7 +24,7 @@ export interface PickerOptions {
   /** Stays open after an item has run. */
   readonly stays?: true
   readonly foot: string
-  items(typed: string): readonly Item[]
+  items(typed: string): readonly MenuItem[]
 }
 
 /** A menu over the screen: the palette, help, actions, columns and copying are all this. */
@@ -39,7 +39,7 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
     items = options.items(typed.text)
     index = Math.min(index, Math.max(items.length - 1, 0))
   }
-  const run = (item: Item | undefined) => {
+  const run = (item: MenuItem | undefined) => {
     if (item === undefined) return
     if (item.reason !== undefined) return app.say(`${item.label}: ${item.reason}`)
     if (!options.stays) close()
@@ -59,7 +59,7 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
     },
     menu() {
       const item = items[index]
-      return { count: items.length, typed: typed.text, here: item ? itemWords(item) : 'nothing is called that' }
+      return { count: items.length, typed: typed.text, here: item ? menuItemWords(item) : 'nothing is called that' }
     },
     handleKey(key) {
       if (key === 'esc' || key === 'ctrl-c') return close()
@@ -86,7 +86,7 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
       const keyWidth = Math.max(...items.map(({ key }) => cellWidth(keyLabel(key ?? '', app.options.theme.ascii))), 1)
       const labelWidth = Math.min(Math.max(...items.map(({ label }) => cellWidth(label)), 1), Math.floor(inner / 2))
       const shown = items.slice(top, top + room).map((item, at): Line => {
-        const pieces = drawItem(item, keyWidth, labelWidth, app.options.theme.ascii)
+        const pieces = drawMenuItem(item, keyWidth, labelWidth, app.options.theme.ascii)
         const drawn = top + at === index ? pieces.map(({ text }) => ({ text, inverse: true as const })) : pieces
         return withHit(drawn, `item ${top + at}`)
       })
@@ -118,12 +118,12 @@ export function openPicker(app: AppContext, options: PickerOptions): void {
   app.open(overlay)
 }
 
-function itemWords({ key, label, note, reason }: Item): string {
+function menuItemWords({ key, label, note, reason }: MenuItem): string {
   const more = reason === undefined ? note : `unavailable, ${reason}`
   return [key, label].filter(Boolean).join(' ') + (more ? `: ${more}` : '')
 }
 
-function drawItem(item: Item, keyWidth: number, labelWidth: number, ascii: boolean): Span[] {
+function drawMenuItem(item: MenuItem, keyWidth: number, labelWidth: number, ascii: boolean): Span[] {
   const grey = item.reason !== undefined
   const key = padCells(keyLabel(item.key ?? '', ascii), keyWidth)
   return [

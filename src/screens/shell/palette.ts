@@ -3,7 +3,7 @@ import { scoreMatch } from '../../ui/fuzzy.ts'
 import type { AppContext } from '../app/context.ts'
 import { openFields, operationsOn, rawFor, readOnlyReason, refusalOf } from '../ask/action.ts'
 import { ask, askFresh } from '../ask/ask.ts'
-import { type Item, openPicker } from '../ask/picker.ts'
+import { type MenuItem, openPicker } from '../ask/picker.ts'
 import { screenOf, screens } from '../catalog.ts'
 import type { KeyRow } from '../screen.ts'
 import { count, kindWord, pmStatus, vmStatus } from '../words.ts'
@@ -28,7 +28,11 @@ export function openPalette(app: AppContext, everywhere: readonly KeyRow[]): voi
   })
 }
 
-function best(typed: string, fixed: readonly Item[], things: readonly { item: Item; score: number }[]): Item[] {
+function best(
+  typed: string,
+  fixed: readonly MenuItem[],
+  things: readonly { item: MenuItem; score: number }[],
+): MenuItem[] {
   const scored = fixed.flatMap((item) => {
     const score = scoreMatch(typed, item.label, item.note)
     return score === undefined ? [] : [{ item, score }]
@@ -39,7 +43,7 @@ function best(typed: string, fixed: readonly Item[], things: readonly { item: It
     .map(({ item }) => item)
 }
 
-function placeItems(app: AppContext): Item[] {
+function placeItems(app: AppContext): MenuItem[] {
   return screens
     .filter(({ digit }) => digit !== undefined)
     .map((screen) => ({
@@ -51,9 +55,9 @@ function placeItems(app: AppContext): Item[] {
 }
 
 /** Things whose names answer what was typed; only these become items, however many there are. */
-function thingItems(app: AppContext, typed: string): { item: Item; score: number }[] {
+function thingItems(app: AppContext, typed: string): { item: MenuItem; score: number }[] {
   const view = app.engine.view
-  const found: { item: Item; score: number }[] = []
+  const found: { item: MenuItem; score: number }[] = []
   for (const pm of view.pms()) {
     const score = scoreMatch(typed, pm.name)
     if (score === undefined) continue
@@ -96,7 +100,7 @@ function keyOf(app: AppContext, operation: string): string | undefined {
 }
 
 /** Every operation on what is chosen, in the fixed order of the catalog; refused ones with their reason. */
-function actionItems(app: AppContext, subjects: readonly Subject[]): Item[] {
+function actionItems(app: AppContext, subjects: readonly Subject[]): MenuItem[] {
   const first = subjects[0]
   if (first === undefined) return []
   const on = subjects.length === 1 ? first.name : count(subjects.length, kindWord(first.kind))
@@ -113,7 +117,7 @@ function actionItems(app: AppContext, subjects: readonly Subject[]): Item[] {
 }
 
 /** Operations that need no row: their form asks for everything. */
-function freshItems(app: AppContext): Item[] {
+function freshItems(app: AppContext): MenuItem[] {
   const subjects = screenOf(app).subjects(app)
   const reason = readOnlyReason(app)
   return [...app.engine.operations.values()]
@@ -127,7 +131,7 @@ function freshItems(app: AppContext): Item[] {
     }))
 }
 
-function keyItems(app: AppContext, rows: readonly KeyRow[]): Item[] {
+function keyItems(app: AppContext, rows: readonly KeyRow[]): MenuItem[] {
   return rows
     .filter((row) => isThere(app, row))
     .map((row) => {
@@ -145,7 +149,7 @@ function keyItems(app: AppContext, rows: readonly KeyRow[]): Item[] {
 /** `?` every key that works here, and why it does nothing now; typing narrows. */
 export function openHelp(app: AppContext, everywhere: readonly KeyRow[]): void {
   const screen = screenOf(app)
-  const moving = MOVING.map(([key, label]): Item => ({ key, label, note: 'moves or marks', run: () => undefined }))
+  const moving = MOVING.map(([key, label]): MenuItem => ({ key, label, note: 'moves or marks', run: () => undefined }))
   const items = [...keyItems(app, screen.keys), ...keyItems(app, everywhere), ...placeItems(app), ...moving]
   openPicker(app, {
     name: 'help',
@@ -156,7 +160,7 @@ export function openHelp(app: AppContext, everywhere: readonly KeyRow[]): void {
   })
 }
 
-function matches(typed: string, item: Item): boolean {
+function matches(typed: string, item: MenuItem): boolean {
   return item.key === typed || scoreMatch(typed, item.label, `${item.note ?? ''} ${item.reason ?? ''}`) !== undefined
 }
 
