@@ -26,7 +26,7 @@ export interface Column<R, C> {
   readonly live?: true
 }
 
-export interface Placed<R, C> {
+export interface PlacedColumn<R, C> {
   readonly column: Column<R, C>
   readonly width: number
 }
@@ -36,7 +36,7 @@ export const MARGIN = 3
 const GAP = 1
 
 /** The columns that fit, and how wide each is. */
-export function placeColumns<R, C>(columns: readonly Column<R, C>[], width: number): Placed<R, C>[] {
+export function placeColumns<R, C>(columns: readonly Column<R, C>[], width: number): PlacedColumn<R, C>[] {
   let kept = [...columns]
   const needed = () => MARGIN + kept.reduce((sum, column) => sum + column.width + GAP, 0) - GAP
   while (needed() > width) {
@@ -54,7 +54,7 @@ export function placeColumns<R, C>(columns: readonly Column<R, C>[], width: numb
 }
 
 export function drawHeader<R, C>(
-  placed: readonly Placed<R, C>[],
+  placed: readonly PlacedColumn<R, C>[],
   sort: { readonly column: string; readonly down: boolean } | undefined,
   hits = false,
 ): Line {
@@ -84,7 +84,7 @@ export interface RowState {
   readonly isNew?: (column: string, text: string) => boolean
 }
 
-export function drawRow<R, C>(placed: readonly Placed<R, C>[], row: R, cx: C, state: RowState): Line {
+export function drawRow<R, C>(placed: readonly PlacedColumn<R, C>[], row: R, cx: C, state: RowState): Line {
   const cells: Span[] = [
     span(state.cursor ? '▸' : ' ', 'accent'),
     span(state.marked ? '✓' : ' ', 'accent'),

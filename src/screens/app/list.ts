@@ -138,7 +138,7 @@ export function cursorRow<R>(app: AppContext, def: ListDef<R>): R | undefined {
 }
 
 /** The marked rows that still exist, shown or not; without marks the row under the cursor. */
-export function chosenRows<R>(app: AppContext, def: ListDef<R>): readonly R[] {
+export function selectedRows<R>(app: AppContext, def: ListDef<R>): readonly R[] {
   const { marks } = listOf(app.state(), def.name)
   if (marks.size > 0) {
     const marked = def.rows(app).filter((row) => marks.has(def.id(row)))
@@ -149,7 +149,7 @@ export function chosenRows<R>(app: AppContext, def: ListDef<R>): readonly R[] {
 }
 
 /** The columns that a person wants to see. */
-export function chosenColumns<R>(state: ListState, def: ListDef<R>): readonly Column<R, AppContext>[] {
+export function visibleColumns<R>(state: ListState, def: ListDef<R>): readonly Column<R, AppContext>[] {
   return def.columns.filter((column) => (state.wide || !column.wide) && !state.hidden.has(column.name))
 }
 
@@ -157,7 +157,7 @@ export function chosenColumns<R>(state: ListState, def: ListDef<R>): readonly Co
 export function drawList<R>(app: AppContext, def: ListDef<R>, width: number, height: number): Line[] {
   const shown = shownRows(app, def)
   const settled = settledList(app, def, shown)
-  const placed = placeColumns(chosenColumns(settled, def), width)
+  const placed = placeColumns(visibleColumns(settled, def), width)
   const room = Math.max(height - 1, 1)
   const top = windowTop(settled, shown.rows.length, room)
   if (top !== settled.top) remember(app, def, { ...settled, top })
@@ -248,7 +248,7 @@ function listAfterKey(state: ListState, shown: Shown<unknown>, key: string, page
 /** `<` and `>`: the sort column before or after, of those that are shown and can be sorted. */
 export function sortBeside(app: AppContext, def: AnyList, by: number): void {
   const state = listOf(app.state(), def.name)
-  const sortable = chosenColumns(state, def).filter((column) => column.sort !== undefined)
+  const sortable = visibleColumns(state, def).filter((column) => column.sort !== undefined)
   const current = sortable.findIndex(({ name }) => name === (state.sort ?? def.sort).column)
   const column = sortable[(current + by + sortable.length) % sortable.length]
   if (column === undefined) return

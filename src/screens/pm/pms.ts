@@ -1,6 +1,6 @@
 import { beside, fill, type Line, line, span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
-import { chosenRows, cursorRow, drawList, listTitle, setList, shownRows } from '../app/list.ts'
+import { cursorRow, drawList, listTitle, selectedRows, setList, shownRows } from '../app/list.ts'
 import { openTerminal } from '../app/terminal.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { vmList } from '../vm/list.ts'
@@ -109,7 +109,7 @@ export const pmsScreen: Screen = {
   keys,
   parts: () => ['list', 'attention'],
   heading: (app) => [span(' PMs', 'strong'), ...listTitle(app, pmList)],
-  subjects: (app) => chosenRows(app, pmList).map((pm) => pmList.subject!(pm)),
+  subjects: (app) => selectedRows(app, pmList).map((pm) => pmList.subject!(pm)),
   handleKey(app, key) {
     if (app.state().focus !== 'attention') return false
     const by = { j: 1, down: 1, k: -1, up: -1 }[key]

@@ -3,7 +3,7 @@ import type { Line } from '../../ui/line.ts'
 import { hasCursor, plainLine, plainText } from '../../ui/plain.ts'
 import type { Cell } from '../../ui/table.ts'
 import type { AppContext } from '../app/context.ts'
-import { type AnyList, chosenColumns, settledList, shownRows } from '../app/list.ts'
+import { type AnyList, settledList, shownRows, visibleColumns } from '../app/list.ts'
 import { listOf } from '../app/state.ts'
 import { screenOf } from '../catalog.ts'
 
@@ -49,7 +49,7 @@ export function rowSentence(app: AppContext): string {
 }
 
 function cellPhrases(app: AppContext, list: AnyList, row: unknown): string[] {
-  return chosenColumns(listOf(app.state(), list.name), list).map((column, index) => {
+  return visibleColumns(listOf(app.state(), list.name), list).map((column, index) => {
     const value = valueWords(column.cell(row, app))
     if (value === '') return ''
     if (index === 0 || column.name === 'status' || column.name === 'state') return value

@@ -7,7 +7,7 @@ import { type Line, line, span } from '../../ui/line.ts'
 import { facts, panel } from '../../ui/panel.ts'
 import { nameColumn, noteColumn, pmColumn, pmName, shareBar } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
-import { chosenRows, drawList, type ListDef, listTitle, setList } from '../app/list.ts'
+import { drawList, type ListDef, listTitle, selectedRows, setList } from '../app/list.ts'
 import { drawListAndPane, drawPane, hasPane, type Pane, paneName } from '../app/pane.ts'
 import { handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -178,7 +178,7 @@ export const storageScreen: Screen = {
   keys,
   parts: () => ['list', 'pane'],
   heading: (app) => [span(' Storage › Storlinks', 'strong'), ...listTitle(app, storlinkList)],
-  subjects: (app) => chosenRows(app, storlinkList).map((storlink) => storlinkList.subject!(storlink)),
+  subjects: (app) => selectedRows(app, storlinkList).map((storlink) => storlinkList.subject!(storlink)),
   handleKey: (app, key) => app.state().focus === 'pane' && handleScrollKey(app, paneName('storage'), key),
   draw(app, width, height) {
     const wanted = app.route().id

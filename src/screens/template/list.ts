@@ -28,20 +28,20 @@ export function templateLock(template: Template, app: AppContext): Span {
   return upkeepOf(template, app) === undefined ? span('locked', 'dim') : span('open', 'warn')
 }
 
-interface Dependants {
+interface VmsOfTemplate {
   /** Made from it, whether their disks lie on its or were copied. */
   readonly made: readonly Vm[]
   /** Their disks lie on its. */
-  readonly lying: readonly Vm[]
+  readonly dependents: readonly Vm[]
 }
 
-const dependants = new WeakMap<object, Map<Template, Dependants>>()
+const vmsByTemplate = new WeakMap<object, Map<Template, VmsOfTemplate>>()
 
 /** Looked for once for each state of the list of VMs. */
-export function dependantsOf(template: Template, app: AppContext): Dependants {
+export function vmsOfTemplate(template: Template, app: AppContext): VmsOfTemplate {
   const vms = app.view().vms()
-  const known = getOrMake(dependants, vms, () => new Map<Template, Dependants>())
-  return getOrMake(known, template, () => ({ made: madeFrom(template, vms), lying: dependents(template, vms) }))
+  const known = getOrMake(vmsByTemplate, vms, () => new Map<Template, VmsOfTemplate>())
+  return getOrMake(known, template, () => ({ made: madeFrom(template, vms), dependents: dependents(template, vms) }))
 }
 
 export function storlinkNames(template: Template, app: AppContext): string {
@@ -100,8 +100,8 @@ export const templateList: ListDef<Template> = {
       width: 5,
       kind: 'number',
       drop: 2,
-      cell: (template, app) => String(dependantsOf(template, app).made.length),
-      sort: (template, app) => dependantsOf(template, app).made.length,
+      cell: (template, app) => String(vmsOfTemplate(template, app).made.length),
+      sort: (template, app) => vmsOfTemplate(template, app).made.length,
       live: true,
     },
     {
@@ -120,8 +120,8 @@ export const templateList: ListDef<Template> = {
       kind: 'number',
       wide: true,
       drop: 11,
-      cell: (template, app) => String(dependantsOf(template, app).lying.length),
-      sort: (template, app) => dependantsOf(template, app).lying.length,
+      cell: (template, app) => String(vmsOfTemplate(template, app).dependents.length),
+      sort: (template, app) => vmsOfTemplate(template, app).dependents.length,
       live: true,
     },
     {

@@ -9,7 +9,7 @@ import type { AppContext } from '../app/context.ts'
 import { lastJobs, notNow } from '../ask/subjectLines.ts'
 import type { KeyRow } from '../screen.ts'
 import { signSpan, vmSign } from '../words.ts'
-import { dependantsOf, templateLock, templateStatus, upkeepOf } from './list.ts'
+import { templateLock, templateStatus, upkeepOf, vmsOfTemplate } from './list.ts'
 
 /** One template in a pane: what it is, its disks, what depends on it, and what cannot be done with it now and why. */
 export function templatePane(app: AppContext, template: Template, keys: readonly KeyRow[], width: number): Line[] {
@@ -57,9 +57,9 @@ const MOST = 200
 
 /** Those that lie on it stand first: they would read what is changed in it. */
 function vms(app: AppContext, template: Template, width: number): Line[] {
-  const { made, lying } = dependantsOf(template, app)
-  const copied = made.filter((vm) => !lying.includes(vm))
-  const rows = [...lying.map((vm) => ({ vm, how: 'lies on it' })), ...copied.map((vm) => ({ vm, how: 'copied' }))]
+  const { made, dependents } = vmsOfTemplate(template, app)
+  const copied = made.filter((vm) => !dependents.includes(vm))
+  const rows = [...dependents.map((vm) => ({ vm, how: 'lies on it' })), ...copied.map((vm) => ({ vm, how: 'copied' }))]
   const heading = line(span(` VMs made from it (${rows.length})`, 'strong'))
   if (rows.length === 0) return [[], heading, line(span('  none', 'dim'))]
   const name = Math.max(width - 32, 10)

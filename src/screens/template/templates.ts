@@ -1,6 +1,6 @@
 import { span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
-import { chosenRows, cursorRow, listTitle } from '../app/list.ts'
+import { cursorRow, listTitle, selectedRows } from '../app/list.ts'
 import { drawListAndPane, hasPane, paneName } from '../app/pane.ts'
 import { handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -35,7 +35,7 @@ export const templatesScreen: Screen = {
   keys,
   parts: (app) => (hasPane(app, 'templates') ? ['list', 'pane'] : ['list']),
   heading: (app) => [span(' Templates', 'strong'), ...listTitle(app, templateList)],
-  subjects: (app) => chosenRows(app, templateList).map((template) => templateList.subject!(template)),
+  subjects: (app) => selectedRows(app, templateList).map((template) => templateList.subject!(template)),
   handleKey: (app, key) => app.state().focus === 'pane' && handleScrollKey(app, paneName('templates'), key),
   draw: (app, width, height) =>
     drawListAndPane(

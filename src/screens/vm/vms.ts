@@ -1,6 +1,6 @@
 import { span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
-import { chosenRows, cursorRow, listTitle } from '../app/list.ts'
+import { cursorRow, listTitle, selectedRows } from '../app/list.ts'
 import { drawListAndPane, hasPane, paneName } from '../app/pane.ts'
 import { handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -31,7 +31,7 @@ export const vmsScreen: Screen = {
   keys,
   parts: (app) => (hasPane(app, 'vms') ? ['list', 'pane'] : ['list']),
   heading: (app) => [span(' VMs', 'strong'), ...listTitle(app, vmList)],
-  subjects: (app) => chosenRows(app, vmList).map((vm) => vmList.subject!(vm)),
+  subjects: (app) => selectedRows(app, vmList).map((vm) => vmList.subject!(vm)),
   handleKey: (app, key) => app.state().focus === 'pane' && handleScrollKey(app, paneName('vms'), key),
   draw: (app, width, height) =>
     drawListAndPane(
