@@ -103,7 +103,7 @@ async function showScreens(opening: Promise<Engine>, site: SiteArgs, config: Con
     motion: settings.terminal.motion,
     ascii: site.ascii || settings.terminal.ascii,
     keys: settings.keys,
-    ...(site.demo ? {} : { kept: keptIn(config.keptPath) }),
+    ...(site.demo ? {} : { preferences: keptIn(config.keptPath) }),
     copyWays: waysToCopy(join(dirname(config.keptPath), 'copied.txt')),
     signal: leaving.signal,
     onMounted: ending.onCrash,

@@ -4,7 +4,7 @@ import { type AppContext, createApp } from '../../src/screens/app/context.ts'
 import { App } from '../../src/screens/shell/App.tsx'
 import { aliasesOf } from '../../src/screens/shell/aliases.ts'
 import { paint } from '../../src/screens/shell/frame.ts'
-import { formatKept, parseKept } from '../../src/screens/shell/preferences.ts'
+import { formatPreferences, parsePreferences } from '../../src/screens/shell/preferences.ts'
 import { emptyList } from '../../src/ui/list.ts'
 import { createScreenEngine, NOW } from '../support/sites/screenSite.ts'
 
@@ -86,13 +86,13 @@ describe('what is kept', () => {
       filter: 'web',
       marks: new Set(['x']),
     }
-    expect(parseKept(formatKept({ vms, pms: emptyList }))).toEqual({
+    expect(parsePreferences(formatPreferences({ vms, pms: emptyList }))).toEqual({
       vms: { ...emptyList, sort: { column: 'cpu', down: true }, wide: true, hidden: new Set(['pm']) },
     })
   })
   test('what cannot be read is as if it were not there', () => {
-    expect(parseKept(undefined)).toEqual({})
-    expect(parseKept('{"lists":')).toEqual({})
-    expect(parseKept('[]')).toEqual({})
+    expect(parsePreferences(undefined)).toEqual({})
+    expect(parsePreferences('{"lists":')).toEqual({})
+    expect(parsePreferences('[]')).toEqual({})
   })
 })

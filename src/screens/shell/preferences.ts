@@ -1,14 +1,14 @@
 import { emptyList, type ListState } from '../../ui/list.ts'
 
 /** What is kept from one time to the next: how lists are sorted and which columns they show. Filters are not. */
-export interface Kept {
+export interface PreferenceStore {
   readonly read: () => string | undefined
   readonly write: (text: string) => void
 }
 
 type Lists = Readonly<Record<string, ListState>>
 
-export function formatKept(lists: Lists): string {
+export function formatPreferences(lists: Lists): string {
   const kept = Object.entries(lists).flatMap(([name, { sort, wide, hidden }]) =>
     sort || wide || hidden.size > 0 ? [[name, { sort, wide, hidden: [...hidden] }]] : [],
   )
@@ -16,7 +16,7 @@ export function formatKept(lists: Lists): string {
 }
 
 /** What was kept; a text that is none of it is as if there were none. */
-export function parseKept(text: string | undefined): Lists {
+export function parsePreferences(text: string | undefined): Lists {
   if (text === undefined) return {}
   try {
     const { lists } = JSON.parse(text) as {

@@ -11,7 +11,7 @@ import { aliasesOf } from './aliases.ts'
 import { type CopyWays, copyText } from './clipboard.ts'
 import { paint } from './frame.ts'
 import { handleClick } from './mouse.ts'
-import { formatKept, type Kept, parseKept } from './preferences.ts'
+import { formatPreferences, type PreferenceStore, parsePreferences } from './preferences.ts'
 import { askHostKey } from './quit.ts'
 
 export interface StartOptions {
@@ -35,7 +35,7 @@ export interface StartOptions {
   /** Besides the terminal itself. */
   readonly copyWays?: CopyWays
   /** Where it is kept how lists are sorted and what they show. */
-  readonly kept?: Kept
+  readonly preferences?: PreferenceStore
   /** Writes whole frames and not differences: for tests. */
   readonly wholeFrames?: boolean
   /** Asked to end by something other than a key. */
@@ -87,7 +87,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
 
   const speaker = spoken ? createSpeaker(app) : undefined
 
-  app.store.setState({ lists: parseKept(options.kept?.read()) })
+  app.store.setState({ lists: parsePreferences(options.preferences?.read()) })
   if (speaker) greet(app, speaker)
   else paint(app)
   // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
@@ -116,7 +116,7 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   } finally {
     if (app.state().mouse) listenToMouse(false)
     engine.setHostKeyPrompt(undefined)
-    options.kept?.write(formatKept(app.state().lists))
+    options.preferences?.write(formatPreferences(app.state().lists))
     stdout.off('resize', resize)
     app.dispose()
     instance.cleanup()
