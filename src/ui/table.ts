@@ -81,7 +81,7 @@ export interface RowState {
   /** The list has the keys. */
   readonly focused: boolean
   /** Whether what a cell says has just changed. */
-  readonly isNew?: (column: string, text: string) => boolean
+  readonly hasChanged?: (column: string, text: string) => boolean
 }
 
 export function drawRow<R, C>(placed: readonly PlacedColumn<R, C>[], row: R, cx: C, state: RowState): Line {
@@ -95,8 +95,8 @@ export function drawRow<R, C>(placed: readonly PlacedColumn<R, C>[], row: R, cx:
     const cell = column.cell(row, cx)
     const placed = placeCell(cell, width, column.kind !== 'text', column.tail)
     // Numbers that change with every look would always be bold.
-    const isNew = !(column.live && column.kind === 'number') && state.isNew?.(column.name, textOf(cell))
-    cells.push(...(isNew ? placed.map((piece): Span => ({ ...piece, bold: true })) : placed))
+    const hasChanged = !(column.live && column.kind === 'number') && state.hasChanged?.(column.name, textOf(cell))
+    cells.push(...(hasChanged ? placed.map((piece): Span => ({ ...piece, bold: true })) : placed))
   }
   return state.cursor && state.focused ? invert(cells) : cells
 }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { AppContext } from '../../src/screens/app/context.ts'
-import { newsIn } from '../../src/screens/app/recentChanges.ts'
+import { recentChanges } from '../../src/screens/app/recentChanges.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import { createScreenEngine, mockSite, uuidOf } from '../support/sites/screenSite.ts'
 
@@ -14,18 +14,18 @@ afterEach(async () => {
 })
 
 describe('what has just changed', () => {
-  test('is news for one beat, and what comes into sight is not', () => {
+  test('is told for one beat, and what comes into sight is not', () => {
     let at = 0
     const app = { options: {}, now: () => at } as unknown as AppContext
-    const look = (text: string) => newsIn(app, 'vms')!('a', 'status', text)
-    expect(look('running')).toBe(false)
-    expect(look('paused')).toBe(true)
+    const hasChanged = (text: string) => recentChanges(app, 'vms')!('a', 'status', text)
+    expect(hasChanged('running')).toBe(false)
+    expect(hasChanged('paused')).toBe(true)
     at = 1999
-    expect(look('paused')).toBe(true)
+    expect(hasChanged('paused')).toBe(true)
     at = 2000
-    expect(look('paused')).toBe(false)
-    newsIn(app, 'vms')
-    expect(look('running')).toBe(false)
+    expect(hasChanged('paused')).toBe(false)
+    recentChanges(app, 'vms')
+    expect(hasChanged('running')).toBe(false)
   })
 
   test('is bold on the screen, and nowhere with motion off', async () => {

@@ -16,7 +16,7 @@ import {
 } from '../../ui/list.ts'
 import { type Column, drawHeader, drawRow, placeColumns, sortRows } from '../../ui/table.ts'
 import type { AppContext } from './context.ts'
-import { newsIn } from './recentChanges.ts'
+import { recentChanges } from './recentChanges.ts'
 import { listOf } from './state.ts'
 
 /**
@@ -164,14 +164,14 @@ export function drawList<R>(app: AppContext, def: ListDef<R>, width: number, hei
   const { focus, mouse } = app.state()
   const focused = focus === 'list'
   const lines: Line[] = [drawHeader(placed, settled.sort ?? def.sort, mouse)]
-  const isNews = newsIn(app, def.name)
+  const hasChanged = recentChanges(app, def.name)
   for (let at = top; at < Math.min(top + room, shown.rows.length); at++) {
     const id = shown.ids[at]!
     const row = drawRow(placed, shown.rows[at]!, app, {
       cursor: at === settled.index,
       marked: settled.marks.has(id),
       focused,
-      ...(isNews ? { isNew: (column: string, text: string) => isNews(id, column, text) } : {}),
+      ...(hasChanged ? { hasChanged: (column: string, text: string) => hasChanged(id, column, text) } : {}),
     })
     lines.push(mouse ? withHit(row, `row ${id}`) : row)
   }

@@ -3,29 +3,29 @@ import type { AppContext } from './context.ts'
 
 /**
  * What has just changed in a list is bold for one beat, so that an eye finds it. Only rows that were on the screen can
- * change there: one that comes into sight is not news.
+ * change there: one that comes into sight has not changed.
  */
 const BEAT_MS = 2000
 
-interface Shown {
+interface CellText {
   readonly text: string
   /** When it became that; undefined for what it was when it came into sight. */
   readonly since?: number
 }
 
-type Cells = Map<string, Shown>
+type CellTexts = Map<string, CellText>
 
-const shown = new WeakMap<AppContext, Map<string, Cells>>()
+const shown = new WeakMap<AppContext, Map<string, CellTexts>>()
 
-/** For one drawing of a list: tells of a cell whether it is news, and remembers what stands there now. */
-export function newsIn(
+/** For one drawing of a list: tells of a cell whether it has just changed, and remembers what stands there now. */
+export function recentChanges(
   app: AppContext,
   list: string,
 ): ((id: string, column: string, text: string) => boolean) | undefined {
   if (app.options.motion === false) return undefined
-  const lists = getOrMake(shown, app, () => new Map<string, Cells>())
+  const lists = getOrMake(shown, app, () => new Map<string, CellTexts>())
   const before = lists.get(list)
-  const now: Cells = new Map()
+  const now: CellTexts = new Map()
   lists.set(list, now)
   const at = app.now()
   return (id, column, text) => {
