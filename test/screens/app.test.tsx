@@ -28,7 +28,7 @@ function mount(keys: Readonly<Record<string, readonly string[]>> = {}) {
     { paint, handOver: async (work) => work(), leave: () => undefined },
   )
   paint(app)
-  return { engine, ...render(<App app={app} standIns={{ of: (_, text) => text }} lend={() => undefined} />) }
+  return { engine, ...render(<App app={app} placeholders={{ of: (_, text) => text }} lend={() => undefined} />) }
 }
 
 afterEach(() => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { createStandIns } from '../../src/ui/placeholders.ts'
+import { createPlaceholders } from '../../src/ui/placeholders.ts'
 
 function open() {
   let written = ''
@@ -7,17 +7,17 @@ function open() {
     written += output
   }
   const terminal = { columns: 9, isTTY: true, write }
-  const standIns = createStandIns(terminal as unknown as NodeJS.WriteStream)
+  const placeholders = createPlaceholders(terminal as unknown as NodeJS.WriteStream)
   const said = () => {
     const all = written
     written = ''
     return all
   }
-  return { ...standIns, said }
+  return { ...placeholders, said }
 }
 
 /** What Ink writes where a line takes the place of another. */
-const replaced = (standIn: string) => `\x1b[1G\x1b[K${standIn}\n`
+const replaced = (placeholder: string) => `\x1b[1G\x1b[K${placeholder}\n`
 
 test('a line comes whole, and what follows it by its difference', () => {
   const { stdout, of, said } = open()

@@ -1,7 +1,7 @@
 import { Box, Text, useApp, useInput, usePaste } from 'ink'
 import { memo, useEffect, useState, useSyncExternalStore } from 'react'
 import { createKeyReader, textKeys } from '../../ui/keymap.ts'
-import type { StandIns } from '../../ui/placeholders.ts'
+import type { Placeholders } from '../../ui/placeholders.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ScreenStore } from '../app/state.ts'
 import { Spoken } from '../screenReader/Announcements.tsx'
@@ -10,16 +10,16 @@ import { handleKey } from './handleKey.ts'
 
 /**
  * The frame on the terminal. What stands in it is worked out elsewhere, line by line; here each line is one Text that
- * is drawn again only when it differs (and holds its stand-in: ui/placeholders.ts), and there is one ear for keys.
+ * is drawn again only when it differs (and holds its placeholder: ui/placeholders.ts), and there is one ear for keys.
  */
 export function App({
   app,
-  standIns,
+  placeholders,
   lend,
   speaker,
 }: {
   app: AppContext
-  standIns: Pick<StandIns, 'of'>
+  placeholders: Pick<Placeholders, 'of'>
   lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
   /** Says in words what is else drawn. */
   speaker?: Speaker
@@ -40,7 +40,7 @@ export function App({
   return (
     <Box height={size.rows} flexDirection="column">
       {Array.from({ length: size.rows }, (_, index) => (
-        <FrameLine key={index} store={app.store} standIns={standIns} index={index} />
+        <FrameLine key={index} store={app.store} placeholders={placeholders} index={index} />
       ))}
     </Box>
   )
@@ -48,13 +48,13 @@ export function App({
 
 const FrameLine = memo(function FrameLine({
   store,
-  standIns,
+  placeholders,
   index,
 }: {
   store: ScreenStore
-  standIns: Pick<StandIns, 'of'>
+  placeholders: Pick<Placeholders, 'of'>
   index: number
 }) {
   const text = useSyncExternalStore(store.subscribe, () => store.getState().lines[index] ?? '')
-  return <Text>{standIns.of(index, text)}</Text>
+  return <Text>{placeholders.of(index, text)}</Text>
 })

@@ -1,7 +1,7 @@
 import { render } from 'ink'
 import type { Engine } from '../../engine/engine.ts'
 import { mouseSequence, withoutClicks } from '../../ui/mouseInput.ts'
-import { createStandIns } from '../../ui/placeholders.ts'
+import { createPlaceholders } from '../../ui/placeholders.ts'
 import { type GraphStyle, themeOf } from '../../ui/theme.ts'
 import { type AppContext, createApp } from '../app/context.ts'
 import { createSpeaker, type Speaker } from '../screenReader/announcer.ts'
@@ -79,9 +79,9 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   const lend = (lent: typeof suspend) => {
     suspend = lent
   }
-  const standIns = createStandIns(stdout)
+  const placeholders = createPlaceholders(stdout)
   const resize = () => {
-    standIns.forget()
+    placeholders.forget()
     app.set({ size: sizeOf() })
   }
 
@@ -92,8 +92,8 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   else paint(app)
   // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
   if (stdout.isTTY) stdout.write('\r')
-  const instance = render(<App app={app} standIns={standIns} lend={lend} {...(speaker ? { speaker } : {})} />, {
-    stdout: spoken ? stdout : standIns.stdout,
+  const instance = render(<App app={app} placeholders={placeholders} lend={lend} {...(speaker ? { speaker } : {})} />, {
+    stdout: spoken ? stdout : placeholders.stdout,
     stdin: withoutClicks(options.stdin ?? process.stdin, (click) => handleClick(app, click)),
     alternateScreen: options.wholeFrames !== true && !spoken,
     isScreenReaderEnabled: spoken,
