@@ -3,7 +3,7 @@ import { useSyncExternalStore } from 'react'
 import type { ScreenStore } from '../app/state.ts'
 
 /** What was said, which stays as it is, and the line where one is. */
-export function Spoken({ store }: { store: ScreenStore }) {
+export function Announcements({ store }: { store: ScreenStore }) {
   const said = useSyncExternalStore(store.subscribe, () => store.getState().said)
   const here = useSyncExternalStore(store.subscribe, () => store.getState().here)
   return (

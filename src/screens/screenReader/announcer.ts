@@ -9,14 +9,14 @@ import { contentSentences, headingSentence, overlaySentences, rowSentence } from
  * is answered, that a job is over. The line at the end is where one is, and is written anew only when a key moves it:
  * numbers that change by themselves say nothing.
  */
-export interface Speaker {
+export interface Announcer {
   /** After a key: says where that has led. */
-  moved(): void
+  afterKey(): void
   /** At any time: what has to be said without being asked. */
-  news(): void
+  announce(): void
 }
 
-export function createSpeaker(app: AppContext): Speaker {
+export function createAnnouncer(app: AppContext): Announcer {
   let place = ''
   let view = ''
   /** What the place has said, numbers aside: those change by themselves. */
@@ -33,7 +33,7 @@ export function createSpeaker(app: AppContext): Speaker {
     app.store.setState({ said: [...app.state().said, ...fresh] })
   }
 
-  const news = () => {
+  const announce = () => {
     const now = app.state().toast?.text
     if (now !== undefined && now !== toast) say([plainText(now)])
     toast = now
@@ -79,10 +79,10 @@ export function createSpeaker(app: AppContext): Speaker {
   }
 
   return {
-    news,
-    moved() {
+    announce,
+    afterKey() {
       sayPlace()
-      news()
+      announce()
       if (app.state().here !== here()) app.store.setState({ here: here() })
     },
   }

@@ -31,7 +31,7 @@ export function headingSentence(app: AppContext): string {
 
 /** What else a screen says when one comes to it. */
 export function contentSentences(app: AppContext): string[] {
-  return (screenOf(app).says?.(app, HEARD.columns) ?? []).map(plainLine).filter((text) => text !== '')
+  return (screenOf(app).says?.(app, READER_SIZE.columns) ?? []).map(plainLine).filter((text) => text !== '')
 }
 
 /** The row under the cursor. */
@@ -94,7 +94,7 @@ function sentence(parts: readonly string[]): string {
 }
 
 /** Wide enough that nothing is cut, narrow enough that parts stand below each other. */
-export const HEARD = { columns: 96, rows: 120 } as const
+export const READER_SIZE = { columns: 96, rows: 120 } as const
 
 /** What lies on top: all of its lines, and those with the cursor in them. */
 export function overlaySentences(
@@ -102,7 +102,7 @@ export function overlaySentences(
 ): { readonly name: string; readonly all: readonly string[]; readonly here: string } | undefined {
   const overlay = app.state().overlays.at(-1)
   if (overlay === undefined) return undefined
-  const { lines } = overlay.draw(HEARD.columns, HEARD.rows)
+  const { lines } = overlay.draw(READER_SIZE.columns, READER_SIZE.rows)
   const said = lines.map((content) => ({ text: plainLine(content), cursor: hasCursor(content) }))
   const still = said.filter(({ text, cursor }) => text !== '' && !cursor).map(({ text }) => text)
   const here = said.filter(({ text, cursor }) => cursor && text !== '').map(({ text }) => text)

@@ -4,8 +4,8 @@ import { createKeyReader, textKeys } from '../../ui/keymap.ts'
 import type { Placeholders } from '../../ui/placeholders.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ScreenStore } from '../app/state.ts'
-import { Spoken } from '../screenReader/Announcements.tsx'
-import type { Speaker } from '../screenReader/announcer.ts'
+import { Announcements } from '../screenReader/Announcements.tsx'
+import type { Announcer } from '../screenReader/announcer.ts'
 import { handleKey } from './handleKey.ts'
 
 /**
@@ -16,27 +16,27 @@ export function App({
   app,
   placeholders,
   lend,
-  speaker,
+  announcer,
 }: {
   app: AppContext
   placeholders: Pick<Placeholders, 'of'>
   lend: (suspend: (work: () => Promise<void>) => Promise<void>) => void
   /** Says in words what is else drawn. */
-  speaker?: Speaker
+  announcer?: Announcer
 }) {
   const { suspendTerminal } = useApp()
   const [read] = useState(() => createKeyReader())
   useEffect(() => lend((work) => suspendTerminal(work)), [lend, suspendTerminal])
   useInput((input, key) => {
     for (const name of read(input, key)) handleKey(app, name)
-    speaker?.moved()
+    announcer?.afterKey()
   })
   usePaste((text) => {
     for (const name of textKeys(text)) if (name !== 'enter' && name !== 'esc') handleKey(app, name)
-    speaker?.moved()
+    announcer?.afterKey()
   })
   const size = useSyncExternalStore(app.store.subscribe, () => app.store.getState().size)
-  if (speaker) return <Spoken store={app.store} />
+  if (announcer) return <Announcements store={app.store} />
   return (
     <Box height={size.rows} flexDirection="column">
       {Array.from({ length: size.rows }, (_, index) => (

@@ -4,8 +4,8 @@ import { mouseSequence, withoutClicks } from '../../ui/mouseInput.ts'
 import { createPlaceholders } from '../../ui/placeholders.ts'
 import { type GraphStyle, themeOf } from '../../ui/theme.ts'
 import { type AppContext, createApp } from '../app/context.ts'
-import { createSpeaker, type Speaker } from '../screenReader/announcer.ts'
-import { HEARD } from '../screenReader/sentences.ts'
+import { type Announcer, createAnnouncer } from '../screenReader/announcer.ts'
+import { READER_SIZE } from '../screenReader/sentences.ts'
 import { App } from './App.tsx'
 import { aliasesOf } from './aliases.ts'
 import { type CopyWays, copyText } from './clipboard.ts'
@@ -46,8 +46,8 @@ export interface StartOptions {
 export async function startScreens(engine: Engine, options: StartOptions = {}): Promise<void> {
   const stdout = options.stdout ?? process.stdout
   const environment = options.environment ?? process.env
-  const spoken = options.screenReader ?? false
-  const sizeOf = () => (spoken ? HEARD : { columns: stdout.columns || 80, rows: stdout.rows || 24 })
+  const screenReader = options.screenReader ?? false
+  const sizeOf = () => (screenReader ? READER_SIZE : { columns: stdout.columns || 80, rows: stdout.rows || 24 })
   let suspend: ((work: () => Promise<void>) => Promise<void>) | undefined
 
   const listenToMouse = (on: boolean) => void stdout.write(mouseSequence(on))
@@ -60,12 +60,12 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
       motion: options.motion ?? true,
       now: options.now ?? Date.now,
       aliases: aliasesOf(options.keys ?? {}),
-      ...(spoken ? {} : { listenToMouse }),
+      ...(screenReader ? {} : { listenToMouse }),
       copy: (text) => copyText(text, (sequence) => stdout.write(sequence), environment, options.copyWays),
     },
     sizeOf(),
     {
-      paint: spoken ? () => speaker?.news() : paint,
+      paint: screenReader ? () => announcer?.announce() : paint,
       handOver: async (work) => {
         const { mouse } = app.state()
         if (mouse) listenToMouse(false)
@@ -85,25 +85,28 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
     app.set({ size: sizeOf() })
   }
 
-  const speaker = spoken ? createSpeaker(app) : undefined
+  const announcer = screenReader ? createAnnouncer(app) : undefined
 
   app.store.setState({ lists: parsePreferences(options.preferences?.read()) })
-  if (speaker) greet(app, speaker)
+  if (announcer) greet(app, announcer)
   else paint(app)
   // The first frame is drawn from where the cursor is; a prompt without a line end must not shift it.
   if (stdout.isTTY) stdout.write('\r')
-  const instance = render(<App app={app} placeholders={placeholders} lend={lend} {...(speaker ? { speaker } : {})} />, {
-    stdout: spoken ? stdout : placeholders.stdout,
-    stdin: withoutClicks(options.stdin ?? process.stdin, (click) => handleClick(app, click)),
-    alternateScreen: options.wholeFrames !== true && !spoken,
-    isScreenReaderEnabled: spoken,
-    debug: options.wholeFrames === true,
-    incrementalRendering: true,
-    maxFps: 15,
-    exitOnCtrlC: false,
-    patchConsole: false,
-    interactive: stdout.isTTY === true,
-  })
+  const instance = render(
+    <App app={app} placeholders={placeholders} lend={lend} {...(announcer ? { announcer } : {})} />,
+    {
+      stdout: screenReader ? stdout : placeholders.stdout,
+      stdin: withoutClicks(options.stdin ?? process.stdin, (click) => handleClick(app, click)),
+      alternateScreen: options.wholeFrames !== true && !screenReader,
+      isScreenReaderEnabled: screenReader,
+      debug: options.wholeFrames === true,
+      incrementalRendering: true,
+      maxFps: 15,
+      exitOnCtrlC: false,
+      patchConsole: false,
+      interactive: stdout.isTTY === true,
+    },
+  )
   stdout.on('resize', resize)
   options.onMounted?.(() => {
     if (app.state().mouse) listenToMouse(false)
@@ -123,11 +126,11 @@ export async function startScreens(engine: Engine, options: StartOptions = {}): 
   }
 }
 
-function greet(app: AppContext, speaker: Speaker): void {
+function greet(app: AppContext, announcer: Announcer): void {
   const { siteName, production } = app.options
   const site = siteName === '' ? '' : `, site ${siteName}${production ? ', production' : ''}`
   const readOnly = app.engine.readOnly ? ', read-only' : ''
   const keys = 'j and k move, enter opens, x lists actions, colon goes anywhere, question mark lists keys, q quits.'
   app.store.setState({ said: [`pengx${site}${readOnly}. ${keys}`] })
-  speaker.moved()
+  announcer.afterKey()
 }
