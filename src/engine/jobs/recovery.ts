@@ -3,6 +3,7 @@ import type { Json } from '../../model/json.ts'
 import type { StoredJob } from '../store/jobs/jobRows.ts'
 import type { EngineDeps } from './context.ts'
 import { conclude, createJobRun, type JobRun, touchedBy } from './jobRun.ts'
+import type { AnyOperation, Step } from './operation.ts'
 import { joinFacts, joinParams } from './secrets.ts'
 import { decidePivot, goBack, goForward, isPastPivot, type Outcome, type PlanRun } from './steps.ts'
 
@@ -50,7 +51,7 @@ async function resume(deps: EngineDeps, stored: StoredJob, signal: AbortSignal):
   const secrets = await deps.store.jobs.secrets(job.id)
   const params = joinParams(stored.params, secrets)
   const facts = joinFacts(stored.facts ?? null, secrets)
-  const steps = operation.plan(params, facts)
+  const steps = planAgain(operation, params, facts, past)
   const same =
     steps.length === stored.plan?.length && steps.every(({ name }, index) => name === stored.plan?.[index]?.name)
   if (!same) throw new PengxError('unsupported', `another version of pengx planned it otherwise; ${past}`)
@@ -62,6 +63,17 @@ async function resume(deps: EngineDeps, stored: StoredJob, signal: AbortSignal):
     new Map(succeeded.map((event) => [event.name, event.output])),
   )
   return { jobRun, facts, planRun: { job, steps, stepState: jobRun.stepState, events: [...events] } }
+}
+
+/** Facts that another version gathered may hold other fields, which a plan of this one stumbles over. */
+function planAgain(operation: AnyOperation, params: Json, facts: Json, past: string): Step[] {
+  try {
+    return operation.plan(params, facts)
+  } catch (error) {
+    if (error instanceof PengxError) throw error
+    const text = `another version of pengx found other facts for it than this one knows; ${past}`
+    throw new PengxError('unsupported', text, { cause: error })
+  }
 }
 
 async function finishOrUnwind(deps: EngineDeps, stored: StoredJob, jobRun: JobRun, planRun: PlanRun): Promise<Outcome> {
