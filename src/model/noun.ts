@@ -36,6 +36,16 @@ export function isNoun(word: string | undefined): word is Noun {
   return word !== undefined && Object.hasOwn(WORDS, word)
 }
 
+/** The id of any of them, as text. */
+export function nounId(thing: Nouns[Noun]): string {
+  return 'uuid' in thing ? thing.uuid : String(thing.id)
+}
+
+/** What people call it; a schedule is called after its VM. */
+export function nounName(thing: Nouns[Noun]): string {
+  return 'name' in thing ? thing.name : thing.vmName
+}
+
 type IdOf<N extends Noun> = Nouns[N] extends { readonly id: infer Id } ? Id : string
 
 /** For each noun: `vms()`, `getVm(uuid)`, and `needVm(uuid)`, which fails with `notFound`. */

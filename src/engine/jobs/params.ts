@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
+import type { Noun } from '../../model/noun.ts'
 
 /**
  * One schema gives form fields, XML and JSON decoding, command-line flags and OpenAPI. A field is a zod type
@@ -10,19 +11,7 @@ export interface FieldMeta {
   readonly title: string
   readonly help?: string
   /** Where a form takes its choices from. */
-  readonly from?:
-    | 'pm'
-    | 'storlink'
-    | 'template'
-    | 'bridge'
-    | 'vm'
-    | 'found'
-    | 'iso'
-    | 'disk'
-    | 'nic'
-    | 'snapshot'
-    | 'backup'
-    | 'schedule'
+  readonly from?: Noun | 'bridge' | 'found' | 'iso' | 'disk' | 'nic' | 'snapshot'
   readonly unit?: 'MiB' | 's'
   /** Never shown, logged or journalled in clear. */
   readonly secret?: true

@@ -1,31 +1,23 @@
 import type { View } from '../../engine/store/view.ts'
+import { NOUNS, type Noun, type Nouns, nounId, nounLists } from '../../model/noun.ts'
 
 /** The view as it was at a moment: its lists are immutable, so holding them is enough; samples are cut at the moment. */
 export function frozenView(view: View, at: number): View {
-  const pms = view.pms()
-  const vms = view.vms()
-  const storlinks = view.storlinks()
-  const templates = view.templates()
+  const held = Object.fromEntries(NOUNS.map((noun) => [noun, view[`${noun}s`]()])) as Held
+  const byId = Object.fromEntries(NOUNS.map((noun) => [noun, mapById<Nouns[Noun]>(held[noun])])) as unknown as ById
   const jobs = view.jobs()
-  const pmBy = new Map(pms.map((pm) => [pm.uuid, pm]))
-  const vmBy = new Map(vms.map((vm) => [vm.uuid, vm]))
   const jobBy = new Map(jobs.map((job) => [job.id, job]))
-  const vmsOn = Map.groupBy(vms, (vm) => vm.pm)
+  const vmsOn = Map.groupBy(held.vm, (vm) => vm.pm)
   const history = (subject: string) => view.history(subject).filter((sample) => sample.at <= at)
   return {
     ...view,
+    ...nounLists({ list: (noun) => held[noun], find: (noun, id) => byId[noun].get(id) }),
     revision: view.revision,
-    pms: () => pms,
-    vms: () => vms,
-    storlinks: () => storlinks,
-    templates: () => templates,
     jobs: () => jobs,
-    getPm: (uuid) => pmBy.get(uuid),
-    getVm: (uuid) => vmBy.get(uuid),
-    getStorlink: (id) => storlinks.find((storlink) => storlink.id === id),
-    getTemplate: (uuid) => templates.find((template) => template.uuid === uuid),
     getJob: (id) => jobBy.get(id),
     vmsOn: (pm) => vmsOn.get(pm) ?? [],
+    vmsNamed: (name) => held.vm.filter((vm) => vm.name === name),
+    backupsOf: (vm) => held.backup.filter((backup) => backup.vm === vm),
     jobOn: (kind, id) =>
       jobs.find(
         (job) =>
@@ -39,4 +31,11 @@ export function frozenView(view: View, at: number): View {
       return newest === undefined || newest.at <= at ? newest : history(subject).at(-1)
     },
   }
+}
+
+type Held = { readonly [N in Noun]: readonly Nouns[N][] }
+type ById = { readonly [N in Noun]: ReadonlyMap<string, Nouns[N]> }
+
+function mapById<T extends Nouns[Noun]>(rows: readonly T[]): ReadonlyMap<string, T> {
+  return new Map(rows.map((row) => [nounId(row), row]))
 }

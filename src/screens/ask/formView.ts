@@ -1,6 +1,7 @@
-import type { AnyOperation } from '../../engine/jobs/operation.ts'
+import type { TargetKind } from '../../engine/jobs/operation.ts'
 import { describeParams } from '../../engine/jobs/params.ts'
 import { padCells, wrapCells } from '../../lib/text.ts'
+import { isNoun, nounName } from '../../model/noun.ts'
 import { keyLabel, withKeyNames } from '../../ui/keymap.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
@@ -48,16 +49,10 @@ function headingOf(app: AppContext, { operation, given }: FormState): string {
   return capital(name === undefined ? operation.title : `${operation.title} ${name}`)
 }
 
-function nameOf(
-  { engine: { view } }: AppContext,
-  kind: AnyOperation['target']['kind'],
-  id: string,
-): string | undefined {
-  if (kind === 'pm') return view.getPm(id)?.name
-  if (kind === 'template') return view.getTemplate(id)?.name
-  if (kind === 'storlink') return view.getStorlink(Number(id))?.name
+function nameOf({ engine: { view } }: AppContext, kind: TargetKind, id: string): string | undefined {
   // What is taken under care is named by a text, and may be a VM that was found.
-  return view.getVm(id)?.name
+  const thing = view.find(isNoun(kind) ? kind : 'vm', id)
+  return thing && nounName(thing)
 }
 
 /** What is settled before: which disk, which template. */

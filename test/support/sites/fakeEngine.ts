@@ -6,7 +6,7 @@ import type { Change, JobDetail, View } from '../../../src/engine/store/view.ts'
 import { PengxError } from '../../../src/model/error.ts'
 import { type By, isOver, type Job } from '../../../src/model/job.ts'
 import type { Json } from '../../../src/model/json.ts'
-import { type Noun, type Nouns, nounLists } from '../../../src/model/noun.ts'
+import { type Noun, type Nouns, nounId, nounLists } from '../../../src/model/noun.ts'
 import type { PerfSample } from '../../../src/model/perf.ts'
 import type { VmState } from '../../../src/model/vm.ts'
 
@@ -77,7 +77,7 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
   const view: View = {
     ...nounLists({
       list,
-      find: (noun, id) => list(noun).find((one) => ('uuid' in one ? one.uuid : String(one.id)) === id),
+      find: (noun, id) => list(noun).find((one) => nounId(one) === id),
     }),
     get revision() {
       return revision
