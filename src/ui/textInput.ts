@@ -1,27 +1,30 @@
+import { cellWidth } from '../lib/text.ts'
 import { typedBy } from './keymap.ts'
 import { line, type Span, span } from './line.ts'
 
-/** One line of text being typed; `at` counts characters before the cursor. */
+/** One line of text being typed; `at` counts the characters before the cursor, as a person counts them. */
 export interface TextInput {
   readonly text: string
   readonly at: number
 }
 
+/** The text with the cursor behind it. */
 export function textInput(text = ''): TextInput {
-  return { text, at: [...text].length }
+  return { text, at: charactersOf(text).length }
 }
 
 /** The input after a key, or undefined for a key that does not edit. */
 export function editText(input: TextInput, key: string): TextInput | undefined {
-  const characters = [...input.text]
+  const characters = charactersOf(input.text)
   const { at } = input
-  const put = (next: string[], position: number): TextInput => ({ text: next.join(''), at: position })
+  const before = (end: number) => characters.slice(0, end).join('')
+  const after = (start: number) => characters.slice(start).join('')
   switch (key) {
     case 'backspace':
     case 'ctrl-h':
-      return at === 0 ? input : put([...characters.slice(0, at - 1), ...characters.slice(at)], at - 1)
+      return at === 0 ? input : put(before(at - 1), after(at))
     case 'delete':
-      return put([...characters.slice(0, at), ...characters.slice(at + 1)], at)
+      return put(before(at), after(at + 1))
     case 'left':
       return { ...input, at: Math.max(at - 1, 0) }
     case 'right':
@@ -33,27 +36,47 @@ export function editText(input: TextInput, key: string): TextInput | undefined {
     case 'ctrl-e':
       return { ...input, at: characters.length }
     case 'ctrl-u':
-      return put(characters.slice(at), 0)
-    case 'ctrl-w': {
-      const kept = characters
-        .slice(0, at)
-        .join('')
-        .replace(/\S*\s*$/, '')
-      return put([...kept, ...characters.slice(at)], [...kept].length)
-    }
+      return put('', after(at))
+    case 'ctrl-w':
+      return put(before(at).replace(/\S*\s*$/, ''), after(at))
   }
   const typed = typedBy(key)
-  if (typed === undefined) return undefined
-  return put([...characters.slice(0, at), typed, ...characters.slice(at)], at + 1)
+  return typed === undefined ? undefined : put(before(at) + typed, after(at))
 }
 
-/** The text with its cursor as a reversed cell. */
+/**
+ * Two parts of a text with the cursor between them. What has come together may be one character now (an accent that is
+ * typed after its letter, two halves of a flag): the cursor is then behind it.
+ */
+function put(before: string, after: string): TextInput {
+  const text = before + after
+  let at = 0
+  let length = 0
+  for (const character of charactersOf(text)) {
+    if (length >= before.length) break
+    length += character.length
+    at++
+  }
+  return { text, at }
+}
+
+/** The text with its cursor as a reversed cell; what takes no cell of its own lends it a blank. */
 export function drawInput(input: TextInput, masked = false): readonly Span[] {
-  const characters = masked ? [...input.text].map(() => '*') : [...input.text]
+  const characters = masked ? charactersOf(input.text).map(() => '*') : charactersOf(input.text)
   const under = characters[input.at] ?? ' '
   return line(
     characters.slice(0, input.at).join(''),
-    { ...span(under), inverse: true },
+    { ...span(cellWidth(under) === 0 ? ' ' : under), inverse: true },
     characters.slice(input.at + 1).join(''),
   )
+}
+
+const PLAIN = /^[\x20-\x7e]*$/
+let segmenter: Intl.Segmenter | undefined
+
+/** Grapheme clusters (Unicode Standard Annex #29): a family, a flag, a letter with its accents or a syllable in jamo is one. */
+function charactersOf(text: string): string[] {
+  if (PLAIN.test(text)) return text.split('')
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' })
+  return Array.from(segmenter.segment(text), ({ segment }) => segment)
 }

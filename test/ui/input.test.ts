@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { scoreMatch } from '../../src/ui/fuzzy.ts'
 import { createKeyReader, keyNames, type RawKey } from '../../src/ui/keymap.ts'
-import { editText, type TextInput, textInput } from '../../src/ui/textInput.ts'
+import { drawInput, editText, type TextInput, textInput } from '../../src/ui/textInput.ts'
 
 const none: RawKey = {
   upArrow: false,
@@ -59,6 +59,45 @@ describe('typing', () => {
     expect(type(textInput('one two'), 'ctrl-w', '3').text).toBe('one 3')
     expect(type(textInput('abc'), 'left', 'ctrl-u').text).toBe('c')
     expect(type(textInput('abc'), 'home', 'delete', 'end', '!').text).toBe('bc!')
+  })
+  describe.each([
+    ['a family', '👩‍👩‍👧‍👦'],
+    ['a flag', '🇰🇷'],
+    ['a colour of skin', '👍🏽'],
+    ['an accent of its own', 'e\u0301'],
+    ['a syllable in jamo', '\u1112\u1161\u11ab'],
+  ])('%s is one character', (_title, one) => {
+    test('to the cursor, wherever it goes', () => {
+      expect(textInput(`a${one}b`).at).toBe(3)
+      expect(type(textInput(`a${one}b`), 'left', 'left', 'X').text).toBe(`aX${one}b`)
+      expect(type(textInput(`a${one}b`), 'home', 'right', 'right', 'X').text).toBe(`a${one}Xb`)
+    })
+    test('to what deletes', () => {
+      expect(type(textInput(`a${one}b`), 'left', 'backspace')).toEqual({ text: 'ab', at: 1 })
+      expect(type(textInput(`a${one}b`), 'home', 'right', 'delete')).toEqual({ text: 'ab', at: 1 })
+      expect(type(textInput(`a ${one}`), 'ctrl-w')).toEqual({ text: 'a ', at: 2 })
+      expect(type(textInput(`${one}b`), 'left', 'ctrl-u')).toEqual({ text: 'b', at: 0 })
+    })
+    test('when it is typed in its pieces', () => {
+      expect(type(textInput('ab'), 'left', ...one)).toEqual({ text: `a${one}b`, at: 2 })
+    })
+    test('when it is drawn', () => {
+      const [before, under, after] = drawInput({ text: `a${one}b`, at: 1 })
+      expect([before!.text, under!.text, under!.inverse, after!.text]).toEqual(['a', one, true, 'b'])
+      expect(drawInput(textInput(`a${one}`), true)[0]!.text).toBe('**')
+    })
+  })
+  test('what grows together has the cursor behind it', () => {
+    expect(type(textInput('🇰x🇷'), 'left', 'backspace')).toEqual({ text: '🇰🇷', at: 1 })
+    expect(type(textInput('👩👧'), 'left', '\u200d')).toEqual({ text: '👩‍👧', at: 1 })
+  })
+  test('the cursor is seen on what takes no cell', () => {
+    expect(
+      drawInput({ text: '\u200d', at: 0 })
+        .map(({ text }) => text)
+        .join(''),
+    ).toBe(' ')
+    expect(drawInput(textInput()).map(({ text, inverse }) => [text, inverse])).toContainEqual([' ', true])
   })
   test('a key that types nothing is not eaten', () => {
     expect(editText(textInput('a'), 'pagedown')).toBeUndefined()
