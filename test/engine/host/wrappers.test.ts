@@ -78,6 +78,36 @@ describe('a limited host', () => {
     expect(open.map((each) => each.command.effect)).toEqual(['read', 'change'])
   })
 
+  test('what is aborted while it runs has its place until it has ended', async () => {
+    const { host, open } = heldHost()
+    const limited = limitHost(host, { commands: 1, heavy: 1 })
+    const controller = new AbortController()
+    await limited.open({ ...CHANGE, heavy: true }, controller.signal)
+    const next = limited.open(READ)
+    controller.abort()
+    await Bun.sleep(5)
+    expect(open).toHaveLength(1)
+    open[0]!.end(0)
+    await next
+    expect(open).toHaveLength(2)
+  })
+
+  test('a heavy one that gives up its wait for the second place gives back the first', async () => {
+    const { host, open } = heldHost()
+    const limited = limitHost(host, { commands: 1, heavy: 1 })
+    await limited.open(READ)
+    const controller = new AbortController()
+    const waiting = limited.open({ ...CHANGE, heavy: true }, controller.signal)
+    await Bun.sleep(1)
+    controller.abort()
+    await expect(waiting).rejects.toMatchObject({ code: 'cancelled' })
+    const next = limited.open({ ...CHANGE, heavy: true })
+    open[0]!.end(0)
+    await next
+    await expect(limited.open(READ, controller.signal)).rejects.toMatchObject({ code: 'cancelled' })
+    expect(open).toHaveLength(2)
+  })
+
   test('a terminal takes no place', async () => {
     const { host, open } = heldHost()
     const limited = limitHost(host, { commands: 1, heavy: 1 })
