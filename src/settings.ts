@@ -1,8 +1,9 @@
 import { nearest } from './lib/near.ts'
 
 /**
- * The settings file, in TOML. A line that is wrong is named and left out, and the rest is used: a slip of the
- * hand in one setting must not take the others away. So the file is read statement by statement.
+ * The settings file, in TOML (toml.io, 1.1), as Bun's parser reads it. A line that is wrong is named and left out, and
+ * the rest is used: a slip of the hand in one setting must not take the others away. A parser stops at the first slip,
+ * and Bun's tells no line, so it is given one statement after the other: the fewest lines that it takes.
  */
 export interface Settings {
   readonly site: {
@@ -40,71 +41,127 @@ export const DEFAULT_SETTINGS: Settings = {
   keys: {},
 }
 
+type Tree = Readonly<Record<string, unknown>>
+type Target = Record<string, Record<string, unknown>>
+
+/** What a file says, and the standard where it says nothing. Problems are `LINE: what is wrong`. */
+export function parseSettings(file: string): { settings: Settings; problems: readonly string[] } {
+  const settings = structuredClone(DEFAULT_SETTINGS) as unknown as Target
+  const isSound = read(file).problem === undefined
+  /** The statements so far that are used, as a file of their own. */
+  let used = ''
+  let section: readonly string[] = []
+  /** Why nothing in this section is used. */
+  let unused: string | undefined
+
+  /** What is right by itself may be wrong behind the others: it is there already. */
+  const inPlace = (text: string) => (isSound ? undefined : read(used + text).problem)
+  const takeHeader = (text: string): readonly string[] => {
+    const { tree, problem = inPlace(text) } = read(text)
+    section = pathOf(tree)
+    const problems = problem === undefined ? take(settings, tree) : [problem]
+    if (problems.length === 0) used += `${text}\n`
+    const isKnown = section[0] === undefined || Object.hasOwn(settings, section[0])
+    unused = problems.length === 0 ? undefined : isKnown ? 'wrong' : 'not known'
+    return problems
+  }
+  const takeValue = (text: string): readonly string[] => {
+    const { tree, problem } = read(text)
+    const [key] = Object.keys(tree)
+    if (problem !== undefined) return [problem]
+    if (key === undefined) return []
+    if (unused !== undefined) return [`"${key}" is not used, because its section is ${unused}`]
+    const refused = inPlace(text)
+    if (refused !== undefined) return [refused]
+    used += `${text}\n`
+    return take(settings, within(section, tree))
+  }
+
+  const problems = statements(file).flatMap(({ line, text }) => {
+    const found = text.trimStart().startsWith('[') ? takeHeader(text) : takeValue(text)
+    return found.map((problem) => `${line}: ${problem}`)
+  })
+  return { settings: settings as unknown as Settings, problems }
+}
+
+/** What a text says, or what is wrong with it in the parser's words. */
+function read(text: string): { readonly tree: Tree; readonly problem?: string } {
+  try {
+    return { tree: Bun.TOML.parse(text) as Tree }
+  } catch (error) {
+    const words = (error instanceof Error ? error.message : String(error)).replace(/^TOML Parse error: /, '')
+    return { tree: {}, problem: words.charAt(0).toLowerCase() + words.slice(1) }
+  }
+}
+
+/** A section's header or `key = value`, or what stands in the place of one. */
 interface Statement {
   readonly line: number
   readonly text: string
 }
 
-/** Problems are `LINE: what is wrong`. */
-export function parseSettings(text: string): { settings: Settings; problems: readonly string[] } {
-  const problems: string[] = []
-  const settings = structuredClone(DEFAULT_SETTINGS) as unknown as Record<string, Record<string, unknown>>
-  let section = ''
-  for (const statement of statements(text)) {
-    const header = /^\[\s*([A-Za-z0-9_-]+)\s*\]\s*(#.*)?$/.exec(statement.text)
-    if (header) {
-      section = header[1]!
-      if (!Object.hasOwn(settings, section))
-        problems.push(`${statement.line}: ${unknown('section', section, Object.keys(settings))}`)
-      continue
-    }
-    const problem = takeStatement(settings, section, statement.text)
-    if (problem) problems.push(`${statement.line}: ${problem}`)
-  }
-  return { settings: settings as unknown as Settings, problems }
-}
-
-/** One `key = value`; a value in brackets may go over several lines. */
-function statements(text: string): Statement[] {
+function statements(file: string): Statement[] {
+  const lines = file.replace(/^\ufeff/, '').split(/\r?\n/)
   const found: Statement[] = []
-  let open: Statement | undefined
-  text.split(/\r?\n/).forEach((raw, index) => {
-    const joined: Statement = open
-      ? { line: open.line, text: `${open.text}\n${raw}` }
-      : { line: index + 1, text: raw.trim() }
-    if (joined.text === '' || joined.text.startsWith('#')) return
-    if (isOpen(joined.text)) {
-      open = joined
-      return
-    }
-    open = undefined
-    found.push(joined)
-  })
-  return open ? [...found, open] : found
-}
-
-function isOpen(text: string): boolean {
-  if (!text.includes('=')) return false
-  const bare = text.replace(/"(?:\\.|[^"\\\n])*"|'[^'\n]*'/g, '').replace(/#.*$/gm, '')
-  return (bare.match(/\[/g)?.length ?? 0) > (bare.match(/\]/g)?.length ?? 0)
-}
-
-function takeStatement(
-  settings: Record<string, Record<string, unknown>>,
-  section: string,
-  text: string,
-): string | undefined {
-  let parsed: Record<string, unknown>
-  try {
-    parsed = Bun.TOML.parse(text) as Record<string, unknown>
-  } catch (error) {
-    return (error instanceof Error ? error.message : String(error)).replace(/^TOML Parse error: /, '').toLowerCase()
+  for (let at = 0; at < lines.length; ) {
+    const end = endOf(lines, at)
+    found.push({ line: at + 1, text: lines.slice(at, end).join('\n') })
+    at = end
   }
-  const [key, value] = Object.entries(parsed)[0] ?? []
-  if (key === undefined) return undefined
-  if (section === '') return `"${key}" stands before any section; sections are ${Object.keys(settings).join(', ')}`
-  const target = Object.hasOwn(settings, section) ? settings[section] : undefined
-  if (target === undefined) return `"${key}" is not used, because its section is not known`
+  return found
+}
+
+/** Where a value that may go over several lines begins, and where one may end. */
+const OPENS = /=\s*(?:[[{]|"""|''')/
+const CLOSES = /[\]}]|"""|'''/
+const LOOKS_NEW = /^\s*(?:\[[^\],]*\]\s*(?:#.*)?$|[\w."'-]+\s*=)/
+
+/** The line behind a statement: the fewest lines that are TOML or, of a wrong one, all up to what looks like another. */
+function endOf(lines: readonly string[], at: number): number {
+  if (!OPENS.test(lines[at]!)) return at + 1
+  for (let end = at + 1; end <= lines.length; end++) {
+    if (CLOSES.test(lines[end - 1]!) && read(lines.slice(at, end).join('\n')).problem === undefined) return end
+  }
+  const next = lines.findIndex((text, index) => index > at && LOOKS_NEW.test(text))
+  return next < 0 ? lines.length : next
+}
+
+/** The names in a section's header. */
+function pathOf(tree: Tree): string[] {
+  const [name] = Object.keys(tree)
+  if (name === undefined) return []
+  const inner = tree[name]
+  return [name, ...(isTable(inner) ? pathOf(inner) : [])]
+}
+
+function within(path: readonly string[], tree: Tree): Tree {
+  return path.reduceRight<Tree>((inner, name) => ({ [name]: inner }), tree)
+}
+
+function isTable(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}
+
+/** Sets what sections say, as far as it can be, and tells the rest. */
+function take(settings: Target, sections: Tree): string[] {
+  const known = Object.keys(settings)
+  return Object.entries(sections).flatMap(([section, values]) => {
+    if (!isTable(values)) {
+      return known.includes(section)
+        ? `"${section}" is a section: [${section}]`
+        : `"${section}" stands before any section; sections are ${known.join(', ')}`
+    }
+    if (!known.includes(section)) return unknown('section', section, known)
+    return Object.entries(values).flatMap(([key, value]) => takeSetting(settings[section]!, section, key, value) ?? [])
+  })
+}
+
+function takeSetting(
+  target: Record<string, unknown>,
+  section: string,
+  key: string,
+  value: unknown,
+): string | undefined {
   if (section === 'keys') return takeKeys(target, key, value)
   if (!Object.hasOwn(target, key)) return unknown('setting', key, Object.keys(target))
   if (typeof value !== typeof target[key]) return `${key}: a ${NAMES[typeof target[key]]} is expected`
