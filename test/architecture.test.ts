@@ -61,13 +61,13 @@ const PACKAGES: Record<string, readonly string[]> = {
   'bun:sqlite': ['src/engine/store'],
   kysely: ['src/engine/store'],
   zustand: ['src/screens/app/state.ts'],
-  'fast-xml-parser': ['src/lib/xml.ts'],
+  saxes: ['src/lib/xml.ts'],
   ink: ['src/ui', 'src/screens', 'src/main.tsx'],
   react: ['src/ui', 'src/screens', 'src/main.tsx'],
   pino: ['src/lib/log.ts'],
   'prom-client': ['src/server'],
   'ssh-config': ['src/engine/host'],
-  'p-queue': ['src/engine'],
+  'p-queue': ['src/engine/host/limited.ts'],
 }
 
 /** One door a power: who may write this. */

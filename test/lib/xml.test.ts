@@ -83,6 +83,52 @@ test('32 deep is read', () => {
   expect(parseXml('<a>'.repeat(32) + '</a>'.repeat(32), DEPTH).ok).toBe(true)
 })
 
+describe('what is wrong is said, and where', () => {
+  test.each<[string, string, string]>([
+    ['an attribute twice', '<a>\n<b c="1"\nc="2"/></a>', 'duplicate attribute: c (line 3)'],
+    ['an attribute without a value', '<a>\n<b c></b></a>', 'attribute without value (line 2)'],
+    ['a name that is none', '<a>\n<1b/></a>', 'a "<" begins no element: write &lt; (line 2)'],
+    ['a name with a sign', '<a>\n<b!/></a>', 'disallowed character in tag name (line 2)'],
+    ['crossed', '<a>\n<b>\n<c></b></a>', 'the end tag of <c> is expected (line 3)'],
+    ['an end without a beginning', '<a/>\n</a>', 'unmatched closing tag: a (line 2)'],
+    ['not closed, where it begins', '<a>\r\n<b\r\n>\r\n\r\n', '<b> is not closed (line 2)'],
+    [
+      'an & that nothing ends',
+      '<a>\nR&D\n</a>\n',
+      'an "&" stands alone or names an unknown entity: write &amp; (line 2)',
+    ],
+    [
+      'an & that a later ; ends',
+      '<a>\nR&D\n;</a>',
+      'an "&" stands alone or names an unknown entity: write &amp; (line 2)',
+    ],
+    ['another thing than a lone & in a comment', '<a><!-- R&D -->', '<a> is not closed (line 1)'],
+    [
+      'a name of the program’s own',
+      '<a>&constructor;</a>',
+      'an "&" stands alone or names an unknown entity: write &amp; (line 1)',
+    ],
+    ['a reference', '<a>\n&#0;</a>', 'a numeric reference stands for no character that XML allows (line 2)'],
+    ['a < in an attribute', '<a>\n<b c="<"/></a>', 'a "<" stands in an attribute: write &lt; (line 2)'],
+    ['a ]]>', '<a>\n]]></a>', 'a "]]>" stands outside CDATA (line 2)'],
+    ['a comment', '<a>\n<!-- -- --></a>', 'a comment holds "--" (line 2)'],
+    ['a control character', '<a>\n\u0001</a>', 'it holds a character that XML forbids (line 2)'],
+    ['text around', '<a/>\nx', 'there is text outside the root element (line 2)'],
+    ['two roots', '<a/>\n<b/>', 'there is a second root element (line 2)'],
+    ['nothing', '', 'there is no root element (line 1)'],
+    ['a document type', '\n<!DOCTYPE a>\n<a/>', 'document types and entities are refused (line 2)'],
+    ['a late document type', '<a/>\n<!DOCTYPE a>', 'document types and entities are refused (line 2)'],
+    ['an instruction', '<a>\n<?b c?></a>', 'processing instructions are refused (line 2)'],
+    ['an encoding', "<?xml version='1.0' encoding='latin1'?>\n<a/>", 'encoding latin1: only UTF-8 is read (line 1)'],
+    ['depth', `${'<a>\n'.repeat(33)}`, 'elements are nested too deep (line 33)'],
+  ])('%s', (_title, text, problem) => expect(parseXml(text, DEPTH)).toEqual({ ok: false, problem }))
+})
+
+test('a document that says it is XML 1.1 is read as XML 1.0', () => {
+  expect(rootOf('<?xml version="1.1" standalone="yes"?><a>\u0085</a>').text).toBe('\u0085')
+  expect(parseXml('<?xml version="1.1"?><a>&#1;</a>', DEPTH).ok).toBe(false)
+})
+
 describe('a hostile megabyte is over before anybody waits', () => {
   const MIB = 1_000_000
   const fill = (part: string) => part.repeat(Math.ceil(MIB / part.length))
@@ -98,6 +144,14 @@ describe('a hostile megabyte is over before anybody waits', () => {
     ['blanks', `<a${fill(' ')}/>`],
     ['a declaration of blanks', `<?xml version="1.0"${fill(' ')}?><a/>`],
     ['a long name', `<${fill('a')}/>`],
+    ['a long reference', `<a>&${fill('a')}`],
+    ['line ends', `<a>${fill('\r\n')}</a>`],
+    ['brackets', `<a>${fill(']')}</a>`],
+    ['elements', `<a>${fill('<b/>')}</a>`],
+    ['other attributes', `<a${Array.from({ length: MIB / 12 }, (_, index) => ` b${index}="1"`).join('')}/>`],
+    ['references in an attribute', `<a b="${fill('&amp;')}"/>`],
+    ['a document type', `<!DOCTYPE a [${fill('<!ENTITY b "c">')}]><a/>`],
+    ['an instruction', `<?a ${fill('?')}`],
   ])('%s', (_title, text) => expect(typeof parseXml(text, DEPTH).ok).toBe('boolean'))
 })
 
