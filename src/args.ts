@@ -148,7 +148,7 @@ function flagValue(token: { name: string; rawName: string; value?: string }): st
   return token.value
 }
 
-export function unknownFlag(raw: string, known: Iterable<string>): PengxError {
+function unknownFlag(raw: string, known: Iterable<string>): PengxError {
   const near = nearest(raw.replace(/^--?/, ''), known)
   return usage(`unknown flag ${raw}${near ? `; did you mean --${near}?` : ''}`)
 }

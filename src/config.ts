@@ -122,7 +122,7 @@ function makeStateDirectory(config: Config, site: SiteArgs): void {
 }
 
 /** This machine is a Xen host's control domain, and `xl` is there to drive it. */
-export function isXenHost(): boolean {
+function isXenHost(): boolean {
   return isControlDomain() && Bun.which('xl', { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` }) !== null
 }
 

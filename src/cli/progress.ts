@@ -24,7 +24,7 @@ export function showProgress(engine: Engine, jobId: string, io: Io): () => void 
   }
 }
 
-export function formatProgress(job: Job): string {
+function formatProgress(job: Job): string {
   const what = `${job.operation} ${job.subject.name}`
   if (job.state === 'queued') return `${what}: waits${job.queuePosition ? `, ${job.queuePosition} before it` : ''}`
   const step = job.stepCount > 0 ? `step ${Math.min(job.stepIndex + 1, job.stepCount)} of ${job.stepCount} ` : ''

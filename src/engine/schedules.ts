@@ -106,7 +106,7 @@ export function createScheduler(parts: ScheduleParts): Scheduler {
 }
 
 /** The time that it is due for by now and that nobody has taken on, the newest of several. */
-export function dueOf(schedule: Schedule, now: number): number | undefined {
+function dueOf(schedule: Schedule, now: number): number | undefined {
   if (!schedule.enabled) return undefined
   const last = lastCron(schedule.cron, now)
   return last !== undefined && last > (schedule.takenAt ?? schedule.createdAt) ? last : undefined

@@ -1,7 +1,7 @@
 const SAFE = /^[A-Za-z0-9_@%+=:,./-]+$/
 
 /** One word for a POSIX shell: bare where that is safe, else in single quotes (POSIX.1 2.2.2). */
-export function quoteWord(word: string): string {
+function quoteWord(word: string): string {
   if (SAFE.test(word)) return word
   return `'${word.replaceAll("'", `'\\''`)}'`
 }

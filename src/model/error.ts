@@ -2,7 +2,7 @@
  * The reasons for which something is not done. `conflict` promises that nothing was changed, so a step
  * that fails with it needs no undo; `commandFailed` promises nothing.
  */
-export const CODES = [
+const CODES = [
   'invalid',
   'notFound',
   'conflict',

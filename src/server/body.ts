@@ -13,7 +13,7 @@ export interface Body {
   part(name: string): Body
 }
 
-export const MAX_BODY_BYTES = 1024 * 1024
+const MAX_BODY_BYTES = 1024 * 1024
 const MAX_DEPTH = 32
 
 export type BodyResult =

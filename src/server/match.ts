@@ -9,7 +9,7 @@ export type Found =
   | { readonly kind: 'verb'; readonly allow: readonly string[] }
   | { readonly kind: 'none' }
 
-export function splitPath(path: string): string[] | undefined {
+function splitPath(path: string): string[] | undefined {
   const words = path.replace(/^\//, '').replace(/\/$/, '').split('/')
   try {
     return words.map(decodeURIComponent)

@@ -4,7 +4,7 @@ import { type Document, type Format, one, writeDocument } from './views/document
 import { failureShape, successShape } from './views/outcome.ts'
 
 /** Answers as bytes. The only place that knows which status a failure has. */
-export const STATUS_OF: Record<Code, number> = {
+const STATUS_OF: Record<Code, number> = {
   invalid: 400,
   notFound: 404,
   conflict: 400,

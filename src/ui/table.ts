@@ -32,7 +32,7 @@ export interface PlacedColumn<R, C> {
 }
 
 /** Cells before the first column: the cursor, the mark, a blank. */
-export const MARGIN = 3
+const MARGIN = 3
 const GAP = 1
 
 /** The columns that fit, and how wide each is. */

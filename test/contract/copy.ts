@@ -16,7 +16,7 @@ export interface CopyPlace {
   list(): Promise<readonly string[]>
 }
 
-export interface CopySite {
+interface CopySite {
   readonly places: readonly CopyPlace[]
   close(): Promise<void>
 }

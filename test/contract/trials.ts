@@ -20,7 +20,7 @@ export interface Trials {
   close(): void
 }
 
-export type Raw = Readonly<Record<string, unknown>>
+type Raw = Readonly<Record<string, unknown>>
 
 export interface Prepared {
   readonly place: WorldPlace

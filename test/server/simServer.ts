@@ -11,7 +11,7 @@ export interface SimServer extends AsyncDisposable {
   ask(method: string, path: string, body?: string, headers?: Record<string, string>): Promise<Answer>
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly text: string
   readonly headers: Headers

@@ -6,7 +6,7 @@ import type { FakeEngine } from '../support/sites/fakeEngine.ts'
 
 export const TEMPLATE = '0e000000-0000-4000-8000-000000000001'
 export const USED = '0e000000-0000-4000-8000-000000000002'
-export const MADE_TEMPLATE = '0e000000-0000-4000-8000-0000000000ff'
+const MADE_TEMPLATE = '0e000000-0000-4000-8000-0000000000ff'
 
 export function templatesOf(pm: string, at: number): Template[] {
   const disk = (uuid: string, sizeMib: number) => {

@@ -1,5 +1,5 @@
 /** Who sleeps by a clock of tests, which wakes them itself. */
-export interface Sleeper {
+interface Sleeper {
   readonly at: number
   wake(): void
 }

@@ -23,7 +23,7 @@ export interface FieldMeta {
   readonly clearable?: true
 }
 
-export type FieldKind = 'text' | 'number' | 'flag' | 'choice' | 'list'
+type FieldKind = 'text' | 'number' | 'flag' | 'choice' | 'list'
 
 export interface Field extends FieldMeta {
   readonly name: string

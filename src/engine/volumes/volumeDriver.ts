@@ -3,7 +3,7 @@ import type { Level, Storlink } from '../../model/storlink.ts'
 import type { Host } from '../host/host.ts'
 
 /** One volume: a disk's bytes, named by a UUID that was picked before it was made. */
-export interface Volume {
+interface Volume {
   readonly storlink: Storlink
   readonly uuid: string
   readonly format: DiskFormat
@@ -35,7 +35,7 @@ export interface ChainImage extends Image {
 }
 
 /** Facts about a level; the engine branches on these, never on the driver's name. */
-export interface VolumeTraits {
+interface VolumeTraits {
   readonly formats: readonly DiskFormat[]
   /** A volume takes only what was written to it. */
   readonly sparse: boolean

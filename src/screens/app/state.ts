@@ -28,7 +28,7 @@ export interface Overlay {
   closed?(): void
 }
 
-export interface Toast {
+interface Toast {
   readonly text: string
   readonly tone: Tone
 }

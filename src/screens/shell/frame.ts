@@ -14,7 +14,7 @@ import { keyRefusal, rowFor } from './keyRows.ts'
  * on, so a site on which nothing happens costs nothing.
  */
 
-export const LEAST = { columns: 80, rows: 24 } as const
+const LEAST = { columns: 80, rows: 24 } as const
 /** Header, places, rule, title; last line, footer. */
 const AROUND = 6
 
@@ -43,7 +43,7 @@ export function isTooSmall({ columns, rows }: { columns: number; rows: number })
   return columns < LEAST.columns || rows < LEAST.rows
 }
 
-export function drawFrame(app: AppContext, columns: number, rows: number): Line[] {
+function drawFrame(app: AppContext, columns: number, rows: number): Line[] {
   if (isTooSmall({ columns, rows })) return tooSmall(columns, rows)
   const screen = screenOf(app)
   const bodyHeight = rows - AROUND

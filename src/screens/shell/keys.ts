@@ -27,7 +27,7 @@ function toggleMouse(app: AppContext) {
 }
 
 /** One step back: out of the pane, out of a range, marks, the filter, the screen. */
-export function stepBack(app: AppContext) {
+function stepBack(app: AppContext) {
   const state = app.state()
   const list = screenOf(app).list?.(app)
   const listState = list && listOf(state, list.name)

@@ -44,7 +44,7 @@ export function vmsOfTemplate(template: Template, app: AppContext): VmsOfTemplat
   return getOrMake(known, template, () => ({ made: madeFrom(template, vms), dependents: dependents(template, vms) }))
 }
 
-export function storlinkNames(template: Template, app: AppContext): string {
+function storlinkNames(template: Template, app: AppContext): string {
   const ids = [...new Set(template.disks.map(({ storlink }) => storlink))]
   return ids.map((id) => `${id} ${app.view().getStorlink(id)?.name ?? '?'}`).join(', ')
 }

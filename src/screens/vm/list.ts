@@ -23,7 +23,7 @@ function statusCell(vm: Vm, app: AppContext): Cell {
   return vm.origin === 'found' && jobOf(vm, app) === undefined ? line(status, span(' found', 'warn')) : status
 }
 
-export function diskMib(vm: Vm): number | undefined {
+function diskMib(vm: Vm): number | undefined {
   let sum = 0
   for (const { sizeMib } of vm.disks) {
     if (sizeMib === undefined) return undefined

@@ -51,7 +51,7 @@ function statusLine(app: AppContext, vm: Vm): Line {
   ]
 }
 
-export function vmFacts(app: AppContext, vm: Vm): Line[] {
+function vmFacts(app: AppContext, vm: Vm): Line[] {
   const boot = [vm.boot.kernel ?? vm.boot.bootloader ?? vm.boot.firmware, vm.iso].filter(Boolean).join(', ')
   return facts(
     [
@@ -92,7 +92,7 @@ function fromText(app: AppContext, { uuid, template, disks }: Vm): string {
   return disks.some(({ base }) => base !== undefined) ? `${name}, as overlay` : name
 }
 
-export function driftLines(vm: Vm, width: number): Line[] {
+function driftLines(vm: Vm, width: number): Line[] {
   if (vm.seen.drift.length === 0) return []
   const lines: Line[] = [[], line(span(' Differs from what is written down', 'warn'))]
   for (const text of vm.seen.drift) {

@@ -7,7 +7,7 @@ import { type Document, type Format, many, one } from '../views/document.ts'
 import type { Form } from '../views/form.ts'
 import type { Shape } from '../views/shape.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /** What a row works with: who is meant by the path, and how the answer is wanted. */
 export interface Call {

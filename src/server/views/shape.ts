@@ -36,12 +36,12 @@ export function list<T, E>(name: string, of: Shape<E>, items: (item: T, view: Vi
 }
 
 /** `2026-11-23 18:50:00`, UTC. */
-export function formatTime(ms: number): string {
+function formatTime(ms: number): string {
   return formatIsoTime(ms).slice(0, -1).replace('T', ' ')
 }
 
 /** `2026-11-23T18:50:00Z`. */
-export function formatIsoTime(ms: number): string {
+function formatIsoTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 

@@ -212,7 +212,7 @@ export function removeDir(pm: PmState, path: string): void {
 }
 
 /** Bytes that a node and all below it take. */
-export function treeAllocated(node: FsNode): number {
+function treeAllocated(node: FsNode): number {
   if (node.kind === 'dir') return Object.values(node.children).reduce((sum, child) => sum + treeAllocated(child), 4096)
   return node.kind === 'file' ? node.allocated : 0
 }

@@ -133,7 +133,7 @@ export function beginDestroy(world: SimWorld, pm: PmState, domain: Domain): void
   schedule(world, pm, { at: after(world, now, TIMES.dying), kind: 'gone', domid: domain.domid })
 }
 
-export function usedMib(pm: PmState): number {
+function usedMib(pm: PmState): number {
   return pm.domains.reduce((sum, domain) => sum + domain.config.memoryMib + overheadMib(domain.config), 0)
 }
 
@@ -237,7 +237,7 @@ export function beginBuild(world: SimWorld, pm: PmState, config: GuestConfig, op
   return domain
 }
 
-export function freeVncPort(pm: PmState, display?: number): number {
+function freeVncPort(pm: PmState, display?: number): number {
   if (display !== undefined) return 5900 + display
   const taken = new Set(pm.domains.map((domain) => domain.vncPort))
   let port = 5900

@@ -17,7 +17,7 @@ export function hashText(text: string): number {
 }
 
 /** A number in [0, 1) that depends on nothing but its arguments. */
-export function unit(hash: number, salt: number): number {
+function unit(hash: number, salt: number): number {
   let x = (hash ^ Math.imul(salt + 1, 0x9e3779b1)) >>> 0
   x = Math.imul(x ^ (x >>> 16), 0x85ebca6b)
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35)

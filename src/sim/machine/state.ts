@@ -73,7 +73,7 @@ export interface Counters {
 }
 
 /** `up` covers a guest that is still booting: `bootedAt` says whether it listens yet. */
-export type Phase = 'building' | 'up' | 'shutdown' | 'dying'
+type Phase = 'building' | 'up' | 'shutdown' | 'dying'
 
 /** xl's shutdown reasons: 0 poweroff, 1 reboot, 2 suspend, 3 crash. */
 export type ShutdownReason = 0 | 1 | 2 | 3
@@ -137,7 +137,7 @@ export interface SimBlockJob {
   error?: string
 }
 
-export type DueKind = 'built' | 'booted' | 'stopped' | 'acted' | 'gone'
+type DueKind = 'built' | 'booted' | 'stopped' | 'acted' | 'gone'
 
 /** Something that will have happened at `at`: looked up when somebody asks, never waited for. */
 export type Due =

@@ -8,7 +8,7 @@ import type { Domain, PmState } from '../machine/state.ts'
  * Paths with their values; written ones over those that follow from the domains. With `only`, what lies at and under
  * those paths: a tree of thousands of domains is not built to read one key.
  */
-export function xenstoreEntries(pm: PmState, only: readonly string[] = ['/']): Map<string, string> {
+function xenstoreEntries(pm: PmState, only: readonly string[] = ['/']): Map<string, string> {
   const entries = new Map<string, string>()
   const starts = only.map((path) => (path === '/' ? '/' : `${path}/`))
   const isAsked = (path: string) => starts.some((start, index) => path.startsWith(start) || path === only[index])

@@ -145,7 +145,7 @@ function nicOf(devid: number, bridge: string, type: GuestType, random: () => num
 }
 
 /** A configuration file as an administrator would have written it. */
-export function cfgText(config: GuestConfig): string {
+function cfgText(config: GuestConfig): string {
   const quoted = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
   const lines = [`name = ${quoted(config.name)}`, `uuid = ${quoted(config.uuid)}`, `type = ${quoted(config.type)}`]
   lines.push(`vcpus = ${config.vcpus}`)

@@ -19,7 +19,7 @@ async function chainOf(world: World, vm: Vm, path: string): Promise<string[]> {
 }
 
 /** Every disk's chain, as the headers tell, is the row's layers; and each file in the directory is one of the row's. */
-export async function layersAgree(world: World, raw: Raw): Promise<void> {
+async function layersAgree(world: World, raw: Raw): Promise<void> {
   const vm = vmOf(world, raw)
   const host = world.site.host(pmOf(world, vm))
   const expected = (disk: string, from: string | undefined): string[] => {

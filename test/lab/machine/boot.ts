@@ -59,7 +59,7 @@ const CPU = [
   '-avx,-avx2,-fma,-f16c,-xsave,-xsaveopt,-xgetbv1', // random SIGSEGV of programs in dom0 while a guest is busy
 ]
 
-export function qemuArguments(machine: Machine): string[] {
+function qemuArguments(machine: Machine): string[] {
   const { dir, ports, peer } = machine
   const mac = (card: number) => `52:54:00:4c:${machine.number.toString(16).padStart(2, '0')}:0${card}`
   // Same wwn on every host: a LUN of a SAN. Its image is opened by several QEMUs through one page cache, so no locking.
@@ -112,7 +112,7 @@ function kernelArguments({ xen, root, initrd }: Machine): string[][] {
   ]
 }
 
-export const serialLog = (machine: Pick<Machine, 'dir'>): string => join(machine.dir, 'serial.log')
+const serialLog = (machine: Pick<Machine, 'dir'>): string => join(machine.dir, 'serial.log')
 const pidFile = (machine: Pick<Machine, 'dir'>): string => join(machine.dir, 'qemu.pid')
 
 /** The pid of a host's QEMU, if it runs. A recycled number is told by its command line, which names our directory. */

@@ -2,7 +2,7 @@
 // guest says there stands at the top of guest/init.sh.
 import { type LabHost, sh, sshArgv } from './ssh.ts'
 
-export const consoleLog = (guest: string): string => `/var/log/xen/console/guest-${guest}.log`
+const consoleLog = (guest: string): string => `/var/log/xen/console/guest-${guest}.log`
 
 /** How much the guest has said until now; waits can begin there. A guest that never ran has said nothing. */
 export async function consoleMark(host: LabHost, guest: string): Promise<number> {
@@ -10,7 +10,7 @@ export async function consoleMark(host: LabHost, guest: string): Promise<number>
 }
 
 /** All that the guest has said from a mark on. */
-export async function consoleText(host: LabHost, guest: string, mark = 0): Promise<string> {
+async function consoleText(host: LabHost, guest: string, mark = 0): Promise<string> {
   const text = await sh(host, `tail -c +${mark + 1} ${consoleLog(guest)} 2>/dev/null || :`)
   return text.replaceAll('\r', '')
 }

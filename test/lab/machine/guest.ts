@@ -26,7 +26,7 @@ const hex = (value: number, digits: number): string => value.toString(16).padSta
 
 export const guestUuid = (number: number): string => `6c616200-0000-4000-8000-${hex(number, 12)}`
 export const guestMac = (number: number): string => `00:16:3e:4c:${hex(number >> 8, 2)}:${hex(number & 255, 2)}`
-export const guestImage = (name: string, disk: 'a' | 'b'): string => `${IMAGES}/${name}-${disk}.qcow2`
+const guestImage = (name: string, disk: 'a' | 'b'): string => `${IMAGES}/${name}-${disk}.qcow2`
 
 /** The text of an xl.cfg. */
 export function guestConfig(spec: GuestSpec): string {
@@ -62,7 +62,7 @@ const HVM_DISKS = [
   `format=raw,vdev=hdc,access=ro,devtype=cdrom,target=${IMAGES}/tiny.iso`,
 ]
 
-export const GUESTS: readonly GuestSpec[] = [
+const GUESTS: readonly GuestSpec[] = [
   { name: 'pv1', type: 'pv', number: 1, extra: ['vfb = [ "vnc=1,vnclisten=127.0.0.1" ]'] },
   { name: 'pv2', type: 'pv', number: 2 },
   { name: 'pvh1', type: 'pvh', number: 3 },

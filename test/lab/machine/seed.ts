@@ -10,7 +10,7 @@ import type { Root } from './root.ts'
 const here = import.meta.dir
 
 /** Address of host N (from 1) on the wire that joins the hosts. */
-export const wireAddress = (number: number): string => `10.99.0.${number}`
+const wireAddress = (number: number): string => `10.99.0.${number}`
 
 /** Makes a key pair without a passphrase and gives the public half. */
 export async function makeKey(path: string): Promise<string> {

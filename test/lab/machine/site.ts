@@ -34,7 +34,7 @@ export interface SiteOptions {
 export const isXen = (name: string): boolean => name.startsWith('xen')
 
 /** Makes everything that a run of so many hosts needs, and switches nothing on. */
-export async function prepareSite(dir: string, options: SiteOptions): Promise<Site> {
+async function prepareSite(dir: string, options: SiteOptions): Promise<Site> {
   const count = options.hosts
   if (![0, 1, 2].includes(count)) throw new Error('the lab has 1 Xen host or 2') // a wire has two ends
   const root = await buildRoot()

@@ -20,7 +20,7 @@ export interface SshBench {
   close(): Promise<void>
 }
 
-export interface SiteSetup {
+interface SiteSetup {
   /** What is not said is `sshd`, as `pm1`. */
   readonly entries?: readonly Partial<SshConfigEntry>[]
   /** The text of known_hosts; without it there is no such file, and no directory for it. */

@@ -25,7 +25,7 @@ export function aBackup(more: Partial<Backup> = {}): Backup {
   }
 }
 
-export function aBackupVolume(disk = newUuid(), more: Partial<BackupVolume> = {}): BackupVolume {
+function aBackupVolume(disk = newUuid(), more: Partial<BackupVolume> = {}): BackupVolume {
   const uuid = newUuid()
   const path = `/srv/backups/${uuid}.qcow2`
   return { uuid, disk, vdev: 'xvda', format: 'qcow2', sizeMib: 64, path, bytes: 123_456, sha256: 'ab', ...more }

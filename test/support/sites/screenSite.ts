@@ -171,7 +171,7 @@ export function jobOf(number: number, operation: string, subject: Vm, change: Pa
 }
 
 /** Half an hour of samples every 15 s, a wave that is the same every time. */
-export function samplesOf(high: number): PerfSample[] {
+function samplesOf(high: number): PerfSample[] {
   return Array.from({ length: 120 }, (_, index) => {
     const wave = 0.55 + 0.35 * Math.sin(index / 9)
     return {

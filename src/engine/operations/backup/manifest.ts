@@ -20,7 +20,7 @@ export function manifestPath(uuid: string, storlink: Storlink, cx: Context): str
 /** With what it was made. */
 export type Tools = { readonly qemuImg: string; readonly xen: string }
 
-export function manifestOf(backup: Backup, tools: Tools): string {
+function manifestOf(backup: Backup, tools: Tools): string {
   const { storlink: _here, state: _state, checkedAt: _checked, ...rest } = backup
   return `${JSON.stringify({ pengxBackup: 1, ...rest, tools }, null, 2)}\n`
 }

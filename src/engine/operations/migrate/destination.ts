@@ -82,7 +82,7 @@ export async function needAbilities(
   return [`${text}: xl has to take memory from its dom0`]
 }
 
-export function refuseAbilities(
+function refuseAbilities(
   type: VmType,
   here: XenInfo,
   there: XenInfo,

@@ -29,7 +29,7 @@ const INCOMING = '--incoming'
 /** What xl calls the domain on the source when it has given the other one permission to go on. */
 const AWAY = '--migratedaway'
 
-export function isIncoming(domain: { readonly name: string }): boolean {
+function isIncoming(domain: { readonly name: string }): boolean {
   return domain.name.endsWith(INCOMING)
 }
 

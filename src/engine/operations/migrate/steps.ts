@@ -33,7 +33,7 @@ export type MigrateFacts = ChangeFacts & {
 /** How long the QEMU of a domain that has gone may take to write out what it has. */
 const QEMU_MS = 120_000
 
-export function moveOf({ before, target }: MigrateFacts): Move {
+function moveOf({ before, target }: MigrateFacts): Move {
   const { uuid, name, pm: source } = before
   return { uuid, name, source, target, migrationConfig: configPathFor(`${uuid}.migration`) }
 }

@@ -13,7 +13,7 @@ import { counted } from '../storlink/contents.ts'
 /** What the operations on templates have in common: who is acted on, what is locked, what is protected. */
 
 export const templateField = field(z.string().refine(isUuid, 'is not a UUID'), { title: 'Template', from: 'template' })
-export const templateParams = z.object({ template: templateField })
+const templateParams = z.object({ template: templateField })
 export type TemplateParams = z.infer<typeof templateParams>
 
 export const describing = {

@@ -70,7 +70,7 @@ async function refreshed(cx: Context, row: Vm): Promise<Vm> {
 }
 
 /** A row with another specification, keeping what only pengx knows of it: ids, sizes, descriptions. */
-export function mergeSpec(row: Vm, spec: VmSpec): Vm {
+function mergeSpec(row: Vm, spec: VmSpec): Vm {
   const disks = identifyDisks(row.uuid, spec.disks, row.createdAt).map((disk) => {
     const known = row.disks.find((one) => one.vdev === disk.vdev && one.path === disk.path)
     if (!known) return disk

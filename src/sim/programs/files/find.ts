@@ -124,7 +124,7 @@ function findText(node: FsNode, path: string, root: string, name: string, format
   })
 }
 
-export function glob(pattern: string): RegExp {
+function glob(pattern: string): RegExp {
   const text = pattern
     .replace(/[.+^${}()|\\]/g, '\\$&')
     .replaceAll('*', '[^/]*')

@@ -151,7 +151,7 @@ function modeBits(node: FsNode): number {
   return kinds[node.kind] | node.mode
 }
 
-export function modeLetters(node: FsNode): string {
+function modeLetters(node: FsNode): string {
   const first: Record<FsNode['kind'], string> = { dir: 'd', file: '-', block: 'b', link: 'l' }
   const letters = [6, 3, 0].map((shift) => {
     const bits = (node.mode >> shift) & 7

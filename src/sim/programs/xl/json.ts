@@ -28,7 +28,7 @@ function dom0Value(pm: PmState): Value {
   }
 }
 
-export function configValue(config: GuestConfig): Value {
+function configValue(config: GuestConfig): Value {
   const disks = config.disks.map(diskValue)
   const nics = config.nics.map((nic) => nicValue(nic, config.type))
   const frame = config.type !== 'hvm' && config.vnc !== undefined

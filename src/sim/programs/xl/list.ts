@@ -85,7 +85,7 @@ function domainLine(domain: Domain, now: number, verbose: boolean): string {
 }
 
 /** Running, blocked, paused, shutdown, the reason for the shutdown, dying: as `xl list` prints them. */
-export function stateLetters(domain: Domain, now: number): string {
+function stateLetters(domain: Domain, now: number): string {
   const over = domain.phase === 'shutdown' || domain.phase === 'dying'
   const paused = domain.paused || domain.phase === 'building'
   let run = ''
@@ -117,7 +117,7 @@ export function shownKib(domain: Domain, now: number): number {
   return Math.max(0, mib * 1024 - video)
 }
 
-export function shownMib(domain: Domain, now: number): number {
+function shownMib(domain: Domain, now: number): number {
   return Math.floor(shownKib(domain, now) / 1024)
 }
 
