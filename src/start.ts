@@ -131,7 +131,11 @@ function keptIn(path: string): { read(): string | undefined; write(text: string)
   }
 }
 
-/** Where a copied text goes when the terminal itself does not take it. */
+/**
+ * Where a copied text goes when the terminal itself does not take it.
+ *
+ * @internal Exported for the test with a real tmux, to which a screen would only add a second terminal.
+ */
 export function waysToCopy(path: string): { tmux(text: string): Promise<void>; file(text: string): string } {
   return {
     async tmux(text) {

@@ -33,7 +33,7 @@ export function cutCells(text: string, width: number, mark = '…'): string {
 }
 
 /** The first cells of a text, never half of a wide character. */
-export function headCells(text: string, width: number): string {
+function headCells(text: string, width: number): string {
   if (PLAIN.test(text)) return text.slice(0, Math.max(width, 0))
   let head = ''
   let used = 0

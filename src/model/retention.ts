@@ -37,7 +37,7 @@ export type DayOf = (at: number) => number
 const DAY_MS = 86_400_000
 
 /** Of this machine's time zone. */
-export const localDay: DayOf = (at) => {
+const localDay: DayOf = (at) => {
   const time = new Date(at)
   return Math.floor(Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) / DAY_MS)
 }

@@ -3,7 +3,7 @@
  * one piece of input and gives one name a character. Replies that a terminal sends by itself (cursor reports,
  * colour answers) and sequences that nobody knows give nothing, so they never end up in an input field.
  */
-export interface RawKey {
+interface RawKey {
   readonly upArrow: boolean
   readonly downArrow: boolean
   readonly leftArrow: boolean
@@ -40,7 +40,7 @@ export function createKeyReader(now: () => number = () => performance.now()): Ke
   }
 }
 
-export function keyNames(input: string, key: RawKey): string[] {
+function keyNames(input: string, key: RawKey): string[] {
   if (key.upArrow) return ['up']
   if (key.downArrow) return ['down']
   if (key.leftArrow) return ['left']

@@ -13,7 +13,7 @@ const BUTTONS: Readonly<Record<number, Click['button']>> = { 0: 'left', 64: 'whe
 const REPORT = /\x1b\[<(\d+);(\d+);(\d+)([Mm])/g
 
 /** Buttons that were pressed, and the text without the reports. */
-export function takeClicks(text: string): { readonly clicks: readonly Click[]; readonly rest: string } {
+function takeClicks(text: string): { readonly clicks: readonly Click[]; readonly rest: string } {
   const clicks: Click[] = []
   const rest = text.replace(REPORT, (_report, code: string, column: string, row: string, end: string) => {
     const button = BUTTONS[Number(code)]

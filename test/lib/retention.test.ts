@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type Backup, isGood } from '../../src/model/backup.ts'
-import { localDay, pruned } from '../../src/model/retention.ts'
+import { pruned } from '../../src/model/retention.ts'
 import { aBackup } from '../support/sites/backups.ts'
 
 const HOUR_MS = 3_600_000
@@ -108,6 +108,6 @@ test('with nothing good, nothing goes; a damaged one goes when a newer good one 
 
 test('a day is this machine’s, from midnight to midnight', () => {
   const midnight = new Date(2026, 2, 29).getTime()
-  expect(localDay(midnight) - localDay(midnight - 1)).toBe(1)
-  expect(localDay(midnight + 22 * HOUR_MS)).toBe(localDay(midnight))
+  const backups = [-1, 0, 22 * HOUR_MS].map((after) => aBackup({ createdAt: midnight + after }))
+  expect(pruned(backups, { keepLast: 0, keepDaily: 2, keepWeekly: 0 })).toEqual([backups[1]!])
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { cellWidth, cutCells, headCells, naturalKey, padCells, stripControl, wrapCells } from '../../src/lib/text.ts'
+import { cellWidth, cutCells, naturalKey, padCells, stripControl, wrapCells } from '../../src/lib/text.ts'
 
 describe('text in cells', () => {
   test('Korean takes two cells a character', () => {
@@ -31,7 +31,7 @@ describe('text in cells', () => {
       fc.property(fc.array(anything, { maxLength: 6 }), fc.integer({ min: 1, max: 40 }), (parts, width) => {
         const text = parts.join('')
         expect(cellWidth(padCells(text, width))).toBe(width)
-        expect(cellWidth(headCells(stripControl(text), width))).toBeLessThanOrEqual(width)
+        expect(cellWidth(cutCells(text, width, ''))).toBeLessThanOrEqual(width)
         for (const line of wrapCells(text, Math.max(width, 2)))
           expect(cellWidth(line)).toBeLessThanOrEqual(Math.max(width, 2))
       }),

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { CATALOG } from '../../src/engine/operations/catalog.ts'
 import { screens } from '../../src/screens/catalog.ts'
-import { EVERYWHERE, formatKeys } from '../../src/screens/shell/keys.ts'
+import { EVERYWHERE } from '../../src/screens/shell/keys.ts'
+import { formatKeys } from './keysPage.ts'
 
 describe('keys', () => {
   test('docs/KEYS.md is what the keys are', async () => {

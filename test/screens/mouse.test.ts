@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { takeClicks } from '../../src/ui/mouseInput.ts'
+import { type Click, withoutClicks } from '../../src/ui/mouseInput.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import { createScreenEngine, mockSite, type ScreenEngine } from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
@@ -88,12 +88,17 @@ describe('the mouse', () => {
 })
 
 test('reports of the mouse are taken out of what is typed', () => {
-  expect(takeClicks('a\x1b[<0;10;5Mb\x1b[<0;10;5mc\x1b[<64;1;1M')).toEqual({
+  const readFrom = (text: string) => {
+    const clicks: Click[] = []
+    const stdin = withoutClicks({ read: () => text } as NodeJS.ReadStream, (click) => clicks.push(click))
+    return { rest: stdin.read(), clicks }
+  }
+  expect(readFrom('a\x1b[<0;10;5Mb\x1b[<0;10;5mc\x1b[<64;1;1M')).toEqual({
     clicks: [
       { button: 'left', column: 9, row: 4 },
       { button: 'wheelUp', column: 0, row: 0 },
     ],
     rest: 'abc',
   })
-  expect(takeClicks('\x1b[<2;10;5M\x1b[A')).toEqual({ clicks: [], rest: '\x1b[A' })
+  expect(readFrom('\x1b[<2;10;5M\x1b[A')).toEqual({ clicks: [], rest: '\x1b[A' })
 })

@@ -3,7 +3,7 @@ import { scoreMatch } from '../../src/ui/fuzzy.ts'
 import { createKeyReader, keyNames, type RawKey } from '../../src/ui/keymap.ts'
 import { drawInput, editText, type TextInput, textInput } from '../../src/ui/textInput.ts'
 
-const none: RawKey = {
+const none: Parameters<KeyReader>[1] = {
   upArrow: false,
   downArrow: false,
   leftArrow: false,
@@ -23,6 +23,7 @@ const none: RawKey = {
 }
 
 describe('keys', () => {
+  const keyNames = createKeyReader()
   test('a burst is one key a character', () => {
     expect(keyNames('jj X\r', none)).toEqual(['j', 'j', 'space', 'X', 'enter'])
     expect(keyNames('한', none)).toEqual(['한'])

@@ -55,7 +55,7 @@ export function hostnameOf(name: string, uuid: string): string {
   return plain === '' ? `vm-${uuid.slice(0, 8)}` : plain
 }
 
-export function seedFiles(seed: Seed): IsoFile[] {
+function seedFiles(seed: Seed): IsoFile[] {
   const files: [string, string][] = [
     ['user-data', `#cloud-config\n${yaml(userData(seed))}`],
     ['meta-data', yaml({ 'instance-id': seed.instanceId, 'local-hostname': seed.hostname })],

@@ -14,7 +14,7 @@ export interface Qmp {
   onEvent(listener: (event: QmpEvent) => void): () => void
 }
 
-export interface QmpEvent {
+interface QmpEvent {
   readonly name: string
   readonly data: { readonly [key: string]: Json | undefined }
   readonly at: number
@@ -136,7 +136,7 @@ function createTalk(stream: Duplex, { peer, timeoutMs }: QmpOptions) {
 }
 
 /** Bytes in, whole messages out, however they were cut. */
-export function createFraming(): (chunk: Uint8Array) => unknown[] {
+function createFraming(): (chunk: Uint8Array) => unknown[] {
   const decoder = new TextDecoder()
   let rest = ''
   return (chunk) => {

@@ -33,7 +33,7 @@ const IS_THERE: Record<NonNullable<FormField['names']>, (text: string, view: Vie
 }
 
 /** What a caller knows a field as: `disk.size` is the size in the disk. */
-export function saidName({ within, name }: FormField): string {
+function saidName({ within, name }: FormField): string {
   return within === undefined ? name : `${within}.${name}`
 }
 

@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { SshAddress } from '../../../src/engine/host/destination.ts'
 import { formatSshAddress, parseDestination, parseSshAddress } from '../../../src/engine/host/destination.ts'
 import type { Host } from '../../../src/engine/host/host.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
-import { readRoute, readSshSettings, type SshConfigOptions } from '../../../src/engine/host/sshConfig.ts'
+import { readRoute, type SshConfigOptions } from '../../../src/engine/host/sshConfig.ts'
 import { PengxError } from '../../../src/model/error.ts'
 
 describe('an address', () => {
@@ -91,9 +92,10 @@ describe.each([
   ['read from the file', withoutClient],
 ])('settings, %s', (_, local) => {
   const options = (): SshConfigOptions => ({ local, configPath: join(directory, 'config') })
+  const settingsOf = async (address: SshAddress) => (await readRoute(address, options())).at(-1)!
 
   test('of an alias', async () => {
-    const settings = await readSshSettings({ host: 'alpha' }, options())
+    const settings = await settingsOf({ host: 'alpha' })
     expect(settings).toMatchObject({
       address: 'alpha',
       hostName: '10.0.0.1',
@@ -109,12 +111,12 @@ describe.each([
   })
 
   test('what is written in the address wins', async () => {
-    const settings = await readSshSettings({ host: 'alpha', user: 'root', port: 22 }, options())
+    const settings = await settingsOf({ host: 'alpha', user: 'root', port: 22 })
     expect(settings).toMatchObject({ address: 'root@alpha:22', hostName: '10.0.0.1', port: 22, user: 'root' })
   })
 
   test('of a machine that is not mentioned', async () => {
-    const settings = await readSshSettings({ host: '::1' }, options())
+    const settings = await settingsOf({ host: '::1' })
     expect(settings).toMatchObject({ hostName: '::1', port: 22, jumps: [] })
     expect(settings.user).not.toBe('unknown')
     expect(settings.identityFiles).toContain(join(homedir(), '.ssh/id_ed25519'))
@@ -128,6 +130,6 @@ describe.each([
 
   test('a circle and a ProxyCommand are refused', async () => {
     await expect(readRoute({ host: 'circle' }, options())).rejects.toMatchObject({ code: 'invalid' })
-    await expect(readSshSettings({ host: 'odd' }, options())).rejects.toMatchObject({ code: 'unsupported' })
+    await expect(settingsOf({ host: 'odd' })).rejects.toMatchObject({ code: 'unsupported' })
   })
 })

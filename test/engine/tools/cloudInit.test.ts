@@ -1,27 +1,40 @@
-import { describe, expect, test } from 'bun:test'
+import { afterAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   hostnameOf,
   isHostname,
   isUserName,
   parseSeedAddress,
   type Seed,
-  seedFiles,
+  seedIso,
 } from '../../../src/engine/tools/cloudInit.ts'
 import { isPublicKey } from '../../../src/engine/tools/sshKeys.ts'
 
 const KEY = `ssh-ed25519 ${'A'.repeat(68)} me@desk "quoted" #1`
 
-/** The files as a YAML reader of somebody else's understands them. */
-function read(seed: Seed): Record<string, unknown> {
-  return Object.fromEntries(
-    seedFiles(seed).map(({ name, content }) => [name, Bun.YAML.parse(new TextDecoder().decode(content))]),
-  )
+const directory = mkdtempSync(join(tmpdir(), 'pengx-seed-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+/** The files as somebody else's program reads them from the image. */
+async function texts(seed: Seed): Promise<Record<string, string>> {
+  const path = join(directory, 'seed.iso')
+  await Bun.write(path, seedIso(seed, 0))
+  const isoinfo = (...argv: string[]) => Bun.spawnSync(['isoinfo', '-J', '-i', path, ...argv]).stdout.toString()
+  const paths = isoinfo('-f').trim().split('\n')
+  return Object.fromEntries(paths.map((name) => [name.slice(1), isoinfo('-x', name)]))
 }
 
-test('says who the guest is, who may log in, and where it is', () => {
+/** And as somebody else's reader understands their YAML. */
+async function read(seed: Seed): Promise<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(await texts(seed)).map(([name, text]) => [name, Bun.YAML.parse(text)]))
+}
+
+test('says who the guest is, who may log in, and where it is', async () => {
   const address = parseSeedAddress('192.0.2.10/24, 192.0.2.1, 192.0.2.53,2001:db8::53')!
   const seed = { instanceId: 'u1', hostname: 'web01', user: 'admin', key: KEY, address, mac: '00:16:3e:00:00:01' }
-  const files = read(seed)
+  const files = await read(seed)
   expect(files['meta-data']).toEqual({ 'instance-id': 'u1', 'local-hostname': 'web01' })
   expect(files['user-data']).toMatchObject({
     hostname: 'web01',
@@ -45,13 +58,12 @@ test('says who the guest is, who may log in, and where it is', () => {
       },
     ],
   })
-  const [userData] = seedFiles(seed)
-  expect(new TextDecoder().decode(userData!.content)).toStartWith('#cloud-config\n')
+  expect((await texts(seed))['user-data']).toStartWith('#cloud-config\n')
 })
 
-test('what is not said is not written', () => {
-  expect(Object.keys(read({ instanceId: 'u1', hostname: 'h' }))).toEqual(['user-data', 'meta-data'])
-  expect(read({ instanceId: 'u1', hostname: 'h', key: KEY })['user-data']).toEqual({
+test('what is not said is not written', async () => {
+  expect(Object.keys(await read({ instanceId: 'u1', hostname: 'h' })).sort()).toEqual(['meta-data', 'user-data'])
+  expect((await read({ instanceId: 'u1', hostname: 'h', key: KEY }))['user-data']).toEqual({
     hostname: 'h',
     ssh_authorized_keys: [KEY],
   })

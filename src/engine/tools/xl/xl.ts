@@ -108,7 +108,7 @@ export function parseList(stdout: string): ListedDomain[] {
  * of them. One that has shut down keeps its domain until xl has looked after it: with `on_*="preserve"` for good. It
  * still owns its disks, so it is `dying` and not `shutdown`, which is a VM without a domain.
  */
-export function parseState(letters: string, memoryMib: number, vcpuCount: number): VmState {
+function parseState(letters: string, memoryMib: number, vcpuCount: number): VmState {
   if (letters[5] === 'd') return 'dying'
   if (letters[3] === 's') return STATE_OF_REASON[letters[4]!] ?? 'dying'
   // libxl makes the domain first and gives it memory and processors then

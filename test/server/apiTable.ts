@@ -1,5 +1,4 @@
-import type { Row } from './routes/row.ts'
-import { saidName } from './views/form.ts'
+import type { Row } from '../../src/server/routes/row.ts'
 
 /** `docs/API.md`: the rows as a table, so that the page cannot say anything else than the server does. */
 export function formatApiTable(rows: readonly Row[]): string {
@@ -46,13 +45,13 @@ function formatBodies(rows: readonly Row[]): string {
   for (const { method, path, action } of rows) {
     if (action.kind !== 'run' || !action.takes) continue
     const lines = action.takes.fields.map((field) => {
-      const { required, added, list } = field
+      const { within, name, required, added, list } = field
       const notes = [
         typeof required === 'function' ? 'required in most cases' : required ? 'required' : '',
         list ? '`list-item` elements' : '',
         added ? 'not in the document' : '',
       ].filter((note) => note !== '')
-      return `- \`${saidName(field)}\`${notes.length === 0 ? '' : `: ${notes.join(', ')}`}`
+      return `- \`${within === undefined ? name : `${within}.${name}`}\`${notes.length === 0 ? '' : `: ${notes.join(', ')}`}`
     })
     parts.push(`## The body of ${method} ${path}\n\n${lines.join('\n')}\n`)
   }
