@@ -17,6 +17,7 @@ const CHECKS: readonly Check[] = [
   { name: 'types', argv: [bin('tsc'), '-p', '.'] },
   { name: 'format and lint', argv: [bin('biome'), 'check', '--error-on-warnings', '.'] },
   { name: 'dead code', argv: [bin('knip')] },
+  { name: 'code that only tests use', argv: [bin('knip'), '--production'] },
   { name: 'architecture', argv: [process.execPath, 'test', './test/architecture.test.ts'] },
 ]
 
