@@ -19,7 +19,7 @@ import { refusalOf } from './jobs/refusal.ts'
 import { reviveStuck } from './jobs/revive.ts'
 import { createRunner } from './jobs/runner.ts'
 import { CATALOG } from './operations/catalog.ts'
-import { knowPms } from './roster.ts'
+import { knowPms, watchRemovals } from './roster.ts'
 import { createScheduler } from './schedules.ts'
 import { openStore } from './store/store.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
@@ -161,6 +161,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     beat.sync()
     if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
   })
+  const unwatchRemovals = watchRemovals(view, (destination) => void hosts.forget(destination).catch(() => undefined))
   const leaving = new AbortController()
   const begin = async () => {
     if (config.demo) await furnishDemo({ store, observer, hypervisor: xen, host: hostOf }, leaving.signal)
@@ -242,6 +243,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
       clearTimeout(late)
       leaving.abort()
       unwatch()
+      unwatchRemovals()
       beat.stop()
       scheduler.stop()
       runner.close()

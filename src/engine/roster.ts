@@ -20,3 +20,24 @@ export async function knowPms(
     if (!known) await store.inventory.putPm(provisionalPm(destination, clock.now()))
   }
 }
+
+/**
+ * Calls `gone` with the destination of each PM that is removed, by whichever process; returns how to stop it. A PM
+ * without an identity is passed over: it also goes when its first look gives the same machine its own.
+ */
+export function watchRemovals(view: Store['view'], gone: (destination: string) => void): () => void {
+  const known = new Map<string, string>()
+  const learn = () => {
+    for (const pm of view.pms()) if (!isProvisional(pm)) known.set(pm.uuid, pm.destination)
+  }
+  learn()
+  return view.onChange((changes) => {
+    if (!changes.some((change) => change.kind === 'pm')) return
+    learn()
+    for (const [uuid, destination] of known) {
+      if (view.getPm(uuid)) continue
+      known.delete(uuid)
+      if (!view.pms().some((pm) => pm.destination === destination)) gone(destination)
+    }
+  })
+}

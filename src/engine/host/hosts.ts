@@ -42,7 +42,7 @@ export interface Hosts {
   scanKey(destination: string): Promise<ShownKey>
   /** Writes the machine's key down, where it is the one with this fingerprint; fails with `refused` where it is not. */
   trust(destination: string, fingerprint: string): Promise<ShownKey>
-  /** Takes back a `trust`: the key with this fingerprint is unknown again. */
+  /** Takes back a `trust`: the key with this fingerprint is unknown again, and no connection that it let in stays. */
   distrust(destination: string, fingerprint: string): Promise<void>
   /** Closes a PM's connection, for one that is removed or renamed. */
   forget(name: string): Promise<void>
@@ -110,13 +110,22 @@ export function createHosts(options: HostsOptions): Hosts {
     return { key, verdict, found }
   }
 
+  async function forget(destination: string): Promise<void> {
+    const ours = [...kept].filter(([, each]) => each.destination === destination)
+    for (const [key] of ours) kept.delete(key)
+    await Promise.all(ours.map(([, each]) => each.host.close()))
+    const machine = machines.get(destination)
+    machines.delete(destination)
+    await machine?.close()
+  }
+
   return {
     get: (name, destination) => {
       const key = `${name}\0${destination}`
       const found = kept.get(key)
       if (found) return found.host
       const host = wrap(name, open(name, destination))
-      kept.set(key, { name, destination, host })
+      kept.set(key, { destination, host })
       return host
     },
     scanKey: async (destination) => (await identify(destination)).found,
@@ -134,16 +143,9 @@ export function createHosts(options: HostsOptions): Hosts {
     distrust: async (destination, wanted) => {
       const settings = (await readRoute(sshAddress(destination), ssh)).at(-1)!
       await hostKeys.forget(settings, wanted)
+      await forget(sshDestination(destination))
     },
-    forget: async (name) => {
-      const ours = [...kept].filter(([, each]) => each.name === name)
-      for (const [key] of ours) kept.delete(key)
-      await Promise.all(ours.map(([, each]) => each.host.close()))
-      const needed = new Set([...kept.values()].map((each) => each.destination))
-      const unneeded = [...machines].filter(([destination]) => !needed.has(destination))
-      for (const [destination] of unneeded) machines.delete(destination)
-      await Promise.all(unneeded.map(([, machine]) => machine.close()))
-    },
+    forget,
     closeAll: async () => {
       const all = [...kept.values()]
       kept.clear()
@@ -155,8 +157,12 @@ export function createHosts(options: HostsOptions): Hosts {
 }
 
 /** `ssh:[user@]host[:port]`, or as a person types it, without `ssh:`. */
+function sshDestination(text: string): string {
+  return text.startsWith('ssh:') ? text : `ssh:${text}`
+}
+
 function sshAddress(text: string): SshAddress {
-  const destination = parseDestination(text.startsWith('ssh:') ? text : `ssh:${text}`)
+  const destination = parseDestination(sshDestination(text))
   if (destination.kind !== 'ssh') throw new PengxError('invalid', `${text} is not reached by SSH`)
   return destination.address
 }

@@ -32,8 +32,12 @@ describe('the key of a machine', () => {
     // Without waiting out the pause after the refusal.
     expect((await run(host, TRUE)).exit).toBe(0)
     expect(await hosts.scanKey('pm1')).toMatchObject({ known: true })
+    const before = bench.sshd.connections().length
     await hosts.distrust('pm1', fingerprint)
     expect(readFileSync(knownHostsPath, 'utf8')).toBe('')
+    await until(() => bench.sshd.connections().length < before)
+    await expect(run(host, TRUE)).rejects.toMatchObject({ code: 'unreachable' })
+    await expect(run(hosts.get('alpha', 'ssh:pm1'), TRUE)).rejects.toMatchObject({ code: 'refused' })
   })
 
   test('is asked for once, by all who come meanwhile, and remembered', async () => {

@@ -240,7 +240,7 @@ describe('the hosts of a site', () => {
     expect(hosts.get('x', 'sim:gamma').name).toBe('gamma')
     await expect(hosts.get('beta', 'local').open(CHANGE)).rejects.toMatchObject({ code: 'readOnly' })
     expect(() => hosts.get('y', 'telnet:y')).toThrow('telnet:y is no destination')
-    await hosts.forget('here')
+    await hosts.forget('local')
     expect(hosts.get('here', 'local')).not.toBe(local)
     await hosts.closeAll()
   })
