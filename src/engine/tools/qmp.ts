@@ -10,14 +10,6 @@ import type { Json } from '../../model/json.ts'
 export interface Qmp {
   /** Fails with `commandFailed` naming QEMU's class and description, `busy` after the time allowed. */
   execute(command: string, args?: { readonly [key: string]: Json | undefined }): Promise<Json>
-  /** Called for every event from now on; returns how to stop it. */
-  onEvent(listener: (event: QmpEvent) => void): () => void
-}
-
-interface QmpEvent {
-  readonly name: string
-  readonly data: { readonly [key: string]: Json | undefined }
-  readonly at: number
 }
 
 export interface QmpOptions {
@@ -32,9 +24,6 @@ interface Message {
   readonly return?: Json
   readonly error?: { readonly class: string; readonly desc: string }
   readonly id?: number
-  readonly event?: string
-  readonly data?: { readonly [key: string]: Json | undefined }
-  readonly timestamp?: { readonly seconds: number; readonly microseconds: number }
 }
 
 /** Speaks on a stream while `work` runs; the stream is closed whatever its end. */
@@ -56,7 +45,6 @@ interface Waiting {
 
 function createTalk(stream: Duplex, { peer, timeoutMs }: QmpOptions) {
   const waiting = new Map<number, Waiting>()
-  const listeners = new Set<(event: QmpEvent) => void>()
   let nextId = 1
   let over: PengxError | undefined
 
@@ -88,15 +76,13 @@ function createTalk(stream: Duplex, { peer, timeoutMs }: QmpOptions) {
   }
   const receive = (message: Message) => {
     if (message.QMP !== undefined) answer(0, (one) => one.resolve(null))
-    else if (message.event !== undefined) {
-      const { seconds, microseconds } = message.timestamp ?? { seconds: 0, microseconds: 0 }
-      const event = { name: message.event, data: message.data ?? {}, at: seconds * 1000 + microseconds / 1000 }
-      for (const listener of listeners) listener(event)
-    } else if (message.error !== undefined) {
+    else if (message.error !== undefined) {
       const { class: kind, desc } = message.error
       const error = new PengxError('commandFailed', `${peer}: ${desc} (${kind})`, { cause: message.error })
       answer(message.id ?? -1, (one) => one.reject(error))
-    } else answer(message.id ?? -1, (one) => one.resolve(message.return ?? null))
+    }
+    // An event has no id, and answers nobody.
+    else answer(message.id ?? -1, (one) => one.resolve(message.return ?? null))
   }
 
   const parse = createFraming()
@@ -118,10 +104,6 @@ function createTalk(stream: Duplex, { peer, timeoutMs }: QmpOptions) {
       const done = wait(id, `answer to ${command}`)
       if (!over) stream.write(`${JSON.stringify({ execute: command, id, ...(args ? { arguments: args } : {}) })}\n`)
       return await done
-    },
-    onEvent(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
     },
   }
   const greeting = wait(0, 'greeting')
