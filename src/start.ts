@@ -176,7 +176,7 @@ async function serve(action: Serve, open: Open, config: Config, ending: Ending):
   return 0
 }
 
-const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const SILENT = { info: () => undefined, error: () => undefined }
 
 /** What is printed without an engine. */
 async function plainText(action: Action, config: Config, version: string): Promise<string | undefined> {

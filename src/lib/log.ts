@@ -4,7 +4,6 @@ import pino from 'pino'
 /** What a running pengx writes down for its administrator: JSON lines, readable by the owner alone. */
 export interface Log {
   info(fields: object, message: string): void
-  warn(fields: object, message: string): void
   error(fields: object, message: string): void
 }
 

@@ -8,8 +8,6 @@ export interface VolumeGroup {
   readonly sizeBytes: number
   readonly freeBytes: number
   readonly extentBytes: number
-  /** `sanlock`, `dlm`: hosts that share it ask a lock manager first; empty: nobody is asked. */
-  readonly lockType: string
 }
 
 export interface LogicalVolume {
@@ -33,7 +31,7 @@ const CALM = ['-y', '-qq'] as const
 
 /** 5: there is no such group, said on stderr. */
 export function showGroup(group: string): Program {
-  const fields = 'vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,vg_lock_type'
+  const fields = 'vg_name,vg_uuid,vg_size,vg_free,vg_extent_size'
   return { ...reads('vgs', ...REPORT, '-o', fields, group), okExits: [0, 5] }
 }
 
@@ -123,7 +121,6 @@ export function parseGroup(stdout: string): VolumeGroup | undefined {
     sizeBytes: Number(row.vg_size),
     freeBytes: Number(row.vg_free),
     extentBytes: Number(row.vg_extent_size),
-    lockType: row.vg_lock_type ?? '',
   }
 }
 

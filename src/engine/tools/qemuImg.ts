@@ -13,15 +13,13 @@ export interface ImageInfo {
   readonly backing?: string
   readonly backingPath?: string
   readonly backingFormat?: string
-  /** qcow2 was not closed cleanly or is known to be damaged. */
-  readonly dirty: boolean
+  /** QEMU has found it damaged. */
   readonly corrupt: boolean
 }
 
 export interface CheckReport {
   readonly errors: number
   readonly corruptions: number
-  readonly leaks: number
   /** Where the image's last cluster ends in its file or device. */
   readonly endBytes?: number
 }
@@ -140,7 +138,6 @@ interface RawInfo {
   readonly 'backing-filename'?: string
   readonly 'full-backing-filename'?: string
   readonly 'backing-filename-format'?: string
-  readonly 'dirty-flag'?: boolean
   readonly 'format-specific'?: { readonly data?: { readonly corrupt?: boolean } }
 }
 
@@ -163,7 +160,6 @@ function toImageInfo(raw: RawInfo): ImageInfo {
     ...(backing === undefined ? {} : { backing }),
     ...(backingPath === undefined ? {} : { backingPath }),
     ...(backingFormat === undefined ? {} : { backingFormat }),
-    dirty: raw['dirty-flag'] ?? false,
     corrupt: raw['format-specific']?.data?.corrupt ?? false,
   }
 }
@@ -172,14 +168,12 @@ export function parseCheck(stdout: string): CheckReport {
   const raw = JSON.parse(stdout) as {
     'check-errors'?: number
     corruptions?: number
-    leaks?: number
     'image-end-offset'?: number
   }
   const end = raw['image-end-offset']
   return {
     errors: raw['check-errors'] ?? 0,
     corruptions: raw.corruptions ?? 0,
-    leaks: raw.leaks ?? 0,
     ...(end === undefined ? {} : { endBytes: end }),
   }
 }

@@ -56,18 +56,16 @@ export interface FileSystemSpace {
   readonly device: string
   readonly sizeMib: number
   readonly freeMib: number
-  readonly mountPoint: string
 }
 
 /** The last row of df(1): a path is asked for, so there is one. */
 export function parseFreeSpace(stdout: string): FileSystemSpace | undefined {
   const row = stdout.trim().split('\n').at(-1) ?? ''
-  const found = /^(.+?)\s+(\d+)\s+\d+\s+(-?\d+)\s+\S+\s+(\/.*)$/.exec(row)
+  const found = /^(.+?)\s+(\d+)\s+\d+\s+(-?\d+)\s+\S+\s+\/.*$/.exec(row)
   if (!found) return undefined
   return {
     device: found[1]!,
     sizeMib: Number(found[2]),
     freeMib: Math.max(0, Number(found[3])),
-    mountPoint: found[4]!,
   }
 }

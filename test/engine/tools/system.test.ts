@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAddresses, parseVifName } from '../../../src/engine/tools/interfaces.ts'
@@ -30,7 +30,6 @@ describe('this very machine', () => {
       // An empty one, as a fresh tmpfs is, has as much free as it has.
       expect(space.sizeMib).toBeGreaterThanOrEqual(space.freeMib)
       expect(space.freeMib).toBeGreaterThan(0)
-      expect(statSync(space.mountPoint).isDirectory()).toBe(true)
     } finally {
       rmSync(directory, { recursive: true })
     }
@@ -71,7 +70,6 @@ server:/a very/long export        1000   10       990       1% /mnt/a b
     device: 'server:/a very/long export',
     sizeMib: 1000,
     freeMib: 990,
-    mountPoint: '/mnt/a b',
   })
   expect(parseFreeSpace('df: /x: No such file or directory\n')).toBeUndefined()
 })

@@ -83,7 +83,6 @@ test('info, with and without the topology', () => {
     socketCount: 1,
     totalMib: 4095,
     freeMib: 2454,
-    freeCpuCount: 0,
     virtCaps: ['pv', 'hvm', 'hap', 'shadow', 'gnttab-v1', 'gnttab-v2'],
     dom0IsFixed: true,
     cpuFeatures: [

@@ -126,7 +126,6 @@ export interface XenInfo {
   readonly socketCount: number
   readonly totalMib: number
   readonly freeMib: number
-  readonly freeCpuCount: number
   /** What guests it can have and how their memory can be followed: `pv`, `hvm`, `hap`, `shadow`; empty before Xen 4.12. */
   readonly virtCaps: readonly string[]
   /** What its processors can do for guests. */
@@ -159,7 +158,6 @@ export function parseInfo(stdout: string): XenInfo | undefined {
     socketCount: Math.max(1, Math.round(cpuCount / perSocket)),
     totalMib,
     freeMib: number('free_memory', 0),
-    freeCpuCount: number('free_cpus', 0),
     virtCaps: (values.get('virt_caps') ?? '').split(/\s+/).filter((word) => word !== ''),
     cpuFeatures: parseCpuFeatures(values.get('hw_caps') ?? ''),
     dom0IsFixed: /\bdom0_mem=/.test(values.get('xen_commandline') ?? ''),
