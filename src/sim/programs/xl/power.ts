@@ -82,6 +82,12 @@ export const reboot: Program = (call) => ask(call, 'reboot')
 async function ask(call: Call, request: 'poweroff' | 'reboot'): Promise<number> {
   const { options, words } = splitOptions(call.argv, '')
   const all = options.includes('a') || options.includes('--all')
+  if (!all && isGone(call, words[0])) {
+    call.err(request === 'poweroff' ? `Shutting down domain ${words[0]}\n` : `Rebooting domain ${words[0]}\n`)
+    call.err(noType(words[0]))
+    call.err(`${request === 'poweroff' ? 'shutdown' : 'reboot'} failed (rc=-3)\n`)
+    return 1
+  }
   const domain = all ? undefined : needDomain(call, words[0])
   if (typeof domain === 'number') return domain
   const domains = domain ? [domain] : [...call.pm.domains]
@@ -118,11 +124,16 @@ export const destroy: Program = async (call) => {
     call.err('Cannot destroy privileged domain 0.\n\n')
     return 1
   }
-  const domain = needDomain(call, words[0])
-  if (typeof domain === 'number') {
-    if (/^\d+$/.test(words[0] ?? '')) call.err('destroy failed (rc=-21)\n')
-    return domain
+  if (isGone(call, words[0])) {
+    const at = 'libxl: error: libxl_domain.c'
+    call.err(`${at}:1183:libxl__destroy_domid: Domain ${words[0]}:Non-existant domain\n`)
+    call.err(`${at}:1137:domain_destroy_callback: Domain ${words[0]}:Unable to destroy guest\n`)
+    call.err(`${at}:1064:domain_destroy_cb: Domain ${words[0]}:Destruction of domain failed\n`)
+    call.err('destroy failed (rc=-21)\n')
+    return 1
   }
+  const domain = needDomain(call, words[0])
+  if (typeof domain === 'number') return domain
   beginDestroy(call.world, call.pm, domain)
   call.world.save()
   await call.pass(TIMES.dying)
@@ -148,13 +159,11 @@ export const unpause: Program = (call) =>
   })
 
 /** xl does not look at what libxl answers here: a domid that is gone gives a message and exit 0. */
-function hold(call: Call, verb: string, change: (domain: Domain) => void): number {
+function hold(call: Call, verb: 'pause' | 'unpause', change: (domain: Domain) => void): number {
   const { words } = splitOptions(call.argv, '')
-  const word = words[0] ?? ''
-  if (/^\d+$/.test(word) && !call.pm.domains.some((domain) => domain.domid === Number(word))) {
-    call.err(
-      `libxl: error: libxl_domain.c:548:libxl_domain_${verb}: Domain ${word}:Failed to ${verb} domain: No such process\n`,
-    )
+  if (isGone(call, words[0])) {
+    const pausing = `libxl: error: libxl_domain.c:587:libxl_domain_pause: Domain ${words[0]}:Pausing domain: No such process\n`
+    call.err(verb === 'pause' ? pausing : noType(words[0]))
     return 0
   }
   const domain = needDomain(call, words[0])
@@ -162,4 +171,13 @@ function hold(call: Call, verb: string, change: (domain: Domain) => void): numbe
   change(domain)
   call.world.save()
   return 0
+}
+
+/** A domid that no domain has: xl takes it as it is, and libxl finds nothing. */
+function isGone(call: Call, word: string | undefined): word is string {
+  return word !== undefined && /^\d+$/.test(word) && !call.pm.domains.some((domain) => domain.domid === Number(word))
+}
+
+function noType(domid: string): string {
+  return `libxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=${domid}\n`
 }
