@@ -178,7 +178,7 @@ export const lvremove: Program = (call) => {
   return exit
 }
 
-export const lvresize: Program = (call) => resize(call, 'either way')
+export const lvreduce: Program = (call) => resize(call, 'either way')
 export const lvextend: Program = (call) => resize(call, 'larger')
 
 function resize(call: Call, way: 'larger' | 'either way'): number {
@@ -291,7 +291,3 @@ export const blkdiscard: Program = (call) => {
   call.world.save()
   return 0
 }
-
-/** `lvm VERB …`. */
-export const lvm: Program = (call) =>
-  call.argv.length > 1 ? call.run(call.argv.slice(1)) : fail(call, 'No command given.')

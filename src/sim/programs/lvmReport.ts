@@ -18,19 +18,6 @@ export const vgs: Program = (call) => {
   return report(call, 'vg', fields, groups.map(groupRow))
 }
 
-export const pvs: Program = (call) => {
-  const rows = call.pm.groups.map((group, index) => ({
-    ...groupRow(group),
-    pv_name: `/dev/nvme${index}n1`,
-    pv_fmt: 'lvm2',
-    pv_attr: 'a--',
-    pv_size: group.sizeBytes,
-    pv_free: groupFreeBytes(group),
-    pv_uuid: `${group.uuid}-pv`,
-  }))
-  return report(call, 'pv', ['pv_name', 'vg_name', 'pv_fmt', 'pv_attr', 'pv_size', 'pv_free'], rows)
-}
-
 function groupRow(group: VolumeGroup): Row {
   return {
     vg_name: group.name,

@@ -86,27 +86,3 @@ function value(net: NetSeen, index: number, addresses: boolean, detailed: boolea
       : {}),
   }
 }
-
-export const bridge: Program = (call) => {
-  const json = call.argv.some((word) => /^-j/.test(word))
-  const all = allNets(call.pm)
-  const ports = all.flatMap((net, index) => (net.master ? [{ net, index: index + 1 }] : []))
-  if (json) {
-    const values = ports.map(({ net, index }) => ({
-      ifindex: index,
-      ifname: net.name,
-      flags: ['BROADCAST', 'MULTICAST', 'UP', 'LOWER_UP'],
-      mtu: 1500,
-      master: net.master,
-      state: 'forwarding',
-      priority: 32,
-      cost: 2,
-    }))
-    call.out(`${JSON.stringify(values)}\n`)
-  } else
-    for (const { net, index } of ports)
-      call.out(
-        `${index}: ${net.name}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 master ${net.master} state forwarding priority 32 cost 2 \n`,
-      )
-  return 0
-}

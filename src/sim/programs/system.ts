@@ -1,4 +1,4 @@
-/** Small programs that tell of the machine, and those that run others. */
+/** Small programs that tell of the machine, and one that runs others. */
 import type { Call, Program } from '../machine/program.ts'
 
 export const hostname: Program = (call) => say(call, call.pm.name)
@@ -10,28 +10,6 @@ export const uname: Program = (call) => {
   if (flags.includes('m')) return say(call, 'x86_64')
   if (flags.includes('n')) return say(call, call.pm.name)
   return say(call, 'Linux')
-}
-
-export const date: Program = (call) => {
-  const format = call.argv.find((word) => word.startsWith('+')) ?? ''
-  const now = new Date(call.now())
-  if (format === '') return say(call, now.toUTCString())
-  const seconds = Math.floor(now.getTime() / 1000)
-  const nanoseconds = String((now.getTime() % 1000) * 1_000_000).padStart(9, '0')
-  return say(
-    call,
-    format
-      .slice(1)
-      .replaceAll('%s', String(seconds))
-      .replaceAll('%N', nanoseconds)
-      .replaceAll('%F', now.toISOString().slice(0, 10))
-      .replaceAll('%T', now.toISOString().slice(11, 19)),
-  )
-}
-
-export const sleep: Program = async (call) => {
-  await call.pass(Number.parseFloat(call.argv[1] ?? '0') * 1000)
-  return 0
 }
 
 export const echo: Program = (call) => say(call, call.argv.slice(1).join(' '))
@@ -57,34 +35,12 @@ export const printf: Program = (call) => {
 export const quiet: Program = () => 0
 export const no: Program = () => 1
 
-/** No process of ours is ever found again here: what it did is done. */
-export const kill: Program = (call) => {
-  const target = call.argv.findLast((word) => /^-?\d+$/.test(word)) ?? ''
-  call.err(`sh: 1: kill: No such process\n`)
-  return target === '' ? 2 : 1
-}
-
-/** `nice`, `ionice`, `setsid`, `nohup`, `timeout`, `env`, `flock`: their options, then the program. */
-export function wrapper(optionsWithValue: string, leadingWords: number): Program {
-  return (call) => {
-    let at = 1
-    let skipped = 0
-    for (; at < call.argv.length; at++) {
-      const word = call.argv[at]!
-      if (word === '--') {
-        at++
-        break
-      }
-      if (word.startsWith('-') && !/^-\d/.test(word)) {
-        if (word.length === 2 && optionsWithValue.includes(word[1]!)) at++
-      } else if (word.startsWith('-')) continue
-      else if (/^[A-Za-z_]\w*=/.test(word) && call.argv[0]!.endsWith('env')) continue
-      else if (skipped < leadingWords) skipped++
-      else break
-    }
-    const rest = call.argv.slice(at)
-    return rest.length === 0 ? 0 : call.run(rest)
-  }
+/** flock(1): nobody else holds a lock here; its options and the lock's file, then the program. */
+export const flock: Program = (call) => {
+  let at = 1
+  while (call.argv[at]?.startsWith('-')) at += /^-[wE]$/.test(call.argv[at]!) ? 2 : 1
+  const rest = call.argv.slice(at + 1)
+  return rest.length === 0 ? 0 : call.run(rest)
 }
 
 function say(call: Call, text: string): number {

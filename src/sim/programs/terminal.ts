@@ -14,7 +14,7 @@ export const xlConsole: Program = async (call) => {
   return await readLines(call, (line) => (line === '' ? prompt : `\r\nPassword: \r\nLogin incorrect\r\n${prompt}`))
 }
 
-/** `sh`, `bash` with a terminal: prints a prompt, echoes, knows `exit`. */
+/** `sh` with a terminal: prints a prompt, echoes, knows `exit`. */
 export const loginShell: Program = async (call) => {
   const prompt = `root@${call.pm.name}:~# `
   call.out(prompt)

@@ -141,29 +141,6 @@ export const xenstoreRead: Program = (call) => {
   return 0
 }
 
-export const xenstoreList: Program = (call) => {
-  const entries = xenstoreEntries(call.pm)
-  const full = call.argv.includes('-p')
-  for (const path of paths(call)) {
-    const names = childNames(entries, path)
-    if (names.length === 0 && !exists(entries, path)) {
-      call.err(`xenstore-list: could not list path ${path}\n`)
-      return 1
-    }
-    for (const name of names) call.out(`${full ? `${path}/` : ''}${name}\n`)
-  }
-  return 0
-}
-
-function childNames(entries: Map<string, string>, path: string): string[] {
-  const start = path === '/' ? '/' : `${path}/`
-  const names = new Set<string>()
-  for (const one of entries.keys()) {
-    if (one.startsWith(start)) names.add(one.slice(start.length).split('/')[0]!)
-  }
-  return [...names].sort((a, b) => (/^\d+$/.test(a) && /^\d+$/.test(b) ? Number(a) - Number(b) : a < b ? -1 : 1))
-}
-
 export const xenstoreExists: Program = (call) => {
   const entries = xenstoreEntries(call.pm, paths(call))
   return paths(call).every((path) => exists(entries, path)) ? 0 : 1
@@ -225,18 +202,4 @@ export const xenstoreWrite: Program = (call) => {
   }
   call.world.save()
   return 0
-}
-
-export const xenstoreRm: Program = (call) => {
-  let exit = 0
-  for (const path of paths(call)) {
-    if (!exists(xenstoreEntries(call.pm), path)) {
-      call.err(`xenstore-rm: could not remove path ${path}\n`)
-      exit = 1
-    }
-    for (const one of Object.keys(call.pm.xenstore))
-      if (one === path || one.startsWith(`${path}/`)) delete call.pm.xenstore[one]
-  }
-  call.world.save()
-  return exit
 }
