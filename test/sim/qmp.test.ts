@@ -1,8 +1,12 @@
-import { beforeEach, expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { type Qmp, withQmp } from '../../src/engine/tools/qmp.ts'
 import { openSimLab, type SimLab } from '../support/sites/simLab.ts'
+import { until } from '../support/until.ts'
 
 let lab: SimLab
 beforeEach(async () => {
@@ -11,8 +15,8 @@ beforeEach(async () => {
 
 const SOCKET = '/var/run/xen/qmp-libxl-2'
 
-async function talk<T>(work: (qmp: Qmp) => Promise<T>, socket = SOCKET): Promise<T> {
-  const stream = await lab.host.connect(socket)
+async function talk<T>(work: (qmp: Qmp) => Promise<T>): Promise<T> {
+  const stream = await lab.host.connect(SOCKET)
   return await withQmp(stream, { peer: 'qemu', timeoutMs: 5000 }, work)
 }
 
@@ -36,22 +40,6 @@ function realAnswers(): Map<string, unknown> {
   return answers
 }
 
-test('greets as QEMU does and wants capabilities first', async () => {
-  const stream = await lab.host.connect(SOCKET)
-  const heard: string[] = []
-  stream.on('data', (chunk) => heard.push(String(chunk)))
-  stream.write('{"execute":"query-status","id":1}\n')
-  await new Promise((resolve) => setTimeout(resolve, 0))
-  const messages = heard
-    .join('')
-    .trim()
-    .split('\r\n')
-    .map((line) => JSON.parse(line))
-  expect(messages[0].QMP.version.qemu).toEqual({ micro: 22, minor: 2, major: 7 })
-  expect(messages[1]).toMatchObject({ error: { class: 'CommandNotFound' }, id: 1 })
-  stream.destroy()
-})
-
 test('tells of blocks what a real QEMU tells', async () => {
   const real = realAnswers()
   await talk(async (qmp) => {
@@ -73,54 +61,76 @@ test('tells of blocks what a real QEMU tells', async () => {
   })
 })
 
-test('refuses what it does not know', async () => {
-  await talk(async (qmp) => {
-    await expect(qmp.execute('frobnicate')).rejects.toThrow('The command frobnicate has not been found')
-    const resize = qmp.execute('block_resize', { 'node-name': 'none', size: 1024 })
-    await expect(resize).rejects.toThrow("Cannot find device='' nor node-name='none'")
+/** The monitor of QEMU's storage daemon has the same code behind it as that of a domain's QEMU. */
+describe('beside a real monitor', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pengx-sim-qmp-'))
+  const socket = join(directory, 'qmp')
+  let daemon: Bun.Subprocess
+  beforeAll(async () => {
+    const chardev = `socket,id=c,path=${socket},server=on,wait=off`
+    daemon = Bun.spawn(['qemu-storage-daemon', '--chardev', chardev, '--monitor', 'chardev=c'])
+    await until(() => existsSync(socket))
   })
-})
+  afterAll(async () => {
+    daemon.kill()
+    await daemon.exited
+    rmSync(directory, { recursive: true })
+  })
 
-test('resizes an image under its guest', async () => {
-  await talk((qmp) => qmp.execute('block_resize', { 'node-name': 'xvda-qcow2', size: 83_886_080 }))
-  const { stdout } = await lab.sh('qemu-img info -U --output=json /lab/img/pv1-a.qcow2')
-  expect(JSON.parse(stdout)['virtual-size']).toBe(83_886_080)
-})
-
-test('serves one client at a time; each socket has its own line', async () => {
-  const first = await lab.host.connect(SOCKET)
-  const second = await lab.host.connect(SOCKET)
-  let greeted = false
-  const greeting = new Promise<void>((resolve) => {
-    second.once('data', () => {
-      greeted = true
-      resolve()
+  /** What a monitor says, message by message, in the order of the questions. */
+  async function conversation(stream: Duplex, questions: readonly object[]): Promise<Record<string, unknown>[]> {
+    let heard = ''
+    stream.on('data', (chunk) => {
+      heard += String(chunk)
     })
+    for (const [id, question] of questions.entries()) stream.write(`${JSON.stringify({ ...question, id })}\n`)
+    await until(() => heard.split('\r\n').length > questions.length + 1)
+    stream.destroy()
+    return heard
+      .trim()
+      .split('\r\n')
+      .map((line) => JSON.parse(line))
+  }
+
+  test('it greets, wants capabilities first, and refuses what it does not know in the same words', async () => {
+    const questions = [
+      { execute: 'query-version' },
+      { execute: 'qmp_capabilities' },
+      { execute: 'frobnicate' },
+      { execute: 'block_resize', arguments: { 'node-name': 'none', size: 1024 } },
+    ]
+    const [[greeting, ...ours], [realGreeting, ...theirs]] = [
+      await conversation(await lab.host.connect(SOCKET), questions),
+      await conversation(connect(socket), questions),
+    ]
+    expect(ours).toEqual(theirs)
+    expect(shapeOf(greeting)).toEqual(shapeOf(realGreeting))
+    expect(theirs.map((answer) => Object.keys(answer).sort().join(' '))).toEqual([
+      'error id',
+      'id return',
+      'error id',
+      'error id',
+    ])
   })
-  await talk((qmp) => qmp.execute('query-status'), '/var/run/xen/qmp-libxenstat-2')
-  expect(greeted).toBe(false)
-  first.destroy()
-  await greeting
-  second.destroy()
-})
 
-test('only a guest with a QEMU has sockets', async () => {
-  const config = 'name = "plain"\nmemory = 64\nkernel = "/lab/guest-vmlinuz"\ndisk = ["phy:/dev/vg-fast/d1,xvda,w"]\n'
-  await lab.sh('lvcreate -y -n d1 -L 64M vg-fast')
-  await lab.sh('tee /lab/cfg/plain.cfg', config)
-  expect((await lab.sh('xl create /lab/cfg/plain.cfg')).exit).toBe(0)
-  await lab.clock.advance(60_000)
-  const { domid } = lab.site.domain('plain')!
-  expect((await lab.sh(`xl block-list ${domid}`)).stdout).toContain(`/local/domain/0/backend/vbd/${domid}/51712`)
-  await expect(lab.host.connect(`/var/run/xen/qmp-libxl-${domid}`)).rejects.toMatchObject({ code: 'notFound' })
-  expect((await lab.sh('ls /var/run/xen')).stdout).not.toContain(`qmp-libxl-${domid}\n`)
-})
-
-test('a talk ends with the domain', async () => {
-  const stream = await lab.host.connect(SOCKET)
-  const closed = new Promise((resolve) => stream.once('close', resolve))
-  await lab.sh('xl destroy pv1')
-  stream.write('{"execute":"qmp_capabilities"}\n')
-  await closed
-  await expect(lab.host.connect(SOCKET)).rejects.toMatchObject({ code: 'notFound' })
+  test.each<[string, () => Promise<Duplex>]>([
+    ['the simulated one', () => lab.host.connect(SOCKET)],
+    ['the real one', async () => connect(socket)],
+  ])('%s serves one client at a time', async (_, open) => {
+    const first = await open()
+    await new Promise((resolve) => first.once('data', resolve))
+    const second = await open()
+    let greeted = false
+    const greeting = new Promise<void>((resolve) => {
+      second.once('data', () => {
+        greeted = true
+        resolve()
+      })
+    })
+    await Bun.sleep(50)
+    expect(greeted).toBe(false)
+    first.destroy()
+    await greeting
+    second.destroy()
+  })
 })
