@@ -8,6 +8,8 @@ import { type Server, startServer } from '../../src/server/serve.ts'
 /** The same interface in front of a real engine and a simulated site: a VM's life by HTTP alone. */
 let engine: Engine
 let server: Server
+/** Where a job waits before its first step, when a test wants to be there. */
+let atStep: (() => Promise<void>) | undefined
 beforeAll(async () => {
   engine = await createEngine({
     store: 'memory',
@@ -17,6 +19,9 @@ beforeAll(async () => {
     readOnly: false,
     knownHostsPath: join(tmpdir(), 'pengx-no-known-hosts'),
     watch: 'once',
+    intercept: async ({ phase }) => {
+      if (phase === 'before') await atStep?.()
+    },
   })
   const log = { info: () => undefined, error: () => undefined }
   server = await startServer(engine, { listen: '127.0.0.1:0', noAuth: true, self: 'xen2', log })
@@ -103,16 +108,31 @@ test('a VM is made, driven and deleted', async () => {
   expect((await ask('GET', path)).status).toBe(404)
 })
 
-test('a job that is asked for at once is followed, and is cancelled', async () => {
+test('a job that is asked for at once is followed, is cancelled while it runs, and no more when it is done', async () => {
   const vm = engine.view.vms().find((each) => each.origin !== 'found' && each.seen.state === 'running')!
-  const begun = await ask('POST', `/vms/${vm.uuid}/shutdown/`, undefined, { Prefer: 'respond-async' })
-  expect(begun.status).toBe(202)
-  const path = begun.headers.get('location')!
-  const cancelled = await ask('DELETE', path)
-  expect([204, 400]).toContain(cancelled.status)
-  await engine.finished(path.split('/')[2]!)
-  const state = /<state>(\w+)<\/state>/.exec((await ask('GET', path)).text)?.[1]
-  expect(state).toBe(cancelled.status === 204 ? 'cancelled' : 'done')
+  const begin = async () => {
+    const begun = await ask('POST', `/vms/${vm.uuid}/shutdown/`, undefined, { Prefer: 'respond-async' })
+    expect(begun.status).toBe(202)
+    return begun.headers.get('location')!
+  }
+  const stateOf = async (path: string) => {
+    await engine.finished(path.split('/')[2]!)
+    return /<state>(\w+)<\/state>/.exec((await ask('GET', path)).text)?.[1]
+  }
+  const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  atStep = async () => {
+    reached.resolve()
+    await released.promise
+  }
+  const held = await begin()
+  await reached.promise
+  atStep = undefined
+  expect((await ask('DELETE', held)).status).toBe(204)
+  released.resolve()
+  expect(await stateOf(held)).toBe('cancelled')
+  const free = await begin()
+  expect(await stateOf(free)).toBe('done')
+  expect((await ask('DELETE', free)).status).toBe(400)
 })
 
 test('a storlink is made on the server’s own PM, and deleted', async () => {
@@ -142,6 +162,7 @@ test('many callers change at once, and each gets one answer', async () => {
       ask('GET', `/vms/${vm.uuid}/`),
     ]),
   )
+  expect(running.length).toBeGreaterThan(1)
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
   for (const vm of running) expect(await statusOf(`/vms/${vm.uuid}/`)).toBe('SHUTDOWN')
 })
