@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import { provisionalPm } from '../model/provisional.ts'
+import { isProvisional, provisionalPm } from '../model/provisional.ts'
 import { normalDestination } from './operations/pm/target.ts'
 import type { Store } from './store/store.ts'
 

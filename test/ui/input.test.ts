@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { scoreMatch } from '../../src/ui/fuzzy.ts'
-import { createKeyReader, keyNames, type RawKey } from '../../src/ui/keymap.ts'
+import { createKeyReader, type KeyReader } from '../../src/ui/keymap.ts'
 import { drawInput, editText, type TextInput, textInput } from '../../src/ui/textInput.ts'
 
 const none: Parameters<KeyReader>[1] = {

@@ -36,7 +36,7 @@ export interface ShownKey {
 }
 
 export interface Hosts {
-  /** The host of a PM: opened at its first use, kept until closeAll(). `invalid` for what is no destination. */
+  /** The host of a PM: opened at its first use, kept until forget() or closeAll(). `invalid` for what is no destination. */
   get(name: string, destination: string): Host
   /** The key that the machine shows now, without logging in; `unreachable`, `refused` for a jump host's unknown key. */
   scanKey(destination: string): Promise<ShownKey>
@@ -44,14 +44,13 @@ export interface Hosts {
   trust(destination: string, fingerprint: string): Promise<ShownKey>
   /** Takes back a `trust`: the key with this fingerprint is unknown again, and no connection that it let in stays. */
   distrust(destination: string, fingerprint: string): Promise<void>
-  /** Closes a PM's connection, for one that is removed or renamed. */
-  forget(name: string): Promise<void>
+  /** Closes what is kept for a destination, for a PM that is removed; what is under way there fails with `unreachable`. */
+  forget(destination: string): Promise<void>
   /** Closes every connection, once commands that are being ended are gone. */
   closeAll(): Promise<void>
 }
 
 interface OpenHost {
-  readonly name: string
   readonly destination: string
   readonly host: Host
 }

@@ -41,7 +41,7 @@ type Directives = ReadonlyMap<string, readonly string[]>
  * ~/.ssh/config says, without Include and Match exec. Nobody is connected to. `invalid` where the client does not
  * take the configuration, `unsupported` for a ProxyCommand.
  */
-export async function readSshSettings(address: SshAddress, options: SshConfigOptions): Promise<SshSettings> {
+async function readSshSettings(address: SshAddress, options: SshConfigOptions): Promise<SshSettings> {
   const directives = (await askClient(address, options)) ?? (await readConfig(address, options))
   return settingsFrom(address, directives)
 }

@@ -138,6 +138,8 @@ const MOST_EXTENTS = 64
 /**
  * Pure. Extents with holes of less than 1 MiB between them become one, and of the holes that are left the largest
  * stay, so that there are at most 64.
+ *
+ * @internal Exported for the test of what holds for any extents: through a copy each try would cost an image.
  */
 export function joinNear(extents: readonly DataExtent[]): DataExtent[] {
   const gaps = extents.slice(1).map((next, index) => {

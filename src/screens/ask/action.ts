@@ -68,7 +68,7 @@ export function actionOn(app: AppContext, operation: AnyOperation, subject: Subj
 }
 
 /** Decoded parameters, or why they are refused; never throws and does no I/O. */
-function check(
+export function check(
   app: AppContext,
   operation: AnyOperation,
   raw: RawParams,

@@ -22,7 +22,7 @@ import { openForm } from './form.ts'
 /** From a key to jobs: a form where something has to be said, a question where it disrupts, then each is started. */
 
 /** How much is asked before: 0 nothing, 1 a `y`, 2 the name. */
-export function questionLevel(danger: Danger, production: boolean): 0 | 1 | 2 {
+function questionLevel(danger: Danger, production: boolean): 0 | 1 | 2 {
   const level = { safe: 0, disrupts: 1, destroys: 2 }[danger] + (production ? 1 : 0)
   return Math.min(level, 2) as 0 | 1 | 2
 }

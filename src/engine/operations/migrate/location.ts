@@ -16,7 +16,7 @@ export interface Move {
   readonly migrationConfig: string
 }
 
-export type GuestLocation = 'source' | 'target' | 'nowhere' | 'both'
+type GuestLocation = 'source' | 'target' | 'nowhere' | 'both'
 
 export interface Located {
   readonly location: GuestLocation
@@ -40,7 +40,7 @@ export function isSentAway(domain: { readonly name: string }): boolean {
 type DomainTest = (domain: DomainSeen) => boolean
 
 /** The meaning of what both sides show of a VM. */
-export function judgeLocation(
+function judgeLocation(
   here: readonly DomainSeen[],
   there: readonly DomainSeen[],
   uuid: string,

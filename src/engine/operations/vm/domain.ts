@@ -103,7 +103,7 @@ async function needNoStray(cx: Context, vm: Vm): Promise<void> {
 }
 
 /** Names a VM with a domain that has one of this VM's disks, unless both only read it. */
-export function rivalOnDisk(vm: Vm, view: View): string | undefined {
+function rivalOnDisk(vm: Vm, view: View): string | undefined {
   const disks = new Map(vm.disks.map((disk) => [disk.path, disk]))
   for (const other of view.vms()) {
     if (other.uuid === vm.uuid || !hasDomain(other.seen.state)) continue
