@@ -2,7 +2,6 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { NewJob } from '../../src/engine/store/jobs/jobRows.ts'
 import { openStore } from '../../src/engine/store/store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import type { Json } from '../../src/model/json.ts'
@@ -18,8 +17,13 @@ async function recoverLeft(operation: string, facts: Json, step: string) {
     const { uuid: vm, name } = await makeVm(before)
     await before.close()
     const store = await openStore({ at: { path: place.db }, clock: systemClock })
-    const job: NewJob = { operation, subject: { kind: 'vm', id: vm, name }, by: 'cli', params: { vm }, locks: [] }
-    const { id } = await store.jobs.create(job)
+    const { id } = await store.jobs.create({
+      operation,
+      subject: { kind: 'vm', id: vm, name },
+      by: 'cli',
+      params: { vm },
+      locks: [],
+    })
     await store.jobs.recordPlan(id, { facts, steps: [{ name: step, pivot: false, undoable: true }] })
     await store.jobs.update(id, { state: 'running' })
     await store.jobs.appendEvent(id, { step: 0, name: step, kind: 'succeeded', output: null })

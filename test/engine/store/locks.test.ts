@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import type { LockAnswer, LockRequest } from '../../../src/engine/store/jobs/locks.ts'
+import type { LockRequest, LockRows } from '../../../src/engine/store/jobs/locks.ts'
 import { openStore } from '../../../src/engine/store/store.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
 import { aJob, failureOf, newPlace } from './samples.ts'
@@ -96,7 +96,7 @@ async function runCourse(
     )
   const inState = (wantedState: string) => [...state].filter(([, now]) => now === wantedState).map(([job]) => job)
 
-  async function ask(job: number): Promise<LockAnswer> {
+  async function ask(job: number): ReturnType<LockRows['acquire']> {
     const inTheWay = [
       ...inState('held').filter((other) => other !== job && conflict(job, other)),
       ...inState('waiting').filter((other) => other < job && conflict(job, other)),

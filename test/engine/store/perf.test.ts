@@ -1,9 +1,11 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { newPage, readSample, writeSample } from '../../../src/engine/store/memory/perfPages.ts'
-import { RING_SIZE } from '../../../src/engine/store/memory/perfRings.ts'
 import { PERF_FIELDS, type PerfSample } from '../../../src/model/perf.ts'
 import { aPm, aVm, newPlace } from './samples.ts'
+
+/** How many samples of a PM or VM are kept. */
+const RING_SIZE = 360
 
 const START = 1_790_000_000_000
 

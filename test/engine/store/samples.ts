@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { NewJob } from '../../../src/engine/store/jobs/jobRows.ts'
+import type { JobRows } from '../../../src/engine/store/jobs/jobRows.ts'
 import { openStore, type Store } from '../../../src/engine/store/store.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { newUuid } from '../../../src/lib/ids.ts'
@@ -90,6 +90,8 @@ export function aStorlink(pm: string, more: Partial<Storlink> = {}): Storlink {
     ...more,
   }
 }
+
+type NewJob = Parameters<JobRows['create']>[0]
 
 export function aJob(subject = newUuid(), more: Partial<NewJob> = {}): NewJob {
   return {

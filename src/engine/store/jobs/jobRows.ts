@@ -8,7 +8,7 @@ import type { JobDetail } from '../view.ts'
 import type { Controller } from './controllers.ts'
 import type { LockRequest } from './locks.ts'
 
-export interface NewJob {
+interface NewJob {
   readonly operation: string
   readonly subject: Subject
   readonly by: By

@@ -12,7 +12,7 @@ export interface LockRequest {
   readonly mode: 'exclusive' | 'shared'
 }
 
-export type LockAnswer =
+type LockAnswer =
   | { readonly granted: true }
   | {
       readonly granted: false
@@ -22,7 +22,7 @@ export type LockAnswer =
       readonly waitsFor: readonly string[]
     }
 
-export interface HeldLock extends LockRequest {
+interface HeldLock extends LockRequest {
   readonly job: string
   readonly state: 'held' | 'waiting'
 }

@@ -6,7 +6,7 @@ import type { Memory } from './memory.ts'
 import { fromBytes, newPage, PAGE_SAMPLES, readSample, toBytes, writeSample } from './perfPages.ts'
 
 /** How many samples of a PM or VM are kept. */
-export const RING_SIZE = 360
+const RING_SIZE = 360
 
 /** Samples of PMs and VMs: the newest exactly, older ones to about 0.03 percent. */
 export interface PerfRings {

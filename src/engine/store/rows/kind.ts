@@ -23,7 +23,7 @@ export interface Setting {
   readonly value: string
 }
 
-export interface Loaded<T> {
+interface Loaded<T> {
   readonly value: T
   readonly rev: number
 }

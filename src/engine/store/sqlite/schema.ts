@@ -48,7 +48,7 @@ export interface TombstoneRow {
   rev: number
 }
 
-export interface SettingRow {
+interface SettingRow {
   key: string
   value: string
   rev: number
@@ -197,7 +197,7 @@ export interface TemplateDiskRow {
   createdAt: number
 }
 
-export interface ControllerRow {
+interface ControllerRow {
   id: string
   machineBootId: string
   pid: number
@@ -259,7 +259,7 @@ export interface JobCommandRow {
   output: string
 }
 
-export interface SecretRow {
+interface SecretRow {
   job: string
   key: string
   value: string
@@ -274,7 +274,7 @@ export interface LockRow {
   state: 'held' | 'waiting'
 }
 
-export interface PerfRow {
+interface PerfRow {
   subject: string
   page: number
   samples: Uint8Array
