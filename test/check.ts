@@ -18,7 +18,7 @@ const CHECKS: readonly Check[] = [
   { name: 'format and lint', argv: [bin('biome'), 'check', '--error-on-warnings', '.'] },
   { name: 'dead code', argv: [bin('knip')] },
   { name: 'code that only tests use', argv: [bin('knip'), '--production'] },
-  { name: 'architecture', argv: [process.execPath, 'test', './test/architecture.test.ts'] },
+  { name: 'architecture', argv: [process.execPath, 'test', './test/architecture'] },
 ]
 
 /** Runs them all side by side and prints them in order. */

@@ -60,13 +60,10 @@ function packageName(specifier: string): string {
     .join('/')
 }
 
-/** Every circle of imports, once: of those that run, or of all. */
-export function findCycles(files: readonly Source[], withTypes = false): string[] {
+/** Every circle of imports, once; what is imported for its type alone counts too. */
+export function findCycles(files: readonly Pick<Source, 'path' | 'imports'>[]): string[] {
   const next = new Map(
-    files.map((file) => [
-      file.path,
-      file.imports.filter(({ own, typeOnly }) => own && (withTypes || !typeOnly)).map(({ target }) => target),
-    ]),
+    files.map((file) => [file.path, file.imports.filter(({ own }) => own).map(({ target }) => target)]),
   )
   const done = new Set<string>()
   const cycles: string[] = []
@@ -79,4 +76,13 @@ export function findCycles(files: readonly Source[], withTypes = false): string[
   }
   for (const file of files) visit(file.path, [])
   return cycles
+}
+
+/** Whether a path is that place or lies in it. */
+export function isIn(path: string, place: string): boolean {
+  return path === place || path.startsWith(`${place}/`)
+}
+
+export function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1')
 }
