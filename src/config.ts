@@ -20,30 +20,33 @@ export interface Config {
   readonly problems: readonly string[]
 }
 
-export interface Surroundings {
+export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly uid: number
   readonly home: string
 }
 
-function surroundings(): Surroundings {
+function thisEnvironment(): Environment {
   return { env: process.env, uid: process.getuid?.() ?? -1, home: homedir() }
 }
 
 /** Reads the settings and settles every path; makes nothing. */
-export function readConfig(site: Pick<SiteArgs, 'demo' | 'dbPath'>, around: Surroundings = surroundings()): Config {
+export function readConfig(
+  site: Pick<SiteArgs, 'demo' | 'dbPath'>,
+  environment: Environment = thisEnvironment(),
+): Config {
   const settingsPath = join(
-    baseDirectory(around.env.XDG_CONFIG_HOME, join(around.home, '.config')),
+    baseDirectory(environment.env.XDG_CONFIG_HOME, join(environment.home, '.config')),
     'pengx/config.toml',
   )
-  const storePath = site.dbPath ?? join(stateDirectory(around), 'pengx.db')
+  const storePath = site.dbPath ?? join(stateDirectory(environment), 'pengx.db')
   const beside = dirname(storePath)
   return {
     storePath,
     tokenPath: join(beside, 'token'),
-    logPath: site.demo ? join(tmpdir(), `pengx-demo-${around.uid}.log`) : join(beside, 'pengx.log'),
+    logPath: site.demo ? join(tmpdir(), `pengx-demo-${environment.uid}.log`) : join(beside, 'pengx.log'),
     keptPath: join(beside, 'terminal.json'),
-    knownHostsPath: join(around.home, '.ssh/known_hosts'),
+    knownHostsPath: join(environment.home, '.ssh/known_hosts'),
     settingsPath,
     ...readSettings(settingsPath),
   }
@@ -55,9 +58,9 @@ function baseDirectory(value: string | undefined, standard: string): string {
 }
 
 /** root's site is the machine's own, so it lies where a service finds it. */
-function stateDirectory(around: Surroundings): string {
-  const standard = around.uid === 0 ? '/var/lib' : join(around.home, '.local/state')
-  return join(baseDirectory(around.env.XDG_STATE_HOME, standard), 'pengx')
+function stateDirectory(environment: Environment): string {
+  const standard = environment.uid === 0 ? '/var/lib' : join(environment.home, '.local/state')
+  return join(baseDirectory(environment.env.XDG_STATE_HOME, standard), 'pengx')
 }
 
 function readSettings(path: string): { settings: Settings; problems: readonly string[] } {

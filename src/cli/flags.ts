@@ -8,7 +8,7 @@ import { PengxError } from '../model/error.ts'
  * never a word of a command line, where every user of the machine can read it: it comes from a file or from standard
  * input.
  */
-export interface Given {
+export interface ParsedFlags {
   readonly target?: string
   readonly raw: Readonly<Record<string, unknown>>
   /** Secrets and where to read them: a path, or `-` for standard input. */
@@ -23,7 +23,7 @@ export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
-export function readOperationWords(fields: readonly Field[], words: readonly string[]): Given {
+export function readOperationWords(fields: readonly Field[], words: readonly string[]): ParsedFlags {
   const raw: Record<string, unknown> = {}
   const secrets: { name: string; from: string }[] = []
   let target: string | undefined

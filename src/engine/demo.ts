@@ -18,7 +18,7 @@ import type { Observer } from './watch/observe.ts'
 /** How many running VMs of the simulated site are left as they were found, so that adopting can be tried. */
 const LEFT_ALONE = 3
 
-export interface DemoParts {
+export interface DemoDeps {
   readonly store: Store
   readonly observer: Observer
   readonly hypervisor: Hypervisor
@@ -30,7 +30,7 @@ export interface DemoParts {
  * under care, and storlinks stand where its disks lie. One PM after the other, so that there is something to see early;
  * aborted, it stops between two.
  */
-export async function furnishDemo(parts: DemoParts, signal: AbortSignal): Promise<void> {
+export async function furnishDemo(parts: DemoDeps, signal: AbortSignal): Promise<void> {
   const { view } = parts.store
   await settleSelf(parts.store)
   for (const pm of view.pms()) {
@@ -56,7 +56,7 @@ async function settleSelf({ view, inventory }: Store): Promise<void> {
 }
 
 /** Those of a file server, as df names it (`HOST:/PATH`): on this site every PM has them. */
-async function sharedDirectories({ store, host }: DemoParts, vms: readonly Vm[]): Promise<ReadonlySet<string>> {
+async function sharedDirectories({ store, host }: DemoDeps, vms: readonly Vm[]): Promise<ReadonlySet<string>> {
   const [first] = store.view.pms()
   const directories = [...new Set(vms.flatMap((vm) => vm.disks.map((disk) => directoryOf(disk.path))))]
   if (first === undefined || directories.length === 0) return new Set()
@@ -68,7 +68,7 @@ async function sharedDirectories({ store, host }: DemoParts, vms: readonly Vm[])
 }
 
 async function furnishPm(
-  { store, hypervisor, host }: DemoParts,
+  { store, hypervisor, host }: DemoDeps,
   pm: Pm,
   alone: ReadonlySet<string>,
   shared: ReadonlySet<string>,

@@ -23,7 +23,7 @@ import { knowPms, watchRemovals } from './roster.ts'
 import { createScheduler } from './schedules.ts'
 import { openStore } from './store/store.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
-import { type TerminalTarget, type TerminalWay, terminalTo } from './terminal.ts'
+import { type TerminalSession, type TerminalTarget, terminalTo } from './terminal.ts'
 import { needDriver } from './volumes/drivers.ts'
 import { createBeat } from './watch/beat.ts'
 import { createObserver } from './watch/observe.ts'
@@ -56,7 +56,7 @@ export interface Engine {
   /** Looks now, at one PM or at all, and resolves when the view has it: a VM without a domain at this moment is shut down. */
   look(pm?: string): Promise<void>
   /** A terminal's way to a guest's console or a PM's shell: the host and the command to open with a pty. */
-  terminal(what: TerminalTarget): Promise<TerminalWay>
+  terminal(what: TerminalTarget): Promise<TerminalSession>
   /** Commands as they are run anywhere, for the last line of the screen and the Log. */
   onCommand(listener: (record: { host: string; line: string; tookMs?: number; exit?: number }) => void): () => void
   /** Asks a person about an unknown host key; where nobody is set, an unknown key is refused. */

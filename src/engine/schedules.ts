@@ -16,7 +16,7 @@ export interface Scheduler {
   tick(): Promise<void>
 }
 
-export interface ScheduleParts {
+export interface SchedulerDeps {
   readonly store: Store
   readonly clock: Clock
   /** Starts a job by a schedule and waits for its end; fails where it is refused. */
@@ -26,7 +26,7 @@ export interface ScheduleParts {
 /** A clock that was set, or a machine that slept, is noticed after so long. */
 const LONGEST_MS = 60_000
 
-export function createScheduler(parts: ScheduleParts): Scheduler {
+export function createScheduler(parts: SchedulerDeps): Scheduler {
   const { store, clock } = parts
   const atWork = new Set<string>()
   let stopped = true

@@ -7,7 +7,7 @@ import type { View } from './store/view.ts'
 /** A guest's console, or a shell on a PM: their UUIDs. */
 export type TerminalTarget = { readonly console: string } | { readonly shell: string }
 
-export interface TerminalWay {
+export interface TerminalSession {
   readonly host: Host
   /** To be opened with a pty. */
   readonly argv: readonly [string, ...string[]]
@@ -21,7 +21,7 @@ export function terminalTo(
   view: View,
   hypervisor: Hypervisor,
   hostOf: (pm: Pm) => Host,
-): TerminalWay {
+): TerminalSession {
   if ('shell' in what) return { host: hostOf(view.needPm(what.shell)), argv: ['sh', '-l'], leave: 'exit' }
   const vm = view.needVm(what.console)
   if (vm.seen.domid === undefined || vm.seen.state === 'shutdown' || vm.seen.state === 'unknown') {

@@ -3,7 +3,7 @@ import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
 import type { Qmp } from '../tools/qmp.ts'
-import { cancelJobs, followJobs, type JobWay, type NamedBlock, namedBlocks } from './blockJobs.ts'
+import { type BlockJobOptions, cancelJobs, followJobs, type NamedBlock, namedBlocks } from './blockJobs.ts'
 import { withMonitor } from './monitor.ts'
 
 /**
@@ -19,7 +19,7 @@ export interface BackupDisk {
   readonly target: { readonly path: string; readonly format: DiskFormat }
 }
 
-export interface BackupWay extends JobWay {
+export interface LiveCopyOptions extends BlockJobOptions {
   /** 0: as fast as it goes. */
   readonly bytesPerSecond: number
 }
@@ -37,13 +37,13 @@ export async function backupDisks(
   host: Host,
   domid: number,
   disks: readonly BackupDisk[],
-  way: BackupWay,
+  options: LiveCopyOptions,
 ): Promise<void> {
-  await cancelJobs(host, domid, way)
+  await cancelJobs(host, domid, options)
   const doing = `cannot copy the disks of domain ${domid} on ${host.name} while it runs`
-  const begun = await withMonitor(host, domid, 'libxenstat', (qmp) => begin(qmp, disks, way, doing), way.signal)
+  const begun = await withMonitor(host, domid, 'libxenstat', (qmp) => begin(qmp, disks, options, doing), options.signal)
   if (begun === undefined) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
-  await followJobs(host, domid, disks.length, way, doing)
+  await followJobs(host, domid, disks.length, options, doing)
 }
 
 /**
@@ -64,13 +64,13 @@ export async function refuseBackup(
   return `${missing.vdev} (${missing.path}) goes through the kernel (phy) and not through QEMU, so it cannot be copied while the guest writes to it: shut it down first`
 }
 
-async function begin(qmp: Qmp, disks: readonly BackupDisk[], way: BackupWay, doing: string): Promise<true> {
+async function begin(qmp: Qmp, disks: readonly BackupDisk[], options: LiveCopyOptions, doing: string): Promise<true> {
   const blocks = await namedBlocks(qmp)
   const actions: Json[] = []
   for (const [index, disk] of disks.entries()) {
     const source = blockOf(blocks, disk)
     if (source === undefined) throw new PengxError('unsupported', `${doing}: ${disk.vdev} does not go through QEMU`)
-    const id = `${way.name}-${index}`
+    const id = `${options.name}-${index}`
     const { path, format } = disk.target
     await qmp.execute('blockdev-add', {
       'node-name': id,
@@ -85,7 +85,7 @@ async function begin(qmp: Qmp, disks: readonly BackupDisk[], way: BackupWay, doi
     if (format !== 'raw' && source.sizeBytes % MIB !== 0)
       await qmp.execute('block_resize', { 'node-name': id, size: source.sizeBytes })
     const data = { 'job-id': id, device: source.node || source.device, target: id, sync: 'full', 'auto-dismiss': false }
-    actions.push({ type: 'blockdev-backup', data: { ...data, speed: way.bytesPerSecond } })
+    actions.push({ type: 'blockdev-backup', data: { ...data, speed: options.bytesPerSecond } })
   }
   await qmp.execute('transaction', { actions, properties: { 'completion-mode': 'grouped' } })
   return true

@@ -8,7 +8,7 @@ import { vdevOf, withMonitor } from './monitor.ts'
  * What QEMU does for long with the disks of a running guest. Jobs and nodes carry names that follow from `name`, so that
  * what an attempt left behind is found again. The monitor is held for moments only: xl and xentop want it too.
  */
-export interface JobWay {
+export interface BlockJobOptions {
   /** At most 20 characters: QEMU's names have 31. */
   readonly name: string
   readonly clock: Clock
@@ -24,18 +24,24 @@ const POLL_MS = 700
  * of their targets); tells 0 to 1 of all bytes meanwhile. Fails with what one of them failed of, as `noSpace` or
  * `commandFailed`; so too where one is gone, as with a QEMU that has ended. An abort leaves them at work.
  */
-export async function followJobs(host: Host, domid: number, count: number, way: JobWay, doing: string): Promise<void> {
+export async function followJobs(
+  host: Host,
+  domid: number,
+  count: number,
+  options: BlockJobOptions,
+  doing: string,
+): Promise<void> {
   for (;;) {
-    way.signal?.throwIfAborted()
-    const jobs = await withMonitor(host, domid, 'libxenstat', (qmp) => ownJobs(qmp, way.name), way.signal)
+    options.signal?.throwIfAborted()
+    const jobs = await withMonitor(host, domid, 'libxenstat', (qmp) => ownJobs(qmp, options.name), options.signal)
     if (jobs === undefined || jobs.length < count)
       throw new PengxError('commandFailed', `${doing}: its QEMU has ended, or somebody else has ended what it did`)
     if (jobs.every((job) => job.status === 'concluded')) break
     const total = jobs.reduce((sum, job) => sum + job.total, 0)
-    way.onProgress(total === 0 ? 0 : jobs.reduce((sum, job) => sum + job.current, 0) / total)
-    await way.clock.sleep(POLL_MS, way.signal)
+    options.onProgress(total === 0 ? 0 : jobs.reduce((sum, job) => sum + job.current, 0) / total)
+    await options.clock.sleep(POLL_MS, options.signal)
   }
-  const over = await withMonitor(host, domid, 'libxenstat', (qmp) => putAway(qmp, way.name))
+  const over = await withMonitor(host, domid, 'libxenstat', (qmp) => putAway(qmp, options.name))
   const why = over?.find((job) => job.error !== undefined)?.error
   if (why === undefined) return
   throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
@@ -45,18 +51,22 @@ export async function followJobs(host: Host, domid: number, count: number, way: 
  * Ends the jobs of that name (QMP `block-job-cancel`, forced), waits until none runs, and lets go of the volumes that
  * they write to. Done where there is none, or no QEMU; what they have written stays.
  */
-export async function cancelJobs(host: Host, domid: number, way: Pick<JobWay, 'name' | 'clock'>): Promise<void> {
+export async function cancelJobs(
+  host: Host,
+  domid: number,
+  options: Pick<BlockJobOptions, 'name' | 'clock'>,
+): Promise<void> {
   for (;;) {
     const left = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
-      const jobs = await ownJobs(qmp, way.name)
+      const jobs = await ownJobs(qmp, options.name)
       const running = jobs.filter((job) => job.status !== 'concluded')
       for (const job of running)
         await qmp.execute('block-job-cancel', { device: job.id, force: true }).catch(() => null)
-      if (running.length === 0) await putAway(qmp, way.name)
+      if (running.length === 0) await putAway(qmp, options.name)
       return running.length
     })
     if (!left) return
-    await way.clock.sleep(POLL_MS)
+    await options.clock.sleep(POLL_MS)
   }
 }
 

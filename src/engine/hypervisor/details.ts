@@ -4,7 +4,7 @@ import type { Host, Output } from '../host/host.ts'
 import { runBatch, runMany } from '../host/run.ts'
 import type { Program } from '../tools/program.ts'
 import { listStore, parseStoreList } from '../tools/xenstore.ts'
-import { type Configured, parseConfigurations } from '../tools/xl/json.ts'
+import { type DomainConfig, parseConfigurations } from '../tools/xl/json.ts'
 import { listConfigurations } from '../tools/xl/xl.ts'
 import type { DomainDetail } from './domain.ts'
 import { xlFailure } from './xlFailure.ts'
@@ -46,7 +46,7 @@ function listConsole(domid: number): Program {
   return listStore(`/local/domain/${domid}/console`)
 }
 
-function parse(host: Host, stdout: string): Configured[] {
+function parse(host: Host, stdout: string): DomainConfig[] {
   try {
     return parseConfigurations(stdout)
   } catch (error) {
@@ -56,7 +56,7 @@ function parse(host: Host, stdout: string): Configured[] {
   }
 }
 
-function withStore(configured: readonly Configured[], trees: readonly Output[]): DomainDetail[] {
+function withStore(configured: readonly DomainConfig[], trees: readonly Output[]): DomainDetail[] {
   const store = new Map(trees.flatMap((output) => [...parseStoreList(output.stdout, ['vnc-port', 'start_time'])]))
   return configured.map((one) => {
     const vncPort = positive(store.get(`/local/domain/${one.domid}/console/vnc-port`))

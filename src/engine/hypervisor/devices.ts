@@ -160,7 +160,7 @@ export async function detachDisk(
   }
 }
 
-function sides({ frontend, backend }: xl.Ends): string {
+function sides({ frontend, backend }: xl.DeviceStates): string {
   return `the guest’s side is ${xl.stateName(frontend)}, dom0’s ${xl.stateName(backend)}`
 }
 

@@ -5,14 +5,14 @@ import type { VmSpec } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { Devices, DiskDevice } from '../tools/xl/devices.ts'
 import type { XenInfo } from '../tools/xl/xl.ts'
-import type { BackupDisk, BackupWay } from './backup.ts'
-import type { JobWay } from './blockJobs.ts'
+import type { BackupDisk, LiveCopyOptions } from './backup.ts'
+import type { BlockJobOptions } from './blockJobs.ts'
 import type { CreateConfig } from './create.ts'
 import type { Timeouts } from './devices.ts'
 import type { ConfigFile, DiskCounters, DomainDetail, DomainSeen, PmLook } from './domain.ts'
 import type { LayerStream, LayerSwitch } from './layers.ts'
-import type { Migration, MigrationWay } from './migrate.ts'
-import type { MomentDisk, MomentMeans, MomentWay } from './moment.ts'
+import type { Migration, MigrationOptions } from './migrate.ts'
+import type { MomentDisk, MomentMeans, MomentOptions } from './moment.ts'
 
 /** How domains are looked at and driven on one PM. Domids come from a look of the same moment, never from memory. */
 export interface Hypervisor {
@@ -94,21 +94,32 @@ export interface Hypervisor {
     disks: readonly { readonly vdev: string; readonly path: string }[],
   ): Promise<string | undefined>
   /** Copies what the disks hold at one moment into volumes that are there, while the guest goes on. */
-  backupDisks(host: Host, domid: number, disks: readonly BackupDisk[], way: BackupWay): Promise<void>
+  backupDisks(host: Host, domid: number, disks: readonly BackupDisk[], options: LiveCopyOptions): Promise<void>
   /** Ends what an attempt of that name left at work; none there is done. */
-  cancelJobs(host: Host, domid: number, way: Pick<JobWay, 'name' | 'clock'>): Promise<void>
+  cancelJobs(host: Host, domid: number, options: Pick<BlockJobOptions, 'name' | 'clock'>): Promise<void>
   /** What a moment of those disks can be made with; looks only. */
   momentMeans(host: Host, domid: number, disks: readonly Pick<MomentDisk, 'vdev' | 'path'>[]): Promise<MomentMeans>
   /** Begins a moment of all disks that is read (moment.ts, `momentUrl`) until it is released. */
-  holdMoment(host: Host, domid: number, disks: readonly MomentDisk[], way: MomentWay, bitmap: string): Promise<void>
+  holdMoment(
+    host: Host,
+    domid: number,
+    disks: readonly MomentDisk[],
+    options: MomentOptions,
+    bitmap: string,
+  ): Promise<void>
   /** Fails where a held moment is lost. */
-  needMoment(host: Host, domid: number, disks: readonly MomentDisk[], way: Pick<MomentWay, 'name'>): Promise<void>
+  needMoment(
+    host: Host,
+    domid: number,
+    disks: readonly MomentDisk[],
+    options: Pick<MomentOptions, 'name'>,
+  ): Promise<void>
   /** Copies a moment of all disks, or what was written since an earlier one, into their scratch volumes. */
   copyMoment(
     host: Host,
     domid: number,
     disks: readonly MomentDisk[],
-    way: MomentWay,
+    options: MomentOptions,
     bitmap: string,
     since: string | undefined,
   ): Promise<void>
@@ -116,7 +127,7 @@ export interface Hypervisor {
   releaseMoment(
     host: Host,
     domid: number,
-    way: Pick<MomentWay, 'name' | 'clock' | 'socket'>,
+    options: Pick<MomentOptions, 'name' | 'clock' | 'socket'>,
     bitmap?: string,
   ): Promise<void>
   /** Of those that pengx has begun on the domain's disks. */
@@ -131,7 +142,7 @@ export interface Hypervisor {
     tag: string,
   ): Promise<void>
   /** Copies into an image of a running chain what it reads from those between it and `base`, and lays it on that. */
-  streamLayer(host: Host, domid: number, stream: LayerStream, way: JobWay): Promise<void>
+  streamLayer(host: Host, domid: number, stream: LayerStream, options: BlockJobOptions): Promise<void>
   /** What a failed attempt leaves half attached is detached at once. */
   attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
   /** For the undo of an attachment alone; none there is done. */
@@ -155,7 +166,7 @@ export interface Hypervisor {
    * Sends a running guest to another PM, where it is paused in the end. Where it is after a failure, or an end of which
    * nobody knows, is for the caller to find out by looking at both.
    */
-  migrate(host: Host, migration: Migration, way: MigrationWay): Promise<void>
+  migrate(host: Host, migration: Migration, options: MigrationOptions): Promise<void>
   /** Whether something still sends a guest from there by that configuration. */
   isMigrating(host: Host, configPath: string): Promise<boolean>
   /** Suspended for a migration or a save. */

@@ -2,7 +2,7 @@ import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
 import type { Qmp } from '../tools/qmp.ts'
-import { cancelJobs, followJobs, type JobWay, type NamedBlock, namedBlocks } from './blockJobs.ts'
+import { type BlockJobOptions, cancelJobs, followJobs, type NamedBlock, namedBlocks } from './blockJobs.ts'
 import { withMonitor } from './monitor.ts'
 import { withQmpLock } from './qmpLock.ts'
 
@@ -94,8 +94,13 @@ function blockOf(blocks: readonly NamedBlock[], { vdev, from, to }: LayerSwitch,
  * or aborted it reads as before, and doing it again finishes it; an abort leaves the job at work (`cancelJobs`).
  * `refused` where QEMU does not have `path` or `base` open, `unsupported` without a QEMU, `noSpace`, `commandFailed`.
  */
-export async function streamLayer(host: Host, domid: number, { path, base }: LayerStream, way: JobWay): Promise<void> {
-  await cancelJobs(host, domid, way)
+export async function streamLayer(
+  host: Host,
+  domid: number,
+  { path, base }: LayerStream,
+  options: BlockJobOptions,
+): Promise<void> {
+  await cancelJobs(host, domid, options)
   const doing = `cannot merge what ${path} lies on, on ${host.name}, into it`
   const begun = await withMonitor(
     host,
@@ -109,17 +114,17 @@ export async function streamLayer(host: Host, domid: number, { path, base }: Lay
       if (base !== undefined && !below) throw new PengxError('refused', `${doing}: it does not lie on ${base}`)
       const bottom = below === undefined ? {} : { 'base-node': below.name }
       await qmp.execute('block-stream', {
-        'job-id': `${way.name}-0`,
+        'job-id': `${options.name}-0`,
         device: top.name,
         ...bottom,
         'auto-dismiss': false,
       })
       return true
     },
-    way.signal,
+    options.signal,
   )
   if (begun === undefined) throw new PengxError('unsupported', `${doing}: domain ${domid} has no QEMU`)
-  await followJobs(host, domid, 1, way, doing)
+  await followJobs(host, domid, 1, options, doing)
 }
 
 /** The image nodes, each of which stands on a node for the file that it lies in. */

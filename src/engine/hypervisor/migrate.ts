@@ -40,7 +40,7 @@ export interface Migration {
   readonly address: string
 }
 
-export interface MigrationWay {
+export interface MigrationOptions {
   /** The other PM, as pengx reaches it. */
   readonly target: Host
   readonly uuid: string
@@ -71,9 +71,9 @@ export async function abilities(host: Host, signal?: AbortSignal): Promise<XenIn
  * when xl ends. On success the domain over there is paused. Fails with what xl gives as the reason, mostly
  * `commandFailed`, and an abort ends the ssh alone and then fails the same way: neither tells where the guest is.
  */
-export async function migrate(host: Host, migration: Migration, way: MigrationWay): Promise<void> {
+export async function migrate(host: Host, migration: Migration, options: MigrationOptions): Promise<void> {
   const { domid, name, config, ssh, address } = migration
-  const { tag, signal } = way
+  const { tag, signal } = options
   const carrier = wrapLocal({ argv: ssh, effect: 'change', tag })
   const program = migrateDomain({ domid, configPath: config.path, ssh: carrier, address })
   const command: Command = { ...program, okExits: ANY_EXIT, heavy: true }
@@ -82,17 +82,17 @@ export async function migrate(host: Host, migration: Migration, way: MigrationWa
   signal.addEventListener('abort', cancel, { once: true })
   const over = new AbortController()
   let said = ''
-  const watched = followMemory(way, () => said, over.signal)
+  const watched = followMemory(options, () => said, over.signal)
   try {
     const hear = (text: string) => {
       said += text
       const phase = parsePhase(said)
-      if (phase) way.onProgress(phase.done, phase.text)
+      if (phase) options.onProgress(phase.done, phase.text)
     }
     const output = await runWatched(host, command, hear, undefined, 'stderr')
     if (output.exit === 0) return
     const why = explainMigration(output.stderr)
-    const doing = `cannot migrate ${name} from ${host.name} to ${way.target.name}`
+    const doing = `cannot migrate ${name} from ${host.name} to ${options.target.name}`
     const explained =
       why === undefined ? undefined : ({ kind: 'migration', code: 'commandFailed', message: why } as const)
     throw xlFailure(doing, output, secretsOf(config.text), explained)
@@ -105,8 +105,8 @@ export async function migrate(host: Host, migration: Migration, way: MigrationWa
 }
 
 /** xl hides its own progress here; how much memory the domain over there has been given by now tells it. */
-async function followMemory(way: MigrationWay, said: () => string, over: AbortSignal): Promise<void> {
-  const { target, uuid, memoryMib, clock } = way
+async function followMemory(options: MigrationOptions, said: () => string, over: AbortSignal): Promise<void> {
+  const { target, uuid, memoryMib, clock } = options
   for (;;) {
     await clock.sleep(POLL_MS, over).catch(() => undefined)
     if (over.aborted) return
@@ -116,7 +116,7 @@ async function followMemory(way: MigrationWay, said: () => string, over: AbortSi
     if (!incoming || over.aborted || parsePhase(said())?.done !== MEMORY_FROM) continue
     const share = Math.min(1, incoming.memoryMib / Math.max(1, memoryMib))
     const words = share < 1 ? `${incoming.memoryMib} of ${memoryMib} MiB` : 'what was written meanwhile is sent again'
-    way.onProgress(MEMORY_FROM + (MEMORY_TO - MEMORY_FROM) * share, words)
+    options.onProgress(MEMORY_FROM + (MEMORY_TO - MEMORY_FROM) * share, words)
   }
 }
 

@@ -6,7 +6,7 @@ import { run, runAll } from '../host/run.ts'
 import { fileExists, removeFile } from '../tools/files.ts'
 import { parseBlockJobs, parseExports, parseNodes, type Qmp } from '../tools/qmp.ts'
 import { blockOf } from './backup.ts'
-import { cancelJobs, followJobs, type JobWay, namedBlocks } from './blockJobs.ts'
+import { type BlockJobOptions, cancelJobs, followJobs, namedBlocks } from './blockJobs.ts'
 import { withMonitor } from './monitor.ts'
 
 /**
@@ -26,7 +26,7 @@ export interface MomentDisk {
   readonly scratch: string
 }
 
-export interface MomentWay extends JobWay {
+export interface MomentOptions extends BlockJobOptions {
   /** Where QEMU shows the moment. */
   readonly socket: string
   /** 0: as fast as it goes. */
@@ -84,10 +84,10 @@ export async function holdMoment(
   host: Host,
   domid: number,
   disks: readonly MomentDisk[],
-  way: MomentWay,
+  options: MomentOptions,
   bitmap: string,
 ): Promise<void> {
-  await releaseMoment(host, domid, way, bitmap)
+  await releaseMoment(host, domid, options, bitmap)
   const doing = `cannot hold a moment of domain ${domid} on ${host.name}`
   const held = await withMonitor(
     host,
@@ -95,13 +95,13 @@ export async function holdMoment(
     'libxenstat',
     async (qmp) => {
       const sources = await sourcesOf(qmp, disks, doing)
-      for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, way, 'on it')
-      const jobs = sources.map(({ name }, index) => backupAction(way, index, name, { sync: 'none' }))
+      for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, options, 'on it')
+      const jobs = sources.map(({ name }, index) => backupAction(options, index, name, { sync: 'none' }))
       await qmp.execute('transaction', { actions: [...noteActions(sources, bitmap), ...jobs] })
-      await show(qmp, disks, way)
+      await show(qmp, disks, options)
       return true
     },
-    way.signal,
+    options.signal,
   )
   if (!held) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
 }
@@ -115,17 +115,17 @@ export async function needMoment(
   host: Host,
   domid: number,
   disks: readonly MomentDisk[],
-  way: Pick<MomentWay, 'name'>,
+  options: Pick<MomentOptions, 'name'>,
 ): Promise<void> {
   const doing = `the moment of domain ${domid} on ${host.name} is lost`
   const held = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
     const sources = await sourcesOf(qmp, disks, doing)
-    const jobs = parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${way.name}-`))
+    const jobs = parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${options.name}-`))
     const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
-    const isOn = (index: number) => nodes.some((node) => node.name === `${way.name}-${index}`)
+    const isOn = (index: number) => nodes.some((node) => node.name === `${options.name}-${index}`)
     return sources.every(
       (_source, index) =>
-        jobs.some(({ id, status }) => id === `${way.name}-${index}` && status === 'running') && isOn(index),
+        jobs.some(({ id, status }) => id === `${options.name}-${index}` && status === 'running') && isOn(index),
     )
   })
   if (!held) throw new PengxError('commandFailed', `${doing}: its guest was rebooted or shut down, or its QEMU gave up`)
@@ -141,11 +141,11 @@ export async function copyMoment(
   host: Host,
   domid: number,
   disks: readonly MomentDisk[],
-  way: MomentWay,
+  options: MomentOptions,
   bitmap: string,
   since: string | undefined,
 ): Promise<void> {
-  await releaseMoment(host, domid, way, bitmap)
+  await releaseMoment(host, domid, options, bitmap)
   const doing = `cannot copy a moment of domain ${domid} on ${host.name}`
   const what: { readonly [key: string]: Json } =
     since === undefined ? { sync: 'full' } : { sync: 'bitmap', bitmap: since, 'bitmap-mode': 'never' }
@@ -155,17 +155,17 @@ export async function copyMoment(
     'libxenstat',
     async (qmp) => {
       const sources = await sourcesOf(qmp, disks, doing)
-      for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, way, 'apart')
-      const more = { ...what, speed: way.bytesPerSecond }
-      const jobs = sources.map(({ name }, index) => backupAction(way, index, name, more))
+      for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, options, 'apart')
+      const more = { ...what, speed: options.bytesPerSecond }
+      const jobs = sources.map(({ name }, index) => backupAction(options, index, name, more))
       // Not grouped: QEMU 7.2 cannot begin a bitmap in such a transaction. Each is waited for to its end.
       await qmp.execute('transaction', { actions: [...noteActions(sources, bitmap), ...jobs] })
       return true
     },
-    way.signal,
+    options.signal,
   )
   if (!begun) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
-  await followJobs(host, domid, disks.length, way, doing)
+  await followJobs(host, domid, disks.length, options, doing)
 }
 
 /**
@@ -175,22 +175,22 @@ export async function copyMoment(
 export async function releaseMoment(
   host: Host,
   domid: number,
-  way: Pick<MomentWay, 'name' | 'clock' | 'socket'>,
+  options: Pick<MomentOptions, 'name' | 'clock' | 'socket'>,
   bitmap?: string,
 ): Promise<void> {
-  const ours = (await run(host, { ...fileExists(way.socket), timeoutMs: 60_000 })).exit === 0
+  const ours = (await run(host, { ...fileExists(options.socket), timeoutMs: 60_000 })).exit === 0
   for (;;) {
-    const left = await withMonitor(host, domid, 'libxenstat', (qmp) => hide(qmp, way.name))
+    const left = await withMonitor(host, domid, 'libxenstat', (qmp) => hide(qmp, options.name))
     if (!left) break
-    await way.clock.sleep(200)
+    await options.clock.sleep(200)
   }
   await withMonitor(host, domid, 'libxenstat', async (qmp) => {
     // The socket tells that the server is this attempt's: it serves nothing else then.
     if (ours) await qmp.execute('nbd-server-stop').catch(() => null)
   })
-  await cancelJobs(host, domid, way)
+  await cancelJobs(host, domid, options)
   if (bitmap !== undefined) await forgetBitmaps(host, domid, (name) => name === bitmap)
-  if (ours) await runAll(host, { ...batch([removeFile(way.socket)]) })
+  if (ours) await runAll(host, { ...batch([removeFile(options.socket)]) })
 }
 
 /**
@@ -232,10 +232,10 @@ async function addScratch(
   disk: MomentDisk,
   index: number,
   source: Source,
-  way: MomentWay,
+  options: MomentOptions,
   lies: 'on it' | 'apart',
 ): Promise<void> {
-  const name = `${way.name}-${index}`
+  const name = `${options.name}-${index}`
   const cache = { 'no-flush': lies === 'on it' }
   const driver = disk.scratch.startsWith('/dev/') ? 'host_device' : 'file'
   await qmp.execute('blockdev-add', {
@@ -253,31 +253,36 @@ function noteActions(sources: readonly Source[], bitmap: string): Json[] {
   return sources.map(({ name }) => ({ type: 'block-dirty-bitmap-add', data: { node: name, name: bitmap } }))
 }
 
-function backupAction(way: MomentWay, index: number, device: string, more: { readonly [key: string]: Json }): Json {
-  const id = `${way.name}-${index}`
+function backupAction(
+  options: MomentOptions,
+  index: number,
+  device: string,
+  more: { readonly [key: string]: Json },
+): Json {
+  const id = `${options.name}-${index}`
   return { type: 'blockdev-backup', data: { 'job-id': id, device, target: id, 'auto-dismiss': false, ...more } }
 }
 
 /** A limit of QEMU's own holds for whoever reads: qemu-img compare has none. */
-async function show(qmp: Qmp, disks: readonly MomentDisk[], way: MomentWay): Promise<void> {
-  const group = `${way.name}-g`
-  if (way.bytesPerSecond > 0) {
-    const limits = { 'bps-read': way.bytesPerSecond }
+async function show(qmp: Qmp, disks: readonly MomentDisk[], options: MomentOptions): Promise<void> {
+  const group = `${options.name}-g`
+  if (options.bytesPerSecond > 0) {
+    const limits = { 'bps-read': options.bytesPerSecond }
     await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: group, limits })
   }
-  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: way.socket } } })
+  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: options.socket } } })
   for (const [index, disk] of disks.entries()) {
-    const scratch = `${way.name}-${index}`
-    const limited = `${way.name}-t${index}`
-    if (way.bytesPerSecond > 0)
+    const scratch = `${options.name}-${index}`
+    const limited = `${options.name}-t${index}`
+    if (options.bytesPerSecond > 0)
       await qmp.execute('blockdev-add', {
         'node-name': limited,
         driver: 'throttle',
         'throttle-group': group,
         file: scratch,
       })
-    const node = way.bytesPerSecond > 0 ? limited : scratch
-    const id = `${way.name}-e${index}`
+    const node = options.bytesPerSecond > 0 ? limited : scratch
+    const id = `${options.name}-e${index}`
     await qmp.execute('block-export-add', { type: 'nbd', id, 'node-name': node, name: disk.vdev, writable: false })
   }
 }

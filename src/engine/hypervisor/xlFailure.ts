@@ -1,6 +1,6 @@
 import { PengxError } from '../../model/error.ts'
 import type { Output } from '../host/host.ts'
-import { type Explained, explainXl, lastWords, redact } from '../tools/xl/error.ts'
+import { explainXl, lastWords, redact, type XlError } from '../tools/xl/error.ts'
 
 /**
  * The error for an xl that failed, not thrown here: the code and sentence of what it meant, or `commandFailed` and
@@ -10,7 +10,7 @@ export function xlFailure(
   doing: string,
   output: Output,
   secrets: readonly string[] = [],
-  explained?: Explained,
+  explained?: XlError,
 ): PengxError {
   const meant = explained ?? explainXl(output.stderr)
   const words = meant?.message ?? (lastWords(output.stderr) || `xl exited with ${output.exit} and no word`)

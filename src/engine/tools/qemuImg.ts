@@ -190,7 +190,7 @@ export function parseMeasure(stdout: string): Room {
   return { requiredBytes: raw.required, fullBytes: raw['fully-allocated'] }
 }
 
-export interface MappedStretch {
+export interface MappedExtent {
   readonly start: number
   readonly length: number
   /** False: zeros. */
@@ -198,7 +198,7 @@ export interface MappedStretch {
 }
 
 /** In order and without gaps, so the last one tells where the file ends. */
-export function parseMap(stdout: string): MappedStretch[] {
+export function parseMap(stdout: string): MappedExtent[] {
   const rows = JSON.parse(stdout) as { start: number; length: number; data: boolean; zero: boolean }[]
   return rows.map(({ start, length, data, zero }) => ({ start, length, data: data && !zero }))
 }

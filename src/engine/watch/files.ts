@@ -14,14 +14,14 @@ export interface FilesSeen {
   readonly isos: readonly IsoImage[]
 }
 
-export interface FileParts {
+export interface FilesDeps {
   readonly view: View
   readonly hypervisor: Hypervisor
   readonly isoDirectories: readonly string[]
 }
 
 /** What cannot be looked at now stays as it was last. */
-export async function lookForFiles(parts: FileParts, host: Host, pm: string, last: FilesSeen): Promise<FilesSeen> {
+export async function lookForFiles(parts: FilesDeps, host: Host, pm: string, last: FilesSeen): Promise<FilesSeen> {
   const links = parts.view
     .storlinks()
     .filter((storlink) => storlink.level === 'FL' && (storlink.pm === pm || storlink.shared))

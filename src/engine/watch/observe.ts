@@ -12,7 +12,7 @@ import type { Store } from '../store/store.ts'
 import { withSizes } from '../volumes/sizes.ts'
 import { type FilesSeen, lookForFiles, unclaimed } from './files.ts'
 import { createSampler } from './perf.ts'
-import { type Known, type Meaning, reconcile } from './reconcile.ts'
+import { type Known, type Reconciled, reconcile } from './reconcile.ts'
 import { foundVm, seenPm } from './rows.ts'
 import { createSpaceLook } from './spaces.ts'
 
@@ -28,7 +28,7 @@ export interface Observer {
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
 }
 
-export interface ObserverParts {
+export interface ObserverDeps {
   readonly store: Store
   readonly hypervisor: Hypervisor
   readonly clock: Clock
@@ -52,7 +52,7 @@ interface PmState {
   applying: Promise<void>
 }
 
-export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverParts): Observer {
+export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverDeps): Observer {
   const { view, inventory } = store
   const states = new Map<string, PmState>()
   const sampler = createSampler()
@@ -92,7 +92,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     pm: string,
     ticket: number,
     domains: readonly DomainSeen[],
-    write: (meaning: Meaning) => Promise<void>,
+    write: (meaning: Reconciled) => Promise<void>,
     authoritative = false,
   ): Promise<void> {
     const state = stateOf(pm)
@@ -105,7 +105,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     return turn
   }
 
-  async function writeMeaning(meaning: Meaning): Promise<void> {
+  async function writeMeaning(meaning: Reconciled): Promise<void> {
     for (const uuid of meaning.gone) sampler.forget(uuid)
     if (meaning.moved.length > 0) await inventory.putVms(meaning.moved)
     if (meaning.gone.length > 0) await inventory.dropVms(meaning.gone)
@@ -137,7 +137,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
 
   async function writeDetails(
     pm: string,
-    meaning: Meaning,
+    meaning: Reconciled,
     details: readonly DomainDetail[],
     disks: readonly Disk[],
   ): Promise<void> {
@@ -190,7 +190,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     if (state.looks % CONFIGS_EVERY === 0)
       state.files = await lookForFiles({ view, hypervisor, isoDirectories }, host(row), row.uuid, state.files)
     const { cpuCount, totalMib: memoryMib } = look
-    const write = async (meaning: Meaning) => {
+    const write = async (meaning: Reconciled) => {
       await writeMeaning(meaning)
       await writeDetails(row.uuid, meaning, details, disks)
       // Which files no row stands for can be told when every domain has its row.

@@ -27,7 +27,7 @@ export interface Known {
   pmName(pm: string): string
 }
 
-export interface Meaning {
+export interface Reconciled {
   readonly seen: readonly { readonly uuid: string; readonly seen: VmSeen; readonly bootedAt?: number }[]
   /** Domains that no row stands for. */
   readonly appeared: readonly DomainSeen[]
@@ -45,7 +45,7 @@ export function reconcile(
   { pm, domains, now, authoritative = false }: Look,
   known: Known,
   missingSince: Map<string, number>,
-): Meaning {
+): Reconciled {
   const seen: { uuid: string; seen: VmSeen; bootedAt?: number }[] = []
   const appeared: DomainSeen[] = []
   const moved: Vm[] = []

@@ -37,7 +37,7 @@ export function foundVm(
   }
 }
 
-export interface Beside {
+export interface PmFindings {
   readonly strays: readonly Stray[]
   readonly configs: readonly FoundConfig[]
   readonly isos: readonly IsoImage[]
@@ -46,7 +46,7 @@ export interface Beside {
 /** To the second is too fine for when it was booted: it would differ at each look. */
 const BOOT_SLACK_MS = 5000
 
-export function seenPm({ seen }: Pm, look: PmLook, beside: Beside, now: number): PmSeen {
+export function seenPm({ seen }: Pm, look: PmLook, beside: PmFindings, now: number): PmSeen {
   const dom0 = look.domains.find((domain) => domain.domid === 0)
   const { xenVersion, kernel, bootId, freeMib, threadsPerCore, socketCount, load, interfaces, bridges } = look
   const bootedAt = now - look.uptimeSeconds * 1000

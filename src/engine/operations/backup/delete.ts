@@ -22,11 +22,11 @@ import {
  * Deleting sets the volumes aside first, so that they can still come back; then the backups are forgotten, which is the
  * point of no return; only then is anything removed. One that another lies on is never deleted before that.
  */
-type Doomed = BackupLocation & { readonly backup: Backup & Json; readonly manifest: string }
-type Facts = { readonly doomed: readonly Doomed[] }
+type Removal = BackupLocation & { readonly backup: Backup & Json; readonly manifest: string }
+type Facts = { readonly doomed: readonly Removal[] }
 
 function gatherDoomed(backups: readonly Backup[], cx: Context): Facts {
-  const doomed = backups.map((backup): Doomed => {
+  const doomed = backups.map((backup): Removal => {
     const manifest = manifestPath(backup.uuid, cx.view.needStorlink(backup.storlink), cx)
     return { ...locationOf(backup, cx.view), backup: backup as Backup & Json, manifest }
   })
@@ -53,7 +53,7 @@ function planRemoval({ doomed }: Facts): Step[] {
   ]
 }
 
-function asideStep({ backup, pm, level }: Doomed): Step {
+function asideStep({ backup, pm, level }: Removal): Step {
   return {
     name: `set ${backup.name} aside`,
     shows: backup.volumes.map(({ path }) => `set aside ${path}`),
@@ -67,7 +67,7 @@ function asideStep({ backup, pm, level }: Doomed): Step {
   }
 }
 
-function removeStep({ backup, pm, level, manifest }: Doomed): Step {
+function removeStep({ backup, pm, level, manifest }: Removal): Step {
   return {
     name: `remove ${backup.name}`,
     shows: [...backup.volumes.map(({ path }) => path), manifest].map((path) => `remove ${path}`),

@@ -1,7 +1,7 @@
 import { isGood } from '../../../model/backup.ts'
 import { toPengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
-import { type MomentDisk, type MomentWay, momentUrl } from '../../hypervisor/moment.ts'
+import { type MomentDisk, type MomentOptions, momentUrl } from '../../hypervisor/moment.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
 import type { BackupFacts } from './facts.ts'
@@ -27,7 +27,7 @@ function disksOf({ disks, live }: LiveFacts): MomentDisk[] {
   return disks.map(({ vdev, source }, index) => ({ vdev, path: source.path, scratch: live.scratch[index]!.path }))
 }
 
-function wayOf(backup: string, rateMib: number, cx: Context): MomentWay {
+function blockJobOptions(backup: string, rateMib: number, cx: Context): MomentOptions {
   return {
     name: bitmapOf(backup),
     socket: socketOf(backup),
@@ -66,7 +66,7 @@ export function momentStep(backup: string, rateMib: number, facts: LiveFacts): S
     shows: [`QMP transaction of ${disks.length} blockdev-backup sync=${sync}`],
     async do(cx) {
       const at = cx.clock.now()
-      const way = wayOf(backup, rateMib, cx)
+      const way = blockJobOptions(backup, rateMib, cx)
       const bitmap = bitmapOf(backup)
       if (live.way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), live.domid, disksOf(facts), way, bitmap)
       else {
@@ -75,7 +75,8 @@ export function momentStep(backup: string, rateMib: number, facts: LiveFacts): S
       }
       return { at } as Json
     },
-    undo: (cx) => cx.hypervisor.releaseMoment(cx.host(pm), live.domid, wayOf(backup, rateMib, cx), bitmapOf(backup)),
+    undo: (cx) =>
+      cx.hypervisor.releaseMoment(cx.host(pm), live.domid, blockJobOptions(backup, rateMib, cx), bitmapOf(backup)),
   }
 }
 
@@ -104,7 +105,7 @@ export function releaseMomentStep(backup: string, { pm, live }: LiveFacts): Step
     name: 'let go of the moment',
     shows: live.scratch.map(({ path }) => `remove ${path}`),
     async do(cx) {
-      await cx.hypervisor.releaseMoment(cx.host(pm), live.domid, wayOf(backup, 0, cx))
+      await cx.hypervisor.releaseMoment(cx.host(pm), live.domid, blockJobOptions(backup, 0, cx))
       for (const { path, level } of live.scratch) await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
       return null
     },

@@ -25,7 +25,7 @@ import { locationOf, nameOf } from './target.ts'
  * A backup onto its VM: the disks get new volumes, and when those have been read back the VM goes over to them in one
  * write. What it held is kept as a snapshot of its own, or goes last.
  */
-type Doomed = { readonly vdev: string; readonly path: string; readonly level: Level }
+type Removal = { readonly vdev: string; readonly path: string; readonly level: Level }
 
 export type InPlaceFacts = ChangeFacts &
   RestoreFacts & {
@@ -34,7 +34,7 @@ export type InPlaceFacts = ChangeFacts &
     readonly at: number
     /** Of the volumes that are kept, by disk. */
     readonly ids: Readonly<Record<string, string>>
-    readonly doomed: readonly Doomed[]
+    readonly doomed: readonly Removal[]
     /** Layers that nobody lists and nothing lies on any more. */
     readonly abandoned: readonly string[]
   }

@@ -3,7 +3,7 @@ import type { Json } from '../../../model/json.ts'
 import { childrenOf, getLayer, type Layer, type LayerVolume, layersOf, lineOf } from '../../../model/layer.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
-import type { JobWay } from '../../hypervisor/blockJobs.ts'
+import type { BlockJobOptions } from '../../hypervisor/blockJobs.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
@@ -131,7 +131,7 @@ async function gatherStream(
 }
 
 /** At most 20 characters, and the same at each attempt of this step. */
-function wayOf(cx: Context): JobWay {
+function blockJobOptions(cx: Context): BlockJobOptions {
   const name = `merge-${cx.jobId.slice(0, 8)}`
   return { name, clock: cx.clock, signal: cx.signal, onProgress: (done) => cx.progress(done) }
 }
@@ -152,7 +152,12 @@ function streamStep({ path, level, base, inUse, vdev }: LayerStream, vm: Pick<Vm
       const domain = inUse ? await livingDomain(cx, vm) : undefined
       if (domain) {
         if ((await driver.chain(host, { path, format: 'qcow2' }))[0]?.backing === base?.path) return null
-        await cx.hypervisor.streamLayer(host, domain.domid, { path, ...(base ? { base: base.path } : {}) }, wayOf(cx))
+        await cx.hypervisor.streamLayer(
+          host,
+          domain.domid,
+          { path, ...(base ? { base: base.path } : {}) },
+          blockJobOptions(cx),
+        )
       } else await driver.rebase(host, path, base ?? undefined, cx.tag, say, cx.signal)
       await needStreamed(cx, vm.pm, { path, level, base })
       return null
@@ -160,7 +165,7 @@ function streamStep({ path, level, base, inUse, vdev }: LayerStream, vm: Pick<Vm
     /** What has been copied stays: it reads the same. What is still copying ends. */
     async undo(cx) {
       const domain = (await cx.look(vm.pm)).find((one) => one.uuid === vm.uuid)
-      if (domain && inUse) await cx.hypervisor.cancelJobs(cx.host(vm.pm), domain.domid, wayOf(cx))
+      if (domain && inUse) await cx.hypervisor.cancelJobs(cx.host(vm.pm), domain.domid, blockJobOptions(cx))
     },
   }
 }

@@ -40,7 +40,7 @@ const params = z.object({
 })
 type Params = z.infer<typeof params>
 
-type Doomed = { readonly vdev: string; readonly path: string; readonly level: Level }
+type Removal = { readonly vdev: string; readonly path: string; readonly level: Level }
 type Facts = ChangeFacts & {
   readonly name: string
   readonly target: string
@@ -50,7 +50,7 @@ type Facts = ChangeFacts & {
   readonly ids: Readonly<Record<string, string>>
   /** Disks that the VM had then and has no more, as they come back. */
   readonly returning: readonly (Disk & Json)[]
-  readonly doomed: readonly Doomed[]
+  readonly doomed: readonly Removal[]
 }
 
 function refuse({ vm, snapshot }: Params, view: View): string | undefined {

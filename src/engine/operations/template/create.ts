@@ -6,7 +6,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Template, TemplateDisk } from '../../../model/template.ts'
 import type { Vm } from '../../../model/vm.ts'
-import type { BackupWay } from '../../hypervisor/backup.ts'
+import type { LiveCopyOptions } from '../../hypervisor/backup.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
@@ -141,7 +141,7 @@ function roomStep({ vdev, target }: Copied, { pm, level }: Facts): Step {
   }
 }
 
-function wayOf(p: Params, cx: Context): BackupWay {
+function blockJobOptions(p: Params, cx: Context): LiveCopyOptions {
   return {
     name: `pengx-${shortUuid(p.template!)}`,
     bytesPerSecond: p.speed * 1024 * 1024,
@@ -158,10 +158,10 @@ function backupStep(p: Params, { pm, domid, disks }: Facts & { readonly domid: n
     weight: 20 * disks.length,
     shows: disks.map(({ vdev, target }) => `blockdev-backup ${vdev} ${target.path}`),
     async do(cx) {
-      await cx.hypervisor.backupDisks(cx.host(pm), domid, disks, wayOf(p, cx))
+      await cx.hypervisor.backupDisks(cx.host(pm), domid, disks, blockJobOptions(p, cx))
       return null
     },
-    undo: (cx) => cx.hypervisor.cancelJobs(cx.host(pm), domid, wayOf(p, cx)),
+    undo: (cx) => cx.hypervisor.cancelJobs(cx.host(pm), domid, blockJobOptions(p, cx)),
   }
 }
 

@@ -57,8 +57,8 @@ const deleteParams = z.object({
 })
 type DeleteParams = z.infer<typeof deleteParams>
 
-type Doomed = { readonly disk: TemplateDisk & Json; readonly level: Level }
-type DeleteFacts = { readonly pm: string; readonly template: Template & Json; readonly doomed: readonly Doomed[] }
+type Removal = { readonly disk: TemplateDisk & Json; readonly level: Level }
+type DeleteFacts = { readonly pm: string; readonly template: Template & Json; readonly doomed: readonly Removal[] }
 
 function refuseDelete({ template }: DeleteParams, view: View): string | undefined {
   const row = view.needTemplate(template)
@@ -69,7 +69,7 @@ function refuseDelete({ template }: DeleteParams, view: View): string | undefine
   return refuseTouch(row, view)
 }
 
-function asideStep({ disk, level }: Doomed, index: number, pm: string): Step {
+function asideStep({ disk, level }: Removal, index: number, pm: string): Step {
   return {
     name: `set disk ${index + 1} aside`,
     shows: [`set aside ${disk.path} (${disk.sizeMib} MiB)`],
@@ -81,7 +81,7 @@ function asideStep({ disk, level }: Doomed, index: number, pm: string): Step {
   }
 }
 
-function removeStep({ disk, level }: Doomed, index: number, pm: string): Step {
+function removeStep({ disk, level }: Removal, index: number, pm: string): Step {
   return {
     name: `remove disk ${index + 1}`,
     shows: [`remove ${disk.path}`],

@@ -25,11 +25,11 @@ const params = z.object({
 })
 type Params = z.infer<typeof params>
 
-type Doomed = { readonly vdev: string; readonly path: string; readonly level: Level; readonly sizeMib: number }
+type Removal = { readonly vdev: string; readonly path: string; readonly level: Level; readonly sizeMib: number }
 type Facts = {
   readonly vm: Vm & Json
   readonly secrets: VmSecrets
-  readonly doomed: readonly Doomed[]
+  readonly doomed: readonly Removal[]
   readonly keptPaths: readonly string[]
   readonly configPath?: string
 }
@@ -65,7 +65,7 @@ function refuse({ vm, disks }: Params, view: View): string | undefined {
   return undefined
 }
 
-function asideStep({ vdev, path, level, sizeMib }: Doomed, pm: string): Step {
+function asideStep({ vdev, path, level, sizeMib }: Removal, pm: string): Step {
   return {
     name: `set disk ${vdev} aside`,
     shows: [`set aside ${path} (${sizeMib} MiB)`],
@@ -77,7 +77,7 @@ function asideStep({ vdev, path, level, sizeMib }: Doomed, pm: string): Step {
   }
 }
 
-function removeStep({ vdev, path, level }: Doomed, pm: string): Step {
+function removeStep({ vdev, path, level }: Removal, pm: string): Step {
   return {
     name: `remove disk ${vdev}`,
     shows: [`remove ${path}`],

@@ -4,7 +4,7 @@ import type { Memory } from '../memory/memory.ts'
 import type { HeldJob } from '../rows/kind.ts'
 import { compiled } from '../sqlite/compiled.ts'
 import { buryRows, chunks, countUp } from '../sqlite/counters.ts'
-import type { Sql, Writing } from '../sqlite/database.ts'
+import type { Sql, WriteTransaction } from '../sqlite/database.ts'
 import { fromHeldJobRow, heldJobColumns, toPatchRow } from './decoding.ts'
 import type { JobDeps, JobRows } from './jobRows.ts'
 import { noJob } from './loading.ts'
@@ -171,7 +171,7 @@ export async function showJob(
   sql: Sql,
   id: string,
   memory: Memory,
-  afterCommit: Writing['afterCommit'],
+  afterCommit: WriteTransaction['afterCommit'],
 ): Promise<readonly HeldJob[]> {
   const rows = await readHeld(sql, { id })
   const held = rows.map(fromHeldJobRow)

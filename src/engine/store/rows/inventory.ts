@@ -8,7 +8,7 @@ import type { Vm } from '../../../model/vm.ts'
 import type { LiveView } from '../memory/liveView.ts'
 import type { Memory } from '../memory/memory.ts'
 import { buryRows } from '../sqlite/counters.ts'
-import type { Revised, Write } from '../sqlite/revisions.ts'
+import type { RevisedTransaction, Write } from '../sqlite/revisions.ts'
 import type { Kind, Kinds, RowKind } from './kind.ts'
 import { deleteRows, putRows } from './kindRows.ts'
 import { ROW_KINDS } from './kinds.ts'
@@ -75,7 +75,11 @@ export function createInventory({ view, memory, clock, write }: InventoryDeps): 
     })
   }
 
-  async function dropIn({ sql, revision, afterCommit }: Revised, kind: Noun, ids: readonly string[]): Promise<void> {
+  async function dropIn(
+    { sql, revision, afterCommit }: RevisedTransaction,
+    kind: Noun,
+    ids: readonly string[],
+  ): Promise<void> {
     await deleteRows<never>(sql, ROW_KINDS[kind] as RowKind<never>, ids)
     await buryRows(
       sql,

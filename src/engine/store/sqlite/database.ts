@@ -4,7 +4,7 @@ import type { Tables } from './schema.ts'
 /** Queries, as every dialect understands them. Only to be used inside the `work` it was given to. */
 export type Sql = Kysely<Tables>
 
-export interface Writing {
+export interface WriteTransaction {
   readonly sql: Sql
   /** Runs when it is committed and before any other work: brings the view up to date. */
   afterCommit(action: () => void): void
@@ -20,7 +20,7 @@ export interface Database {
    * One transaction, which sees and changes the newest state, alone. `durable`: on disk when it resolves, whatever
    * happens to the machine; else it survives the end of the process but a power cut may take the last moments.
    */
-  write<T>(durability: 'durable' | 'relaxed', work: (writing: Writing) => Promise<T>): Promise<T>
+  write<T>(durability: 'durable' | 'relaxed', work: (writing: WriteTransaction) => Promise<T>): Promise<T>
   /** Whether another process has committed since this was last asked. */
   changedByOthers(): boolean
   close(): Promise<void>

@@ -10,7 +10,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
-import type { Database, Sql, Writing } from './database.ts'
+import type { Database, Sql, WriteTransaction } from './database.ts'
 import { isBusy, toStoreError } from './errors.ts'
 import { MIGRATIONS, migrate } from './migrations.ts'
 import type { Tables } from './schema.ts'
@@ -133,7 +133,7 @@ function createDatabase(file: SqliteFile, where: string): Database {
           durability = wanted
         }
         const actions: (() => void)[] = []
-        const writing: Writing = { sql, afterCommit: (action) => actions.push(action) }
+        const writing: WriteTransaction = { sql, afterCommit: (action) => actions.push(action) }
         const result = await transaction('begin immediate', () => work(writing))
         for (const action of actions) action()
         return result

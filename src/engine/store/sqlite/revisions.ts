@@ -1,5 +1,5 @@
 import { countUp } from './counters.ts'
-import type { Database, Sql, Writing } from './database.ts'
+import type { Database, Sql, WriteTransaction } from './database.ts'
 
 /** What of revisions the view has. */
 export interface Revisions {
@@ -10,7 +10,7 @@ export interface Revisions {
 }
 
 /** A transaction that changes what other processes read again: the rows that it writes carry its revision. */
-export interface Revised {
+export interface RevisedTransaction {
   readonly sql: Sql
   readonly revision: number
   /**
@@ -18,11 +18,14 @@ export interface Revised {
    * the view's row at its old revision, so that the next refresh brings the rest.
    */
   readonly upToDate: boolean
-  readonly afterCommit: Writing['afterCommit']
+  readonly afterCommit: WriteTransaction['afterCommit']
 }
 
 /** `durable` and `relaxed` as `Database.write` has them. */
-export type Write = <T>(durability: 'durable' | 'relaxed', work: (revised: Revised) => Promise<T>) => Promise<T>
+export type Write = <T>(
+  durability: 'durable' | 'relaxed',
+  work: (revised: RevisedTransaction) => Promise<T>,
+) => Promise<T>
 
 /**
  * Revisions become visible in their order, because whoever takes one holds the counter's row until the end: so a reader

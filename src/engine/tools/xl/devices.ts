@@ -81,12 +81,12 @@ function listTree(path: string): Program {
 }
 
 /** How far the two sides of a device are with each other (xen/include/public/io/xenbus.h); 0: that side is not there. */
-export interface Ends {
+export interface DeviceStates {
   readonly frontend: number
   readonly backend: number
 }
 
-export interface DiskDevice extends Ends {
+export interface DiskDevice extends DeviceStates {
   readonly devid: number
   readonly vdev: string
   readonly cdrom: boolean
@@ -96,7 +96,7 @@ export interface DiskDevice extends Ends {
   readonly backendType: string
 }
 
-export interface NicDevice extends Ends {
+export interface NicDevice extends DeviceStates {
   readonly devid: number
   readonly mac: string
   readonly bridge: string
@@ -114,7 +114,7 @@ export function parseDevices(domid: number, store: ReadonlyMap<string, string>):
     const pattern = new RegExp(`^/libxl/${domid}/device/${kind}/(\\d+)/backend$`)
     return [...store.keys()].flatMap((path) => pattern.exec(path)?.[1] ?? []).map(Number)
   }
-  const ends = (kind: string, devid: number): Ends => ({
+  const ends = (kind: string, devid: number): DeviceStates => ({
     frontend: Number(get(`/local/domain/${domid}/device/${kind}/${devid}/state`)),
     backend: Number(get(`${get(`/libxl/${domid}/device/${kind}/${devid}/backend`)}/state`)),
   })

@@ -6,7 +6,7 @@ import type { Code } from '../../../model/error.ts'
  * may hold a password.
  */
 
-export interface Explained {
+export interface XlError {
   readonly code: Code
   readonly message: string
   /** What happened, for a caller that adds what it knows. */
@@ -31,10 +31,10 @@ export interface Explained {
 
 interface Rule {
   readonly pattern: RegExp
-  readonly explain: (found: RegExpExecArray) => Explained
+  readonly explain: (found: RegExpExecArray) => XlError
 }
 
-const say = (kind: Explained['kind'], code: Code, message: string): Explained => ({ kind, code, message })
+const say = (kind: XlError['kind'], code: Code, message: string): XlError => ({ kind, code, message })
 
 /** In the order in which they are asked; a rule that names more comes first. */
 const RULES: readonly Rule[] = [
@@ -153,7 +153,7 @@ const RULES: readonly Rule[] = [
 ]
 
 /** Undefined where nothing in the text is known: the caller then shows its last lines. */
-export function explainXl(stderr: string): Explained | undefined {
+export function explainXl(stderr: string): XlError | undefined {
   const text = stderr.includes('Parsing config from') ? withoutCleanup(stderr) : stderr
   for (const { pattern, explain } of RULES) {
     const found = pattern.exec(text)

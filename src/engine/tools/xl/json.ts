@@ -4,7 +4,7 @@ import type { Boot, VmSpec, VmType, Vnc } from '../../../model/vm.ts'
 import { toDisk } from './config.ts'
 import { type DiskSpec, formatDisk } from './disk.ts'
 import { LINES } from './jsonLines.ts'
-import { createTaker, type Taker, type Tree, tree } from './jsonTree.ts'
+import { createTreeReader, type Tree, type TreeReader, tree } from './jsonTree.ts'
 import { quoteString } from './syntax.ts'
 import { toVnc } from './vnc.ts'
 
@@ -13,7 +13,7 @@ import { toVnc } from './vnc.ts'
  * `extraConfig`, so that a domain that is adopted without a configuration file starts again as it ran; what has none is
  * named. What libxl fills in by itself is neither.
  */
-export interface Configured {
+export interface DomainConfig {
   readonly domid: number
   readonly uuid: string
   readonly spec: VmSpec
@@ -21,14 +21,14 @@ export interface Configured {
 }
 
 /** All domains but dom0, which is nobody's VM. */
-export function parseConfigurations(stdout: string): Configured[] {
+export function parseConfigurations(stdout: string): DomainConfig[] {
   const entries: unknown = JSON.parse(stdout.trim() === '' ? '[]' : stdout)
   if (!Array.isArray(entries)) return []
   return entries.filter((entry) => Number(entry?.domid) > 0).map((entry) => parseOne(entry as Tree))
 }
 
-function parseOne(entry: Tree): Configured {
-  const config = createTaker(tree(entry.config), '')
+function parseOne(entry: Tree): DomainConfig {
+  const config = createTreeReader(tree(entry.config), '')
   const create = config.under('c_info')
   const build = config.under('b_info')
   const type = asType(create.text('type') ?? build.text('type'))
@@ -77,7 +77,7 @@ function asType(text: string | undefined): VmType {
   return text === 'hvm' || text === 'pvh' ? text : 'pv'
 }
 
-function readBoot(build: Taker, own: Taker): Boot {
+function readBoot(build: TreeReader, own: TreeReader): Boot {
   // old versions have these under the type
   const either = (key: string) => build.text(key) ?? own.text(key)
   const firmware = own.text('firmware')
@@ -93,7 +93,7 @@ function readBoot(build: Taker, own: Taker): Boot {
   return Object.fromEntries(Object.entries(boot).filter(([, value]) => value !== undefined))
 }
 
-function readVnc(config: Taker, own: Taker, type: VmType): Vnc | undefined {
+function readVnc(config: TreeReader, own: TreeReader, type: VmType): Vnc | undefined {
   // each frame buffer brings a keyboard along
   config.take('vkbs')
   const frame = type === 'hvm' ? own.under('vnc') : config.under('vfbs').under('0').under('vnc')
@@ -110,7 +110,7 @@ function readVnc(config: Taker, own: Taker, type: VmType): Vnc | undefined {
   return toVnc(listen, password, display)
 }
 
-function readDisks(config: Taker, type: VmType, extra: string[]): { disks: Disk[]; iso?: string } {
+function readDisks(config: TreeReader, type: VmType, extra: string[]): { disks: Disk[]; iso?: string } {
   const disks: Disk[] = []
   let iso: string | undefined
   config.list('disks').forEach((_, index) => {
@@ -124,7 +124,7 @@ function readDisks(config: Taker, type: VmType, extra: string[]): { disks: Disk[
   return { disks, ...(iso === undefined ? {} : { iso }) }
 }
 
-function readDisk(from: Taker): DiskSpec {
+function readDisk(from: TreeReader): DiskSpec {
   const words: string[] = []
   const word = (key: string, name: string) => {
     const value = from.text(key)
@@ -156,7 +156,7 @@ function readDisk(from: Taker): DiskSpec {
   }
 }
 
-function readNics(config: Taker): Nic[] {
+function readNics(config: TreeReader): Nic[] {
   return config.list('nics').map((_, index) => {
     const from = config.under('nics').under(String(index))
     const words: string[] = []

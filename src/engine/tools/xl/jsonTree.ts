@@ -29,17 +29,22 @@ const DEFAULTS: Readonly<Record<string, (value: unknown) => boolean>> = {
 const IGNORED = [/^disks\.\d+\.colo_\w+$/, /\.vnc\.findunused$/, /^vkbs\b/]
 
 /** Reads a tree and remembers what was read, so that the rest can be named. */
-export interface Taker {
+export interface TreeReader {
   peek(key: string): unknown
   take(key: string): void
   text(key: string): string | undefined
   number(key: string): number | undefined
   list(key: string): readonly unknown[]
-  under(key: string): Taker
+  under(key: string): TreeReader
   left(): string[]
 }
 
-export function createTaker(root: Tree, path: string, taken: Set<string> = new Set(), whole: Tree = root): Taker {
+export function createTreeReader(
+  root: Tree,
+  path: string,
+  taken: Set<string> = new Set(),
+  whole: Tree = root,
+): TreeReader {
   const at = (key: string) => (path === '' ? key : `${path}.${key}`)
   const take = <T>(key: string, value: T): T => {
     taken.add(at(key))
@@ -56,7 +61,7 @@ export function createTaker(root: Tree, path: string, taken: Set<string> = new S
       if (!Array.isArray(value)) return []
       return value.every((item) => typeof item !== 'object') ? take(key, value) : value
     },
-    under: (key) => createTaker(tree(root[key]), at(key), taken, whole),
+    under: (key) => createTreeReader(tree(root[key]), at(key), taken, whole),
     left: () =>
       leaves(whole, '')
         .filter(([name, value]) => !isTaken(taken, name) && !isDefault(name, value))
