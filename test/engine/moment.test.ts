@@ -7,10 +7,10 @@ import {
   forgetBitmaps,
   holdMoment,
   momentMeans,
-  momentUrl,
   needMoment,
   releaseMoment,
 } from '../../src/engine/hypervisor/moment.ts'
+import { momentUrl } from '../../src/engine/hypervisor/momentExport.ts'
 import { fileVolumes } from '../../src/engine/volumes/file.ts'
 import { needSame } from '../../src/engine/volumes/pack.ts'
 import type { Image } from '../../src/engine/volumes/volumeDriver.ts'

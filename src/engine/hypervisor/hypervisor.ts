@@ -12,7 +12,8 @@ import type { Timeouts } from './devices.ts'
 import type { ConfigFile, DiskCounters, DomainDetail, DomainSeen, PmLook } from './domain.ts'
 import type { LayerStream, LayerSwitch } from './layers.ts'
 import type { Migration, MigrationOptions } from './migrate.ts'
-import type { MomentDisk, MomentMeans, MomentOptions } from './moment.ts'
+import type { MomentDisk, MomentMeans } from './moment.ts'
+import type { MomentOptions } from './momentExport.ts'
 
 /** How domains are looked at and driven on one PM. Domids come from a look of the same moment, never from memory. */
 export interface Hypervisor {

@@ -6,7 +6,8 @@ import { run, runAll } from '../host/run.ts'
 import { fileExists, removeFile } from '../tools/files.ts'
 import { parseBlockJobs, parseExports, parseNodes, type Qmp } from '../tools/qmp.ts'
 import { blockOf } from './backup.ts'
-import { type BlockJobOptions, cancelJobs, followJobs, namedBlocks } from './blockJobs.ts'
+import { cancelJobs, followJobs, namedBlocks } from './blockJobs.ts'
+import { exportMoment, type MomentOptions, withdrawMoment } from './momentExport.ts'
 import { withMonitor } from './monitor.ts'
 
 /**
@@ -26,13 +27,6 @@ export interface MomentDisk {
   readonly scratch: string
 }
 
-export interface MomentOptions extends BlockJobOptions {
-  /** Where QEMU shows the moment. */
-  readonly socket: string
-  /** 0: as fast as it goes. */
-  readonly bytesPerSecond: number
-}
-
 /** What a moment of those disks can be made with. */
 export interface MomentMeans {
   /** QEMU can show it, and shows nothing to anybody else. */
@@ -42,11 +36,6 @@ export interface MomentMeans {
 }
 
 const MIB = 1024 * 1024
-
-/** Where a held moment of a disk is read. */
-export function momentUrl(socket: string, vdev: string): string {
-  return `nbd+unix:///${vdev}?socket=${socket}`
-}
 
 /**
  * Whether QEMU can show a moment, and which dirty bitmaps of all those disks can be counted on, in bytes (QMP
@@ -98,7 +87,7 @@ export async function holdMoment(
       for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, options, 'on it')
       const jobs = sources.map(({ name }, index) => backupAction(options, index, name, { sync: 'none' }))
       await qmp.execute('transaction', { actions: [...noteActions(sources, bitmap), ...jobs] })
-      await show(qmp, disks, options)
+      await exportMoment(qmp, disks, options)
       return true
     },
     options.signal,
@@ -180,7 +169,7 @@ export async function releaseMoment(
 ): Promise<void> {
   const ours = (await run(host, { ...fileExists(options.socket), timeoutMs: 60_000 })).exit === 0
   for (;;) {
-    const left = await withMonitor(host, domid, 'libxenstat', (qmp) => hide(qmp, options.name))
+    const left = await withMonitor(host, domid, 'libxenstat', (qmp) => withdrawMoment(qmp, options.name))
     if (!left) break
     await options.clock.sleep(200)
   }
@@ -261,42 +250,4 @@ function backupAction(
 ): Json {
   const id = `${options.name}-${index}`
   return { type: 'blockdev-backup', data: { 'job-id': id, device, target: id, 'auto-dismiss': false, ...more } }
-}
-
-/** A limit of QEMU's own holds for whoever reads: qemu-img compare has none. */
-async function show(qmp: Qmp, disks: readonly MomentDisk[], options: MomentOptions): Promise<void> {
-  const group = `${options.name}-g`
-  if (options.bytesPerSecond > 0) {
-    const limits = { 'bps-read': options.bytesPerSecond }
-    await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: group, limits })
-  }
-  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: options.socket } } })
-  for (const [index, disk] of disks.entries()) {
-    const scratch = `${options.name}-${index}`
-    const limited = `${options.name}-t${index}`
-    if (options.bytesPerSecond > 0)
-      await qmp.execute('blockdev-add', {
-        'node-name': limited,
-        driver: 'throttle',
-        'throttle-group': group,
-        file: scratch,
-      })
-    const node = options.bytesPerSecond > 0 ? limited : scratch
-    const id = `${options.name}-e${index}`
-    await qmp.execute('block-export-add', { type: 'nbd', id, 'node-name': node, name: disk.vdev, writable: false })
-  }
-}
-
-/** How many exports are still there: they go when their last reader does. */
-async function hide(qmp: Qmp, name: string): Promise<number> {
-  const shown = parseExports(await qmp.execute('query-block-exports').catch(() => [])).filter((id) =>
-    id.startsWith(`${name}-`),
-  )
-  for (const id of shown) await qmp.execute('block-export-del', { id, mode: 'hard' }).catch(() => null)
-  if (shown.length > 0) return shown.length
-  const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
-  for (const node of nodes.filter((one) => one.name.startsWith(`${name}-t`)))
-    await qmp.execute('blockdev-del', { 'node-name': node.name })
-  await qmp.execute('object-del', { id: `${name}-g` }).catch(() => null)
-  return 0
 }
