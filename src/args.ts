@@ -27,7 +27,7 @@ export interface SiteArgs {
   readonly screenReader?: true
 }
 
-export type Action =
+export type Subcommand =
   | { readonly kind: 'version' | 'help' | 'terminal' | 'config' }
   | { readonly kind: 'serve'; readonly listen: string; readonly auth: boolean; readonly tokenFile?: string }
   | { readonly kind: 'list'; readonly list: ListName; readonly json: boolean; readonly of?: string }
@@ -35,9 +35,9 @@ export type Action =
   | { readonly kind: 'completion'; readonly shell: ShellName }
   /** What the shell's completion asks: the words typed so far, the last one unfinished. */
   | { readonly kind: 'complete'; readonly words: readonly string[] }
-  | RunAction
+  | RunArgs
 
-export interface RunAction {
+export interface RunArgs {
   readonly kind: 'run'
   readonly operation?: string
   /** TARGET and `--name value …`, not yet understood. */
@@ -50,11 +50,11 @@ export interface RunAction {
 }
 
 export interface Invocation {
-  readonly action: Action
+  readonly subcommand: Subcommand
   readonly site: SiteArgs
 }
 
-/** Flags by the actions that they belong to; `site` flags go with every action. */
+/** Flags by the subcommands that they belong to; `site` flags go with every subcommand. */
 const FLAGS = {
   demo: { type: 'string', with: ['site'] },
   db: { type: 'string', with: ['site'] },
@@ -83,12 +83,12 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const isRun = command !== undefined && words[command] === 'run'
   const { values, positionals } = readFlags(isRun ? words.slice(0, command + 1) : words)
   const run = isRun ? readRun(words.slice(command + 1), values) : undefined
-  if (values.version) return { action: { kind: 'version' }, site: siteOf(values, []) }
+  if (values.version) return { subcommand: { kind: 'version' }, site: siteOf(values, []) }
   const { name, destinations } = command === undefined ? bare(positionals) : splitCommand(positionals)
   const site = siteOf(values, destinations)
-  const action = run ?? actionOf(name, positionals, values)
-  checkPlaces(values, action)
-  return { action, site }
+  const subcommand = run ?? subcommandOf(name, positionals, values)
+  checkPlaces(values, subcommand)
+  return { subcommand, site }
 }
 
 /** A line that is being typed may be wrong in every way, so only its store is read from it. */
@@ -97,7 +97,7 @@ function completing(words: readonly string[]): Invocation {
   const dbPath = words.includes('--db') && db ? { dbPath: db } : {}
   const demo = words.slice(0, -1).some((word) => /^--demo(=\d+)?$/.test(word)) ? { demo: {} } : {}
   const site = { ...dbPath, ...demo, destinations: [], readOnly: true, ascii: false }
-  return { action: { kind: 'complete', words }, site }
+  return { subcommand: { kind: 'complete', words }, site }
 }
 
 /** The index of the first word that is a command; destinations may stand before it. */
@@ -154,7 +154,7 @@ function unknownFlag(raw: string, known: Iterable<string>): PengxError {
 }
 
 /** Takes out of the words after `run` the flags that are pengx's own; the rest belongs to the operation. */
-function readRun(words: readonly string[], values: Values): RunAction {
+function readRun(words: readonly string[], values: Values): RunArgs {
   const rest: string[] = []
   for (let index = 0; index < words.length; index++) {
     const word = words[index]!
@@ -239,7 +239,7 @@ function readDemo(value: string): { vmCount?: number } {
   return { vmCount }
 }
 
-function actionOf(name: string | undefined, positionals: readonly string[], values: Values): Action {
+function subcommandOf(name: string | undefined, positionals: readonly string[], values: Values): Subcommand {
   if (values.help || name === 'help') return { kind: 'help' }
   if (values.serve) {
     if (name !== undefined) throw usage(`--serve runs the API server, so the command ${name} cannot stand beside it`)
@@ -275,11 +275,11 @@ function readShell(after: readonly string[]): ShellName {
   return shell
 }
 
-function checkPlaces(values: Values, action: Action): void {
-  if (action.kind === 'help' || action.kind === 'version') return
+function checkPlaces(values: Values, subcommand: Subcommand): void {
+  if (subcommand.kind === 'help' || subcommand.kind === 'version') return
   for (const name of Object.keys(values) as Flag[]) {
     const places: readonly string[] = FLAGS[name].with
-    if (!places.includes('site') && !places.includes(action.kind)) {
+    if (!places.includes('site') && !places.includes(subcommand.kind)) {
       throw usage(`--${name} goes with ${places.map((place) => PLACE_NAMES[place]).join(' or ')}`)
     }
   }

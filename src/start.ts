@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Action, Invocation, SiteArgs } from './args.ts'
+import type { Invocation, SiteArgs, Subcommand } from './args.ts'
 import { parseCommandLine } from './args.ts'
 import { exitOfCode } from './cli/exit.ts'
 import { processIo } from './cli/io.ts'
@@ -11,7 +11,7 @@ import { stripControl } from './lib/text.ts'
 import { PengxError, toPengxError } from './model/error.ts'
 
 /**
- * From a command line to the end of the process: settles the configuration, opens what the action needs, and closes it
+ * From a command line to the end of the process: settles the configuration, opens what the subcommand needs, and closes it
  * again whatever comes between.
  */
 export async function start(argv: readonly string[], version: string): Promise<void> {
@@ -43,12 +43,12 @@ type Open = (watch: EngineConfig['watch'], behind?: boolean) => Promise<Engine>
 type Ending = ReturnType<typeof takeCareOfTheEnd>
 
 async function carryOut(
-  { action, site }: Invocation,
+  { subcommand, site }: Invocation,
   config: Config,
   version: string,
   ending: Ending,
 ): Promise<number> {
-  const text = await plainText(action, config, version)
+  const text = await plainText(subcommand, config, version)
   if (text !== undefined) {
     await processIo.out(text)
     return 0
@@ -56,32 +56,32 @@ async function carryOut(
   const open: Open = async (watch, behind) => {
     const { createEngine } = await import('./engine/engine.ts')
     // A line that is being typed makes no store, and no directory for one.
-    const isNowhere = action.kind === 'complete' && !site.demo && !existsSync(config.storePath)
+    const isNowhere = subcommand.kind === 'complete' && !site.demo && !existsSync(config.storePath)
     const engine = await createEngine(isNowhere ? nowhere(config) : engineConfig(config, site, watch, behind))
     ending.onEnd(() => engine.close())
     return engine
   }
-  switch (action.kind) {
+  switch (subcommand.kind) {
     case 'list': {
       const { printList } = await import('./cli/list.ts')
-      return printList(await open('never'), action, processIo)
+      return printList(await open('never'), subcommand, processIo)
     }
     case 'run': {
       const { runOperation } = await import('./cli/run.ts')
-      return runOperation(await open('never'), action, processIo)
+      return runOperation(await open('never'), subcommand, processIo)
     }
     case 'complete': {
       const { completions } = await import('./cli/completion.ts')
-      await processIo.out(completions(await open('never'), action.words))
+      await processIo.out(completions(await open('never'), subcommand.words))
       return 0
     }
     case 'terminal':
       if (process.stdin.isTTY && process.stdout.isTTY) return showScreens(open('beat', true), site, config, ending)
       return (await import('./cli/list.ts')).printSite(await open('never'), processIo)
     case 'serve':
-      return serve(action, open, config, ending)
+      return serve(subcommand, open, config, ending)
     default:
-      throw new PengxError('internal', `nobody carries out "${action.kind}"`)
+      throw new PengxError('internal', `nobody carries out "${subcommand.kind}"`)
   }
 }
 
@@ -153,25 +153,27 @@ export function waysToCopy(path: string): { tmux(text: string): Promise<void>; f
   }
 }
 
-type Serve = Extract<Action, { kind: 'serve' }>
+type Serve = Extract<Subcommand, { kind: 'serve' }>
 
-async function serve(action: Serve, open: Open, config: Config, ending: Ending): Promise<number> {
+async function serve(subcommand: Serve, open: Open, config: Config, ending: Ending): Promise<number> {
   const [{ startServer }, { parseListen }, { openLog }] = await Promise.all([
     import('./server/serve.ts'),
     import('./server/listen.ts'),
     import('./lib/log.ts'),
   ])
-  parseListen(action.listen)
+  parseListen(subcommand.listen)
   const asked = ending.asked()
-  const tokenFile = action.tokenFile ?? config.tokenPath
+  const tokenFile = subcommand.tokenFile ?? config.tokenPath
   const server = await startServer(await open('beat'), {
-    listen: action.listen,
-    noAuth: !action.auth,
+    listen: subcommand.listen,
+    noAuth: !subcommand.auth,
     tokenFile,
     log: openLog(config.logPath) ?? SILENT,
   })
   ending.onEnd(() => server.stop())
-  processIo.err(`pengx: serving ${server.url}${action.auth ? `, token in ${tokenFile}` : ', no token is asked for'}\n`)
+  processIo.err(
+    `pengx: serving ${server.url}${subcommand.auth ? `, token in ${tokenFile}` : ', no token is asked for'}\n`,
+  )
   await asked
   return 0
 }
@@ -179,15 +181,15 @@ async function serve(action: Serve, open: Open, config: Config, ending: Ending):
 const SILENT = { info: () => undefined, error: () => undefined }
 
 /** What is printed without an engine. */
-async function plainText(action: Action, config: Config, version: string): Promise<string | undefined> {
-  if (action.kind === 'version') return `pengx ${version}\n`
-  if (action.kind === 'help') return (await import('./cli/help.ts')).HELP
-  if (action.kind === 'completion') return (await import('./cli/completion.ts')).completionScript(action.shell)
-  if (action.kind === 'token') {
+async function plainText(subcommand: Subcommand, config: Config, version: string): Promise<string | undefined> {
+  if (subcommand.kind === 'version') return `pengx ${version}\n`
+  if (subcommand.kind === 'help') return (await import('./cli/help.ts')).HELP
+  if (subcommand.kind === 'completion') return (await import('./cli/completion.ts')).completionScript(subcommand.shell)
+  if (subcommand.kind === 'token') {
     const { readOrCreateToken } = await import('./server/token.ts')
-    return `${await readOrCreateToken(action.tokenFile ?? config.tokenPath)}\n`
+    return `${await readOrCreateToken(subcommand.tokenFile ?? config.tokenPath)}\n`
   }
-  if (action.kind !== 'config') return undefined
+  if (subcommand.kind !== 'config') return undefined
   const { formatInForce } = await import('./cli/settingsText.ts')
   const { formatSettings } = await import('./settings.ts')
   return formatInForce(config, formatSettings(config.settings))

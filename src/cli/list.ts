@@ -1,18 +1,18 @@
-import type { Action, ListName } from '../args.ts'
+import type { ListName, Subcommand } from '../args.ts'
 import type { Engine } from '../engine/engine.ts'
 import { stripControl } from '../lib/text.ts'
 import { EXIT } from './exit.ts'
 import { formatJson, type Io } from './io.ts'
 import { LISTINGS } from './lists.ts'
 
-type ListAction = Omit<Extract<Action, { kind: 'list' }>, 'kind'>
+type ListArgs = Omit<Extract<Subcommand, { kind: 'list' }>, 'kind'>
 
 /**
  * Looks, prints, and gives the exit status. A PM that does not answer is named on stderr and what was last known
  * of it is printed all the same; only where none answers is the whole of it `unreachable`.
  */
-export async function printList(engine: Engine, action: ListAction, io: Io): Promise<number> {
-  const { list, json, of } = action
+export async function printList(engine: Engine, subcommand: ListArgs, io: Io): Promise<number> {
+  const { list, json, of } = subcommand
   if (list !== 'jobs') await lookForRates(engine, list)
   const listing = LISTINGS[list]
   await io.out(json ? formatJson(listing.objects(engine, of)) : listing.table(engine, of))

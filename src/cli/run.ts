@@ -1,4 +1,4 @@
-import type { RunAction } from '../args.ts'
+import type { RunArgs } from '../args.ts'
 import type { Engine } from '../engine/engine.ts'
 import { describeParams } from '../engine/jobs/params.ts'
 import { formatSpan } from '../lib/age.ts'
@@ -20,26 +20,26 @@ import { resolveTarget } from './target.ts'
 type AnyOperation = Engine['operations'] extends ReadonlyMap<string, infer O> ? O : never
 
 /** `pengx run OPERATION TARGET …`: asks where it is dangerous, waits, and gives the exit status. */
-export async function runOperation(engine: Engine, action: RunAction, io: Io): Promise<number> {
-  if (action.operation === undefined) {
+export async function runOperation(engine: Engine, subcommand: RunArgs, io: Io): Promise<number> {
+  if (subcommand.operation === undefined) {
     await io.out(formatOperations(engine))
-    return action.help ? EXIT.done : EXIT.usage
+    return subcommand.help ? EXIT.done : EXIT.usage
   }
-  const operation = engine.operations.get(action.operation)
-  if (operation === undefined) throw unknownOperation(engine, action.operation)
-  if (action.help) {
+  const operation = engine.operations.get(subcommand.operation)
+  if (operation === undefined) throw unknownOperation(engine, subcommand.operation)
+  if (subcommand.help) {
     await io.out(formatOperation(operation))
     return EXIT.done
   }
-  const raw = await readRaw(engine, operation, action, io)
+  const raw = await readRaw(engine, operation, subcommand, io)
   const params = await decodeFresh(engine, operation, raw)
-  if (action.plan) {
+  if (subcommand.plan) {
     const preview = await engine.preview(operation.name, params)
-    await io.out(action.json ? formatJson(preview) : formatPlan(preview))
+    await io.out(subcommand.json ? formatJson(preview) : formatPlan(preview))
     return EXIT.done
   }
-  if (operation.danger !== 'safe' && !action.yes) await askFirst(engine, operation, params, io)
-  return await carryOut(engine, operation.name, params, action.json, io)
+  if (operation.danger !== 'safe' && !subcommand.yes) await askFirst(engine, operation, params, io)
+  return await carryOut(engine, operation.name, params, subcommand.json, io)
 }
 
 /**
@@ -72,10 +72,10 @@ async function decodeFresh(engine: Engine, operation: AnyOperation, raw: Record<
 async function readRaw(
   engine: Engine,
   operation: AnyOperation,
-  action: RunAction,
+  subcommand: RunArgs,
   io: Io,
 ): Promise<Record<string, unknown>> {
-  const given = readOperationWords(describeParams(operation.params), action.words)
+  const given = readOperationWords(describeParams(operation.params), subcommand.words)
   if (engine.readOnly) throw new PengxError('readOnly', `${operation.name} is not done: --read-only is set`)
   const { param, kind } = operation.target
   if (given.target !== undefined && kind === 'none')

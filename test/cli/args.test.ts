@@ -14,7 +14,7 @@ const refusal = (line: string) => {
 describe('a command line', () => {
   test('without a word is the terminal interface', () => {
     expect(parse('')).toEqual({
-      action: { kind: 'terminal' },
+      subcommand: { kind: 'terminal' },
       site: { destinations: [], readOnly: false, ascii: false },
     })
   })
@@ -27,7 +27,7 @@ describe('a command line', () => {
   test('takes PMs before and after a command', () => {
     expect(parse('vms root@xen1').site.destinations).toEqual(['root@xen1'])
     expect(parse('root@xen1 vms --json')).toMatchObject({
-      action: { kind: 'list', list: 'vms', json: true },
+      subcommand: { kind: 'list', list: 'vms', json: true },
       site: { destinations: ['root@xen1'] },
     })
   })
@@ -35,13 +35,13 @@ describe('a command line', () => {
   test('takes --demo with and without a number', () => {
     expect(parse('--demo').site.demo).toEqual({})
     expect(parse('--demo=100').site.demo).toEqual({ vmCount: 100 })
-    expect(parse('--demo vms').action).toEqual({ kind: 'list', list: 'vms', json: false })
+    expect(parse('--demo vms').subcommand).toEqual({ kind: 'list', list: 'vms', json: false })
   })
 
   test('lists what one VM has, whatever its name looks like', () => {
-    expect(parse('disks web01 --json').action).toEqual({ kind: 'list', list: 'disks', json: true, of: 'web01' })
+    expect(parse('disks web01 --json').subcommand).toEqual({ kind: 'list', list: 'disks', json: true, of: 'web01' })
     expect(parse('root@xen1 nics odd@name root@xen2')).toMatchObject({
-      action: { kind: 'list', list: 'nics', of: 'odd@name' },
+      subcommand: { kind: 'list', list: 'nics', of: 'odd@name' },
       site: { destinations: ['root@xen1', 'root@xen2'] },
     })
     expect(refusal('disks')).toContain('disks needs a VM')
@@ -54,8 +54,8 @@ describe('a command line', () => {
   })
 
   test('serves where it is told', () => {
-    expect(parse('--serve').action).toMatchObject({ listen: '127.0.0.1:8000', auth: true })
-    expect(parse('--serve --listen unix:/run/x --no-auth --token-file /t').action).toEqual({
+    expect(parse('--serve').subcommand).toMatchObject({ listen: '127.0.0.1:8000', auth: true })
+    expect(parse('--serve --listen unix:/run/x --no-auth --token-file /t').subcommand).toEqual({
       kind: 'serve',
       listen: 'unix:/run/x',
       auth: false,
@@ -64,8 +64,8 @@ describe('a command line', () => {
   })
 
   test('keeps the words of an operation as they are and takes out its own flags', () => {
-    const { action, site } = parse('run vm.create web9 --memory 512 --yes --db /f --copy-image --json')
-    expect(action).toEqual({
+    const { subcommand, site } = parse('run vm.create web9 --memory 512 --yes --db /f --copy-image --json')
+    expect(subcommand).toEqual({
       kind: 'run',
       operation: 'vm.create',
       words: ['web9', '--memory', '512', '--copy-image'],
@@ -79,7 +79,7 @@ describe('a command line', () => {
 
   test('leaves --read-only after an operation to the operation, before it to the site', () => {
     expect(parse('run pm.add root@x --read-only')).toMatchObject({
-      action: { words: ['root@x', '--read-only'] },
+      subcommand: { words: ['root@x', '--read-only'] },
       site: { readOnly: false },
     })
     expect(parse('--read-only run pm.add root@x').site.readOnly).toBe(true)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { parseCommandLine, type RunAction } from '../../src/args.ts'
+import { parseCommandLine, type RunArgs } from '../../src/args.ts'
 import { runOperation } from '../../src/cli/run.ts'
 import { PengxError } from '../../src/model/error.ts'
 import { emptyPmSeen, type Pm } from '../../src/model/pm.ts'
@@ -57,14 +57,14 @@ const twins = [
 ]
 
 const site = () => createFakeEngine({ pms: [xen1, xen2], vms: [web, db, ...twins] })
-const action = (...words: string[]) => parseCommandLine(['run', ...words]).action as RunAction
+const subcommand = (...words: string[]) => parseCommandLine(['run', ...words]).subcommand as RunArgs
 
 async function run(words: string[], options: Parameters<typeof fakeIo>[0] & { engine?: ReturnType<typeof site> } = {}) {
   const engine = options.engine ?? site()
   const ends = fakeIo(options)
   let exit: number | PengxError
   try {
-    exit = await runOperation(engine, action(...words), ends.io)
+    exit = await runOperation(engine, subcommand(...words), ends.io)
   } catch (error) {
     if (!(error instanceof PengxError)) throw error
     exit = error
@@ -131,7 +131,7 @@ describe('pengx run', () => {
       const { name } = await adoptRunning(world)
       world.site.faults.vanishDomain(name)
       const { io, printed } = fakeIo()
-      expect(await runOperation(world.engine, action('vm.start', name), io)).toBe(0)
+      expect(await runOperation(world.engine, subcommand('vm.start', name), io)).toBe(0)
       expect(printed.out).toStartWith(`vm.start ${name}: done in `)
     } finally {
       await world.close()
@@ -203,7 +203,7 @@ describe('pengx run', () => {
       await cancelled.promise
       return {}
     })
-    expect(await runOperation(engine, action('vm.start', 'web01'), io)).toBe(1)
+    expect(await runOperation(engine, subcommand('vm.start', 'web01'), io)).toBe(1)
     expect(printed.err).toBe(
       '\npengx: undoing job 1; ctrl-c again leaves it to the next start of pengx\n' +
         'pengx: vm.start web01 was cancelled and undone (job 1): cancelled on request\n',

@@ -72,7 +72,7 @@ function isLv(path: string): boolean {
 
 export const blockVolumes: VolumeDriver = {
   level: 'BL',
-  traits: { formats: ['qcow2', 'raw'], sparse: false, needsQdisk: true, overlays: true },
+  traits: { sparse: false },
 
   locate: ({ storlink, uuid }) => `/dev/${groupOf(storlink.link)}/pengx-${uuid}`,
 

@@ -66,7 +66,7 @@ async function rename(host: Host, from: string, to: string, tag: string): Promis
 
 export const fileVolumes: VolumeDriver = {
   level: 'FL',
-  traits: { formats: ['qcow2', 'raw'], sparse: true, needsQdisk: true, overlays: true },
+  traits: { sparse: true },
 
   locate: ({ storlink, uuid, format }) => `${storlink.link.replace(/\/$/, '')}/${uuid}.${format}`,
 

@@ -35,14 +35,20 @@ export interface ChainImage extends Image {
 }
 
 /** Facts about a level; the engine branches on these, never on the driver's name. */
+/** What is made here; images of other formats are read, and copied into one of these. */
+const VOLUME_FORMATS: readonly DiskFormat[] = ['qcow2', 'raw']
+
+/** The format that a copy of such an image has. */
+export function keptFormat(format: DiskFormat): DiskFormat {
+  return VOLUME_FORMATS.includes(format) ? format : 'qcow2'
+}
+
+/** `backendtype` in xl-disk-configuration(5), which libxl must be told: a raw device it would give to the kernel, past QEMU. */
+export const VOLUME_BACKEND = 'qdisk'
+
 interface VolumeTraits {
-  readonly formats: readonly DiskFormat[]
   /** A volume takes only what was written to it. */
   readonly sparse: boolean
-  /** libxl must be told `backendtype=qdisk`, so that QEMU is in the data path: raw bytes it gives to the kernel. */
-  readonly needsQdisk: boolean
-  /** A volume can lie on another's (a layer). */
-  readonly overlays: boolean
 }
 
 /** Space of a storlink as its PM sees it, and whether it is what it claims to be. */

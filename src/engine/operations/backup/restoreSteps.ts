@@ -6,6 +6,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { copyVolume } from '../../volumes/copy.ts'
+import { keptFormat, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { activateVolumes, type BackupLocation, imageOf, looksOnly, nameOf } from './target.ts'
 
 /** What every way of restoring has: new volumes with what a backup holds, read back and compared with it. */
@@ -18,7 +19,6 @@ export type Restored = {
   readonly path: string
   readonly storlink: number
   readonly level: Level
-  readonly needsQdisk: boolean
   /** The backup's volume. */
   readonly from: string
 }
@@ -27,11 +27,10 @@ export type Restored = {
 export function locateRestored(volume: BackupVolume, storlink: number, cx: Context, disk = volume.disk): Restored {
   const row = cx.view.needStorlink(storlink)
   const driver = cx.volumes(row.level)
-  const format = driver.traits.formats.includes(volume.format) ? volume.format : 'qcow2'
+  const format = keptFormat(volume.format)
   const path = driver.locate({ storlink: row, uuid: newUuid(), format })
   const { vdev, sizeMib, path: from } = volume
-  const { needsQdisk } = driver.traits
-  return { disk, vdev, format, sizeMib, path, storlink, level: row.level, needsQdisk, from }
+  return { disk, vdev, format, sizeMib, path, storlink, level: row.level, from }
 }
 
 /** Fails where what is to be restored cannot fit. */
@@ -56,11 +55,9 @@ function leastMib({ from }: Restored, { volumes }: Backup): number {
 }
 
 /** The disk as it is when it lies there: what it was for the guest, and where its bytes are now. */
-export function restoredDisk(disk: Disk, { path, format, storlink, sizeMib, needsQdisk }: Restored): Disk {
-  const { base: _base, backend, ...rest } = disk
-  const kept = needsQdisk ? 'qdisk' : backend === 'phy' ? undefined : backend
-  const where = { path, format, storlink, sizeMib, owned: true }
-  return { ...rest, ...where, ...(kept === undefined ? {} : { backend: kept }) }
+export function restoredDisk(disk: Disk, { path, format, storlink, sizeMib }: Restored): Disk {
+  const { base: _base, ...rest } = disk
+  return { ...rest, path, format, storlink, sizeMib, owned: true, backend: VOLUME_BACKEND }
 }
 
 export type RestoreFacts = {

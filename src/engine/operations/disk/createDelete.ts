@@ -9,6 +9,7 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { takenVdevs } from '../../tools/xl/drive.ts'
+import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { needRoom, refuseReach } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
@@ -69,7 +70,7 @@ async function gatherCreate(p: CreateParams, cx: Context): Promise<CreateFacts> 
     storlink: storlink.id,
     readOnly: false,
     owned: true,
-    ...(driver.traits.needsQdisk ? { backend: 'qdisk' } : {}),
+    backend: VOLUME_BACKEND,
     desc: p.desc,
     createdAt: cx.clock.now(),
   }

@@ -6,7 +6,7 @@ import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { Context, Lock, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
-import type { Image } from '../../volumes/volumeDriver.ts'
+import { type Image, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { needRoom } from '../storlink/access.ts'
 import { refuseDisks } from './target.ts'
 
@@ -34,7 +34,6 @@ export type Overlay = {
   readonly path: string
   readonly level: Level
   readonly storlink: number
-  readonly needsQdisk: boolean
   readonly backing: { readonly path: string; readonly format: Image['format'] }
 }
 
@@ -49,7 +48,7 @@ interface OverlayRequest {
 /**
  * Picks where the new volumes of disks shall lie: on the storlink named, else each where its disk lies now. Looks at the
  * space of each storlink from the VM's PM, and makes nothing. Throws `invalid` for a disk on no storlink where none is
- * named, `unsupported` where the storlink's volumes cannot lie on others, `noSpace`. Sizes in MiB.
+ * named, `noSpace`. Sizes in MiB.
  */
 export async function gatherOverlays(
   vm: Vm,
@@ -67,13 +66,10 @@ export async function gatherOverlays(
       )
     const storlink = cx.view.needStorlink(id)
     const driver = cx.volumes(storlink.level)
-    if (!driver.traits.overlays)
-      throw new PengxError('unsupported', `storlink: volumes on ${storlink.name} cannot lie on others`)
     await needRoom(cx, vm.pm, storlink, sizeMib ?? 0, driver.traits.sparse)
     const path = driver.locate({ storlink, uuid: newUuid(), format: 'qcow2' })
     const { level } = storlink
-    const { needsQdisk } = driver.traits
-    overlays.push({ disk, vdev, path, level, storlink: id, needsQdisk, backing: { ...backing } })
+    overlays.push({ disk, vdev, path, level, storlink: id, backing: { ...backing } })
   }
   return overlays
 }
@@ -116,10 +112,9 @@ export function overlayStep({ vdev, path, level, backing }: Overlay, { uuid, pm 
 }
 
 /** The disk as it goes on in its overlay, which pengx made: qcow2, which the kernel (`phy`) cannot serve. */
-export function diskOnOverlay(disk: Disk, { path, storlink, needsQdisk }: Overlay): Disk {
-  const { base: _base, backend, ...rest } = disk
-  const kept = needsQdisk ? 'qdisk' : backend === 'phy' ? undefined : backend
-  return { ...rest, path, format: 'qcow2', storlink, owned: true, ...(kept === undefined ? {} : { backend: kept }) }
+export function diskOnOverlay(disk: Disk, { path, storlink }: Overlay): Disk {
+  const { base: _base, ...rest } = disk
+  return { ...rest, path, format: 'qcow2', storlink, owned: true, backend: VOLUME_BACKEND }
 }
 
 /**

@@ -144,11 +144,6 @@ export const templateAddNew = newTemplateOperation<AddNewParams, Facts>(
       const storlink = cx.view.needStorlink(p.storlink)
       const pm = accessPm(storlink, cx.view)!
       const driver = cx.volumes(storlink.level)
-      if (!driver.traits.formats.includes(p.format))
-        throw new PengxError(
-          'invalid',
-          `format: storlink ${storlink.name} holds ${driver.traits.formats.join(' and ')}`,
-        )
       await driver.inspect(cx.host(pm.uuid), storlink.link)
       const uuid = newUuid()
       const path = driver.locate({ storlink, uuid, format: p.format })

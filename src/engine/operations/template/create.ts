@@ -10,6 +10,7 @@ import type { LiveCopyOptions } from '../../hypervisor/backup.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { keptFormat } from '../../volumes/volumeDriver.ts'
 import { levelOf } from '../disk/target.ts'
 import { refuseReach } from '../storlink/access.ts'
 import { livingDomain, needNoDomain, refuseState } from '../vm/domain.ts'
@@ -85,7 +86,7 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
     if (!info) throw new PengxError('refused', `${vm.name}: its disk ${vdev} (${path}) is not there`)
     usedMib += info.usedMib
     const uuid = newUuid()
-    const kept = driver.traits.formats.includes(format) ? format : 'qcow2'
+    const kept = keptFormat(format)
     const place = { uuid, format: kept, path: driver.locate({ storlink, uuid, format: kept }), storlink: storlink.id }
     disks.push({ vdev, path, format, target: { ...place, sizeMib: info.sizeMib, desc: '', createdAt } })
   }

@@ -5,6 +5,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { Level, Storlink } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
+import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import type { CreateParams } from './createParams.ts'
 
 /**
@@ -54,7 +55,7 @@ export async function gatherDisks(p: CreateParams, storlink: Storlink, pm: Pm, c
       path: inPlace ? path! : driver.locate({ storlink, uuid, format }),
       ...(inPlace ? {} : { storlink: storlink.id }),
       ...(p.overlay && base !== undefined ? { base } : {}),
-      ...(driver.traits.needsQdisk && !inPlace ? { backend: 'qdisk' } : {}),
+      ...(inPlace ? {} : { backend: VOLUME_BACKEND }),
       readOnly: false,
       owned: !inPlace,
       desc: '',
