@@ -127,9 +127,14 @@ export async function needNoDependents(cx: Context, pm: string, template: Templa
 }
 
 /** Disks of templates are not written to. How far that binds is the level's affair: root may write to any file. */
-export function protectStep(pm: string, disks: readonly (TemplateDisk & Json)[], made: boolean): Step {
+export function protectStep(
+  pm: string,
+  disks: readonly TemplateDisk[],
+  made: boolean,
+  name = 'protect its disks',
+): Step {
   return {
-    name: 'protect its disks',
+    name,
     shows: disks.map((disk) => `forbid writing to ${disk.path}`),
     async do(cx) {
       for (const disk of disks) await setWritable(cx, pm, disk, false)
@@ -143,7 +148,25 @@ export function protectStep(pm: string, disks: readonly (TemplateDisk & Json)[],
   }
 }
 
-export async function setWritable(cx: Context, pm: string, disk: TemplateDisk, writable: boolean): Promise<void> {
+/**
+ * The opposite, and its undo protects them again: only what the job itself has unlocked, which is all of it, since
+ * nobody else may lie on it meanwhile. `name` says what for.
+ */
+export function unprotectStep(name: string, { disks }: Template, pm: string): Step {
+  return {
+    name,
+    shows: disks.map((disk) => `allow writing to ${disk.path}`),
+    async do(cx) {
+      for (const disk of disks) await setWritable(cx, pm, disk, true)
+      return null
+    },
+    async undo(cx) {
+      for (const disk of disks) await setWritable(cx, pm, disk, false)
+    },
+  }
+}
+
+async function setWritable(cx: Context, pm: string, disk: TemplateDisk, writable: boolean): Promise<void> {
   const driver = cx.volumes(cx.view.needStorlink(disk.storlink).level)
   await driver.setWritable(cx.host(pm), disk.path, writable, cx.tag)
 }

@@ -8,7 +8,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
 import { counted } from '../storlink/contents.ts'
-import { needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
+import { needNoDependents, refuseTouch, templateField, templateOperation, unprotectStep } from './target.ts'
 
 /** What a template is called, and its end. */
 
@@ -92,20 +92,6 @@ function removeStep({ disk, level }: Removal, index: number, pm: string): Step {
   }
 }
 
-function releaseStep(template: Template, pm: string): Step {
-  return {
-    name: 'release its disks',
-    shows: template.disks.map((disk) => `allow writing to ${disk.path}`),
-    async do(cx) {
-      for (const disk of template.disks) await setWritable(cx, pm, disk, true)
-      return null
-    },
-    async undo(cx) {
-      for (const disk of template.disks) await setWritable(cx, pm, disk, false)
-    },
-  }
-}
-
 export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
   name: 'template.delete',
   title: 'delete template',
@@ -122,7 +108,7 @@ export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
     return { pm, template: row as Template & Json, doomed: disks === 'all' ? all : [] }
   },
   plan: ({ disks }, { pm, template, doomed }) => [
-    ...(disks === 'none' ? [releaseStep(template, pm)] : []),
+    ...(disks === 'none' ? [unprotectStep('release its disks', template, pm)] : []),
     ...doomed.map((one, index) => asideStep(one, index, pm)),
     {
       name: `forget ${template.name}`,

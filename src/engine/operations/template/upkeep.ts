@@ -5,7 +5,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Template } from '../../../model/template.ts'
 import { type Boot, domainNameFor, type Vm } from '../../../model/vm.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
@@ -13,7 +13,14 @@ import { configPathFor, findDomain, needNoDomain } from '../vm/domain.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps } from '../vm/domainSteps.ts'
 import { pickNics } from '../vm/pickNics.ts'
 import { putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
-import { needNoDependents, refuseTouch, setWritable, templateField, templateOperation } from './target.ts'
+import {
+  needNoDependents,
+  protectStep,
+  refuseTouch,
+  templateField,
+  templateOperation,
+  unprotectStep,
+} from './target.ts'
 
 /**
  * A template is looked after by booting it: a VM of the template's own UUID runs on the template's disks, which may be
@@ -79,21 +86,6 @@ function vdevOf(index: number): string {
   return `xvd${String.fromCharCode(97 + index)}`
 }
 
-/** Only what the job itself has unlocked is locked again, which is all of it: nobody else may lie on it meanwhile. */
-function unlockStep({ template, pm }: StartFacts): Step {
-  return {
-    name: 'unlock its disks',
-    shows: template.disks.map((disk) => `allow writing to ${disk.path}`),
-    async do(cx) {
-      for (const disk of template.disks) await setWritable(cx, pm, disk, true)
-      return null
-    },
-    async undo(cx) {
-      for (const disk of template.disks) await setWritable(cx, pm, disk, false)
-    },
-  }
-}
-
 function refuseStart(p: StartParams, view: View): string | undefined {
   const template = view.needTemplate(p.template)
   const running = view.getVm(p.template)
@@ -122,7 +114,7 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
     return { ...factsOf(vm, 0), ...rest }
   },
   plan: (p, facts) => [
-    unlockStep(facts),
+    unprotectStep('unlock its disks', facts.template, facts.pm),
     {
       name: 'make its VM',
       async do(cx) {
@@ -210,17 +202,7 @@ export const templateShutdown = templateOperation<ShutdownParams, ShutdownFacts>
     const { vm, secrets, template, domid } = facts
     return [
       ...(domid === null ? [] : shutdownSteps(factsOf(vm, domid), timeout)),
-      {
-        name: 'lock its disks',
-        shows: template.disks.map((disk) => `forbid writing to ${disk.path}`),
-        async do(cx) {
-          for (const disk of template.disks) await setWritable(cx, vm.pm, disk, false)
-          return null
-        },
-        async undo(cx) {
-          for (const disk of template.disks) await setWritable(cx, vm.pm, disk, true)
-        },
-      },
+      protectStep(vm.pm, template.disks, false, 'lock its disks'),
       {
         name: 'forget its VM',
         pivot: true,
