@@ -176,7 +176,7 @@ export async function widenLv(
 }
 
 /**
- * Looks only. Fails with `noSpace` where what a thin volume pulls from those between it and `backing` may not fit
+ * Looks only. Fails with `noSpace` where what a thin volume streams from those between it and `backing` may not fit
  * into its pool; a thick one has all of its room.
  */
 export async function needRoomToPull(

@@ -47,17 +47,17 @@ const HEADERS_A_BATCH = 100
  * nothing. Looks only.
  */
 export async function dependentsAmong(host: Host, paths: readonly string[], base: string): Promise<string[]> {
-  const lying: string[] = []
+  const found: string[] = []
   const others = paths.filter((path) => path !== base)
   for (let index = 0; index < others.length; index += HEADERS_A_BATCH) {
     const some = others.slice(index, index + HEADERS_A_BATCH)
     const outputs = await runBatch(host, batch(some.map((path) => ({ ...imageInfo(path, 'qcow2'), okExits: [0, 1] }))))
     for (const [position, path] of some.entries()) {
       const output = outputs[position]
-      if (output?.exit === 0 && parseImageInfo(output.stdout).backingPath === base) lying.push(path)
+      if (output?.exit === 0 && parseImageInfo(output.stdout).backingPath === base) found.push(path)
     }
   }
-  return lying
+  return found
 }
 
 interface RebaseOptions {

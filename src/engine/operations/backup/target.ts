@@ -21,11 +21,11 @@ export function backupsLock(vm: string, mode: Lock['mode']): Lock {
   return { key: `backups:${vm}`, mode }
 }
 
-type Common = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
+type FromTarget = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
 
 /** An operation on one backup; its VM, if it has one still, is left alone. */
 export function backupOperation<P extends BackupParams, F extends Json>(
-  operation: Omit<Operation<P, F>, Common> & Partial<Pick<Operation<P, F>, 'subjectKind' | 'subject' | 'touches'>>,
+  operation: Omit<Operation<P, F>, FromTarget> & Partial<Pick<Operation<P, F>, 'subjectKind' | 'subject' | 'touches'>>,
   locks: (params: P, view: View) => readonly Lock[],
 ): Operation<P, F> {
   return {

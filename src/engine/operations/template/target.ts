@@ -43,11 +43,11 @@ export const newTemplateField = field(z.string().refine(isUuid, 'is not a UUID')
   advanced: true,
 })
 
-type Common = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
+type FromTarget = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
 
 /** An operation on one template: it is its own, and its PM has to stay. */
 export function templateOperation<P extends TemplateParams, F extends Json>(
-  operation: Omit<Operation<P, F>, Common>,
+  operation: Omit<Operation<P, F>, FromTarget>,
 ): Operation<P, F> {
   return {
     subjectKind: 'template',
@@ -74,7 +74,7 @@ export type NewTemplateParams = {
 
 /** An operation that makes a template on a storlink. */
 export function newTemplateOperation<P extends NewTemplateParams, F extends Json>(
-  operation: Omit<Operation<P, F>, Exclude<Common, 'target'> | 'complete'>,
+  operation: Omit<Operation<P, F>, Exclude<FromTarget, 'target'> | 'complete'>,
   more: Pick<Operation<P, F>, 'locks' | 'touches'>,
 ): Operation<P, F> {
   return {

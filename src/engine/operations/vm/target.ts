@@ -14,11 +14,11 @@ export const vmParams = z.object({ vm: vmField })
 /** What `vmParams` decodes to, and what any operation on one VM has among its own. */
 export type VmParams = z.infer<typeof vmParams>
 
-type Common = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
+type FromTarget = 'subjectKind' | 'target' | 'subject' | 'locks' | 'touches'
 
 /** An operation on one VM: the VM is its own, and its PM has to stay. */
 export function vmOperation<P extends VmParams, F extends Json>(
-  operation: Omit<Operation<P, F>, Common> & Partial<Pick<Operation<P, F>, 'locks' | 'touches'>>,
+  operation: Omit<Operation<P, F>, FromTarget> & Partial<Pick<Operation<P, F>, 'locks' | 'touches'>>,
 ): Operation<P, F> {
   return {
     subjectKind: 'vm',

@@ -18,7 +18,7 @@ export async function rebase(call: Call, given: Options): Promise<number> {
   const progress = given.flags.has('-p')
   if (progress) call.out('    (0.00/100%)\r')
   if (!unsafe) {
-    const exit = await pull(call, image, backing, backingFormat, progress)
+    const exit = await copyBacking(call, image, backing, backingFormat, progress)
     if (exit !== 0) return exit
   }
   if (image.header.format !== 'qcow2') {
@@ -32,7 +32,7 @@ export async function rebase(call: Call, given: Options): Promise<number> {
   return 0
 }
 
-async function pull(
+async function copyBacking(
   call: Call,
   image: Image,
   backing: string,
