@@ -86,7 +86,7 @@ export function engineConfig(
   if (!site.demo) makeStateDirectory(config, site)
   return {
     store: site.demo ? 'memory' : { path: config.storePath },
-    ...(site.demo ? { demo: { ...site.demo, behind } } : {}),
+    ...(site.demo ? { demo: { behind } } : {}),
     destinations: site.destinations,
     local: !site.demo && isXenHost(),
     readOnly: site.readOnly,

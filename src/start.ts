@@ -7,6 +7,7 @@ import { processIo } from './cli/io.ts'
 import { type Config, engineConfig, readConfig } from './config.ts'
 import { takeCareOfTheEnd } from './ending.ts'
 import type { Engine, EngineConfig } from './engine/engine.ts'
+import { systemClock } from './lib/clock.ts'
 import { stripControl } from './lib/text.ts'
 import { PengxError, toPengxError } from './model/error.ts'
 
@@ -57,7 +58,11 @@ async function carryOut(
     const { createEngine } = await import('./engine/engine.ts')
     // A line that is being typed makes no store, and no directory for one.
     const isNowhere = subcommand.kind === 'complete' && !site.demo && !existsSync(config.storePath)
-    const engine = await createEngine(isNowhere ? nowhere(config) : engineConfig(config, site, watch, behind))
+    const engine = await createEngine(
+      isNowhere
+        ? nowhere(config)
+        : { ...engineConfig(config, site, watch, behind), ...(site.demo ? { sim: await simulate(site.demo) } : {}) },
+    )
     ending.onEnd(() => engine.close())
     return engine
   }
@@ -83,6 +88,12 @@ async function carryOut(
     default:
       throw new PengxError('internal', `nobody carries out "${subcommand.kind}"`)
   }
+}
+
+/** Machines that are none: whoever asked for the demo has these and no others. */
+async function simulate({ vmCount }: NonNullable<SiteArgs['demo']>): Promise<EngineConfig['sim']> {
+  const { createSimSite } = await import('./sim/site.ts')
+  return createSimSite({ ...(vmCount === undefined ? {} : { vmCount }), joined: true, clock: systemClock })
 }
 
 function nowhere({ knownHostsPath }: Config): EngineConfig {

@@ -76,8 +76,10 @@ export interface HostKeyQuestion {
 export interface EngineConfig {
   /** The store's file, or `memory` for a site that is forgotten at the end. */
   readonly store: { readonly path: string } | 'memory'
-  /** A simulated site in place of real machines; `behind`: that is furnished when somebody listens. */
-  readonly demo?: { readonly vmCount?: number; readonly statePath?: string; readonly behind?: boolean }
+  /** A simulated site in place of real machines. */
+  readonly sim?: { host(name: string): Host; readonly pmNames: readonly string[] }
+  /** The simulated site is made to look lived in; `behind`: as soon as somebody listens, and not before. */
+  readonly demo?: { readonly behind: boolean }
   /** PMs named on the command line: `[user@]host[:port]`; added to those known. */
   readonly destinations: readonly string[]
   /** This machine is a Xen host: it is a PM too. */
@@ -95,8 +97,6 @@ export interface EngineConfig {
   readonly isoDirectories?: readonly string[]
   /** Tests stand here: called around every step and every undo of a job. */
   readonly intercept?: EngineDeps['intercept']
-  /** Tests look at and disturb a simulated site of their own making. */
-  readonly sim?: { host(name: string): Host; readonly pmNames: readonly string[] }
 }
 
 /** Opens the store, reaches for the PMs, takes over what dead processes have left, and watches. */
@@ -104,13 +104,11 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const clock = config.clock ?? systemClock
   const store = await openStore({ at: config.store, clock })
   const { view } = store
-  const site =
-    config.sim ??
-    (config.demo ? (await import('../sim/site.ts')).createSimSite({ ...config.demo, joined: true, clock }) : undefined)
+  const { sim } = config
   const commandListeners = new Set<Parameters<Engine['onCommand']>[0]>()
   let askHostKey: ((question: HostKeyQuestion) => Promise<boolean>) | undefined
   const hosts = createHosts({
-    ...(site ? { sim: (name: string) => site.host(name) } : {}),
+    ...(sim ? { sim: (name: string) => sim.host(name) } : {}),
     knownHostsPath: config.knownHostsPath,
     ...(config.sshConfigPath === undefined ? {} : { sshConfigPath: config.sshConfigPath }),
     askHostKey: async (question) => await askHostKey?.(question),
@@ -142,7 +140,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     ...(config.intercept ? { intercept: config.intercept } : {}),
   }
   const runner = createRunner(deps)
-  await knowPms(store, config, site?.pmNames ?? [], clock)
+  await knowPms(store, config, sim?.pmNames ?? [], clock)
   if (config.self !== undefined && view.setting('self') !== config.self)
     await store.inventory.putSetting('self', config.self)
   const recovered = config.readOnly ? Promise.resolve() : runner.recover()

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createEngine, type Engine } from '../../src/engine/engine.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { type Server, startServer } from '../../src/server/serve.ts'
+import { createSimSite } from '../../src/sim/site.ts'
 
 /** The simulated site has what the interface is about: a PM of its own, places for storlinks, and VMs that can migrate. */
 let engine: Engine
@@ -8,7 +10,8 @@ let server: Server
 beforeAll(async () => {
   engine = await createEngine({
     store: 'memory',
-    demo: {},
+    sim: createSimSite({ joined: true, clock: systemClock }),
+    demo: { behind: false },
     destinations: [],
     local: false,
     readOnly: false,

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEngine, type Engine } from '../../src/engine/engine.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { type Server, startServer } from '../../src/server/serve.ts'
+import { createSimSite } from '../../src/sim/site.ts'
 
 /** The same interface in front of a real engine and a simulated site: a VM's life by HTTP alone. */
 let engine: Engine
@@ -13,7 +15,8 @@ let atStep: (() => Promise<void>) | undefined
 beforeAll(async () => {
   engine = await createEngine({
     store: 'memory',
-    demo: { vmCount: 12 },
+    sim: createSimSite({ vmCount: 12, joined: true, clock: systemClock }),
+    demo: { behind: false },
     destinations: [],
     local: false,
     readOnly: false,
