@@ -8,7 +8,7 @@ import type { Host } from '../host/host.ts'
 import type { ShownKey } from '../host/hosts.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
-import type { Inventory } from '../store/rows/inventory.ts'
+import type { Inventory } from '../store/inventory.ts'
 import type { View } from '../store/view.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
 

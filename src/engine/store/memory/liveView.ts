@@ -1,7 +1,7 @@
 import { isOver, type Job, type Subject } from '../../../model/job.ts'
 import { nounLists, unknown } from '../../../model/noun.ts'
 import type { PerfSample } from '../../../model/perf.ts'
-import { JOBS_HELD } from '../jobs/jobKind.ts'
+import { JOBS_HELD } from '../rows/job.ts'
 import type { HeldJob, Kind, Kinds } from '../rows/kind.ts'
 import { ROW_KINDS } from '../rows/kinds.ts'
 import type { Change, View } from '../view.ts'

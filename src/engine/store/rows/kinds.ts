@@ -1,5 +1,5 @@
-import { jobKind } from '../jobs/jobKind.ts'
 import { backupKind } from './backup.ts'
+import { jobKind } from './job.ts'
 import type { Kind, Kinds, RowKind } from './kind.ts'
 import { pmKind } from './pm.ts'
 import { scheduleKind } from './schedule.ts'

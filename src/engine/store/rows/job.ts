@@ -1,5 +1,5 @@
-import type { HeldJob, RowKind } from '../rows/kind.ts'
-import { fromHeldJobRow, heldJobColumns } from './decoding.ts'
+import { fromHeldJobRow, heldJobColumns } from '../jobs/decoding.ts'
+import type { HeldJob, RowKind } from './kind.ts'
 
 /** Jobs in memory: as many over ones as anybody scrolls through, and all that are not over. */
 export const JOBS_HELD = 1_000

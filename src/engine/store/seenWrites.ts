@@ -1,11 +1,11 @@
-import type { Clock } from '../../../lib/clock.ts'
-import type { Pm, PmSeen } from '../../../model/pm.ts'
-import type { VmSeen } from '../../../model/vm.ts'
-import type { LiveView } from '../memory/liveView.ts'
-import type { Memory } from '../memory/memory.ts'
-import { compiled } from '../sqlite/compiled.ts'
-import type { Sql } from '../sqlite/database.ts'
-import type { Write } from '../sqlite/revisions.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Pm, PmSeen } from '../../model/pm.ts'
+import type { VmSeen } from '../../model/vm.ts'
+import type { LiveView } from './memory/liveView.ts'
+import type { Memory } from './memory/memory.ts'
+import { compiled } from './sqlite/compiled.ts'
+import type { Sql } from './sqlite/database.ts'
+import type { Write } from './sqlite/revisions.ts'
 
 /**
  * PMs are looked at every few seconds and mostly nothing is new, so mostly nothing is written. What moves by itself
