@@ -1,4 +1,4 @@
-import { formatOpenApi } from '../openapi.ts'
+import { formatOpenApi } from './openapi.ts'
 import { answerSuccess } from '../respond.ts'
 import { jobShape } from '../views/job.ts'
 import { type Call, type Row, type RowAction, showMany, showOne } from './row.ts'
