@@ -34,7 +34,7 @@ export interface SimSiteOptions {
   readonly unreachable?: readonly string[]
 }
 
-export interface SimFaults {
+interface SimFaults {
   add(fault: Fault): ArmedFault
   clear(): void
   /** The guest crashes now. */

@@ -144,6 +144,23 @@ describe('the house', () => {
     expect(findCycles(sources)).toEqual([])
   })
 
+  test('no folder knows another, or a file beside it, round a circle', () => {
+    const parents = new Set(sources.flatMap(({ path }) => foldersOf(path)))
+    const circles = [...parents].flatMap((parent) => {
+      const childIn = (path: string) => path.slice(parent.length + 1).split('/')[0]!
+      const inside = sources.filter(({ path }) => isIn(path, parent))
+      const children = [...Map.groupBy(inside, ({ path }) => childIn(path))].map(([child, files]) => ({
+        path: child,
+        imports: files
+          .flatMap(({ imports }) => imports)
+          .filter(({ target }) => isIn(target, parent) && childIn(target) !== child)
+          .map((one) => ({ ...one, target: childIn(one.target) })),
+      }))
+      return findCycles(children).map((circle) => `${parent}: ${circle}`)
+    })
+    expect(circles).toEqual([])
+  })
+
   test('every room is there, and ARCHITECTURE.md names no file or folder that is not', () => {
     const root = resolve(import.meta.dir, '../..')
     const page = readFileSync(resolve(root, 'ARCHITECTURE.md'), 'utf8')
@@ -165,3 +182,9 @@ test('a trespass is found', () => {
   expect(trespasses(source('src/server/a.ts', 'src/engine/store/store.ts'))).toHaveLength(1)
   expect(trespasses(source('src/odd/a.ts', 'src/lib/b.ts'))).toEqual(['src/odd/a.ts is in no room'])
 })
+
+/** `src/engine/store` of a file there, `src/engine`, `src`. */
+function foldersOf(path: string): string[] {
+  const parts = path.split('/').slice(0, -1)
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'))
+}

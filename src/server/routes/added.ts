@@ -1,6 +1,6 @@
-import { formatOpenApi } from './openapi.ts'
 import { answerSuccess } from '../respond.ts'
 import { jobShape } from '../views/job.ts'
+import { formatOpenApi } from './openapi.ts'
 import { type Call, type Row, type RowAction, showMany, showOne } from './row.ts'
 
 /** The rows beside the document: jobs, events, metrics, the interface's own description, and whether it is there. */

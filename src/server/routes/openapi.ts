@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Engine } from '../../engine/engine.ts'
-import type { Row } from './row.ts'
 import type { Form, FormField } from '../views/form.ts'
 import { failureShape, successShape } from '../views/outcome.ts'
 import type { Shape, ShapeField } from '../views/shape.ts'
+import type { Row } from './row.ts'
 
 /**
  * The interface as OpenAPI 3.0: paths from the rows, bodies from the operations' own schemas under the document's

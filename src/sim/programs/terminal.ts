@@ -1,18 +1,6 @@
-/** Programs that hold a terminal: a guest's console and a login shell, enough to type at and to leave. */
 import type { Call, Program } from '../machine/program.ts'
-import { needDomain, splitOptions } from './xl/words.ts'
 
 const LEAVE = '\x1d'
-
-export const xlConsole: Program = async (call) => {
-  const { words } = splitOptions(call.argv, 'tn')
-  const domain = needDomain(call, words[0])
-  if (typeof domain === 'number') return domain
-  const name = domain.name ?? 'guest'
-  const prompt = `\r\nDebian GNU/Linux 12 ${name} hvc0\r\n\r\n${name} login: `
-  if (domain.phase === 'up') call.out(prompt)
-  return await readLines(call, (line) => (line === '' ? prompt : `\r\nPassword: \r\nLogin incorrect\r\n${prompt}`))
-}
 
 /** `sh` with a terminal: prints a prompt, echoes, knows `exit`. */
 export const loginShell: Program = async (call) => {
@@ -28,7 +16,7 @@ export const loginShell: Program = async (call) => {
 }
 
 /** Echoes what is typed and answers each line, until ctrl-], the end of input, or an answer that ends it. */
-async function readLines(call: Call, answer: (line: string) => string | undefined): Promise<number> {
+export async function readLines(call: Call, answer: (line: string) => string | undefined): Promise<number> {
   let line = ''
   for (;;) {
     const typed = await call.read()

@@ -1,63 +1,7 @@
-import type { Code } from '../../../model/error.ts'
-import type { By, CommandRecord, Job, StepEvent } from '../../../model/job.ts'
+import type { CommandRecord, StepEvent } from '../../../model/job.ts'
 import type { Json } from '../../../model/json.ts'
-import type { HeldJob } from '../rows/kind.ts'
 import type { JobCommandRow, JobEventRow, JobRow } from '../sqlite/schema.ts'
 import type { JobPatch } from './jobRows.ts'
-
-/** What a job in memory is made of; its params, facts and plan stay on disk until somebody wants them. */
-export const heldJobColumns = [
-  'id',
-  'number',
-  'operation',
-  'subjectKind',
-  'subjectId',
-  'subjectName',
-  'state',
-  'by',
-  'progress',
-  'step',
-  'stepIndex',
-  'stepCount',
-  'pivotIndex',
-  'createdAt',
-  'startedAt',
-  'finishedAt',
-  'code',
-  'message',
-  'queuePosition',
-  'acknowledged',
-  'cancelRequested',
-  'owner',
-  'rev',
-] as const
-
-export type HeldJobRow = Pick<JobRow, (typeof heldJobColumns)[number]>
-
-/** What of a row is held in memory. */
-export function fromHeldJobRow(row: HeldJobRow): HeldJob {
-  const job: Job = {
-    id: row.id,
-    number: row.number,
-    operation: row.operation,
-    subject: { kind: row.subjectKind, id: row.subjectId, name: row.subjectName },
-    state: row.state,
-    by: row.by as By,
-    progress: row.progress,
-    step: row.step,
-    stepIndex: row.stepIndex,
-    stepCount: row.stepCount,
-    pivotIndex: row.pivotIndex ?? undefined,
-    createdAt: row.createdAt,
-    startedAt: row.startedAt ?? undefined,
-    finishedAt: row.finishedAt ?? undefined,
-    code: (row.code as Code | null) ?? undefined,
-    message: row.message,
-    queuePosition: row.queuePosition ?? undefined,
-    acknowledged: row.acknowledged === 1,
-  }
-  return { job, owner: row.owner ?? undefined, cancelRequested: row.cancelRequested === 1 }
-}
 
 /** An event of the journal; its output is parsed JSON. */
 export function fromEventRow(row: JobEventRow): StepEvent {

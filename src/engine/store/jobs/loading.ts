@@ -1,11 +1,12 @@
 import { PengxError } from '../../../model/error.ts'
 import type { StepEvent } from '../../../model/job.ts'
 import type { Json } from '../../../model/json.ts'
+import { fromHeldJobRow } from '../rows/job.ts'
 import { chunks } from '../sqlite/counters.ts'
 import type { Sql } from '../sqlite/database.ts'
 import type { JobDetail } from '../view.ts'
 import { listControllers } from './controllers.ts'
-import { fromCommandRow, fromEventRow, fromHeldJobRow } from './decoding.ts'
+import { fromCommandRow, fromEventRow } from './decoding.ts'
 import type { PlannedStep, StoredJob } from './jobRows.ts'
 import type { LockRequest } from './locks.ts'
 

@@ -1,8 +1,8 @@
 import { PengxError } from '../../../model/error.ts'
 import type { Pm, PmSeen } from '../../../model/pm.ts'
-import { byName } from '../memory/sortedRows.ts'
 import type { PmRow } from '../sqlite/schema.ts'
 import type { RowKind } from './kind.ts'
+import { byName } from './order.ts'
 import { dropSamples } from './samples.ts'
 
 export const pmKind: RowKind<Pm> = {

@@ -1,10 +1,10 @@
 import { PengxError } from '../../../model/error.ts'
 import type { Level, Storlink, StorlinkType } from '../../../model/storlink.ts'
-import { byName } from '../memory/sortedRows.ts'
 import { countUp } from '../sqlite/counters.ts'
 import type { Sql } from '../sqlite/database.ts'
 import type { StorlinkRow } from '../sqlite/schema.ts'
 import type { RowKind } from './kind.ts'
+import { byName } from './order.ts'
 
 export const storlinkKind: RowKind<Storlink> = {
   table: 'storlinks',

@@ -2,10 +2,10 @@ import type { DiskFormat } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Template } from '../../../model/template.ts'
 import type { Boot, VmType } from '../../../model/vm.ts'
-import { byName } from '../memory/sortedRows.ts'
 import type { Sql } from '../sqlite/database.ts'
 import type { TemplateDiskRow, TemplateRow } from '../sqlite/schema.ts'
 import type { RowKind } from './kind.ts'
+import { byName } from './order.ts'
 
 export const templateKind: RowKind<Template> = {
   table: 'templates',

@@ -1,6 +1,6 @@
 /** `xl` of Xen 4.17: which subcommand, which domain. Texts and exit statuses are those of a real host. */
 import type { Program } from '../../machine/program.ts'
-import { xlConsole } from '../terminal.ts'
+import { xlConsole } from './console.ts'
 import {
   blockAttach,
   blockDetach,
