@@ -185,10 +185,10 @@ export const blockVolumes: VolumeDriver = {
     const { group } = placeOf(path)
     const { volumes } = await lookAtVolumes(host, group, '')
     const images = volumes.filter(({ kind }) => kind === 'thick' || kind === 'thin')
-    const sleeping = images.find((volume) => !volume.active && formatOf(volume) === 'qcow2')
-    if (sleeping) {
-      const why = `logical volume ${group}/${sleeping.name} on ${host.name} is not active and may lie on ${path}`
-      throw new PengxError('refused', `${why}: lvchange -ay ${group}/${sleeping.name}`)
+    const inactive = images.find((volume) => !volume.active && formatOf(volume) === 'qcow2')
+    if (inactive) {
+      const why = `logical volume ${group}/${inactive.name} on ${host.name} is not active and may lie on ${path}`
+      throw new PengxError('refused', `${why}: lvchange -ay ${group}/${inactive.name}`)
     }
     const asked = images.filter((volume) => volume.active && formatOf(volume) !== 'raw')
     return await dependentsAmong(

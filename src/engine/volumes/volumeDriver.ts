@@ -159,7 +159,7 @@ export interface VolumeDriver {
   ): Promise<void>
   /**
    * The images that a volume's bytes come from, itself first and its base last, as their headers tell; the volume may be
-   * in use. `notFound` where one of them is not there or sleeps (`activate`).
+   * in use. `notFound` where one of them is not there or is an inactive LV (`activate`).
    */
   chain(host: Host, image: Image): Promise<ChainImage[]>
   /** Volumes of the same place that lie on that one, as their headers tell: those too that nobody remembers. */
