@@ -28,8 +28,6 @@ export interface Store {
   readonly jobs: JobRows
   readonly locks: LockRows
   readonly perf: PerfRings
-  /** Its process is no more, so that nobody will go on with its jobs. */
-  ownerIsDead(owner: Controller): boolean
   /** Writes what is still in memory; everything after it fails. */
   close(): Promise<void>
 }
@@ -68,7 +66,6 @@ export async function openStore({ at, clock, controller = thisController(clock.n
       jobs,
       locks: createLockRows(database),
       perf: perf.rings,
-      ownerIsDead: isDead,
       close() {
         closing ??= saveAndClose()
         return closing

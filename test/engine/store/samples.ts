@@ -1,3 +1,4 @@
+import { Database } from 'bun:sqlite'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -121,6 +122,8 @@ export interface Place {
   readonly dir: string
   readonly path: string
   open(clock?: Clock): Promise<Store>
+  /** What its file holds of locks: those of the first job first. */
+  locks(): { key: string; mode: string; job: string; state: string }[]
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -135,6 +138,14 @@ export function newPlace(): Place {
       const store = await openStore({ at: { path }, clock })
       stores.push(store)
       return store
+    },
+    locks() {
+      const file = new Database(path, { readonly: true })
+      try {
+        return file.query('select key, mode, job, state from locks order by number, key').all() as never
+      } finally {
+        file.close()
+      }
     },
     async [Symbol.asyncDispose]() {
       for (const store of stores) await store.close().catch(() => undefined)

@@ -7,7 +7,7 @@ import { createJobWrites } from './writes.ts'
 
 /** All of `JobRows`, put together from its parts: creating and changing, progress, the journal, reading. */
 export function createJobRows(deps: JobDeps): JobRows {
-  const { database, memory, clock, controller } = deps
+  const { database, memory, clock } = deps
   const progress = createJobProgress(deps)
   return {
     ...createJobWrites(deps, progress),
@@ -38,20 +38,6 @@ export function createJobRows(deps: JobDeps): JobRows {
         return detail
       }),
 
-    unfinished: () =>
-      database.read(async (sql) => {
-        const rows = await sql
-          .selectFrom('jobs')
-          .select('id')
-          .where('state', 'in', ['queued', 'running', 'undoing', 'stuck'])
-          .execute()
-        return loadJobs(
-          sql,
-          rows.map((row) => row.id),
-        )
-      }),
-
     cancelRequested: (id) => memory.get('job', id)?.cancelRequested ?? false,
-    isOwn: (id) => memory.get('job', id)?.owner === controller.id,
   }
 }

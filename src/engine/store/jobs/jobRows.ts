@@ -93,15 +93,11 @@ export interface JobRows {
   /** Fails with `notFound`. */
   load(id: string): Promise<StoredJob>
   detail(id: string): Promise<JobDetail>
-  /** Queued, running, undoing and stuck ones, whoever owns them, oldest first. */
-  unfinished(): Promise<readonly StoredJob[]>
   /** Takes over what dead controllers have left queued, running or undoing; of several that try, one gets a job. */
   claimJobs(): Promise<readonly StoredJob[]>
   /** Asks the owner, whichever process that is, to cancel it. */
   requestCancel(id: string): Promise<void>
   cancelRequested(id: string): boolean
-  /** Whether this controller is the owner. */
-  isOwn(id: string): boolean
   /** Forgets finished jobs but the newest `keep`; done by itself from time to time. */
   prune(keep?: number): Promise<void>
   /** Writes progress that is not on disk yet. */

@@ -22,11 +22,6 @@ type LockAnswer =
       readonly waitsFor: readonly string[]
     }
 
-interface HeldLock extends LockRequest {
-  readonly job: string
-  readonly state: 'held' | 'waiting'
-}
-
 /** Locks of jobs, across all processes on this store. */
 export interface LockRows {
   /**
@@ -37,7 +32,6 @@ export interface LockRows {
   acquire(jobId: string, locks: readonly LockRequest[]): Promise<LockAnswer>
   /** Gives back what it holds and leaves the queue. A job that becomes over is released by the store itself. */
   release(jobId: string): Promise<void>
-  all(): Promise<readonly HeldLock[]>
 }
 
 /**
@@ -68,11 +62,6 @@ export function createLockRows(database: Database): LockRows {
       database.write('relaxed', async ({ sql }) => {
         await dropLocks(sql, { job: jobId })
       }),
-
-    all: () =>
-      database.read((sql) =>
-        sql.selectFrom('locks').select(['key', 'mode', 'job', 'state']).orderBy('number').orderBy('key').execute(),
-      ),
   }
 }
 
