@@ -5,9 +5,9 @@ import { createJobRows } from './jobs/createJobRows.ts'
 import type { JobRows } from './jobs/jobRows.ts'
 import { createLockRows, type LockRows } from './jobs/locks.ts'
 import { isDead, thisController } from './jobs/processes.ts'
-import { createChanges } from './memory/refresh.ts'
 import { createLiveView, type LiveView } from './memory/liveView.ts'
 import { createPerfRings, type PerfRings } from './memory/perfRings.ts'
+import { createViewRefresh } from './memory/refresh.ts'
 import { forgetTombstones } from './sqlite/counters.ts'
 import { openSqlite } from './sqlite/open.ts'
 import { createWrite } from './sqlite/revisions.ts'
@@ -38,11 +38,11 @@ export async function openStore({ at, clock, controller = thisController(clock.n
   try {
     const { view, memory } = createLiveView(
       () => perf.samples,
-      () => changes.refresh(),
+      () => viewRefresh.refresh(),
     )
-    const changes = createChanges(database, () => memory)
+    const viewRefresh = createViewRefresh(database, () => memory)
     const perf = createPerfRings({ database, memory })
-    const write = createWrite(database, changes)
+    const write = createWrite(database, viewRefresh)
     const deps = { database, view, memory, clock, controller, isDead, write }
     const jobs = createJobRows(deps)
     let closing: Promise<void> | undefined
@@ -58,7 +58,7 @@ export async function openStore({ at, clock, controller = thisController(clock.n
     }
     await registerController(database, controller)
     await forgetTombstones(database, clock.now())
-    await changes.load()
+    await viewRefresh.load()
     return {
       controller,
       view,

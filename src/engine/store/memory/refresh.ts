@@ -10,7 +10,7 @@ import type { Memory } from './memory.ts'
  * what it deletes leaves a tombstone. Reading what is newer than the newest revision seen is therefore enough, and own
  * writes that come back that way are recognised by their revision.
  */
-export interface Changes extends Revisions {
+export interface ViewRefresh extends Revisions {
   /** Reads everything; for the opening. */
   load(): Promise<void>
   /** Reads what others have written since the last time, if they have. */
@@ -18,7 +18,7 @@ export interface Changes extends Revisions {
 }
 
 /** Keeps `memory` equal to the database; memory is asked for late because it is made with these changes. */
-export function createChanges(database: Database, memory: () => Memory): Changes {
+export function createViewRefresh(database: Database, memory: () => Memory): ViewRefresh {
   let seen = 0
   let behind = false
 
