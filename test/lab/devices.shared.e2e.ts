@@ -204,8 +204,9 @@ describe('a guest that pengx made', () => {
 })
 
 test('an adopted guest’s own file is not touched, and what it was given comes back', async () => {
+  const booted = await consoleMark(host, 'pv2')
   await sh(host, `xl create ${CONFIGS}/pv2.cfg`)
-  await waitConsole(host, 'pv2', /^READY name=pv2/)
+  await waitConsole(host, 'pv2', /^READY name=pv2/, { mark: booted })
   const sum = await fill(host, 'pv2', 'xvda')
   const file = await sh(host, `cp ${CONFIGS}/pv2.cfg /etc/xen/pv2.cfg; sha256sum /etc/xen/pv2.cfg`)
   await perform(pengx, 'vm.adopt', 'pv2')

@@ -40,10 +40,11 @@ test('a PV guest boots, sees its devices come and go, answers, and shuts down', 
 
 test('a guest that ignores shutdown goes on until it is destroyed', async () => {
   const text = guestConfig({ name: 'deaf', type: 'pv', number: 50, disks: [], ignoresShutdown: true })
+  const mark = await consoleMark(host, 'deaf')
   await sh(host, 'cat >/tmp/deaf.cfg && xl create /tmp/deaf.cfg', { stdin: text })
-  await waitConsole(host, 'deaf', /^READY name=deaf/)
+  await waitConsole(host, 'deaf', /^READY name=deaf/, { mark })
   await sh(host, 'xl shutdown deaf')
-  await waitConsole(host, 'deaf', /^IGNORED poweroff$/)
+  await waitConsole(host, 'deaf', /^IGNORED poweroff$/, { mark })
   expect(await state('deaf')).toContain('deaf')
   await sh(host, 'xl destroy deaf')
   expect(await state('deaf')).toBe('')

@@ -33,8 +33,9 @@ beforeAll(async () => {
   await sh(host, `rm -rf ${STORE}; mkdir -p ${STORE} /data`)
   // One after the other: on an emulated processor two device models that start at once run into libxl's clock.
   for (const name of ['pv1', 'pv2']) {
+    const mark = await consoleMark(host, name)
     await sh(host, `xl create ${CONFIGS}/${name}.cfg`)
-    await waitConsole(host, name, new RegExp(`^READY name=${name}`))
+    await waitConsole(host, name, new RegExp(`^READY name=${name}`), { mark })
   }
 }, 400_000)
 
@@ -210,8 +211,9 @@ describe('from outside over SSH, on the command line', () => {
 
   test('a guest that ignores shutdown is named, and goes on', async () => {
     const rules = `-e s/pv2/deaf/ -e s/gmode=idle/gignore=1/ -e 's/^uuid.*/uuid = "${guestUuid(77)}"/' -e /^disk/d -e /^vif/d`
+    const mark = await consoleMark(host, 'deaf')
     await sh(host, `sed ${rules} ${CONFIGS}/pv2.cfg >/tmp/deaf.cfg && xl create /tmp/deaf.cfg`)
-    await waitConsole(host, 'deaf', /^READY name=deaf/)
+    await waitConsole(host, 'deaf', /^READY name=deaf/, { mark })
     await vmsOf(pengx)
     const said = await pengx.run('run', 'vm.shutdown', 'deaf', '--timeout', '5', '--yes')
     expect({ exit: said.exit, said: said.stderr + said.stdout }).toEqual({

@@ -4,7 +4,10 @@ import { type LabHost, sh, sshArgv } from './ssh.ts'
 
 const consoleLog = (guest: string): string => `/var/log/xen/console/guest-${guest}.log`
 
-/** How much the guest has said until now; waits can begin there. A guest that never ran has said nothing. */
+/**
+ * How much guests of that name have said until now; waits can begin there. A log goes on from one guest to the next of its
+ * name, whichever suite had it: who waits for `READY` of a name that another uses takes a mark first.
+ */
 export async function consoleMark(host: LabHost, guest: string): Promise<number> {
   return Number(await sh(host, `stat -c %s ${consoleLog(guest)} 2>/dev/null || echo 0`))
 }

@@ -17,7 +17,7 @@ export interface LabHost {
 }
 
 /** Where `lab up` keeps its run in a clone. */
-export const upDir = join(import.meta.dir, '../../.cache/lab/up')
+export const upDir = join(import.meta.dir, '../../../.cache/lab/up')
 
 /** The hosts a suite is to use: those of the environment, else those of `lab up`. */
 export function labHosts(): LabHost[] {
