@@ -1,9 +1,10 @@
 import { nearest } from './lib/near.ts'
 
 /**
- * The settings file, in TOML (toml.io, 1.1), as Bun's parser reads it. A line that is wrong is named and left out, and
- * the rest is used: a slip of the hand in one setting must not take the others away. A parser stops at the first slip,
- * and Bun's tells no line, so it is given one statement after the other: the fewest lines that it takes.
+ * The settings file, in TOML (toml.io, 1.1), as Bun's parser reads it: whole, where all of it is right. Else a line that
+ * is wrong is named and left out, and the rest is used: a slip of the hand in one setting must not take the others
+ * away. A parser stops at the first slip, and Bun's tells no line, so it is then given one statement after the other:
+ * the fewest lines that it takes.
  */
 export interface Settings {
   readonly site: {
@@ -41,13 +42,27 @@ export const DEFAULT_SETTINGS: Settings = {
   keys: {},
 }
 
+interface Parsed {
+  readonly settings: Settings
+  readonly problems: readonly string[]
+}
+
 type Tree = Readonly<Record<string, unknown>>
 type Target = Record<string, Record<string, unknown>>
 
 /** What a file says, and the standard where it says nothing. Problems are `LINE: what is wrong`. */
-export function parseSettings(file: string): { settings: Settings; problems: readonly string[] } {
+export function parseSettings(file: string): Parsed {
   const settings = structuredClone(DEFAULT_SETTINGS) as unknown as Target
-  const isSound = read(file).problem === undefined
+  const { tree, problem } = read(file)
+  const isRight = problem === undefined && take(settings, tree).length === 0
+  return isRight
+    ? { settings: settings as unknown as Settings, problems: [] }
+    : parseStatements(file, problem === undefined)
+}
+
+/** A file in which something is wrong, or not known, statement by statement; `isSound`: it is TOML all the same. */
+function parseStatements(file: string, isSound: boolean): Parsed {
+  const settings = structuredClone(DEFAULT_SETTINGS) as unknown as Target
   /** The statements so far that are used, as a file of their own. */
   let used = ''
   let section: readonly string[] = []
