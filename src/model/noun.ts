@@ -46,7 +46,8 @@ export function nounName(thing: Nouns[Noun]): string {
   return 'name' in thing ? thing.name : thing.vmName
 }
 
-type IdOf<N extends Noun> = Nouns[N] extends { readonly id: infer Id } ? Id : string
+/** A storlink has a number, what else there is a UUID. */
+export type IdOf<N extends Noun> = Nouns[N] extends { readonly id: infer Id } ? Id : string
 
 /** For each noun: `vms()`, `getVm(uuid)`, and `needVm(uuid)`, which fails with `notFound`. */
 export type NounLists = { readonly [N in Noun as `${N}s`]: () => readonly Nouns[N][] } & {
@@ -65,13 +66,18 @@ export function nounLists(held: {
 }): NounLists {
   const lists: Record<string, unknown> = { find: held.find }
   for (const noun of NOUNS) {
-    const name = noun.charAt(0).toUpperCase() + noun.slice(1)
+    const name = capitalNoun(noun)
     const get = (id: string | number) => held.find(noun, String(id))
     lists[`${noun}s`] = () => held.list(noun)
     lists[`get${name}`] = get
     lists[`need${name}`] = (id: string | number) => get(id) ?? unknown(WORDS[noun], id)
   }
   return lists as NounLists
+}
+
+/** As names of functions end in it: `getVm`. */
+export function capitalNoun<N extends Noun>(noun: N): Capitalize<N> {
+  return (noun.charAt(0).toUpperCase() + noun.slice(1)) as Capitalize<N>
 }
 
 /** Fails with `notFound`. */

@@ -1,48 +1,35 @@
 import type { Clock } from '../../lib/clock.ts'
-import type { Backup, Schedule } from '../../model/backup.ts'
-import type { Noun } from '../../model/noun.ts'
-import type { Pm } from '../../model/pm.ts'
+import { capitalNoun, type IdOf, NOUNS, type Noun, type Nouns } from '../../model/noun.ts'
 import type { Storlink } from '../../model/storlink.ts'
-import type { Template } from '../../model/template.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { LiveView } from './memory/liveView.ts'
 import type { Memory } from './memory/memory.ts'
-import type { Kind, Kinds, RowKind } from './rows/kind.ts'
+import type { Kinds, WritableKind } from './rows/kind.ts'
 import { deleteRows, putRows } from './rows/kindRows.ts'
-import { ROW_KINDS } from './rows/kinds.ts'
+import { WRITABLE_KINDS, type WritableKindName } from './rows/kinds.ts'
 import { fromScheduleRow } from './rows/schedule.ts'
 import { createSeenWriter, type RecordSeen } from './seenWrites.ts'
 import { buryRows } from './sqlite/counters.ts'
 import type { RevisedTransaction, Write } from './sqlite/revisions.ts'
 
+/** For each noun: `putVm(vm)`, `dropVm(uuid)`. */
+type NounWrites = {
+  readonly [N in Exclude<Noun, 'storlink'> as `put${Capitalize<N>}`]: (thing: Nouns[N]) => Promise<void>
+} & { readonly [N in Noun as `drop${Capitalize<N>}`]: (id: IdOf<N>) => Promise<void> }
+
 /**
  * What is remembered of the site. Every write is one transaction and repeatable (putting what is there is
- * done, dropping what is not there is done), and the view of this process has it when the promise resolves. A second
- * one of a name, and dropping what another refers to, is `conflict`; referring to what is not there is `notFound`.
+ * done, dropping what is not there is done), and the view of this process has it when the promise resolves. What is put
+ * takes the place of what has its id, with all that belongs to it (disks, NICs, volumes); NICs with id 0 get one. A second
+ * one of a name, and dropping what another refers to, is `conflict`; referring to what is not there is `notFound`. A PM
+ * goes with the VMs that were only found there.
  */
-export interface Inventory {
-  putPm(pm: Pm): Promise<void>
-  /** VMs that were only found there go with it; managed ones and storlinks are `conflict`. */
-  dropPm(uuid: string): Promise<void>
-  /** Inserts or replaces a VM with its disks and NICs; NICs with id 0 get one. */
-  putVm(vm: Vm): Promise<void>
-  dropVm(uuid: string): Promise<void>
+export interface Inventory extends NounWrites {
+  /** Gives it an id where that is 0, and returns the id. */
+  putStorlink(storlink: Storlink): Promise<number>
   /** Many in one transaction: what a first look at a PM finds. */
   putVms(vms: readonly Vm[]): Promise<void>
   dropVms(uuids: readonly string[]): Promise<void>
-  /** Gives it an id where that is 0, and returns the id. */
-  putStorlink(storlink: Storlink): Promise<number>
-  dropStorlink(id: number): Promise<void>
-  /** Inserts or replaces a template with its disks. */
-  putTemplate(template: Template): Promise<void>
-  /** One that a VM was made from is `conflict`. */
-  dropTemplate(uuid: string): Promise<void>
-  /** Inserts or replaces a backup with its volumes. */
-  putBackup(backup: Backup): Promise<void>
-  /** One that another lies on is `conflict`. */
-  dropBackup(uuid: string): Promise<void>
-  putSchedule(schedule: Schedule): Promise<void>
-  dropSchedule(uuid: string): Promise<void>
   /**
    * Takes on what a schedule was due for at that time: true for one of all processes that ask, and once; false where it is
    * gone, or was taken on for that time or a later one.
@@ -61,9 +48,9 @@ export interface InventoryDeps {
 
 /** The inventory over a store's memory and its transactions. */
 export function createInventory({ view, memory, clock, write }: InventoryDeps): Inventory {
-  async function put<K extends Kind>(kind: K, values: readonly Kinds[K][]): Promise<readonly Kinds[K][]> {
+  async function put<K extends WritableKindName>(kind: K, values: readonly Kinds[K][]): Promise<readonly Kinds[K][]> {
     if (values.length === 0) return []
-    const rows: RowKind<Kinds[K]> = ROW_KINDS[kind]
+    const rows: WritableKind<Kinds[K]> = WRITABLE_KINDS[kind]
     // What was only found is found again.
     const isFound = rows.isFound !== undefined && values.every(rows.isFound)
     return await write(isFound ? 'relaxed' : 'durable', async ({ sql, revision, afterCommit }) => {
@@ -80,7 +67,7 @@ export function createInventory({ view, memory, clock, write }: InventoryDeps): 
     kind: Noun,
     ids: readonly string[],
   ): Promise<void> {
-    await deleteRows<never>(sql, ROW_KINDS[kind] as RowKind<never>, ids)
+    await deleteRows<never>(sql, WRITABLE_KINDS[kind] as WritableKind<never>, ids)
     await buryRows(
       sql,
       ids.map((id) => ({ kind, id, at: clock.now(), rev: revision })),
@@ -94,24 +81,15 @@ export function createInventory({ view, memory, clock, write }: InventoryDeps): 
     if (ids.length > 0) await write('durable', (revised) => dropIn(revised, kind, ids))
   }
 
-  const putOne =
-    <K extends Noun>(kind: K) =>
-    async (value: Kinds[K]): Promise<void> => {
-      await put(kind, [value])
-    }
-  const dropOne = (kind: Noun) => (id: string) => drop(kind, [id])
+  const writes: Record<string, unknown> = {}
+  for (const noun of NOUNS) {
+    const name = capitalNoun(noun)
+    writes[`put${name}`] = async (thing: never) => void (await put(noun, [thing]))
+    writes[`drop${name}`] = (id: string | number) => drop(noun, [String(id)])
+  }
 
   return {
-    putPm: putOne('pm'),
-    putVm: putOne('vm'),
-    putTemplate: putOne('template'),
-    putBackup: putOne('backup'),
-    putSchedule: putOne('schedule'),
-    dropVm: dropOne('vm'),
-    dropTemplate: dropOne('template'),
-    dropBackup: dropOne('backup'),
-    dropSchedule: dropOne('schedule'),
-    dropStorlink: (id) => drop('storlink', [String(id)]),
+    ...(writes as NounWrites),
     dropVms: (uuids) => drop('vm', uuids),
     recordSeen: createSeenWriter({ view, memory, clock, write }),
 

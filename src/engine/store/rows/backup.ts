@@ -1,15 +1,16 @@
 import type { BackedUpVm, Backup, BackupKind, BackupState, BackupVolume } from '../../../model/backup.ts'
 import type { DiskFormat } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
+import { nounId } from '../../../model/noun.ts'
 import type { BackupRow, BackupVolumeRow } from '../sqlite/backupSchema.ts'
 import type { Sql } from '../sqlite/database.ts'
-import type { RowKind } from './kind.ts'
+import type { WritableKind } from './kind.ts'
 import { needStorlink } from './schedule.ts'
 
-export const backupKind: RowKind<Backup> = {
+export const backupKind: WritableKind<Backup> = {
   table: 'backups',
   key: 'uuid',
-  idOf: (backup) => backup.uuid,
+  idOf: nounId,
   compare: (a, b) => b.createdAt - a.createdAt || (a.uuid < b.uuid ? -1 : a.uuid > b.uuid ? 1 : 0),
 
   async load(sql, since) {

@@ -28,10 +28,7 @@ interface Loaded<T> {
   readonly rev: number
 }
 
-/**
- * How one kind of row is kept: `kinds.ts` has one of these for each. What is optional is what only some need; without it
- * a value is one row, may always be put, and goes alone.
- */
+/** How one kind of row is read and held: `kinds.ts` has one of these for each. */
 export interface RowKind<T> {
   readonly table: keyof Tables
   /** Its primary key. */
@@ -46,8 +43,15 @@ export interface RowKind<T> {
    * and may be left out.
    */
   load(sql: Sql, since: number, isNews: (id: string, rev: number) => boolean): Promise<readonly Loaded<T>[]>
-  /** The columns of its own row. Absent for what is never put as a whole. */
-  toRow?(value: T, rev: number): object
+}
+
+/**
+ * One that is put as a whole. What is optional is what only some need; without it a value is one row, may always be put,
+ * and goes alone.
+ */
+export interface WritableKind<T> extends RowKind<T> {
+  /** The columns of its own row. */
+  toRow(value: T, rev: number): object
   /** Refuses in words (`conflict`, `notFound`) what the constraints behind it would refuse as well. */
   checkPut?(sql: Sql, values: readonly T[]): Promise<void>
   /** Gives numbers to what comes without. */

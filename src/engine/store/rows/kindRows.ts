@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { chunks } from '../sqlite/counters.ts'
 import type { Sql } from '../sqlite/database.ts'
-import type { RowKind } from './kind.ts'
+import type { RowKind, WritableKind } from './kind.ts'
 
 /** What is done to the table of any kind of row. */
 
@@ -19,11 +19,16 @@ export async function idsIn(
 }
 
 /** Inserts or replaces values with what belongs to them; gives them as they are now. */
-export async function putRows<T>(sql: Sql, kind: RowKind<T>, given: readonly T[], rev: number): Promise<readonly T[]> {
+export async function putRows<T>(
+  sql: Sql,
+  kind: WritableKind<T>,
+  given: readonly T[],
+  rev: number,
+): Promise<readonly T[]> {
   const { table, key, toRow } = kind
   await kind.checkPut?.(sql, given)
   const values = kind.complete ? await kind.complete(sql, given) : given
-  const all = values.map((value) => (toRow?.(value, rev) ?? {}) as Record<string, unknown>)
+  const all = values.map((value) => toRow(value, rev) as Record<string, unknown>)
   for (const rows of chunks(all)) {
     const columns = Object.keys(rows[0]!).filter((column) => column !== key)
     await anyTable(sql)
@@ -41,7 +46,7 @@ export async function putRows<T>(sql: Sql, kind: RowKind<T>, given: readonly T[]
 }
 
 /** Deletes rows with what belongs to them; fails with `conflict` where something refers to one. */
-export async function deleteRows<T>(sql: Sql, kind: RowKind<T>, ids: readonly string[]): Promise<void> {
+export async function deleteRows<T>(sql: Sql, kind: WritableKind<T>, ids: readonly string[]): Promise<void> {
   const { table, key, numbered } = kind
   for (const id of ids) await kind.checkDrop?.(sql, id)
   for (const some of chunks(ids)) {

@@ -1,14 +1,15 @@
 import { PengxError } from '../../../model/error.ts'
+import { nounId } from '../../../model/noun.ts'
 import type { Pm, PmSeen } from '../../../model/pm.ts'
 import type { PmRow } from '../sqlite/schema.ts'
-import type { RowKind } from './kind.ts'
+import type { WritableKind } from './kind.ts'
 import { byName } from './order.ts'
 import { dropSamples } from './samples.ts'
 
-export const pmKind: RowKind<Pm> = {
+export const pmKind: WritableKind<Pm> = {
   table: 'pms',
   key: 'uuid',
-  idOf: (pm) => pm.uuid,
+  idOf: nounId,
   compare: byName((pm) => pm.uuid),
 
   async load(sql, since) {

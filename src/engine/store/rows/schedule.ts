@@ -1,13 +1,14 @@
 import type { Schedule } from '../../../model/backup.ts'
 import { PengxError } from '../../../model/error.ts'
+import { nounId } from '../../../model/noun.ts'
 import type { ScheduleRow } from '../sqlite/backupSchema.ts'
 import type { Sql } from '../sqlite/database.ts'
-import type { RowKind } from './kind.ts'
+import type { WritableKind } from './kind.ts'
 
-export const scheduleKind: RowKind<Schedule> = {
+export const scheduleKind: WritableKind<Schedule> = {
   table: 'schedules',
   key: 'uuid',
-  idOf: (schedule) => schedule.uuid,
+  idOf: nounId,
   compare: byVmName,
 
   async load(sql, since) {

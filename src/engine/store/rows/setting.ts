@@ -1,6 +1,6 @@
-import type { RowKind, Setting } from './kind.ts'
+import type { Setting, WritableKind } from './kind.ts'
 
-export const settingKind: RowKind<Setting> = {
+export const settingKind: WritableKind<Setting> = {
   table: 'settings',
   key: 'key',
   idOf: (setting) => setting.key,

@@ -1,16 +1,17 @@
 import { PengxError } from '../../../model/error.ts'
+import { nounId } from '../../../model/noun.ts'
 import type { Level, Storlink, StorlinkType } from '../../../model/storlink.ts'
 import { countUp } from '../sqlite/counters.ts'
 import type { Sql } from '../sqlite/database.ts'
 import type { StorlinkRow } from '../sqlite/schema.ts'
-import type { RowKind } from './kind.ts'
+import type { WritableKind } from './kind.ts'
 import { byName } from './order.ts'
 
-export const storlinkKind: RowKind<Storlink> = {
+export const storlinkKind: WritableKind<Storlink> = {
   table: 'storlinks',
   key: 'id',
   numbered: true,
-  idOf: (storlink) => String(storlink.id),
+  idOf: nounId,
   compare: byName((storlink) => storlink.id),
 
   async load(sql, since) {

@@ -1,16 +1,17 @@
 import type { DiskFormat } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
+import { nounId } from '../../../model/noun.ts'
 import type { Template } from '../../../model/template.ts'
 import type { Boot, VmType } from '../../../model/vm.ts'
 import type { Sql } from '../sqlite/database.ts'
 import type { TemplateDiskRow, TemplateRow } from '../sqlite/schema.ts'
-import type { RowKind } from './kind.ts'
+import type { WritableKind } from './kind.ts'
 import { byName } from './order.ts'
 
-export const templateKind: RowKind<Template> = {
+export const templateKind: WritableKind<Template> = {
   table: 'templates',
   key: 'uuid',
-  idOf: (template) => template.uuid,
+  idOf: nounId,
   compare: byName((template) => template.uuid),
 
   async load(sql, since) {

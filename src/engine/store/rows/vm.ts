@@ -1,9 +1,10 @@
 import type { Layer } from '../../../model/layer.ts'
+import { nounId } from '../../../model/noun.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { chunks } from '../sqlite/counters.ts'
 import type { Sql } from '../sqlite/database.ts'
 import type { LayerRow, LayerVolumeRow } from '../sqlite/schema.ts'
-import type { RowKind } from './kind.ts'
+import type { WritableKind } from './kind.ts'
 import { fromLayerRow, toLayerRows, toLayerVolumeRows } from './layer.ts'
 import { numberNics } from './nicNumbers.ts'
 import { byName } from './order.ts'
@@ -12,10 +13,10 @@ import { checkVms } from './vmChecks.ts'
 import { fromVmRow, isManaged, toDiskRows, toNicRows, toVmRow } from './vmRows.ts'
 
 /** A VM with its disks, NICs and layers. */
-export const vmKind: RowKind<Vm> = {
+export const vmKind: WritableKind<Vm> = {
   table: 'vms',
   key: 'uuid',
-  idOf: (vm) => vm.uuid,
+  idOf: nounId,
   compare: byName((vm) => vm.uuid),
 
   async load(sql, since, isNews) {
