@@ -19,7 +19,7 @@ test('an operation knows another only through the catalog', () => {
   expect(known).toEqual([])
 
   // What subjects share is a VM's, its disks' and the storlinks' they lie on, in that order and never backwards.
-  const shared: Record<string, readonly string[]> = { storlink: [], vm: [], disk: ['vm', 'storlink'] }
+  const shared: Record<string, readonly string[]> = { storlink: [], vm: ['storlink'], disk: ['vm', 'storlink'] }
   const crossings = own.flatMap(({ path, imports }) => {
     const folder = folderOf(path)
     const may = [folder, ...(shared[folder] ?? ['vm', 'disk', 'storlink'])]

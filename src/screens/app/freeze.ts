@@ -1,4 +1,5 @@
 import type { View } from '../../engine/store/view.ts'
+import { isOver } from '../../model/job.ts'
 import { NOUNS, type Noun, type Nouns, nounId, nounLists } from '../../model/noun.ts'
 
 /** The view as it was at a moment: its lists are immutable, so holding them is enough; samples are cut at the moment. */
@@ -18,13 +19,7 @@ export function frozenView(view: View, at: number): View {
     vmsOn: (pm) => vmsOn.get(pm) ?? [],
     vmsNamed: (name) => held.vm.filter((vm) => vm.name === name),
     backupsOf: (vm) => held.backup.filter((backup) => backup.vm === vm),
-    jobOn: (kind, id) =>
-      jobs.find(
-        (job) =>
-          job.subject.kind === kind &&
-          job.subject.id === id &&
-          (job.state === 'running' || job.state === 'queued' || job.state === 'undoing' || job.state === 'stuck'),
-      ),
+    jobOn: (kind, id) => jobs.find((job) => job.subject.kind === kind && job.subject.id === id && !isOver(job.state)),
     history,
     rates: (subject) => {
       const newest = view.rates(subject)

@@ -67,12 +67,12 @@ export function momentStep(backup: string, rateMib: number, facts: LiveFacts): S
     shows: [`QMP transaction of ${disks.length} blockdev-backup sync=${sync}`],
     async do(cx) {
       const at = cx.clock.now()
-      const way = blockJobOptions(backup, rateMib, cx)
+      const options = blockJobOptions(backup, rateMib, cx)
       const bitmap = bitmapOf(backup)
-      if (live.way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), live.domid, disksOf(facts), way, bitmap)
+      if (live.way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), live.domid, disksOf(facts), options, bitmap)
       else {
         const since = parent ? bitmapOf(parent.uuid) : undefined
-        await cx.hypervisor.copyMoment(cx.host(pm), live.domid, disksOf(facts), way, bitmap, since)
+        await cx.hypervisor.copyMoment(cx.host(pm), live.domid, disksOf(facts), options, bitmap, since)
       }
       return { at } as Json
     },

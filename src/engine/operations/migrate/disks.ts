@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { PengxError } from '../../../model/error.ts'
-import { layersOf } from '../../../model/layer.ts'
+import { volumesOf } from '../../../model/layer.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { batch } from '../../host/batch.ts'
@@ -25,16 +25,6 @@ import { imageChain, parseImageChain } from '../../tools/qemuImg.ts'
  * server gives to all who mount it), and before anything else is done a new file beside each disk, made on one side, has
  * to be seen on the other. A logical volume is told by its UUID and its group's.
  */
-interface Volume {
-  readonly vdev: string
-  readonly path: string
-  readonly storlink?: number
-}
-
-/** All that has to be where the VM is: its disks, and what its snapshots hold. */
-function volumesOf(vm: Vm): readonly Volume[] {
-  return [...vm.disks, ...layersOf(vm).flatMap((layer) => layer.volumes)]
-}
 
 /** Why disks cannot be reached from another PM, as far as can be told without looking. */
 export function refuseUnshared(vm: Vm, view: View): string | undefined {

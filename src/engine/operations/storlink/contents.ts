@@ -1,4 +1,4 @@
-import { layersOf } from '../../../model/layer.ts'
+import { volumesOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { View } from '../../store/view.ts'
 
@@ -22,8 +22,7 @@ export function saysWhatLiesOn(storlink: number, view: View): string | undefined
 
 /** Its disks as they are now, or what snapshots keep of them. */
 export function liesOn(vm: Vm, storlink: number): boolean {
-  const volumes = [...vm.disks, ...layersOf(vm).flatMap((layer) => layer.volumes)]
-  return volumes.some((volume) => volume.storlink === storlink)
+  return volumesOf(vm).some((volume) => volume.storlink === storlink)
 }
 
 /** `VM a`, or `4 VMs a, b, c, …`: rows, at least one, by their names. */

@@ -9,6 +9,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { isHostname, isUserName, parseSeedAddress } from '../../tools/cloudInit.ts'
 import { isPublicKey } from '../../tools/sshKeys.ts'
+import { isReached } from '../storlink/access.ts'
 
 /** What a new VM can be asked to be, and what of it cannot be, before anybody looks at a PM. */
 export const createParams = z.object({
@@ -133,10 +134,6 @@ export function isSeeded({ seedUser, seedKey, seedHostname, seedAddress }: Creat
   return [seedUser, seedKey, seedHostname, seedAddress].some((value) => value !== undefined)
 }
 
-function sees(pm: Pm, storlink: Storlink): boolean {
-  return storlink.pm === pm.uuid || storlink.shared
-}
-
 /** PMs that can run it, best first: the storlink's own, or, for a shared one, those up with the most free memory. */
 export function candidatePms(p: CreateParams, view: View): readonly Pm[] {
   const storlink = storlinkFor(p, view)
@@ -145,7 +142,7 @@ export function candidatePms(p: CreateParams, view: View): readonly Pm[] {
   const sources = (template?.disks ?? []).map((disk) => view.needStorlink(disk.storlink))
   if (p.pm !== undefined) {
     const named = view.needPm(p.pm)
-    const unseen = [storlink, ...sources].find((one) => !sees(named, one))
+    const unseen = [storlink, ...sources].find((one) => !isReached(one, named.uuid))
     if (!unseen) return [named]
     const owner = view.getPm(unseen.pm)?.name ?? unseen.pm
     throw new PengxError(
@@ -155,7 +152,7 @@ export function candidatePms(p: CreateParams, view: View): readonly Pm[] {
   }
   const own = view.needPm(storlink.pm)
   const all = storlink.shared ? view.pms().filter((other) => other.seen.reach === 'up') : [own]
-  const seeing = all.filter((pm) => sources.every((one) => sees(pm, one)))
+  const seeing = all.filter((pm) => sources.every((one) => isReached(one, pm.uuid)))
   return [...seeing].sort((a, b) => (b.seen.freeMib ?? 0) - (a.seen.freeMib ?? 0))
 }
 
