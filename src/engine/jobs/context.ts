@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
+import { PengxError } from '../../model/error.ts'
 import type { By } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level } from '../../model/storlink.ts'
@@ -59,6 +60,8 @@ export interface StepState {
   readonly jobId: string
   readonly by: By
   readonly signal: AbortSignal
+  /** PMs that the job has locked: it changes nothing on others. Absent where nothing is changed at all. */
+  readonly pms?: ReadonlySet<string>
   readonly outputs: ReadonlyMap<string, Json | undefined>
   /** PMs looked at since the job's last change there. */
   readonly fresh: Set<string>
@@ -88,7 +91,11 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     get tag() {
       return `${stepState.jobId}.${stepState.step}`
     },
-    host: (pm) => onChange(deps.host(pm, record), () => stepState.fresh.delete(pm)),
+    host: (pm) =>
+      onChange(deps.host(pm, record), () => {
+        needLocked(stepState, pm)
+        stepState.fresh.delete(pm)
+      }),
     hostAt: (destination) => deps.hostAt(destination, record),
     hostKey: deps.hostKey,
     trustKey: deps.trustKey,
@@ -107,6 +114,11 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     notice: stepState.notice,
     output: (step) => stepState.outputs.get(step),
   }
+}
+
+/** Commands that a crash leaves behind are looked for on the PMs that were locked. */
+function needLocked({ jobId, pms }: StepState, pm: string): void {
+  if (pms && !pms.has(pm)) throw new PengxError('internal', `job ${jobId} works on PM ${pm}, which it has not locked`)
 }
 
 /** A host that tells when a command changes something there. */

@@ -2,9 +2,9 @@ import { PengxError } from '../../model/error.ts'
 import type { Job } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import { type EngineDeps, makeContext, type StepState } from './context.ts'
-import type { AnyOperation, Step } from './operation.ts'
+import type { AnyOperation, Lock, Step } from './operation.ts'
+import type { Outcome } from './planRun.ts'
 import { splitFacts } from './secrets.ts'
-import type { Outcome } from './steps.ts'
 
 /** One job at work in this process: what was asked, and what came to light on the way. */
 export interface JobRun {
@@ -15,23 +15,22 @@ export interface JobRun {
   readonly notices: readonly string[]
 }
 
-/**
- * A job as this process works on it; nothing is written or run yet. `outputs`: of steps that an earlier process has
- * done.
- */
-export function createJobRun(
-  job: Job,
-  operation: AnyOperation,
-  params: Json,
-  signal: AbortSignal,
-  outputs: Map<string, Json | undefined> = new Map(),
-): JobRun {
+interface JobRunParts extends Pick<JobRun, 'job' | 'operation' | 'params'> {
+  readonly signal: AbortSignal
+  readonly locks: readonly Lock[]
+  /** Of steps that an earlier process has done. */
+  readonly outputs?: Map<string, Json | undefined>
+}
+
+/** A job as this process works on it; nothing is written or run yet. */
+export function createJobRun({ job, operation, params, signal, locks, outputs }: JobRunParts): JobRun {
   const notices: string[] = []
   const stepState: StepState = {
     jobId: job.id,
     by: job.by,
     signal,
-    outputs,
+    pms: pmsIn(locks),
+    outputs: outputs ?? new Map(),
     fresh: new Set(),
     lookOnly: false,
     step: 0,
@@ -39,6 +38,11 @@ export function createJobRun(
     notice: (text) => void notices.push(text),
   }
   return { job, operation, params, stepState, notices }
+}
+
+/** Pure. PMs that locks name, by UUID. */
+export function pmsIn(locks: readonly Lock[]): ReadonlySet<string> {
+  return new Set(locks.filter((lock) => lock.key.startsWith('pm:')).map((lock) => lock.key.slice(3)))
 }
 
 /**

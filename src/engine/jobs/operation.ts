@@ -58,6 +58,12 @@ export interface Context {
   notice(text: string): void
 }
 
+/**
+ * Whether a step's effect is there. `again`: it is not, or half of it is, and doing the step again is right whatever has
+ * happened since.
+ */
+export type Applied = boolean | 'again'
+
 export interface Step {
   /** Imperative, unique in its plan, read by a person in Jobs: `make disk xvda`, `record`. */
   readonly name: string
@@ -66,6 +72,13 @@ export interface Step {
   readonly weight?: number
   /** After it has succeeded the job only goes forward; at most one a plan. Steps after it are repeatable. */
   readonly pivot?: true
+  /** Changes nothing anywhere: there is nothing to find and nothing to take back, and it can be done again at any time. */
+  readonly onlyReads?: true
+  /**
+   * From here on others may use what was made before it: a configuration that names a volume, a domain. A job that was cut
+   * off behind it is finished, where all that it had begun is still there, rather than taken back.
+   */
+  readonly onward?: true
   /**
    * The work. What it gives is journalled, for its undo and for later steps: no secret. Behind the pivot it is done
    * again, from its beginning, after a failure or a crash. Failing with `conflict` promises that nothing was changed.
@@ -76,10 +89,16 @@ export interface Step {
   /** What it did stays when it is undone, since nobody can tell by what they read: bytes copied within a chain. */
   readonly lasting?: true
   /**
-   * For a pivot whose effect nothing can take back: whether it is there, found by looking. Asked when the step failed or
-   * pengx died in it; true: the job goes on as if it had succeeded. What cannot be told (it throws) leaves the job stuck.
+   * Found by looking: at domains, files, headers, volumes, rows. Asked when the step has failed, and after a gap: true
+   * counts as succeeded. What cannot be told it throws; after a gap, or of a pivot, that leaves the job stuck.
    */
-  isApplied?(cx: Context): Promise<boolean>
+  isApplied?(cx: Context): Promise<Applied>
+  /**
+   * For an undo that takes away a domain or a volume. After a gap it is asked before anything is undone: what is there that
+   * may have been used since, as a clause (`domain 7 of b8 runs`), or undefined where it is proved unused. `exposed`: a
+   * step behind it that leads others to it (`onward`) had begun.
+   */
+  mayBeUsed?(cx: Context, exposed: boolean): Promise<string | undefined>
 }
 
 /** What a person is told before: the operation's own plan. */
@@ -95,6 +114,8 @@ export interface Preview {
     readonly undoable: boolean
     /** Whether it happened is found by looking, so a failure after its effect takes nothing back. */
     readonly decided?: true
+    /** It changes nothing. */
+    readonly reads?: true
   }[]
   readonly frees: readonly string[]
   readonly keeps: readonly string[]

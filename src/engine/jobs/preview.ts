@@ -43,6 +43,7 @@ export async function previewOf(
       pivot: step.pivot === true,
       undoable: step.undo !== undefined && !step.lasting,
       ...(step.isApplied === undefined ? {} : { decided: true as const }),
+      ...(step.onlyReads ? { reads: true as const } : {}),
     })),
     frees: effects.frees ?? [],
     keeps: effects.keeps ?? [],

@@ -1,19 +1,28 @@
-import { PengxError, toPengxError } from '../../model/error.ts'
+import { type Code, PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { StoredJob } from '../store/jobs/jobRows.ts'
 import type { EngineDeps } from './context.ts'
+import { isToBeFinished, stoppedForUse } from './gap.ts'
 import { conclude, createJobRun, type JobRun, touchedBy } from './jobRun.ts'
 import type { AnyOperation, Step } from './operation.ts'
+import type { Outcome, PlanRun } from './planRun.ts'
 import { joinFacts, joinParams } from './secrets.ts'
-import { decidePivot, goBack, goForward, isPastPivot, type Outcome, type PlanRun } from './steps.ts'
+import { goBack, goForward } from './steps.ts'
+
+export interface Resumption {
+  readonly signal: AbortSignal
+  /** A person has asked for it, and knows what the job says of itself. */
+  readonly isAsked: boolean
+}
 
 /**
  * A job that another process has left, or that was stuck: its journal says what may have happened. First its commands
- * that outlived that process are ended. Past the pivot it is finished, before it unwound. What cannot be planned
- * again as it was is stuck, with what it had done in words. Does not fail for what the job fails of: that is written
- * down as its end.
+ * that outlived that process are waited for, or ended where they only copy. Then what it had begun is looked for: what is
+ * there is finished, what is not is unwound, and what may have been used since is left alone until a person has said so.
+ * What cannot be planned again as it was is stuck, with what it had done in words. Does not fail for what the job
+ * fails of: that is written down as its end.
  */
-export async function goOnWith(deps: EngineDeps, stored: StoredJob, signal: AbortSignal): Promise<void> {
+export async function goOnWith(deps: EngineDeps, stored: StoredJob, resumption: Resumption): Promise<void> {
   const { store, clock } = deps
   const { job } = stored
   if (!stored.plan) {
@@ -23,7 +32,7 @@ export async function goOnWith(deps: EngineDeps, stored: StoredJob, signal: Abor
   }
   let resumed: Resumed
   try {
-    resumed = await resume(deps, stored, signal)
+    resumed = await resume(deps, stored, resumption)
   } catch (error) {
     const { code, message } = toPengxError(error)
     await store.jobs.update(job.id, { state: 'stuck', code, message })
@@ -40,7 +49,7 @@ interface Resumed {
 }
 
 /** Plans a journalled job again, and takes its run up where the journal ends. */
-async function resume(deps: EngineDeps, stored: StoredJob, signal: AbortSignal): Promise<Resumed> {
+async function resume(deps: EngineDeps, stored: StoredJob, { signal, isAsked }: Resumption): Promise<Resumed> {
   const { job, events } = stored
   const operation = deps.operations.get(job.operation)
   const succeeded = events.filter((event) => event.kind === 'succeeded')
@@ -55,14 +64,10 @@ async function resume(deps: EngineDeps, stored: StoredJob, signal: AbortSignal):
   const same =
     steps.length === stored.plan?.length && steps.every(({ name }, index) => name === stored.plan?.[index]?.name)
   if (!same) throw new PengxError('unsupported', `another version of pengx planned it otherwise; ${past}`)
-  const jobRun = createJobRun(
-    job,
-    operation,
-    params,
-    signal,
-    new Map(succeeded.map((event) => [event.name, event.output])),
-  )
-  return { jobRun, facts, planRun: { job, steps, stepState: jobRun.stepState, events: [...events] } }
+  const outputs = new Map(succeeded.map((event) => [event.name, event.output]))
+  const jobRun = createJobRun({ job, operation, params, signal, locks: stored.locks, outputs })
+  const gap = { consents: isAsked && stoppedForUse(events) }
+  return { jobRun, facts, planRun: { job, steps, stepState: jobRun.stepState, events: [...events], gap } }
 }
 
 /** Facts that another version gathered may hold other fields, which a plan of this one stumbles over. */
@@ -79,22 +84,22 @@ function planAgain(operation: AnyOperation, params: Json, facts: Json, past: str
 async function finishOrUnwind(deps: EngineDeps, stored: StoredJob, jobRun: JobRun, planRun: PlanRun): Promise<Outcome> {
   try {
     for (const pm of pmsOf(deps, stored, jobRun)) await deps.endLost(pm, stored.job.id)
-    const { steps, events } = planRun
-    const allDone = steps.every((_step, index) =>
-      events.some((event) => event.step === index && event.kind === 'succeeded'),
-    )
-    const undoing = events.some((event) => event.kind === 'undoStarted')
-    const decision = undoing || isPastPivot(planRun) ? false : await decidePivot(deps, planRun)
-    if (decision instanceof PengxError) return { kind: 'stuck', error: decision }
-    if (isPastPivot(planRun) || (allDone && !undoing)) {
+    if (await isToBeFinished(deps, planRun, stored.cancelRequested)) {
       await deps.store.jobs.update(stored.job.id, { state: 'running' })
       return await goForward(deps, planRun)
     }
-    const why = stored.job.message || 'pengx ended while it was at work'
-    return await goBack(deps, planRun, new PengxError(stored.job.code ?? 'cancelled', why))
+    return await goBack(deps, planRun, causeOf(stored))
   } catch (error) {
     return { kind: 'stuck', error: toPengxError(error) }
   }
+}
+
+/** Why a job goes back: what it had failed with, or that nobody was there to go on. */
+function causeOf({ events, cancelRequested }: StoredJob): PengxError {
+  const failed = events.findLast((event) => event.kind === 'failed')
+  const { code } = (failed?.output ?? {}) as { readonly code?: Code }
+  if (failed && code) return new PengxError(code, failed.message ?? code)
+  return new PengxError('cancelled', cancelRequested ? 'cancelled on request' : 'pengx ended while it was at work')
 }
 
 /** Where commands of it may still run: every PM that it has locked or acts on. */

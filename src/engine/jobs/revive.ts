@@ -13,7 +13,7 @@ export async function reviveStuck(view: View, runner: Runner): Promise<void> {
   await Promise.all(
     ready.map(async ({ id }) => {
       try {
-        await runner.retry(id)
+        await runner.retry(id, false)
         await runner.finished(id)
       } catch {
         // Another process was quicker, or this one is closing.

@@ -28,8 +28,11 @@ export interface Runner {
    * the pivot, or where it is over or stuck.
    */
   cancel(jobId: string): Promise<void>
-  /** Goes on with a stuck job from its journal, and waits for nothing; `refused` where it is not stuck. */
-  retry(jobId: string): Promise<void>
+  /**
+   * Goes on with a stuck job from its journal, and waits for nothing; `refused` where it is not stuck. `isAsked` (true, if
+   * not given): by a person, who has read why it is stuck.
+   */
+  retry(jobId: string, isAsked?: boolean): Promise<void>
   /**
    * Ends a stuck job and leaves everything as it is: its locks go, and nothing is undone. `refused` where it is not
    * stuck.
@@ -81,19 +84,30 @@ export function createRunner(deps: EngineDeps): Runner {
     return () => clearInterval(timer)
   }
 
-  /** Takes the locks, or waits for them in the queue; a cancel ends the waiting. */
+  /**
+   * Takes the locks, or waits for them in the queue; a cancel ends the waiting. What it waited for may have changed what
+   * there is to lock (a VM has migrated): then it begins anew. Gives those that it has.
+   */
   async function takeLocks(
-    { job, stepState }: JobRun,
-    locks: readonly LockRequest[],
+    { job, operation, params, signal }: Asked,
+    wanted: readonly LockRequest[],
     onWait: () => void,
-  ): Promise<void> {
-    for (;;) {
+  ): Promise<readonly LockRequest[]> {
+    for (let locks = wanted; ; ) {
       const answer = await store.locks.acquire(job.id, locks)
-      if (answer.granted) return
+      if (answer.granted) {
+        await store.view.refresh()
+        const now = operation.locks(params, store.view)
+        if (isSameLocks(now, locks)) return locks
+        await store.locks.release(job.id)
+        await store.jobs.update(job.id, { locks: now })
+        locks = now
+        continue
+      }
       needUnstuck(answer.waitsFor.map((id) => store.view.getJob(id)))
       onWait()
       store.jobs.progress(job.id, { queuePosition: answer.position, step: 'waits for its turn' })
-      await clock.sleep(POLL_MS, stepState.signal)
+      await clock.sleep(POLL_MS, signal)
       await store.view.refresh()
       if (store.jobs.cancelRequested(job.id)) throw cancelled()
     }
@@ -109,53 +123,56 @@ export function createRunner(deps: EngineDeps): Runner {
     const { open, secrets } = splitParams(operation, params)
     const job = await store.jobs.create({ operation: operation.name, subject, by, params: open, locks, secrets })
     const abort = new AbortController()
-    const jobRun = createJobRun(job, operation, params, abort.signal)
+    const asked = { job, operation, params, signal: abort.signal }
     const queued = Promise.withResolvers<void>()
     const begun = Promise.withResolvers<void>()
     begun.promise.catch(() => undefined)
-    track(job.id, abort, () => perform(jobRun, locks, queued.resolve, begun))
+    track(job.id, abort, () => perform(asked, locks, queued.resolve, begun))
     await Promise.race([begun.promise, queued.promise])
     return store.view.getJob(job.id) ?? job
   }
 
   async function perform(
-    jobRun: JobRun,
+    asked: Asked,
     locks: readonly LockRequest[],
     onQueued: () => void,
     begun: PromiseWithResolvers<void>,
   ): Promise<void> {
-    const { job, stepState } = jobRun
+    const { job } = asked
     let waited = false
     const onWait = () => {
       waited = true
       onQueued()
     }
+    let jobRun: JobRun
     let prepared: Awaited<ReturnType<typeof prepare>>
     try {
-      await takeLocks(jobRun, locks, onWait)
+      jobRun = createJobRun({ ...asked, locks: await takeLocks(asked, locks, onWait) })
       prepared = await prepare(deps, jobRun)
       await store.jobs.update(job.id, { state: 'running', startedAt: clock.now(), queuePosition: undefined })
     } catch (error) {
-      if (waited) await endUnbegun(jobRun, error)
+      if (waited) await endUnbegun(asked, error)
       else await store.jobs.discard(job.id)
       begun.reject(error)
       return
     }
     begun.resolve()
-    const outcome = await goForward(deps, { job, steps: prepared.steps, stepState, events: [] })
-    await conclude(deps, jobRun, prepared.facts, outcome)
+    const { steps, facts } = prepared
+    const outcome = await goForward(deps, { job, steps, stepState: jobRun.stepState, events: [] })
+    await conclude(deps, jobRun, facts, outcome)
   }
 
-  async function endUnbegun({ job, stepState }: JobRun, error: unknown): Promise<void> {
-    const { code, message: why } = stepState.signal.aborted ? cancelled() : toPengxError(error)
+  async function endUnbegun({ job, signal }: Asked, error: unknown): Promise<void> {
+    const { code, message: why } = signal.aborted ? cancelled() : toPengxError(error)
     const state = code === 'cancelled' ? 'cancelled' : 'undone'
     const message = `${why} (nothing had been done)`
     await store.jobs.update(job.id, { state, code, message, finishedAt: clock.now() })
   }
 
-  async function goOn(jobId: string): Promise<void> {
+  async function goOn(jobId: string, isAsked: boolean): Promise<void> {
     const abort = new AbortController()
-    await track(jobId, abort, async () => await goOnWith(deps, await store.jobs.load(jobId), abort.signal))
+    const resumption = { signal: abort.signal, isAsked }
+    await track(jobId, abort, async () => await goOnWith(deps, await store.jobs.load(jobId), resumption))
   }
 
   return {
@@ -190,10 +207,10 @@ export function createRunner(deps: EngineDeps): Runner {
       if (own) own.abort.abort(cancelled())
       else await store.jobs.requestCancel(jobId)
     },
-    async retry(jobId) {
+    async retry(jobId, isAsked = true) {
       if (!(await store.jobs.update(jobId, { state: 'running', finishedAt: undefined }, ['stuck'])))
         throw notStuck(jobId)
-      void goOn(jobId)
+      void goOn(jobId, isAsked)
     },
     async keep(jobId) {
       const message = `kept as it is: ${store.view.needJob(jobId).message}`
@@ -202,7 +219,7 @@ export function createRunner(deps: EngineDeps): Runner {
     },
     async recover() {
       const left = await store.jobs.claimJobs()
-      await Promise.all(left.map(({ job }) => goOn(job.id)))
+      await Promise.all(left.map(({ job }) => goOn(job.id, false)))
     },
     close() {
       closed = true
@@ -212,6 +229,20 @@ export function createRunner(deps: EngineDeps): Runner {
   function notStuck(jobId: string): PengxError {
     return new PengxError('refused', `job ${store.view.needJob(jobId).number} is not stuck`)
   }
+}
+
+/** A job that has been written down and not begun. */
+interface Asked extends Pick<JobRun, 'job' | 'operation' | 'params'> {
+  readonly signal: AbortSignal
+}
+
+function isSameLocks(some: readonly LockRequest[], others: readonly LockRequest[]): boolean {
+  const namesOf = (locks: readonly LockRequest[]) =>
+    locks
+      .map(({ key, mode }) => `${mode} ${key}`)
+      .sort()
+      .join('\n')
+  return namesOf(some) === namesOf(others)
 }
 
 /** What a stuck job holds it holds until a person has decided: who waited for that would wait for nobody. */

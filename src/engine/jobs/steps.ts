@@ -1,57 +1,67 @@
 import { PengxError, toPengxError } from '../../model/error.ts'
-import type { Job, StepEvent } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
-import { type EngineDeps, type Moment, makeContext, type StepState } from './context.ts'
-import type { Step } from './operation.ts'
+import type { EngineDeps, Moment } from './context.ts'
+import { usedOutput, usedSince } from './gap.ts'
+import {
+  didNothing,
+  eventsOf,
+  hasBegun,
+  hasSucceeded,
+  isPastPivot,
+  journal,
+  type Outcome,
+  type PlanRun,
+} from './planRun.ts'
+import { contextOf, probe, recordFound, uncancelled } from './probe.ts'
 
-/**
- * The steps of one job, forward and back. An event is on disk before what it announces, so a journal that ends anywhere
- * tells what may have happened: a step that started may have done all, half or nothing of its work, and its undo
- * has to cope with each.
- */
-export interface PlanRun {
-  readonly job: Job
-  readonly steps: readonly Step[]
-  readonly stepState: StepState
-  /** What the journal holds of an earlier attempt. */
-  readonly events: StepEvent[]
-}
-
-export type Outcome =
-  | { readonly kind: 'done' }
-  | { readonly kind: 'unwound'; readonly error: PengxError }
-  | { readonly kind: 'stuck'; readonly error: PengxError }
-
-/** Pure, from the journal. Past the pivot the job only goes forward. */
-export function isPastPivot({ steps, events }: PlanRun): boolean {
-  const pivot = steps.findIndex((step) => step.pivot)
-  return pivot >= 0 && events.some((event) => event.step === pivot && event.kind === 'succeeded')
-}
+/** The steps of one job, forward and back. */
 
 /**
  * Does the steps that have not succeeded, in order; unwinds on a failure before the pivot. Journals each before and
- * after. Never fails for what a step fails of: that is the outcome.
+ * after. A failure is no verdict: what is found to be there is done. Never fails for what a step fails of: that is the
+ * outcome.
  */
 export async function goForward(deps: EngineDeps, planRun: PlanRun): Promise<Outcome> {
-  const { steps, events, stepState } = planRun
+  const { steps, stepState } = planRun
   const total = steps.reduce((sum, step) => sum + (step.weight ?? 1), 0)
   let before = 0
   for (const [index, step] of steps.entries()) {
     const weight = step.weight ?? 1
-    if (!events.some((event) => event.step === index && event.kind === 'succeeded')) {
+    if (!hasSucceeded(planRun, index)) {
       stepState.step = index
       const share = (done: number) => (before + weight * done) / total
       const failure = await doStep(deps, planRun, index, share)
-      if (failure && isPastPivot(planRun)) return { kind: 'stuck', error: failure }
-      if (failure) {
-        const decision = await decidePivot(deps, planRun)
-        if (decision instanceof PengxError) return { kind: 'stuck', error: undecided(failure, decision) }
-        if (!decision) return await goBack(deps, planRun, failure)
-      }
+      const outcome = failure && (await judge(deps, planRun, index, failure))
+      if (outcome) return outcome
     }
     before += weight
   }
   return { kind: 'done' }
+}
+
+/** What becomes of the job when a step has failed; undefined where its effect is found, and the job goes on. */
+async function judge(
+  deps: EngineDeps,
+  planRun: PlanRun,
+  index: number,
+  failure: PengxError,
+): Promise<Outcome | undefined> {
+  const isDecisive = planRun.steps[index]!.pivot === true || isPastPivot(planRun)
+  const isLookedFor = hasBegun(planRun, index) && (failure.code !== 'cancelled' || isDecisive)
+  const found = isLookedFor && (await probe(deps, planRun, index))
+  if (found === true) {
+    await recordFound(deps, planRun, index)
+    return undefined
+  }
+  if (found instanceof PengxError && isDecisive) return { kind: 'stuck', error: undecided(failure, found) }
+  if (isPastPivot(planRun)) return { kind: 'stuck', error: failure }
+  return await goBack(deps, planRun, failure)
+}
+
+function undecided(failure: PengxError, why: PengxError): PengxError {
+  return new PengxError(why.code, `${failure.message}; and whether it happened cannot be told: ${why.message}`, {
+    cause: why,
+  })
 }
 
 async function doStep(
@@ -62,64 +72,35 @@ async function doStep(
 ): Promise<PengxError | undefined> {
   const { job, stepState } = planRun
   const step = planRun.steps[index]!
-  const say = (done: number, text?: string) =>
+  const { signal } = stepState
+  const isCancelled = () => signal.aborted && !isPastPivot(planRun)
+  const progress = (done: number, text?: string) =>
     deps.store.jobs.progress(job.id, {
       progress: share(done),
       stepIndex: index,
       step: text ? `${step.name}: ${text}` : step.name,
     })
   try {
-    if (stepState.signal.aborted && !isPastPivot(planRun)) throw cancelledError(stepState.signal)
-    await journal(deps, planRun, { step: index, name: step.name, kind: 'started' })
-    say(0)
-    const context = { ...makeContext(deps, stepState), tag: `${job.id}.${index}`, progress: say }
+    if (isCancelled()) throw cancelledError(signal)
+    await journal(deps, planRun, { step: index, kind: 'started' })
+    progress(0)
+    // A cancel that came while the pivot was at work ends nothing behind it.
+    const cx = contextOf(deps, planRun, index, { progress, ...(isPastPivot(planRun) ? uncancelled() : {}) })
     await intercept(deps, planRun, index, 'before')
-    const output = (await step.do(context)) ?? null
-    await intercept(deps, planRun, index, 'after', () => step.do(context))
-    await journal(deps, planRun, { step: index, name: step.name, kind: 'succeeded', output })
-    say(1)
+    const output = (await step.do(cx)) ?? null
+    await intercept(deps, planRun, index, 'after', () => step.do(cx))
+    await journal(deps, planRun, { step: index, kind: 'succeeded', output })
+    progress(1)
     ;(stepState.outputs as Map<string, Json | undefined>).set(step.name, output)
     return undefined
   } catch (thrown) {
-    const error =
-      stepState.signal.aborted && !isPastPivot(planRun)
-        ? cancelledError(stepState.signal, thrown)
-        : toPengxError(thrown)
-    const started = planRun.events.some((event) => event.step === index && event.kind === 'started')
+    const error = isCancelled() ? cancelledError(signal, thrown) : toPengxError(thrown)
     // What had been done by an earlier attempt at this very step is not taken back by a later refusal.
     const output = { code: error.code }
-    if (started)
-      await journal(deps, planRun, { step: index, name: step.name, kind: 'failed', message: error.message, output })
+    if (hasBegun(planRun, index))
+      await journal(deps, planRun, { step: index, kind: 'failed', message: error.message, output })
     return error
   }
-}
-
-/**
- * Whether a pivot that has started is found to have happened, by looking (`isApplied`): then it counts as succeeded,
- * and the job only goes forward. The error, where nobody can tell.
- */
-export async function decidePivot(deps: EngineDeps, planRun: PlanRun): Promise<boolean | PengxError> {
-  const { job, steps, events, stepState } = planRun
-  const index = steps.findIndex((step) => step.pivot)
-  const pivot = steps[index]
-  const own = events.filter((event) => event.step === index)
-  if (!pivot?.isApplied || !own.some((event) => event.kind === 'started')) return false
-  if (own.some((event) => event.kind === 'undoStarted') || didNothing(own)) return false
-  const uncancellable = { ...stepState, signal: new AbortController().signal }
-  try {
-    const context = { ...makeContext(deps, uncancellable), tag: `${job.id}.${index}` }
-    if (!(await pivot.isApplied(context))) return false
-    await journal(deps, planRun, { step: index, name: pivot.name, kind: 'succeeded', output: null })
-    return true
-  } catch (thrown) {
-    return toPengxError(thrown)
-  }
-}
-
-function undecided(failure: PengxError, why: PengxError): PengxError {
-  return new PengxError(why.code, `${failure.message}; and whether it happened cannot be told: ${why.message}`, {
-    cause: why,
-  })
 }
 
 function cancelledError(signal: AbortSignal, cause?: unknown): PengxError {
@@ -129,48 +110,56 @@ function cancelledError(signal: AbortSignal, cause?: unknown): PengxError {
 
 /**
  * Undoes every step that started, last first; what failed with `conflict` promised that it had done nothing. Cannot
- * be cancelled. `stuck` at the first undo that fails: those before it are not tried.
+ * be cancelled. `stuck` at the first undo that fails: those before it are not tried. After a gap nothing is undone where
+ * one of them would take away what may have been used since, unless a person who knows has said so.
  */
 export async function goBack(deps: EngineDeps, planRun: PlanRun, error: PengxError): Promise<Outcome> {
-  const { job, steps, stepState } = planRun
+  const { job, steps, gap } = planRun
   await deps.store.jobs.update(job.id, { state: 'undoing', code: error.code, message: error.message })
-  const uncancellable = { ...stepState, signal: new AbortController().signal }
-  for (let index = steps.length - 1; index >= 0; index--) {
+  const indexes = [...steps.keys()].filter((index) => needsUndo(planRun, index)).reverse()
+  try {
+    const used = gap && !gap.consents ? await usedSince(deps, planRun, indexes) : undefined
+    if (used) {
+      const { index: step, why } = used
+      await journal(deps, planRun, { step, kind: 'undoFailed', message: why, output: usedOutput() })
+      return stuckBehind(error, new PengxError('refused', why))
+    }
+  } catch (thrown) {
+    const failed = toPengxError(thrown)
+    const why = `what was used since cannot be told: ${failed.message}`
+    return stuckBehind(error, new PengxError(failed.code, why, { cause: thrown }))
+  }
+  for (const index of indexes) {
     const step = steps[index]!
-    const own = planRun.events.filter((event) => event.step === index)
-    if (!step.undo || !own.some((event) => event.kind === 'started') || own.some((event) => event.kind === 'undone'))
-      continue
-    if (didNothing(own)) continue
-    const output = own.findLast((event) => event.kind === 'succeeded')?.output
+    const output = eventsOf(planRun, index).findLast((event) => event.kind === 'succeeded')?.output
     try {
-      await journal(deps, planRun, { step: index, name: step.name, kind: 'undoStarted' })
+      await journal(deps, planRun, { step: index, kind: 'undoStarted' })
       deps.store.jobs.progress(job.id, { stepIndex: index, step: `undo: ${step.name}` })
-      const context = { ...makeContext(deps, uncancellable), tag: `${job.id}.${index}` }
+      const cx = contextOf(deps, planRun, index)
       await intercept(deps, planRun, index, 'beforeUndo')
-      await step.undo(context, output)
-      await intercept(deps, planRun, index, 'afterUndo', async () => await step.undo?.(context, output))
-      await journal(deps, planRun, { step: index, name: step.name, kind: 'undone' })
+      await step.undo!(cx, output)
+      await intercept(deps, planRun, index, 'afterUndo', async () => await step.undo!(cx, output))
+      await journal(deps, planRun, { step: index, kind: 'undone' })
     } catch (thrown) {
       const failed = toPengxError(thrown)
-      await journal(deps, planRun, { step: index, name: step.name, kind: 'undoFailed', message: failed.message })
-      const words = `${error.message}; and the undo of "${step.name}" failed: ${failed.message}`
-      return { kind: 'stuck', error: new PengxError(failed.code, words, { cause: thrown }) }
+      await journal(deps, planRun, { step: index, kind: 'undoFailed', message: failed.message })
+      const why = `the undo of "${step.name}" failed: ${failed.message}`
+      return stuckBehind(error, new PengxError(failed.code, why, { cause: thrown }))
     }
   }
   return { kind: 'unwound', error }
 }
 
-/** Every attempt at the step ended in `conflict`. */
-function didNothing(own: readonly StepEvent[]): boolean {
-  const attempts = own.filter((event) => event.kind === 'started').length
-  const conflicts = own.filter(
-    (event) => event.kind === 'failed' && (event.output as { code?: string } | undefined)?.code === 'conflict',
+function needsUndo(planRun: PlanRun, index: number): boolean {
+  const isUndone = eventsOf(planRun, index).some((event) => event.kind === 'undone')
+  return (
+    planRun.steps[index]!.undo !== undefined && hasBegun(planRun, index) && !isUndone && !didNothing(planRun, index)
   )
-  return attempts > 0 && conflicts.length === attempts
 }
 
-async function journal(deps: EngineDeps, planRun: PlanRun, event: Omit<StepEvent, 'seq' | 'at'>): Promise<void> {
-  planRun.events.push(await deps.store.jobs.appendEvent(planRun.job.id, event))
+/** Why it was to be undone, and why it was not. */
+function stuckBehind(error: PengxError, why: PengxError): Outcome {
+  return { kind: 'stuck', error: new PengxError(why.code, `${error.message}; and ${why.message}`, { cause: why }) }
 }
 
 async function intercept(

@@ -138,6 +138,11 @@ export const blockVolumes: VolumeDriver = {
     await renameLv(host, group, asideOf(name), name, tag)
   },
 
+  async isAside(host, path) {
+    const { group, name } = placeOf(path)
+    return findVolume(await lookAtVolumes(host, group, name), asideOf(name)) !== undefined
+  },
+
   removeAside: (host, path, tag) => removeLvs(host, path, (ending) => ending === '.aside', tag),
   remove: (host, path, tag) => removeLvs(host, path, (ending) => /^(\.new|\.part\d+)?$/.test(ending), tag),
   clearStaged: (host, path, tag) => removeLvs(host, path, (ending) => /^\.part\d+$/.test(ending), tag),

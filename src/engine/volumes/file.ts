@@ -130,6 +130,8 @@ export const fileVolumes: VolumeDriver = {
   setAside: (host, path, tag) => rename(host, path, asideOf(path), tag),
   bringBack: (host, path, tag) => rename(host, asideOf(path), path, tag),
 
+  isAside: async (host, path) => (await run(host, exists(asideOf(path)))).exit === 0,
+
   async removeAside(host, path, tag) {
     await run(host, { ...removeFile(asideOf(path)), tag })
   },

@@ -3,7 +3,16 @@ import { PengxError } from '../../model/error.ts'
 import { cancelledCommand } from '../host/bounded.ts'
 import type { Command, Host, Output } from '../host/host.ts'
 import { commandFailure, run, runWatched } from '../host/run.ts'
-import { convertImage, diskFormat, imageInfo, parseImageInfo, parseProgress } from '../tools/qemuImg.ts'
+import {
+  convertImage,
+  diskFormat,
+  firstBlockIsEmpty,
+  imageInfo,
+  mapImage,
+  parseImageInfo,
+  parseOwnData,
+  parseProgress,
+} from '../tools/qemuImg.ts'
 import type { Image, VolumeInfo } from './volumeDriver.ts'
 
 /** What qemu-img does alike wherever an image lies. */
@@ -32,6 +41,16 @@ export async function readImage(host: Host, path: string, format?: DiskFormat): 
     format: found,
     ...(info.backingPath === undefined ? {} : { backing: info.backingPath }),
   }
+}
+
+/**
+ * Whether anything has been written to an image since it was made empty (`qemu-img map -U`): a raw device always counts as
+ * written. Looks only; `commandFailed` where it cannot be read.
+ */
+export async function holdsWrites(host: Host, { path, format }: Image): Promise<boolean> {
+  const found = parseOwnData((await run(host, mapImage(path, format))).stdout, format)
+  if (found !== 'first') return found
+  return (await run(host, firstBlockIsEmpty(path))).exit !== 0
 }
 
 /**

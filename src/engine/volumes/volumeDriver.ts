@@ -139,6 +139,8 @@ export interface VolumeDriver {
   setAside(host: Host, path: string, tag: string): Promise<void>
   /** The other way round; `conflict` where something has taken its place. */
   bringBack(host: Host, path: string, tag: string): Promise<void>
+  /** Whether there is one of that path that was set aside; looks only. */
+  isAside(host: Host, path: string): Promise<boolean>
   /** Removes what was set aside; the volume in place is not touched. */
   removeAside(host: Host, path: string, tag: string): Promise<void>
   /**

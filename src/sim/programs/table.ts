@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Call, Program } from '../machine/program.ts'
 import { cp, dd, install, ln, mv } from './files/copy.ts'
 import { df, find } from './files/find.ts'
-import { cat, head, readlink, readPath, tail } from './files/read.ts'
+import { cat, cmp, head, readlink, readPath, tail } from './files/read.ts'
 import { ls, stat, test } from './files/stat.ts'
 import { chmod, fallocate, mkdir, rm, rmdir, tee, touch, truncate } from './files/write.ts'
 import { base64, printenv, sshKeygen } from './keys.ts'
@@ -59,6 +59,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   ls,
   find,
   stat,
+  cmp,
   test,
   df,
   readlink,

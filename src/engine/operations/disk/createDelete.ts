@@ -11,6 +11,8 @@ import type { View } from '../../store/view.ts'
 import { takenVdevs } from '../../tools/xl/drive.ts'
 import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { needRoom, refuseReach } from '../storlink/access.ts'
+import { removeAside, setAside } from '../storlink/asideVolume.ts'
+import { madeVolume } from '../storlink/madeVolume.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { attachStep, detachStep } from './steps.ts'
@@ -77,7 +79,7 @@ async function gatherCreate(p: CreateParams, cx: Context): Promise<CreateFacts> 
   return { ...facts, disk: disk as Disk & Json, level: storlink.level }
 }
 
-function makeStep(disk: Disk, level: Level, pm: string): Step {
+function makeStep(disk: Disk, level: Level, { pm, uuid, name }: Pick<Vm, 'pm' | 'uuid' | 'name'>): Step {
   return {
     name: `make disk ${disk.vdev}`,
     weight: 2,
@@ -86,7 +88,7 @@ function makeStep(disk: Disk, level: Level, pm: string): Step {
       await cx.volumes(level).create(cx.host(pm), disk.path, disk.format, disk.sizeMib!, cx.tag)
       return null
     },
-    undo: (cx) => cx.volumes(level).remove(cx.host(pm), disk.path, cx.tag),
+    ...madeVolume(pm, { ...disk, level }, { uuid, name }),
   }
 }
 
@@ -107,7 +109,7 @@ export const diskCreate = vmOperation<CreateParams, CreateFacts>({
   },
   gather: gatherCreate,
   plan: (_params, facts) => [
-    makeStep(facts.disk, facts.level, facts.before.pm),
+    makeStep(facts.disk, facts.level, facts.before),
     recordStep(facts, withDisk(facts.disk)),
     configStep(facts, withDisk(facts.disk)),
     ...(facts.domid === null ? [] : [attachStep(facts.before, facts.disk, facts.domid)]),
@@ -157,20 +159,13 @@ function planDelete(facts: DeleteFacts): Step[] {
     {
       name: `set disk ${vdev} aside`,
       shows: [`set aside ${path}`],
-      async do(cx) {
-        await cx.volumes(level).setAside(cx.host(before.pm), path, cx.tag)
-        return null
-      },
-      undo: (cx) => cx.volumes(level).bringBack(cx.host(before.pm), path, cx.tag),
+      ...setAside(before.pm, { path, level }, before.uuid),
     },
     forget,
     {
       name: `remove disk ${vdev}`,
       shows: [`remove ${path}`],
-      async do(cx) {
-        await cx.volumes(level).removeAside(cx.host(before.pm), path, cx.tag)
-        return null
-      },
+      ...removeAside(before.pm, { path, level }),
     },
   ]
 }

@@ -50,6 +50,11 @@ function growStep(facts: GrowFacts, sizeMib: number): Step {
       }
       return null
     },
+    /** Larger, as its header tells; a QEMU that has it open has written that. */
+    async isApplied(cx) {
+      const info = await cx.volumes(level).stat(cx.host(pm), disk.path, disk.format)
+      return (info?.sizeMib ?? 0) >= sizeMib
+    },
   }
 }
 
@@ -112,6 +117,9 @@ export const diskGrow = vmOperation<GrowParams, GrowFacts>({
         const disks = row.disks.map((disk) => (disk.uuid === facts.disk.uuid ? { ...disk, sizeMib: size } : disk))
         await cx.inventory.putVm({ ...row, disks })
         return null
+      },
+      async isApplied(cx) {
+        return cx.view.needVm(vm).disks.some((one) => one.uuid === facts.disk.uuid && one.sizeMib === size) || 'again'
       },
     },
   ],

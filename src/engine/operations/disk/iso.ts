@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { run } from '../../host/run.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { Applied, Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { fileExists } from '../../tools/files.ts'
@@ -37,6 +37,14 @@ async function load(cx: Context, { before }: Facts, path: string): Promise<void>
   else await cx.hypervisor.insertCd(host, domain.domid, path, cx.tag)
 }
 
+/** A guest that has gone away meanwhile finds it in its configuration. */
+async function isLoaded(cx: Context, { before }: Facts, path: string): Promise<Applied> {
+  const domain = await findDomain(cx, before)
+  if (!domain || domain.state === 'dying') return true
+  const { disks } = await cx.hypervisor.devices(cx.host(before.pm), domain.domid, cx.signal)
+  return disks.some((disk) => disk.cdrom && disk.path === path) || 'again'
+}
+
 function loadStep(facts: Facts, path: string): Step[] {
   const { loaded, domid } = facts
   if (loaded === null) return []
@@ -48,6 +56,7 @@ function loadStep(facts: Facts, path: string): Step[] {
         await load(cx, facts, path)
         return null
       },
+      isApplied: (cx) => isLoaded(cx, facts, path),
       undo: (cx) => load(cx, facts, loaded),
     },
   ]

@@ -8,6 +8,8 @@ import type { Context, Lock, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { type Image, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { needRoom } from '../storlink/access.ts'
+import { isThere, madeVolume } from '../storlink/madeVolume.ts'
+import { isSameRow } from '../vm/change.ts'
 import { refuseDisks } from './target.ts'
 
 /** The layers of a VM's disks: the overlays that they go on in, what those below hold, why nothing can be done to them. */
@@ -93,7 +95,11 @@ export function locksOfLayers(vm: string, storlink: number | undefined, view: Vi
  * Makes an overlay (`qemu-img create -f qcow2 -b`, or a logical volume with one on it). The undo removes it, and throws
  * `refused` where the running guest writes to it already: then it holds what is nowhere else.
  */
-export function overlayStep({ vdev, path, level, backing }: Overlay, { uuid, pm }: Pick<Vm, 'uuid' | 'pm'>): Step {
+export function overlayStep(
+  { vdev, path, level, backing }: Overlay,
+  { uuid, pm, name }: Pick<Vm, 'uuid' | 'pm' | 'name'>,
+): Step {
+  const made = madeVolume(pm, { path, level, format: 'qcow2' }, { uuid, name })
   return {
     name: `overlay ${vdev}`,
     shows: [`qemu-img create -f qcow2 -b ${backing.path} -F ${backing.format} ${path}`],
@@ -101,12 +107,13 @@ export function overlayStep({ vdev, path, level, backing }: Overlay, { uuid, pm 
       await cx.volumes(level).overlay(cx.host(pm), path, backing, undefined, cx.tag)
       return null
     },
+    ...made,
     async undo(cx) {
       const domain = (await cx.look(pm)).find((one) => one.uuid === uuid)
       const written = domain && (await cx.hypervisor.writtenImages(cx.host(pm), domain.domid))
       if (written && [...written.values()].includes(path))
         throw new PengxError('refused', `${path} is not removed: the guest has gone over to it and writes to it`)
-      await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
+      await made.undo(cx, undefined)
     },
   }
 }
@@ -157,6 +164,10 @@ export function layersStep(name: string, before: Vm, change: (vm: Vm) => Vm, piv
       await put(cx, change)
       return null
     },
+    async isApplied(cx) {
+      const row = cx.view.needVm(before.uuid)
+      return isSameRow(change(row), row) || 'again'
+    },
     undo: (cx) => put(cx, (now) => ({ ...now, layer: before.layer, layers: before.layers, disks: before.disks })),
   }
 }
@@ -174,5 +185,6 @@ export function removeVolumeStep(
       await cx.volumes(volume.level).remove(cx.host(pm), volume.path, cx.tag)
       return null
     },
+    isApplied: async (cx) => !(await isThere(cx, pm, volume)) || 'again',
   }
 }

@@ -38,14 +38,31 @@ async function detach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
   await cx.hypervisor.detachDisk(cx.host(vm.pm), domain.domid, disk, cx.tag, patience)
 }
 
+/** The domain of the VM that has the disk; `none`: it has no domain; `another`: its domain does not have it. */
+async function attachedTo(cx: Context, vm: VmRef, { vdev, path }: Disk): Promise<number | 'none' | 'another'> {
+  const domain = await findDomain(cx, vm)
+  if (!domain || domain.state === 'dying') return 'none'
+  const device = await cx.hypervisor.device(cx.host(vm.pm), domain.domid, vdev, cx.signal)
+  return device?.path === path ? domain.domid : 'another'
+}
+
 export function attachStep(vm: VmRef, disk: Disk, domid: number): Step {
   return {
     name: `attach ${disk.vdev}`,
     weight: 3,
+    onward: true,
     shows: [`xl block-attach ${domid} ${formatDisk(toDiskSpec(disk))}`],
     async do(cx) {
       await attach(cx, vm, disk)
       return null
+    },
+    /** A guest that has gone away meanwhile finds it in its configuration. */
+    async isApplied(cx) {
+      return (await attachedTo(cx, vm, disk)) !== 'another' || 'again'
+    },
+    async mayBeUsed(cx) {
+      const domid = await attachedTo(cx, vm, disk)
+      return typeof domid === 'number' ? `${disk.vdev} is attached to domain ${domid} of ${vm.name}` : undefined
     },
     undo: (cx) => detach(cx, vm, disk),
   }
@@ -60,6 +77,7 @@ export function detachStep(vm: VmRef, disk: Disk, domid: number): Step {
       await detach(cx, vm, disk)
       return null
     },
+    isApplied: async (cx) => typeof (await attachedTo(cx, vm, disk)) !== 'number',
     undo: (cx) => attach(cx, vm, disk),
   }
 }

@@ -71,6 +71,12 @@ function attachStep({ before, domid }: ChangeFacts, nic: Nic): Step {
         await cx.hypervisor.attachNic(cx.host(before.pm), domain.domid, nic, cx.tag)
       return null
     },
+    async isApplied(cx) {
+      const domain = await findDomain(cx, before)
+      if (!domain || domain.state === 'dying') return true
+      const { nics } = await cx.hypervisor.devices(cx.host(before.pm), domain.domid, cx.signal)
+      return nics.some(({ mac }) => mac.toLowerCase() === nic.mac.toLowerCase()) || 'again'
+    },
     async undo(cx) {
       const domain = await findDomain(cx, before)
       if (domain && domain.state !== 'dying')

@@ -11,7 +11,8 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { withSizes } from '../../volumes/sizes.ts'
 import { adoptedVm, filesByDomain } from './adopted.ts'
-import { joinSecret, putBack, splitSecret, type VmSecrets } from './secrets.ts'
+import { isSameRow } from './change.ts'
+import { isForgotten, joinSecret, putBack, splitSecret, type VmSecrets } from './secrets.ts'
 import { type VmParams, vmOperation, vmParams } from './target.ts'
 
 /**
@@ -197,6 +198,10 @@ export const vmAdopt: Operation<Params, Facts> = {
         await cx.inventory.putVm({ ...joinSecret(facts.vm, facts.secrets), ...(seen ? { seen } : {}) })
         return null
       },
+      async isApplied(cx) {
+        const row = cx.view.getVm(facts.vm.uuid)
+        return (row !== undefined && isSameRow(row, joinSecret(facts.vm, facts.secrets))) || 'again'
+      },
       async undo(cx) {
         if (facts.before) await cx.inventory.putVm(facts.before)
         else await cx.inventory.dropVm(facts.vm.uuid)
@@ -233,6 +238,7 @@ export const vmForget = vmOperation<VmParams, ForgetFacts>({
         await cx.inventory.dropVm(vm.uuid)
         return null
       },
+      isApplied: async (cx) => isForgotten(cx.view.getVm(vm.uuid)),
       undo: (cx) => putBack(cx, vm, secrets),
     },
   ],

@@ -1,10 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { identifyDisks } from '../../../model/disk.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Vm, VmSpec } from '../../../model/vm.ts'
-import { run } from '../../host/run.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
-import { fileExists } from '../../tools/files.ts'
+import { hasConfig, saysConfig } from './configFile.ts'
 import { configPathFor, findDomain, livingDomain, refuseState } from './domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
 
@@ -49,7 +49,6 @@ export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFac
   const base = await refreshed(cx, row)
   const old = splitSecret(row)
   const now = splitSecret(base)
-  const there = await run(cx.host(row.pm), { ...fileExists(configPathFor(uuid)), timeoutMs: 60_000 }, cx.signal)
   return {
     before: old.vm,
     base: now.vm,
@@ -57,7 +56,7 @@ export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFac
       ...now.secrets,
       ...(old.secrets.vncPassword === now.secrets.vncPassword ? {} : { before: old.secrets.vncPassword ?? '' }),
     },
-    hadConfig: there.exit === 0,
+    hadConfig: await hasConfig(cx, row.pm, configPathFor(uuid)),
     domid: domain?.domid ?? null,
   }
 }
@@ -118,8 +117,20 @@ export function recordStep(facts: ChangeFacts, change: Change, more: { name?: st
       await put(cx, changed(facts, change))
       return null
     },
+    async isApplied(cx) {
+      return isSameRow(cx.view.needVm(facts.before.uuid), changed(facts, change)) || 'again'
+    },
     undo: (cx) => put(cx, original(facts)),
   }
+}
+
+/** What a person has written down of a VM; what was seen of it, and the numbers of its interfaces, are the store's. */
+export function isSameRow(one: Vm, other: Vm): boolean {
+  const told = ({ seen: _seen, bootedAt: _bootedAt, nics, ...row }: Vm) => ({
+    ...row,
+    nics: nics.map(({ id: _id, ...nic }) => nic),
+  })
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(told(one))), JSON.parse(JSON.stringify(told(other))))
 }
 
 /**
@@ -136,10 +147,17 @@ export function configStep(facts: ChangeFacts, change: Change): Step {
   }
   return {
     name: 'write the configuration',
+    onward: true,
     shows: [`write ${path}`, ...(facts.domid === null ? [] : [`xl config-update ${facts.domid} ${path}`])],
     async do(cx) {
       await write(cx, changed(facts, change))
       return null
+    },
+    /** Of what a domain was told for its next reboot the file says nothing: it is told again. */
+    async isApplied(cx) {
+      const text = cx.hypervisor.formatConfig(uuid, changed(facts, change))
+      if (!(await saysConfig(cx, pm, path, text))) return false
+      return (await findDomain(cx, { uuid, pm })) === undefined || 'again'
     },
     async undo(cx) {
       await write(cx, joinSecret(facts.base, facts.secrets))

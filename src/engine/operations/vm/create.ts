@@ -8,6 +8,7 @@ import { type Boot, domainNameFor, type Vm, type VmType } from '../../../model/v
 import { batch } from '../../host/batch.ts'
 import { runBatch } from '../../host/run.ts'
 import type { Context, Operation } from '../../jobs/operation.ts'
+import { newConfigStep } from './configFile.ts'
 import { diskStep, gatherDisks, type NewDisk, type NewDisks } from './createDisks.ts'
 import { type CreateParams, candidatePms, createParams, refuseCreate, storlinkFor, typeFor } from './createParams.ts'
 import { configPathFor } from './domain.ts'
@@ -147,25 +148,14 @@ export const vmCreate: Operation<CreateParams, Facts> = {
           await cx.inventory.putVm(rowOf(p, facts))
           return null
         },
+        isApplied: async (cx) => cx.view.getVm(facts.uuid) !== undefined,
         undo: (cx) => cx.inventory.dropVm(facts.uuid),
       },
-      ...made.map((disk) => diskStep(disk, facts.sources[disk.uuid], facts)),
+      ...made.map((disk) => diskStep(disk, facts.sources[disk.uuid], facts, { uuid: facts.uuid, name: p.name })),
       ...(facts.seed ? [seedStep(p, facts.seed, facts)] : []),
-      {
-        name: 'write the configuration',
-        shows: [`write ${configPathFor(facts.uuid)}`],
-        async do(cx) {
-          const vm = cx.view.needVm(facts.uuid)
-          await cx.hypervisor.writeConfig(
-            cx.host(facts.pm),
-            vm.configPath!,
-            cx.hypervisor.formatConfig(vm.uuid, vm),
-            cx.tag,
-          )
-          return null
-        },
-        undo: (cx) => cx.hypervisor.removeConfig(cx.host(facts.pm), configPathFor(facts.uuid), cx.tag),
-      },
+      newConfigStep(facts.pm, configPathFor(facts.uuid), (cx) =>
+        cx.hypervisor.formatConfig(facts.uuid, cx.view.needVm(facts.uuid)),
+      ),
     ]
   },
   result: (_p, facts, view) => ({ uuid: facts.uuid, name: view.getVm(facts.uuid)?.name ?? '' }),

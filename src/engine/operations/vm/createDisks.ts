@@ -6,6 +6,7 @@ import type { Pm } from '../../../model/pm.ts'
 import type { Level, Storlink } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
+import { madeVolume } from '../storlink/madeVolume.ts'
 import type { CreateParams } from './createParams.ts'
 
 /**
@@ -111,7 +112,12 @@ async function needRoom(
   throw new PengxError('noSpace', `cannot create disks on ${where}: ${freeMib} MiB free, ${neededMib} needed`)
 }
 
-export function diskStep(disk: Disk, source: Source | undefined, location: { pm: string; level: Level }): Step {
+export function diskStep(
+  disk: Disk,
+  source: Source | undefined,
+  location: { pm: string; level: Level },
+  vm: { readonly uuid: string; readonly name: string },
+): Step {
   return {
     name: `make disk ${disk.vdev}`,
     weight: source && disk.base === undefined ? 20 : 2,
@@ -120,7 +126,7 @@ export function diskStep(disk: Disk, source: Source | undefined, location: { pm:
       await make(cx, disk, source, location)
       return null
     },
-    undo: (cx) => cx.volumes(location.level).remove(cx.host(location.pm), disk.path, cx.tag),
+    ...madeVolume(location.pm, { ...disk, level: location.level }, vm),
   }
 }
 

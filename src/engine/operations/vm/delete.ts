@@ -8,8 +8,10 @@ import type { Vm } from '../../../model/vm.ts'
 import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { removeAside, setAside } from '../storlink/asideVolume.ts'
+import { hasConfig } from './configFile.ts'
 import { needNoDomain, refuseState } from './domain.ts'
-import { putBack, splitSecret, type VmSecrets } from './secrets.ts'
+import { isForgotten, putBack, splitSecret, type VmSecrets } from './secrets.ts'
 import { vmField, vmOperation } from './target.ts'
 
 /**
@@ -65,15 +67,11 @@ function refuse({ vm, disks }: Params, view: View): string | undefined {
   return undefined
 }
 
-function asideStep({ vdev, path, level, sizeMib }: Removal, pm: string): Step {
+function asideStep({ vdev, path, level, sizeMib }: Removal, { pm, uuid }: Pick<Vm, 'pm' | 'uuid'>): Step {
   return {
     name: `set disk ${vdev} aside`,
     shows: [`set aside ${path} (${sizeMib} MiB)`],
-    async do(cx) {
-      await cx.volumes(level).setAside(cx.host(pm), path, cx.tag)
-      return null
-    },
-    undo: (cx) => cx.volumes(level).bringBack(cx.host(pm), path, cx.tag),
+    ...setAside(pm, { path, level }, uuid),
   }
 }
 
@@ -81,10 +79,7 @@ function removeStep({ vdev, path, level }: Removal, pm: string): Step {
   return {
     name: `remove disk ${vdev}`,
     shows: [`remove ${path}`],
-    async do(cx) {
-      await cx.volumes(level).removeAside(cx.host(pm), path, cx.tag)
-      return null
-    },
+    ...removeAside(pm, { path, level }),
   }
 }
 
@@ -112,7 +107,7 @@ export const vmDelete = vmOperation<Params, Facts>({
     return { ...splitSecret(row), doomed, keptPaths, ...config }
   },
   plan: (_params, { vm, secrets, doomed, configPath }) => [
-    ...doomed.map((disk) => asideStep(disk, vm.pm)),
+    ...doomed.map((disk) => asideStep(disk, vm)),
     {
       name: `forget ${vm.name}`,
       pivot: true,
@@ -120,6 +115,7 @@ export const vmDelete = vmOperation<Params, Facts>({
         await cx.inventory.dropVm(vm.uuid)
         return null
       },
+      isApplied: async (cx) => isForgotten(cx.view.getVm(vm.uuid)),
       undo: (cx) => putBack(cx, vm, secrets),
     },
     ...doomed.map((disk) => removeStep(disk, vm.pm)),
@@ -133,6 +129,7 @@ export const vmDelete = vmOperation<Params, Facts>({
               await cx.hypervisor.removeConfig(cx.host(vm.pm), configPath, cx.tag)
               return null
             },
+            isApplied: async (cx) => !(await hasConfig(cx, vm.pm, configPath)) || 'again',
           } satisfies Step,
         ]),
   ],

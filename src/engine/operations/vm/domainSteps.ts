@@ -1,5 +1,6 @@
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
+import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { configPathFor, findDomain } from './domain.ts'
@@ -43,14 +44,40 @@ async function create(cx: Context, facts: DomainFacts, config: Parameters<Hyperv
   }
 }
 
+/** `xl create` builds a domain paused and lets it go last: one that has never run is half built, and holds nothing. */
+function hasNeverRun(domain: DomainSeen): boolean {
+  return domain.state === 'starting' || (domain.state === 'paused' && domain.cpuSeconds === 0)
+}
+
+/** How long a domain that is there and has not run yet may be about to. */
+const BUILT_MS = 10_000
+
+/** The domain in the way, where it is this VM's own, by an earlier attempt; what of it never runs is taken away. */
+async function ownDomain(cx: Context, vm: Vm): Promise<DomainSeen | undefined> {
+  const until = cx.clock.now() + BUILT_MS
+  for (;;) {
+    const present = await findDomain(cx, vm)
+    if (!present || present.state === 'dying') return undefined
+    if (!hasNeverRun(present)) return present
+    if (cx.clock.now() >= until) {
+      await cx.hypervisor.destroy(cx.host(vm.pm), present.domid, cx.tag)
+      return undefined
+    }
+    await cx.clock.sleep(500, cx.signal)
+  }
+}
+
 /**
  * Builds the domain (`xl create`, xl(1)), and writes pengx's file first, unless the VM's is its owner's; a PM that is too
- * busy is tried again. Output: `domid`. The undo destroys what is there of this VM, half built or whole.
+ * busy is tried again. Output: `domid`. The undo destroys what is there of this VM, half built or whole. `anew`: after a
+ * gap it is built where it is not there, since what was made before it counts on it.
  */
-export function createStep(facts: DomainFacts): Step {
+export function createStep(facts: DomainFacts, { anew }: { readonly anew?: true } = {}): Step {
+  const { uuid, pm, name } = facts
   return {
     name: 'create the domain',
     weight: 10,
+    onward: true,
     shows: [`xl create ${facts.configPath} 'uuid="${facts.uuid}"'`],
     async do(cx) {
       const vm = cx.view.needVm(facts.uuid)
@@ -59,15 +86,25 @@ export function createStep(facts: DomainFacts): Step {
       try {
         return { domid: await create(cx, facts, config) }
       } catch (error) {
-        // Done before: this step is repeated after a crash, and the domain in the way is this VM's own.
-        const present = toPengxError(error).code === 'conflict' ? await findDomain(cx, vm) : undefined
-        if (present && present.state !== 'dying') return { domid: present.domid }
-        throw error
+        if (toPengxError(error).code !== 'conflict' || !(await findDomain(cx, vm))) throw error
+        // This step is repeated after a crash, and the domain in the way is this VM's own.
+        const present = await ownDomain(cx, vm)
+        return { domid: present ? present.domid : await create(cx, facts, config) }
       }
     },
+    async isApplied(cx) {
+      const domain = await findDomain(cx, { uuid, pm })
+      if (domain && domain.state !== 'dying' && !hasNeverRun(domain)) return true
+      return anew ? 'again' : false
+    },
+    async mayBeUsed(cx) {
+      const domain = await findDomain(cx, { uuid, pm })
+      if (!domain || domain.state === 'dying' || hasNeverRun(domain)) return undefined
+      return `domain ${domain.domid} of ${name} is there (${domain.state})`
+    },
     async undo(cx) {
-      const domain = await findDomain(cx, { uuid: facts.uuid, pm: facts.pm })
-      if (domain) await cx.hypervisor.destroy(cx.host(facts.pm), domain.domid, cx.tag)
+      const domain = await findDomain(cx, { uuid, pm })
+      if (domain) await cx.hypervisor.destroy(cx.host(pm), domain.domid, cx.tag)
     },
   }
 }
@@ -80,7 +117,19 @@ export function destroyStep(facts: DomainFacts): Step {
       await cx.hypervisor.destroy(cx.host(facts.pm), facts.domid, cx.tag)
       return null
     },
+    /** What is on its way out goes on its way: half of a domain helps nobody. */
+    async isApplied(cx) {
+      const domain = (await cx.look(facts.pm)).find(({ domid }) => domid === facts.domid)
+      if (domain?.uuid !== facts.uuid) return true
+      return domain.state === 'dying' ? 'again' : false
+    },
   }
+}
+
+/** Whether the domain that the facts name is no more, or is on its way out. */
+export async function isGone(cx: Context, { pm, uuid, domid }: DomainFacts): Promise<boolean> {
+  const domain = (await cx.look(pm)).find((one) => one.domid === domid && one.uuid === uuid)
+  return domain === undefined || domain.state === 'dying'
 }
 
 /** Waits for a state, looking once a second; what the guest does not do in time is said, not forced. */
@@ -116,6 +165,7 @@ export function shutdownSteps(facts: DomainFacts, timeout: number): Step[] {
         await cx.hypervisor.shutdown(cx.host(facts.pm), facts.domid, cx.tag)
         return null
       },
+      isApplied: (cx) => isGone(cx, facts),
     },
     {
       name: 'wait until it is off',
@@ -135,6 +185,9 @@ export function shutdownSteps(facts: DomainFacts, timeout: number): Step[] {
         const complaint = 'ignores the request to shut down: look at its console, or power it off; it did not stop'
         await waitFor(cx, facts, timeout, gone, complaint)
         return null
+      },
+      async isApplied(cx) {
+        return (await cx.look(facts.pm)).every((domain) => domain.domid !== facts.domid) || 'again'
       },
     },
   ]

@@ -4,7 +4,15 @@ import { domainNameFor, refuseName, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from './change.ts'
+import {
+  type Change,
+  type ChangeFacts,
+  configStep,
+  gatherChange,
+  isSameRow,
+  recordStep,
+  refuseChange,
+} from './change.ts'
 import { findDomain } from './domain.ts'
 import { vmField, vmOperation } from './target.ts'
 
@@ -71,6 +79,10 @@ function renameStep(facts: ChangeFacts, to: string): Step {
       await rename(cx, to)
       return null
     },
+    async isApplied(cx) {
+      const domain = await findDomain(cx, { uuid, pm })
+      return !domain || domain.state === 'dying' || domain.name === to || 'again'
+    },
     undo: (cx) => rename(cx, from),
   }
 }
@@ -82,6 +94,10 @@ function notesStep(p: Params, { uuid, notes }: Facts): Step {
     async do(cx) {
       await cx.inventory.putVm(edited(given)(cx.view.needVm(uuid)))
       return null
+    },
+    async isApplied(cx) {
+      const row = cx.view.needVm(uuid)
+      return isSameRow(row, edited(given)(row)) || 'again'
     },
     undo: (cx) => cx.inventory.putVm({ ...cx.view.needVm(uuid), ...notes }),
   }

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
+import type { VmState } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import { findDomain, needDomain, needNoDomain, refuseState } from './domain.ts'
-import { createStep, type DomainFacts, destroyStep, factsOf, shutdownSteps, waitFor } from './domainSteps.ts'
+import { createStep, type DomainFacts, destroyStep, factsOf, isGone, shutdownSteps, waitFor } from './domainSteps.ts'
 import { needNowhereElse } from './elsewhere.ts'
 import { type VmParams, vmField, vmOperation, vmParams } from './target.ts'
 
@@ -99,10 +100,12 @@ export const vmReboot = vmOperation<PatientParams, DomainFacts>({
         await cx.hypervisor.reboot(cx.host(facts.pm), facts.domid, cx.tag)
         return null
       },
+      isApplied: (cx) => isGone(cx, facts),
     },
     {
       name: 'wait until it is back',
       weight: 10,
+      onlyReads: true,
       async do(cx) {
         const back = async () => {
           const domain = await findDomain(cx, facts)
@@ -169,6 +172,7 @@ export const vmSuspend = vmOperation<VmParams, DomainFacts>({
         await cx.hypervisor.pause(cx.host(facts.pm), facts.domid, cx.tag)
         return null
       },
+      isApplied: async (cx) => (await ownState(cx, facts)) === 'paused',
       undo: (cx) => whilePresent(cx, facts, () => cx.hypervisor.unpause(cx.host(facts.pm), facts.domid, cx.tag)),
     },
   ],
@@ -190,10 +194,20 @@ export const vmResume = vmOperation<VmParams, DomainFacts>({
         await cx.hypervisor.unpause(cx.host(facts.pm), facts.domid, cx.tag)
         return null
       },
+      async isApplied(cx) {
+        const state = await ownState(cx, facts)
+        return state !== undefined && state !== 'paused'
+      },
       undo: (cx) => whilePresent(cx, facts, () => cx.hypervisor.pause(cx.host(facts.pm), facts.domid, cx.tag)),
     },
   ],
 })
+
+/** Of the domain that the facts name; undefined where it is no more. */
+async function ownState(cx: Context, { uuid, pm, domid }: DomainFacts): Promise<VmState | undefined> {
+  const domain = await findDomain(cx, { uuid, pm })
+  return domain?.domid === domid ? domain.state : undefined
+}
 
 /** A guest may have left meanwhile; then there is nothing to turn back. */
 async function whilePresent(cx: Context, facts: DomainFacts, act: () => Promise<void>): Promise<void> {

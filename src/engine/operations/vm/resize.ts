@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { Applied, Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from './change.ts'
@@ -128,6 +128,12 @@ async function give(
   }
 }
 
+/** A guest that is slow to follow, or has gone away since, has been told all the same, or is told again. */
+async function isGiven(cx: Context, { before }: Facts, has: (domain: DomainSeen) => boolean): Promise<Applied> {
+  const domain = await findDomain(cx, before)
+  return !domain || domain.state === 'dying' || has(domain) || 'again'
+}
+
 function setMemory(cx: Context, facts: Facts, mib: number): Promise<void> {
   return give(
     cx,
@@ -163,6 +169,7 @@ function liveSteps(p: Params, facts: Facts): Step[] {
         await setMemory(cx, facts, memory)
         return null
       },
+      isApplied: (cx) => isGiven(cx, facts, ({ memoryMib }) => Math.abs(memoryMib - memory) <= ABOUT_MIB),
       undo: (cx) => setMemory(cx, facts, live.memory),
     })
   }
@@ -174,6 +181,7 @@ function liveSteps(p: Params, facts: Facts): Step[] {
         await setVcpus(cx, facts, vcpus)
         return null
       },
+      isApplied: (cx) => isGiven(cx, facts, ({ vcpuCount }) => vcpuCount === vcpus),
       undo: (cx) => setVcpus(cx, facts, live.vcpus),
     })
   }

@@ -22,12 +22,17 @@ export function joinSecret(vm: Vm, secrets: VmSecrets): Vm {
   return { ...vm, vnc: { ...vm.vnc, password: secrets.vncPassword } }
 }
 
+/** Nobody's care any more: the row is gone, or stands for a domain that was found again since. */
+export function isForgotten(vm: Vm | undefined): boolean {
+  return vm === undefined || vm.origin === 'found'
+}
+
 /**
  * Writes a forgotten row into the store again. While it was away its domain may have been found again, whose state is
  * kept; a VM that was adopted meanwhile is left alone.
  */
 export async function putBack(cx: Context, vm: Vm, secrets: VmSecrets): Promise<void> {
   const now = cx.view.getVm(vm.uuid)
-  if (now && now.origin !== 'found') return
+  if (now && !isForgotten(now)) return
   await cx.inventory.putVm({ ...joinSecret(vm, secrets), ...(now ? { seen: now.seen } : {}) })
 }

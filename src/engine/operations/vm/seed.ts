@@ -7,6 +7,7 @@ import { run } from '../../host/run.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { hostnameOf, parseSeedAddress, type Seed, seedIso } from '../../tools/cloudInit.ts'
 import { writeInto } from '../../tools/files.ts'
+import { isThere, madeVolume } from '../storlink/madeVolume.ts'
 import { type CreateParams, isSeeded } from './createParams.ts'
 
 /**
@@ -52,7 +53,8 @@ export function seedStep(
       await run(host, { ...writeInto(disk.path, seedIso(seedOf(p, facts), disk.createdAt)), tag: cx.tag })
       return null
     },
-    undo: (cx) => cx.volumes(level).remove(cx.host(pm), disk.path, cx.tag),
+    ...madeVolume(pm, { ...disk, level }),
+    isApplied: async (cx) => (await isThere(cx, pm, { path: disk.path, level })) && 'again',
   }
 }
 

@@ -34,6 +34,7 @@ export function toPatchRow(patch: JobPatch): Partial<JobRow> {
   const row: Record<string, unknown> = {}
   for (const [key, value] of Object.entries(patch)) {
     if (key === 'result') row.resultJson = value === undefined ? null : JSON.stringify(value)
+    else if (key === 'locks') row.locksJson = JSON.stringify(value)
     else if (key === 'acknowledged') row.acknowledged = value ? 1 : 0
     else row[key] = value ?? EMPTY[key] ?? null
   }

@@ -38,7 +38,7 @@ export type JobPatch = Partial<
     | 'queuePosition'
     | 'acknowledged'
   >
-> & { readonly result?: Json | undefined }
+> & { readonly result?: Json | undefined; readonly locks?: readonly LockRequest[] }
 
 export type JobProgress = Partial<Pick<Job, 'progress' | 'step' | 'stepIndex' | 'queuePosition'>>
 

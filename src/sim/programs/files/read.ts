@@ -1,5 +1,5 @@
-/** Programs that give what stands in files: cat, head, tail, readlink. */
-import { isFsError, locate, splitPath } from '../../machine/files.ts'
+/** Programs that give what stands in files: cat, head, tail, cmp, readlink. */
+import { findNode, isFsError, locate, splitPath } from '../../machine/files.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import { pseudoText } from '../../machine/pseudo.ts'
 
@@ -62,6 +62,18 @@ async function ends(call: Call, keep: (lines: string[], count: number) => string
   const kept = keep(read.text.replace(/\n$/, '').split('\n'), count)
   if (read.text !== '' && kept.length > 0) call.out(`${kept.join('\n')}\n`)
   return 0
+}
+
+/** Whether the beginning of an image is zeros: it is, where nothing was written to it. */
+export const cmp: Program = (call) => {
+  const [path = ''] = call.argv.filter((word) => word.startsWith('/') && word !== '/dev/zero')
+  const node = findNode(call.pm, path)
+  if (node === undefined) {
+    call.err(`cmp: ${path}: ${LOST}\n`)
+    return 2
+  }
+  const isEmpty = (node.kind === 'file' || node.kind === 'block') && !node.text && node.allocated <= 4096
+  return isEmpty ? 0 : 1
 }
 
 export const readlink: Program = (call) => {

@@ -1,0 +1,48 @@
+import { PengxError } from '../../../model/error.ts'
+import type { Level } from '../../../model/storlink.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
+import { isThere } from './madeVolume.ts'
+
+/** A volume that goes in two steps: out of the way, from where it can still come back, and then for good. */
+export interface AsideVolume {
+  readonly path: string
+  readonly level: Level
+}
+
+/** The part of a step that sets a volume aside which is the same for all; `vm`: whose domain must not have it, by UUID. */
+export function setAside(
+  pm: string,
+  volume: AsideVolume,
+  vm?: string,
+): Required<Pick<Step, 'do' | 'isApplied' | 'undo'>> {
+  const { path, level } = volume
+  return {
+    async do(cx) {
+      if (vm !== undefined) await needLetGo(cx, pm, path, vm)
+      await cx.volumes(level).setAside(cx.host(pm), path, cx.tag)
+      return null
+    },
+    isApplied: async (cx) => !(await isThere(cx, pm, volume)),
+    undo: (cx) => cx.volumes(level).bringBack(cx.host(pm), path, cx.tag),
+  }
+}
+
+/** The part of a step that removes what was set aside, behind the pivot. */
+export function removeAside(pm: string, { path, level }: AsideVolume): Required<Pick<Step, 'do' | 'isApplied'>> {
+  return {
+    async do(cx) {
+      await cx.volumes(level).removeAside(cx.host(pm), path, cx.tag)
+      return null
+    },
+    isApplied: async (cx) => !(await cx.volumes(level).isAside(cx.host(pm), path)) || 'again',
+  }
+}
+
+/** A guest would go on writing to what is on its way out. */
+async function needLetGo(cx: Context, pm: string, path: string, vm: string): Promise<void> {
+  const domain = (await cx.look(pm)).find((one) => one.uuid === vm)
+  if (!domain) return
+  const { disks } = await cx.hypervisor.devices(cx.host(pm), domain.domid, cx.signal)
+  if (disks.some((disk) => disk.path === path))
+    throw new PengxError('conflict', `${path} is a disk of domain ${domain.domid}: it stays`)
+}
