@@ -92,3 +92,23 @@ export function snapshotBelow(vm: Layered, layer: Pick<Layer, 'parent'>): Snapsh
 export function volumesOf(vm: Layered & { readonly disks: readonly Disk[] }): readonly (Disk | LayerVolume)[] {
   return [...vm.disks, ...layersOf(vm).flatMap((layer) => layer.volumes)]
 }
+
+/** A volume of a disk, and the one that it lies on as is written down; absent: on none of the VM's. */
+export interface Stacked {
+  readonly volume: Disk | LayerVolume
+  readonly below?: LayerVolume
+}
+
+/** Every volume of one disk (its UUID): the one that is written to first, the frozen ones newest first. */
+export function stackOf(vm: Layered & { readonly disks: readonly Disk[] }, disk: string): readonly Stacked[] {
+  const volumeIn = (layer: Layer) => layer.volumes.find((volume) => volume.disk === disk)
+  const stacked = (volume: Disk | LayerVolume | undefined, from: string | undefined): Stacked[] => {
+    if (!volume) return []
+    // A layer between may have been frozen without the disk.
+    const below = lineOf(vm, from).map(volumeIn).find(Boolean)
+    return [{ volume, ...(below ? { below } : {}) }]
+  }
+  const own = vm.disks.find((one) => one.uuid === disk)
+  const layers = layersOf(vm).toSorted((a, b) => b.number - a.number)
+  return [stacked(own, vm.layer), ...layers.map((layer) => stacked(volumeIn(layer), layer.parent))].flat()
+}

@@ -200,4 +200,37 @@ export const SNAPSHOT_CASES: readonly OperationCase[] = [
       expect(layersOf(vmOf(world, raw))).toEqual([])
     },
   },
+  {
+    operation: 'snapshot.delete',
+    variant: 'the last, and with it an unlisted one below that it alone lies on, running',
+    async prepare(world) {
+      const vm = await makeVm(world)
+      const [first, second] = [await snap(world, vm, 'first'), await snap(world, vm, 'second')]
+      await act(world, 'snapshot.restore', { vm: vm.uuid, snapshot: first })
+      await act(world, 'snapshot.delete', { vm: vm.uuid, snapshot: first })
+      await act(world, 'snapshot.restore', { vm: vm.uuid, snapshot: second, keep: false })
+      await act(world, 'snapshot.delete', { vm: vm.uuid, snapshot: 'before restore of first' })
+      await startVm(world, vm.uuid)
+      return { vm: vm.uuid, snapshot: second }
+    },
+    async check(world, raw) {
+      await layersAgree(world, raw)
+      expect(layersOf(vmOf(world, raw))).toEqual([])
+    },
+  },
+  {
+    operation: 'snapshot.delete',
+    variant: 'running, with a disk that it has no more',
+    async prepare(world) {
+      const vm = await makeVm(world)
+      const [snapshot] = [await snap(world, vm, 'first'), await snap(world, vm, 'second')]
+      await act(world, 'disk.delete', { vm: vm.uuid, disk: 'xvdb' })
+      await startVm(world, vm.uuid)
+      return { vm: vm.uuid, snapshot }
+    },
+    async check(world, raw) {
+      await layersAgree(world, raw)
+      expect(layersOf(vmOf(world, raw)).map(({ name, volumes }) => [name, volumes.length])).toEqual([['second', 2]])
+    },
+  },
 ]
