@@ -1,0 +1,85 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { run } from '../../src/engine/host/run.ts'
+import { streamLayer, writtenImages } from '../../src/engine/hypervisor/layers.ts'
+import { parseOpenFiles } from '../../src/engine/tools/qmp.ts'
+import { readChain } from '../../src/engine/volumes/layers.ts'
+import { systemClock } from '../../src/lib/clock.ts'
+import { type Pattern, unlike, write } from '../contract/volumeSite.ts'
+import { openRealQemu, type RealQemu } from '../support/programs/realQemu.ts'
+
+/** Layers that a real QEMU has open, of which several go as one stream while its guest writes. */
+
+const NAMES = ['base', 'first', 'second', 'third', 'top'] as const
+type Name = (typeof NAMES)[number]
+
+let qemu: RealQemu
+const imageOf = (name: Name, dir = qemu.dir) => ({ path: join(dir, `${name}.qcow2`), format: 'qcow2' as const })
+const pathsBelow = async (name: Name) => (await readChain(qemu.host, imageOf(name))).map(({ path }) => path)
+const openFiles = async () =>
+  parseOpenFiles(await qemu.ask((monitor) => monitor.execute('query-named-block-nodes', { flat: true })))
+
+/** Each holds 4 MiB of its own, of which the next one hides half. */
+beforeEach(async () => {
+  qemu = await openRealQemu(async (dir, host) => {
+    for (const [index, name] of NAMES.entries()) {
+      const { path } = imageOf(name, dir)
+      const below = index === 0 ? [] : ['-b', imageOf(NAMES[index - 1]!, dir).path, '-F', 'qcow2']
+      await run(host, { argv: ['qemu-img', 'create', '-q', '-f', 'qcow2', ...below, path, '16M'], effect: 'change' })
+      await write(host, imageOf(name, dir), `0xa${index}`, index * 2, 4)
+    }
+    return [{ vdev: 'xvda', ...imageOf('top', dir) }]
+  })
+})
+afterEach(() => qemu.close())
+
+const stream = (name: Name, base?: Name) =>
+  streamLayer(
+    qemu.host,
+    qemu.domid,
+    { path: imageOf(name).path, ...(base ? { base: imageOf(base).path } : {}) },
+    { name: 'merge-1a2b3c4d', clock: systemClock, onProgress: () => undefined },
+  )
+
+const THIRD: readonly Pattern[] = [
+  ['0xa0', 0, 2],
+  ['0xa1', 2, 2],
+  ['0xa2', 4, 2],
+  ['0xa3', 6, 4],
+  ['0', 10, 6],
+]
+const TOP: readonly Pattern[] = [...THIRD.slice(0, 3), ['0xa3', 6, 2], ['0xa4', 8, 4], ['0', 12, 3], ['0xee', 15, 1]]
+
+test('into one in the middle and into the one that is written to, which the guest goes on writing to', async () => {
+  await qemu.write('xvda', 0xee, 15 * 1024, 1024)
+  await stream('third', 'base')
+  await qemu.flush()
+  expect(await pathsBelow('top')).toEqual((['top', 'third', 'base'] as const).map((name) => imageOf(name).path))
+  for (const name of ['first', 'second'] as const) {
+    expect(await openFiles()).not.toContain(imageOf(name).path)
+    rmSync(imageOf(name).path)
+  }
+  expect(await unlike(qemu.host, imageOf('third'), THIRD)).toEqual([])
+  await stream('top')
+  await qemu.flush()
+  expect(await pathsBelow('top')).toEqual([imageOf('top').path])
+  for (const name of ['third', 'base'] as const) {
+    expect(await openFiles()).not.toContain(imageOf(name).path)
+    rmSync(imageOf(name).path)
+  }
+  expect([...(await writtenImages(qemu.host, qemu.domid)).values()]).toEqual([imageOf('top').path])
+  await qemu.kill()
+  expect(await unlike(qemu.host, imageOf('top'), TOP)).toEqual([])
+})
+
+test('what an attempt before has streamed of it is gone on from', async () => {
+  await stream('top', 'second')
+  await stream('top', 'base')
+  await stream('top', 'base')
+  await qemu.flush()
+  expect(await pathsBelow('top')).toEqual([imageOf('top').path, imageOf('base').path])
+  for (const name of ['first', 'second', 'third'] as const) rmSync(imageOf(name).path)
+  await qemu.kill()
+  expect(await unlike(qemu.host, imageOf('top'), [...TOP.slice(0, 5), ['0', 12, 4]])).toEqual([])
+})
