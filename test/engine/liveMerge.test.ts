@@ -9,7 +9,7 @@ import { systemClock } from '../../src/lib/clock.ts'
 import { type Pattern, unlike, write } from '../contract/volumeSite.ts'
 import { openRealQemu, type RealQemu } from '../support/programs/realQemu.ts'
 
-/** Layers that a real QEMU has open, of which several go as one stream while its guest writes. */
+/** Layers that a real QEMU has open, of which several go as one stream, between writes of its guest. */
 
 const NAMES = ['base', 'first', 'second', 'third', 'top'] as const
 type Name = (typeof NAMES)[number]

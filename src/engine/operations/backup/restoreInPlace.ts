@@ -147,6 +147,6 @@ export function planInPlace(options: InPlaceOptions, facts: InPlaceFacts): Step[
     ...restoreSteps(facts),
     configStep(facts, change),
     recordStep(facts, change, { name: `go over to ${nameOf(backup)}`, pivot: true }),
-    ...doomed.map((volume) => removeVolumeStep(volume, before.pm, 'what it held')),
+    ...doomed.map((volume) => removeVolumeStep(volume, before, 'what it held')),
   ]
 }

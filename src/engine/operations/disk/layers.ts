@@ -8,6 +8,7 @@ import type { Context, Lock, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { type Image, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { needRoom } from '../storlink/access.ts'
+import { needLetGo } from '../storlink/asideVolume.ts'
 import { isThere, madeVolume } from '../storlink/madeVolume.ts'
 import { isSameRow } from '../vm/change.ts'
 import { refuseDisks } from './target.ts'
@@ -172,16 +173,20 @@ export function layersStep(name: string, before: Vm, change: (vm: Vm) => Vm, piv
   }
 }
 
-/** Removes a volume for good, so it stands behind the pivot: it has no undo. One that is gone already is removed. */
+/**
+ * Removes a volume for good, so it stands behind the pivot: it has no undo. One that is gone already is removed; one that
+ * the VM's domain has stays (`conflict`).
+ */
 export function removeVolumeStep(
   volume: Pick<LayerVolume, 'vdev' | 'path'> & { level: Level },
-  pm: string,
+  { uuid, pm }: Pick<Vm, 'uuid' | 'pm'>,
   of: string,
 ): Step {
   return {
     name: `remove ${volume.vdev} of ${of}`,
     shows: [`remove ${volume.path}`],
     async do(cx) {
+      await needLetGo(cx, pm, volume.path, uuid)
       await cx.volumes(volume.level).remove(cx.host(pm), volume.path, cx.tag)
       return null
     },

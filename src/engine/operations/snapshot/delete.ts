@@ -78,7 +78,7 @@ export const snapshotDelete = vmOperation<SnapshotParams, Facts>({
     return [
       ...merges.map((merge) => mergeStep(merge, vm)),
       layersStep(`forget ${name}`, vm as Vm, (row) => without(row, uuid, collapsed, bases), true),
-      ...removes.map((volume) => removeVolumeStep(volume, vm.pm, volume.of)),
+      ...removes.map((volume) => removeVolumeStep(volume, vm, volume.of)),
     ]
   },
   effects: (_params, { removes, vm }) => ({

@@ -129,7 +129,7 @@ export function mergeStep({ path, level, base, inUse, vdev, of }: Merge, vm: Pic
       const say = (done: number) => cx.progress(done)
       const domain = inUse ? await livingDomain(cx, vm) : undefined
       if (domain) {
-        if ((await driver.chain(host, { path, format: 'qcow2' }))[0]?.backing === base?.path) return null
+        if ((await baseOf(cx, vm.pm, { path, level })) === base?.path) return null
         await cx.hypervisor.streamLayer(
           host,
           domain.domid,
@@ -140,6 +140,7 @@ export function mergeStep({ path, level, base, inUse, vdev, of }: Merge, vm: Pic
       await needMerged(cx, vm.pm, { path, level, base })
       return null
     },
+    isApplied: async (cx) => (await baseOf(cx, vm.pm, { path, level })) === base?.path || 'again',
     /** What has been copied stays: it reads the same. What is still copying ends. */
     async undo(cx) {
       const domain = (await cx.look(vm.pm)).find((one) => one.uuid === vm.uuid)
@@ -153,7 +154,12 @@ async function needMerged(
   pm: string,
   { path, level, base }: Pick<Merge, 'path' | 'level' | 'base'>,
 ): Promise<void> {
-  const chain = await cx.volumes(level).chain(cx.host(pm), { path, format: 'qcow2' })
-  if (chain[0]!.backing === base?.path) return
-  throw new PengxError('commandFailed', `${path} still lies on ${chain[0]!.backing}: nothing is removed`)
+  const lies = await baseOf(cx, pm, { path, level })
+  if (lies === base?.path) return
+  throw new PengxError('commandFailed', `${path} still lies on ${lies}: nothing is removed`)
+}
+
+/** What a volume lies on, as its header tells. */
+async function baseOf(cx: Context, pm: string, { path, level }: Pick<Merge, 'path' | 'level'>) {
+  return (await cx.volumes(level).chain(cx.host(pm), { path, format: 'qcow2' }))[0]!.backing
 }

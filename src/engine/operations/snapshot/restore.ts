@@ -127,7 +127,7 @@ function stepsOf(p: Params, facts: Facts): Step[] {
     ...facts.overlays.map((overlay) => overlayStep(overlay, facts.before)),
     configStep(facts, change),
     recordStep(facts, change, { name: 'go back', pivot: true }),
-    ...facts.doomed.map((volume) => removeVolumeStep(volume, facts.before.pm, 'what it held')),
+    ...facts.doomed.map((volume) => removeVolumeStep(volume, facts.before, 'what it held')),
   ]
 }
 

@@ -1,6 +1,7 @@
 import { PengxError } from '../../../model/error.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
+import { domainWith } from './inUse.ts'
 import { isThere } from './madeVolume.ts'
 
 /** A volume that goes in two steps: out of the way, from where it can still come back, and then for good. */
@@ -38,11 +39,8 @@ export function removeAside(pm: string, { path, level }: AsideVolume): Required<
   }
 }
 
-/** A guest would go on writing to what is on its way out. */
-async function needLetGo(cx: Context, pm: string, path: string, vm: string): Promise<void> {
-  const domain = (await cx.look(pm)).find((one) => one.uuid === vm)
-  if (!domain) return
-  const { disks } = await cx.hypervisor.devices(cx.host(pm), domain.domid, cx.signal)
-  if (disks.some((disk) => disk.path === path))
-    throw new PengxError('conflict', `${path} is a disk of domain ${domain.domid}: it stays`)
+/** Throws `conflict` where the VM's domain has the volume: a guest would go on with what is on its way out. */
+export async function needLetGo(cx: Context, pm: string, path: string, vm: string): Promise<void> {
+  const domid = await domainWith(cx, pm, path, vm)
+  if (domid !== undefined) throw new PengxError('conflict', `domain ${domid} has ${path}: it stays`)
 }

@@ -2,6 +2,7 @@ import type { DiskFormat } from '../../../model/disk.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { holdsWrites } from '../../volumes/image.ts'
+import { domainWith } from './inUse.ts'
 
 /** A volume that a step makes: whether it is there, whether a guest may have written to it since, and how it goes again. */
 export interface MadeVolume {
@@ -57,13 +58,8 @@ async function useOf(
 ): Promise<string | undefined> {
   if (!exposed || !(await isThere(cx, pm, { path, level }))) return undefined
   const host = cx.host(pm)
-  const domain = (await cx.look(pm)).find((one) => one.uuid === uuid)
-  if (domain) {
-    const { disks } = await cx.hypervisor.devices(host, domain.domid)
-    const written = await cx.hypervisor.writtenImages(host, domain.domid)
-    if (disks.some((disk) => disk.path === path) || [...written.values()].includes(path))
-      return `${path} is a disk of domain ${domain.domid} of ${name}`
-  }
+  const domid = await domainWith(cx, pm, path, uuid)
+  if (domid !== undefined) return `domain ${domid} of ${name} has ${path}`
   await cx.volumes(level).activate(host, { path, format }, cx.tag)
   return (await holdsWrites(host, { path, format })) ? `${path} is not empty any more` : undefined
 }
