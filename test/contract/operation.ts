@@ -1,11 +1,14 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import PQueue from 'p-queue'
-import type { Moment } from '../../src/engine/jobs/context.ts'
-import { PengxError } from '../../src/model/error.ts'
-import type { Json } from '../../src/model/json.ts'
-import { openWorld, pictureOf, type World } from '../support/sites/world.ts'
-import { openKills } from './kills.ts'
-import { openTrials, type Prepared, type Trials } from './trials.ts'
+import type { CrashPoint } from '../support/children/crashPoints.ts'
+import { pictureOf } from '../support/sites/world.ts'
+import { type Kills, openKills } from './kills.ts'
+import type { OperationCase } from './operationCase.ts'
+import { changesOf, failAt, failWithin, repeatAt } from './operationFailures.ts'
+import { goOnAfter, goOnAfterMove, goOnBack } from './operationGaps.ts'
+import { runToEnd, type Steps, stepsOf } from './operationSteps.ts'
+import { openTrials } from './trials.ts'
+import { WORLD_MOVES, type WorldMove } from './worldMoves.ts'
 
 /**
  * What every operation owes, step by step: a failure before or after a step's effect, a cancel or a SIGKILL there, leaves
@@ -13,32 +16,6 @@ import { openTrials, type Prepared, type Trials } from './trials.ts'
  * lock stays; a step done twice is as good as once. An operation is covered as soon as it is in the catalog: one without a
  * case fails the suite.
  */
-export interface OperationCase {
-  readonly operation: string
-  /** Which of an operation's ways this is, where it has several. */
-  readonly variant?: string
-  /** What its engine is made of beyond a simulated site; plain data, since a killed process gets it too. */
-  readonly config?: { readonly knownHostsPath: string }
-  /** Its trials share something outside their worlds, so they take turns. */
-  readonly inTurns?: true
-  /** Brings the world to where the operation can run, and gives its raw parameters. The same each time. */
-  prepare(world: World): Promise<Readonly<Record<string, unknown>>>
-  /** What is true when it has been done. */
-  check(world: World, params: Readonly<Record<string, unknown>>): Promise<void> | void
-}
-
-type Phase = 'before' | 'after'
-
-interface Steps {
-  readonly names: readonly string[]
-  /** Can be taken back, or has nothing to take back. */
-  readonly comesBack: readonly boolean[]
-  readonly undoable: readonly boolean[]
-  readonly pivot: number
-  /** Whether it happened is found by looking. */
-  readonly decided: readonly boolean[]
-}
-
 export function operationSuite(one: OperationCase): void {
   describe(one.variant === undefined ? one.operation : `${one.operation}, ${one.variant}`, () => {
     const trials = openTrials(one)
@@ -76,178 +53,104 @@ export function operationSuite(one: OperationCase): void {
       await atEach(one, all, (index) => [() => repeatAt(one, trials, all, index)])
     }, 120_000)
 
-    test('is killed before and after each step, and the next start finishes or unwinds', async () => {
+    test('a command within a step fails, having done its work or not, and it unwinds or goes on', async () => {
       const all = await steps()
-      const killed = openKills(one, trials, { index: all.names.length - 1, phase: 'after' })
-      await atEach(one, all, (index) => [
-        async () => goOnAfter(one, all, index, 'before', await killed({ index, phase: 'before' })),
-        async () => goOnAfter(one, all, index, 'after', await killed({ index, phase: 'after' })),
-      ])
+      const count = await changesOf(one, trials)
+      await inTurn(
+        one,
+        [...Array(count).keys()].map(
+          (nth) => () => failWithin(one, trials, all, nth, nth % 2 === 0 ? 'failAfter' : 'failBefore'),
+        ),
+      )
     }, 120_000)
+
+    describe('killed', () => {
+      let kills: Promise<Kills> | undefined
+      const killed = async () => {
+        kills ??= steps().then(({ names }) => openKills(one, trials, { index: names.length - 1, phase: 'after' }))
+        return await kills
+      }
+
+      test('before, within and after each step, and the next start finishes or unwinds', async () => {
+        const [all, kills_] = [await steps(), await killed()]
+        await inTurn(
+          one,
+          (await pointsOf(all, kills_)).map((point) => async () => goOnAfter(one, all, point, await kills_.at(point))),
+        )
+      }, 120_000)
+
+      test('before each undo, and the next start goes on with it, or leaves what may have been used', async () => {
+        const all = await steps()
+        const points = undosOf(all)
+        if (points.length === 0) return
+        const undone = openKills(one, trials, { ...points.at(-1)!, cancelledAt: lastUndone(all) })
+        await inTurn(
+          one,
+          points.map((point) => async () => goOnBack(one, all, point, await undone.at(point))),
+        )
+        if (one.inTurns) return
+        await inTurn(
+          one,
+          points.flatMap((point, nth) =>
+            movesAt(nth).map((move) => async () => {
+              await goOnAfterMove(one, all, point, await undone.at(point), move)
+            }),
+          ),
+        )
+      }, 120_000)
+
+      test('before, within and after each step, and what has come to live since goes on living', async () => {
+        const [all, kills_] = [await steps(), await killed()]
+        if (one.inTurns) return
+        await inTurn(
+          one,
+          (await pointsOf(all, kills_)).flatMap((point, nth) =>
+            movesAt(nth).map((move) => async () => {
+              await goOnAfterMove(one, all, point, await kills_.at(point), move)
+            }),
+          ),
+        )
+      }, 120_000)
+    })
   })
 }
 
-/** Each step's trials have a world of their own and mostly wait: several run at once. */
-async function atEach(
+function atEach(
   one: OperationCase,
   steps: Steps,
   trials: (index: number) => readonly (() => Promise<void>)[],
 ): Promise<void> {
+  return inTurn(
+    one,
+    steps.names.flatMap((_, index) => trials(index)),
+  )
+}
+
+/** Each trial has a world of its own and mostly waits: two run at once. */
+async function inTurn(one: OperationCase, trials: readonly (() => Promise<void>)[]): Promise<void> {
   const queue = new PQueue({ concurrency: one.inTurns ? 1 : 2 })
-  await queue.addAll(steps.names.flatMap((_, index) => trials(index)))
+  await queue.addAll(trials)
 }
 
-async function runToEnd(world: World, operation: string, params: Json) {
-  const started = await world.engine.start(operation, params, 'cli')
-  const { job } = await world.engine.finished(started.id)
-  return { job, detail: await world.engine.jobDetail(job.id) }
+/** Half of what may become of the VM at one point, and the other half at the next. */
+function movesAt(nth: number): readonly WorldMove[] {
+  return WORLD_MOVES.filter((_, index) => index % 2 === nth % 2)
 }
 
-async function stepsOf(one: OperationCase, trials: Trials): Promise<Steps> {
-  let steps: Steps = { names: [], comesBack: [], undoable: [], pivot: -1, decided: [] }
-  await trials.inWorld({}, async (world, raw) => {
-    const preview = await world.engine.preview(one.operation, world.engine.decode(one.operation, raw))
-    steps = {
-      names: preview.steps.map((step) => step.name),
-      comesBack: preview.steps.map((step) => step.undoable || step.reads === true),
-      undoable: preview.steps.map((step) => step.undoable),
-      pivot: preview.steps.findIndex((step) => step.pivot),
-      decided: preview.steps.map((step) => step.decided === true),
-    }
-  })
-  expect(steps.names.length).toBeGreaterThan(0)
-  return steps
+/** The last step that can be taken back. */
+function lastUndone({ names, pivot }: Steps): number {
+  return pivot < 0 ? names.length - 1 : pivot - 1
 }
 
-/** Whether everything that had been begun can be taken back, so that the site has to be as it was. */
-function comesBack(steps: Steps, index: number, phase: Phase): boolean {
-  return steps.comesBack.slice(0, phase === 'before' ? index : index + 1).every(Boolean)
+/** Before each undo, in the order in which they come. */
+function undosOf(steps: Steps): readonly CrashPoint[] {
+  const indexes = [...steps.names.keys()].filter((index) => steps.undoable[index] && index <= lastUndone(steps))
+  return indexes.reverse().map((index) => ({ index, phase: 'beforeUndo' }))
 }
 
-/** A failure in the step at `index` finds the pivot already succeeded. */
-function isPast(steps: Steps, index: number): boolean {
-  return steps.pivot >= 0 && index > steps.pivot
-}
-
-/** Its effect is there and may be found by looking: the job goes on. */
-function mayBeFound(steps: Steps, index: number, phase: Phase): boolean {
-  return steps.decided[index]! && phase === 'after'
-}
-
-function hasDecidedPivot(steps: Steps, index: number): boolean {
-  return index === steps.pivot && steps.decided[index]!
-}
-
-/** At a point of an operation, at work: a failure, or a cancel that comes then. */
-async function failAt(
-  one: OperationCase,
-  trials: Trials,
-  steps: Steps,
-  point: { readonly index: number; readonly phase: Phase; readonly code: 'commandFailed' | 'cancelled' },
-): Promise<void> {
-  const { index, phase, code } = point
-  const where = `${one.operation}, ${code} ${phase} "${steps.names[index]}"`
-  let armed = false
-  const intercept = (moment: Moment) => {
-    if (armed && moment.operation === one.operation && moment.step === index && moment.phase === phase) {
-      throw new PengxError(code, 'injected')
-    }
-  }
-  await trials.inWorld({ intercept }, async (world, raw, before) => {
-    armed = true
-    const { job, detail } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
-    armed = false
-    expect({ where, undoFailed: detail.events.filter((event) => event.kind === 'undoFailed') }).toEqual({
-      where,
-      undoFailed: [],
-    })
-    if (job.state === 'stuck') {
-      expect({ where, past: isPast(steps, index) }).toEqual({ where, past: true })
-      await world.engine.retry(job.id)
-      const end = await world.engine.finished(job.id)
-      expect({ where, state: end.job.state }).toEqual({ where, state: 'done' })
-      await one.check(world, raw)
-      return
-    }
-    const decisive = code === 'commandFailed' || index === steps.pivot || isPast(steps, index)
-    if (job.state === 'done' && decisive && mayBeFound(steps, index, phase)) return await one.check(world, raw)
-    expect({ where, state: job.state, message: job.message }).toMatchObject({
-      where,
-      state: code === 'cancelled' ? 'cancelled' : 'undone',
-      message: expect.stringContaining('injected'),
-    })
-    if (!comesBack(steps, index, phase)) return
-    expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
-    await canStillBeDone(one, where, world, raw)
-  })
-}
-
-/** After an unwinding nothing stands in its way: no lock, no half of what it makes. */
-async function canStillBeDone(
-  one: OperationCase,
-  where: string,
-  world: World,
-  raw: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
-  expect({ where, again: job.state, message: job.message }).toMatchObject({ where, again: 'done' })
-  await one.check(world, raw)
-}
-
-async function repeatAt(one: OperationCase, trials: Trials, steps: Steps, index: number): Promise<void> {
-  const where = `${one.operation}, twice "${steps.names[index]}"`
-  let armed = false
-  const again = async (moment: Moment) => {
-    if (armed && moment.operation === one.operation && moment.step === index && moment.phase === 'after')
-      await moment.again()
-  }
-  await trials.inWorld({ intercept: again }, async (world, raw) => {
-    armed = true
-    const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
-    expect({ where, state: job.state, message: job.message }).toMatchObject({ where, state: 'done' })
-    armed = false
-    await one.check(world, raw)
-  })
-  if (!steps.undoable[index] || isPast(steps, index) || hasDecidedPivot(steps, index)) return
-  const undoTwice = async (moment: Moment) => {
-    if (!armed || moment.operation !== one.operation || moment.step !== index) return
-    if (moment.phase === 'after') throw new PengxError('cancelled', 'injected')
-    if (moment.phase === 'afterUndo') await moment.again()
-  }
-  await trials.inWorld({ intercept: undoTwice }, async (world, raw, before) => {
-    armed = true
-    const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
-    armed = false
-    expect({ where, state: job.state }).toEqual({ where, state: 'cancelled' })
-    if (comesBack(steps, index, 'after'))
-      expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
-  })
-}
-
-/** The next start after a kill. */
-async function goOnAfter(
-  one: OperationCase,
-  steps: Steps,
-  index: number,
-  phase: Phase,
-  { place, raw, before }: Prepared,
-): Promise<void> {
-  const where = `${one.operation}, killed ${phase} "${steps.names[index]}"`
-  const world = await openWorld({ ...one.config }, place)
-  try {
-    const job = world.engine.view.jobs().find((one_) => one_.operation === one.operation)!
-    const { job: end } = await world.engine.finished(job.id)
-    const forward = isPast(steps, index) || (hasDecidedPivot(steps, index) && phase === 'after')
-    expect({ where, state: end.state, message: end.message }).toMatchObject({
-      where,
-      state: forward ? 'done' : expect.stringMatching(/done|undone|cancelled/),
-    })
-    if (end.state === 'done') await one.check(world, raw)
-    else if (comesBack(steps, index, phase)) {
-      expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
-      await canStillBeDone(one, where, world, raw)
-    }
-  } finally {
-    await world.close()
-  }
+async function pointsOf({ names }: Steps, kills: Kills): Promise<readonly CrashPoint[]> {
+  const points: CrashPoint[] = []
+  for (const index of names.keys())
+    points.push({ index, phase: 'before' }, ...(await kills.within(index)), { index, phase: 'after' })
+  return points
 }

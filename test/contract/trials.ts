@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Json } from '../../src/model/json.ts'
 import { copyWorld, openWorld, pictureOf, type World, type WorldPlace } from '../support/sites/world.ts'
-import type { OperationCase } from './operation.ts'
+import type { OperationCase } from './operationCase.ts'
 
 /**
  * The worlds in which an operation is tried: each its own, in files, and at one moment, that before the operation. What has
@@ -12,6 +12,8 @@ import type { OperationCase } from './operation.ts'
 export interface Trials {
   /** A new one, which nothing holds open. */
   prepare(): Promise<Prepared>
+  /** Where another can lie. */
+  nextPlace(): WorldPlace
   /** A new one at work; its files go with it. */
   inWorld(
     more: Parameters<typeof openWorld>[0],
@@ -60,6 +62,7 @@ export function openTrials(one: OperationCase): Trials {
 
   return {
     prepare,
+    nextPlace,
     async inWorld(more, use) {
       const { place, raw, before } = await prepare()
       const world = await openWorld({ ...one.config, ...more }, { ...place, forgets: true })

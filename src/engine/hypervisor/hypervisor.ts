@@ -35,8 +35,10 @@ export interface Hypervisor {
 
   /** Writes the configuration (mode 0600, atomically) and nothing else. */
   writeConfig(host: Host, path: string, text: string, tag: string): Promise<void>
-  /** Removes that file; what is not there is removed. A running domain goes on. */
+  /** Removes that file, and what a write that was cut short left; what is not there is removed. A running domain goes on. */
   removeConfig(host: Host, path: string, tag: string): Promise<void>
+  /** Removes only what a write of that file which was cut short has left beside it. */
+  removeConfigDraft(host: Host, path: string, tag: string): Promise<void>
   /**
    * `xl create` of a configuration, in one round trip with writing it where `text` is given. `uuid` is passed
    * beside the file, so that a configuration without one keeps the VM's. A name or UUID already running is

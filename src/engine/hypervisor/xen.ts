@@ -1,7 +1,7 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import { run, runAll } from '../host/run.ts'
-import { removeFile, writeFileAtomically } from '../tools/files.ts'
+import { draftOf, removeFile, writeFileAtomically } from '../tools/files.ts'
 import { formatConfig } from '../tools/xl/config.ts'
 import {
   consoleOf,
@@ -89,7 +89,10 @@ export const xen: Hypervisor = {
     await runAll(host, { ...batch(writeFileAtomically(path, text), { stopOnFailure: true }), tag })
   },
   async removeConfig(host, path, tag) {
-    await run(host, { ...removeFile(path), tag })
+    await runAll(host, { ...batch([removeFile(path), removeFile(draftOf(path))]), tag })
+  },
+  async removeConfigDraft(host, path, tag) {
+    await run(host, { ...removeFile(draftOf(path)), tag })
   },
   shutdown: (host, domid, tag) => change(host, shutdownDomain(domid), tag, `shut down domain ${domid}`),
   reboot: (host, domid, tag) => change(host, rebootDomain(domid), tag, `reboot domain ${domid}`),

@@ -8,13 +8,18 @@ import { changes, type Program, reads } from './program.ts'
  * must not come back as output. The text is on the disk before the file has its name.
  */
 export function writeFileAtomically(path: string, text: string): Program[] {
-  const draft = `${path}.new`
+  const draft = draftOf(path)
   return [
     changes('mkdir', '-p', parentOf(path)),
     changes('install', '-m', '600', '/dev/null', draft),
     { ...changes('dd', `of=${draft}`, 'conv=fsync', 'status=none'), stdin: text },
     changes('mv', '-T', draft, path),
   ]
+}
+
+/** What `writeFileAtomically` leaves where it is cut short. */
+export function draftOf(path: string): string {
+  return `${path}.new`
 }
 
 export function readFile(path: string): Program {

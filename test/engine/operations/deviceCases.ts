@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operation.ts'
+import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 

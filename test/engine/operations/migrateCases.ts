@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
 import { run } from '../../../src/engine/host/run.ts'
 import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operation.ts'
+import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 

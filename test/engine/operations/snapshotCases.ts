@@ -3,7 +3,7 @@ import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import { readChain } from '../../../src/engine/volumes/layers.ts'
 import { layersOf, snapshotsOf } from '../../../src/model/layer.ts'
 import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operation.ts'
+import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, makeVm, startVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 

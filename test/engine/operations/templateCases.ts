@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
 import { run } from '../../../src/engine/host/run.ts'
 import type { Template } from '../../../src/model/template.ts'
-import type { OperationCase } from '../../contract/operation.ts'
+import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, makeStorlink, makeVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 

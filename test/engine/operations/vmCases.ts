@@ -1,5 +1,5 @@
 import { expect } from 'bun:test'
-import type { OperationCase } from '../../contract/operation.ts'
+import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 

@@ -1,3 +1,4 @@
+import { PengxError } from '../../../src/model/error.ts'
 import { copyWorld, openWorld } from '../sites/world.ts'
 import { type CrashOrder, placeAt } from './crashPoints.ts'
 
@@ -6,18 +7,32 @@ import { type CrashOrder, placeAt } from './crashPoints.ts'
  * before: whoever is killed leaves what his files hold then. Started by the operation suite.
  */
 async function main(): Promise<void> {
-  const { place, config, operation, raw, index, phase } = JSON.parse(process.argv[2]!) as CrashOrder
-  const { engine } = await openWorld(
+  const { place, config, operation, raw, index, phase, cancelledAt } = JSON.parse(process.argv[2]!) as CrashOrder
+  /** The step at work, and how many commands it has begun that change something. */
+  let at: { readonly step: number; commands: number } | undefined
+  const { engine, site } = await openWorld(
     {
       ...config,
       intercept(moment) {
-        if (moment.operation !== operation || (moment.phase !== 'before' && moment.phase !== 'after')) return
-        if (moment.step === index && moment.phase === phase) process.kill(process.pid, 'SIGKILL')
-        copyWorld(place, placeAt(place, { index: moment.step, phase: moment.phase }))
+        const { step, phase: now } = moment
+        if (moment.operation !== operation || now === 'afterUndo') return
+        at = now === 'before' ? { step, commands: 0 } : undefined
+        if (step === index && now === phase) process.kill(process.pid, 'SIGKILL')
+        copyWorld(place, placeAt(place, { index: step, phase: now }))
+        if (step === cancelledAt && now === 'after') throw new PengxError('cancelled', 'injected')
       },
     },
     place,
   )
+  site.faults.add({
+    of: 'change',
+    match() {
+      if (at && at.commands > 0) copyWorld(place, placeAt(place, { index: at.step, phase: at.commands }))
+      if (at) at.commands++
+      return false
+    },
+    effect: { kind: 'lie' },
+  })
   const job = await engine.start(operation, engine.decode(operation, raw), 'cli')
   await engine.finished(job.id)
   const { state, message } = engine.view.getJob(job.id)!

@@ -61,7 +61,7 @@ export function copyWorld(from: WorldPlace, to: WorldPlace): void {
 }
 
 /** The clock of a process that was killed was ahead: what was about to happen on its site has happened when another looks. */
-function lastDueIn(path: string): number {
+export function lastDueIn(path: string): number {
   if (!existsSync(path)) return 0
   const { pms } = JSON.parse(readFileSync(path, 'utf8')) as SiteState
   return Math.max(0, ...pms.flatMap(({ dues }) => dues.map(({ at }) => Math.ceil(at))))

@@ -105,6 +105,8 @@ export function createStep(facts: DomainFacts, { anew }: { readonly anew?: true 
     async undo(cx) {
       const domain = await findDomain(cx, { uuid, pm })
       if (domain) await cx.hypervisor.destroy(cx.host(pm), domain.domid, cx.tag)
+      const own = configPathFor(uuid)
+      if (facts.configPath === own) await cx.hypervisor.removeConfigDraft(cx.host(pm), own, cx.tag)
     },
   }
 }

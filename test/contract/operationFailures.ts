@@ -1,0 +1,143 @@
+import { expect } from 'bun:test'
+import type { Moment } from '../../src/engine/jobs/context.ts'
+import { PengxError } from '../../src/model/error.ts'
+import { pictureOf, type World } from '../support/sites/world.ts'
+import type { OperationCase } from './operationCase.ts'
+import { comesBack, hasDecidedPivot, isPast, mayBeFound, type Phase, runToEnd, type Steps } from './operationSteps.ts'
+import type { Trials } from './trials.ts'
+
+/** Trials of an operation whose process goes on: failures, cancels, and what is done twice. */
+
+/** At a point of an operation, at work: a failure, or a cancel that comes then. */
+export async function failAt(
+  one: OperationCase,
+  trials: Trials,
+  steps: Steps,
+  point: { readonly index: number; readonly phase: Phase; readonly code: 'commandFailed' | 'cancelled' },
+): Promise<void> {
+  const { index, phase, code } = point
+  const where = `${one.operation}, ${code} ${phase} "${steps.names[index]}"`
+  let armed = false
+  const intercept = (moment: Moment) => {
+    if (armed && moment.operation === one.operation && moment.step === index && moment.phase === phase) {
+      throw new PengxError(code, 'injected')
+    }
+  }
+  await trials.inWorld({ intercept }, async (world, raw, before) => {
+    armed = true
+    const { job, detail } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    armed = false
+    expect({ where, undoFailed: detail.events.filter((event) => event.kind === 'undoFailed') }).toEqual({
+      where,
+      undoFailed: [],
+    })
+    if (job.state === 'stuck') {
+      expect({ where, past: isPast(steps, index) }).toEqual({ where, past: true })
+      await world.engine.retry(job.id)
+      const end = await world.engine.finished(job.id)
+      expect({ where, state: end.job.state }).toEqual({ where, state: 'done' })
+      await one.check(world, raw)
+      return
+    }
+    const decisive = code === 'commandFailed' || index === steps.pivot || isPast(steps, index)
+    if (job.state === 'done' && decisive && mayBeFound(steps, index, phase)) return await one.check(world, raw)
+    expect({ where, state: job.state, message: job.message }).toMatchObject({
+      where,
+      state: code === 'cancelled' ? 'cancelled' : 'undone',
+      message: expect.stringContaining('injected'),
+    })
+    if (!comesBack(steps, index, phase)) return
+    expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
+    await canStillBeDone(one, where, world, raw)
+  })
+}
+
+/** How many commands it runs that change something, each part of a batch for one. */
+export async function changesOf(one: OperationCase, trials: Trials): Promise<number> {
+  let count = 0
+  await trials.inWorld({}, async (world, raw) => {
+    const counted = world.site.faults.add({ of: 'change', times: 0, effect: { kind: 'lie' } })
+    await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    count = counted.hits
+  })
+  return count
+}
+
+/** One of its commands fails, once: what it says is no verdict on what it has done. */
+export async function failWithin(
+  one: OperationCase,
+  trials: Trials,
+  steps: Steps,
+  nth: number,
+  kind: 'failAfter' | 'failBefore',
+): Promise<void> {
+  await trials.inWorld({}, async (world, raw, before) => {
+    const fault = world.site.faults.add({ of: 'change', skip: nth, times: 1, effect: { kind } })
+    const { job, detail } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    fault.remove()
+    const where = `${one.operation}, command ${nth} (${kind})`
+    const begun = steps.names.flatMap((_, index) =>
+      detail.events.some((event) => event.step === index) ? [index] : [],
+    )
+    if (job.state === 'stuck') {
+      await world.engine.retry(job.id)
+      const end = await world.engine.finished(job.id)
+      expect({ where, state: end.job.state, message: end.job.message }).toMatchObject({
+        where,
+        state: expect.stringMatching(/done|undone/),
+      })
+      if (end.job.state === 'done') await one.check(world, raw)
+      return
+    }
+    expect({ where, state: job.state }).toEqual({ where, state: expect.stringMatching(/done|undone/) })
+    if (job.state === 'done') return await one.check(world, raw)
+    if (begun.every((index) => steps.comesBack[index]))
+      expect({ where, message: job.message, picture: await pictureOf(world) }).toEqual({
+        where,
+        message: job.message,
+        picture: before,
+      })
+  })
+}
+
+/** After an unwinding nothing stands in its way: no lock, no half of what it makes. */
+export async function canStillBeDone(
+  one: OperationCase,
+  where: string,
+  world: World,
+  raw: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+  expect({ where, again: job.state, message: job.message }).toMatchObject({ where, again: 'done' })
+  await one.check(world, raw)
+}
+
+export async function repeatAt(one: OperationCase, trials: Trials, steps: Steps, index: number): Promise<void> {
+  const where = `${one.operation}, twice "${steps.names[index]}"`
+  let armed = false
+  const again = async (moment: Moment) => {
+    if (armed && moment.operation === one.operation && moment.step === index && moment.phase === 'after')
+      await moment.again()
+  }
+  await trials.inWorld({ intercept: again }, async (world, raw) => {
+    armed = true
+    const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    expect({ where, state: job.state, message: job.message }).toMatchObject({ where, state: 'done' })
+    armed = false
+    await one.check(world, raw)
+  })
+  if (!steps.undoable[index] || isPast(steps, index) || hasDecidedPivot(steps, index)) return
+  const undoTwice = async (moment: Moment) => {
+    if (!armed || moment.operation !== one.operation || moment.step !== index) return
+    if (moment.phase === 'after') throw new PengxError('cancelled', 'injected')
+    if (moment.phase === 'afterUndo') await moment.again()
+  }
+  await trials.inWorld({ intercept: undoTwice }, async (world, raw, before) => {
+    armed = true
+    const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    armed = false
+    expect({ where, state: job.state }).toEqual({ where, state: 'cancelled' })
+    if (comesBack(steps, index, 'after'))
+      expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
+  })
+}
