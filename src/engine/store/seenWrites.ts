@@ -5,6 +5,7 @@ import type { LiveView } from './memory/liveView.ts'
 import type { Memory } from './memory/memory.ts'
 import { compiled } from './sqlite/compiled.ts'
 import type { Sql } from './sqlite/database.ts'
+import { troubleIn } from './sqlite/errors.ts'
 import type { Write } from './sqlite/revisions.ts'
 
 /**
@@ -14,7 +15,8 @@ import type { Write } from './sqlite/revisions.ts'
 const RESTLESS_SAVED_MS = 60_000
 
 /**
- * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over.
+ * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over. While the
+ * store cannot be written it comes into the view alone, and is written with the first look after that.
  * `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined.
  */
 export type RecordSeen = (seen: {
@@ -38,6 +40,8 @@ export interface SeenDeps {
 /** Writes what looks saw: `relaxed`, because the next look finds it again. */
 export function createSeenWriter({ view, memory, clock, write }: SeenDeps): RecordSeen {
   const savedAt = new Map<string, number>()
+  /** What the view shows and the store could not be told: ids. */
+  const unwritten = { pms: new Set<string>(), vms: new Set<string>(), storlinks: new Set<number>() }
 
   function isWorthWriting(pm: Pm, entry: PmEntry): boolean {
     if (!Bun.deepEquals(resting(pm.seen), resting(entry.seen))) return true
@@ -119,26 +123,89 @@ export function createSeenWriter({ view, memory, clock, write }: SeenDeps): Reco
       const storlink = view.getStorlink(id)
       return storlink !== undefined && (storlink.sizeMib !== sizeMib || storlink.freeMib !== freeMib)
     })
-    if (newPms.length + newVms.length + newStorlinks.length === 0) return
+    const entries = withOwed({ pms: newPms, vms: newVms, storlinks: newStorlinks })
+    if (entries.pms.length + entries.vms.length + entries.storlinks.length === 0) return
+    try {
+      await writeAll(entries)
+    } catch (error) {
+      if (!troubleIn(error)) throw error
+      applyAll(entries)
+    }
+  }
+
+  async function writeAll({ pms, vms, storlinks }: Entries): Promise<void> {
     await write('relaxed', async ({ sql, revision, upToDate, afterCommit }) => {
       const rev = upToDate ? revision : undefined
       // Somebody may have dropped it in the meantime: then the view must not get it back.
-      for (const entry of newPms) {
+      for (const entry of pms) {
         if (!(await writePm(sql, entry, revision))) continue
         afterCommit(() => {
           applyPm(entry, rev)
           savedAt.set(entry.uuid, clock.now())
         })
       }
-      for (const entry of newVms) {
+      for (const entry of vms) {
         if (await writeVm(sql, entry, revision)) afterCommit(() => applyVm(entry, rev))
       }
-      for (const entry of newStorlinks) {
+      for (const entry of storlinks) {
         if (await writeStorlink(sql, entry, revision)) afterCommit(() => applyStorlink(entry, rev))
       }
+      afterCommit(() => {
+        for (const { uuid } of pms) unwritten.pms.delete(uuid)
+        for (const { uuid } of vms) unwritten.vms.delete(uuid)
+        for (const { id } of storlinks) unwritten.storlinks.delete(id)
+      })
     })
   }
+
+  /** In the view alone: as it is, it is shown, and the next look writes it. */
+  function applyAll(entries: Entries): void {
+    for (const entry of entries.pms) {
+      applyPm(entry)
+      unwritten.pms.add(entry.uuid)
+    }
+    for (const entry of entries.vms) {
+      applyVm(entry)
+      unwritten.vms.add(entry.uuid)
+    }
+    for (const entry of entries.storlinks) {
+      applyStorlink(entry)
+      unwritten.storlinks.add(entry.id)
+    }
+  }
+
+  /** With what earlier looks saw and could not write, as the view has it: no later look tells of what stays as it is. */
+  function withOwed(news: Entries): Entries {
+    const [pms, vms] = [news.pms, news.vms].map((entries) => new Set(entries.map(({ uuid }) => uuid)))
+    const storlinks = new Set(news.storlinks.map(({ id }) => id))
+    return {
+      pms: [...news.pms, ...owed(unwritten.pms, pms!, view.getPm)],
+      vms: [
+        ...news.vms,
+        ...owed(unwritten.vms, vms!, view.getVm).map(({ uuid, seen, bootedAt }) => ({ uuid, seen, bootedAt })),
+      ],
+      storlinks: [
+        ...news.storlinks,
+        ...owed(unwritten.storlinks, storlinks, view.getStorlink).map(({ id, sizeMib, freeMib }) => ({
+          id,
+          sizeMib,
+          freeMib,
+        })),
+      ],
+    }
+  }
 }
+
+/** Of those that are still there. */
+function owed<Id, T>(ids: Set<Id>, news: ReadonlySet<Id>, read: (id: Id) => T | undefined): T[] {
+  return [...ids].flatMap((id) => {
+    const thing = read(id)
+    if (thing === undefined) ids.delete(id)
+    return thing === undefined || news.has(id) ? [] : [thing]
+  })
+}
+
+type Entries = { readonly [K in keyof Seen]-?: NonNullable<Seen[K]> }
 
 type SeenColumns = { readonly uuid: string; readonly seenJson: string; readonly rev: number }
 const writeSeen = compiled((sql, { uuid, seenJson, rev }: SeenColumns) =>

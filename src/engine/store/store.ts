@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import { createInventory, type Inventory } from './inventory.ts'
-import { type Controller, registerController, unregisterController } from './jobs/controllers.ts'
+import { type Controller, createRegistration, unregisterController } from './jobs/controllers.ts'
 import { createJobRows } from './jobs/createJobRows.ts'
 import type { JobRows } from './jobs/jobRows.ts'
 import { createLockRows, type LockRows } from './jobs/locks.ts'
@@ -11,6 +11,7 @@ import { createViewRefresh } from './memory/refresh.ts'
 import { forgetTombstones } from './sqlite/counters.ts'
 import { openSqlite } from './sqlite/open.ts'
 import { createWrite } from './sqlite/revisions.ts'
+import { unlessUnwritten } from './unwritten.ts'
 
 export interface StoreConfig {
   /** A file; its directory is made where it is missing. `memory`: forgotten at the end. */
@@ -32,17 +33,19 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Opens the store and reads all of it into the view. Fails as `openSqlite` does; nothing stays open then. */
+/** Opens the store and reads all of it into the view. Fails as `openSqlite` does; nothing stays open then. One that is there and can only be read opens: `view.storeTrouble` tells. */
 export async function openStore({ at, clock, controller = thisController(clock.now()) }: StoreConfig): Promise<Store> {
-  const database = await openSqlite(at === 'memory' ? 'memory' : at.path)
+  const database = await openSqlite(at === 'memory' ? 'memory' : at.path, undefined, clock)
   try {
     const { view, memory } = createLiveView(
       () => perf.samples,
       () => viewRefresh.refresh(),
+      () => database.health.trouble,
     )
     const viewRefresh = createViewRefresh(database, () => memory)
     const perf = createPerfRings({ database, memory })
-    const write = createWrite(database, viewRefresh)
+    const register = createRegistration(database, controller)
+    const write = createWrite(database, viewRefresh, register)
     const deps = { database, view, memory, clock, controller, isDead, write }
     const jobs = createJobRows(deps)
     let closing: Promise<void> | undefined
@@ -56,9 +59,11 @@ export async function openStore({ at, clock, controller = thisController(clock.n
         await database.close()
       }
     }
-    await registerController(database, controller)
-    await forgetTombstones(database, clock.now())
+    // One that cannot be written is read all the same; what is written first when it can be is whose it is.
+    await unlessUnwritten(register() ?? Promise.resolve())
+    await unlessUnwritten(forgetTombstones(database, clock.now()))
     await viewRefresh.load()
+    database.health.onChange(memory.noticeStore)
     return {
       controller,
       view,

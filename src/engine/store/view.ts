@@ -2,11 +2,12 @@ import type { Backup } from '../../model/backup.ts'
 import type { CommandRecord, Job, StepEvent, Subject } from '../../model/job.ts'
 import type { Noun, NounLists } from '../../model/noun.ts'
 import type { PerfSample } from '../../model/perf.ts'
+import type { StoreTrouble } from '../../model/storeTrouble.ts'
 import type { Vm } from '../../model/vm.ts'
 
 /** What a change notice names. */
 export interface Change {
-  readonly kind: Noun | 'job' | 'perf' | 'setting'
+  readonly kind: Noun | 'job' | 'perf' | 'setting' | 'store'
   readonly id: string
 }
 
@@ -33,6 +34,8 @@ export interface View extends NounLists {
   /** Oldest first, at most one ring. */
   history(subject: string): readonly PerfSample[]
   setting(key: string): string | undefined
+  /** Why nothing can be written down at the moment; a change of it is a notice of the kind `store`. */
+  readonly storeTrouble: StoreTrouble | undefined
 }
 
 /** What Jobs shows of one job, read from the store when it is opened. */

@@ -8,6 +8,7 @@ import { MIGRATIONS } from '../../../src/engine/store/sqlite/migrations.ts'
 import { openSqlite } from '../../../src/engine/store/sqlite/open.ts'
 import { openStore } from '../../../src/engine/store/store.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
+import { canMount, onReadOnlyDisk, onSmallDisk } from '../../support/mounts.ts'
 import { hear, startChild } from './children.ts'
 import { aPm, aVm, failureOf, newPlace, type Place } from './samples.ts'
 
@@ -162,28 +163,12 @@ test('a full database refuses the write whole and takes the next one', async () 
   await database.close()
 })
 
-/** A mount of its own: root needs no more, and others a user namespace, which not every machine gives them. */
-const NAMESPACE = process.getuid?.() === 0 ? '-m' : '-Urm'
-const canMount = Bun.spawnSync(['unshare', NAMESPACE, 'true']).exitCode === 0
-
 test.skipIf(!canMount)(
   'on a disk that is full it says so, shows what is true, and goes on when there is room',
   async () => {
     await using place = newPlace()
-    const child = Bun.spawn(
-      [
-        'unshare',
-        NAMESPACE,
-        'sh',
-        '-c',
-        'mount -t tmpfs -o size=3m none "$1" && head -c 1000000 /dev/zero > "$1/ballast" && exec "$2" "$3" fill "$1/pengx.db" "$1/ballast"',
-        'sh',
-        place.dir,
-        process.execPath,
-        join(import.meta.dir, 'storeChild.ts'),
-      ],
-      { stdout: 'pipe', stderr: 'inherit' },
-    )
+    const fill = [process.execPath, join(import.meta.dir, 'storeChild.ts'), 'fill', `${place.dir}/pengx.db`]
+    const child = onSmallDisk(place.dir, [...fill, `${place.dir}/ballast`])
     const heard = (await new Response(child.stdout).text()).split('\n').filter(Boolean)
     const written = heard.filter((line) => line.startsWith('vm')).length
     expect(written).toBeGreaterThan(0)
@@ -219,21 +204,12 @@ test('a file or directory that may not be written is named', async () => {
 test.skipIf(!canMount)('on a file system that is mounted read-only it says so', async () => {
   await using place = newPlace()
   await (await place.open()).close()
-  const child = Bun.spawn(
-    [
-      'unshare',
-      NAMESPACE,
-      'sh',
-      '-c',
-      'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && exec "$2" "$3" open "$4"',
-      'sh',
-      place.dir,
-      process.execPath,
-      join(import.meta.dir, 'storeChild.ts'),
-      place.path,
-    ],
-    { stdout: 'pipe', stderr: 'inherit' },
-  )
+  const child = onReadOnlyDisk(place.dir, [
+    process.execPath,
+    join(import.meta.dir, 'storeChild.ts'),
+    'open',
+    place.path,
+  ])
   expect(await new Response(child.stdout).text()).toBe(
     `failed readOnly: cannot write store ${place.path}: the file or its directory is read-only\n`,
   )

@@ -8,6 +8,7 @@ import { type By, isOver, type Job } from '../../../src/model/job.ts'
 import type { Json } from '../../../src/model/json.ts'
 import { type Noun, type Nouns, nounId, nounLists } from '../../../src/model/noun.ts'
 import type { PerfSample } from '../../../src/model/perf.ts'
+import type { StoreTrouble } from '../../../src/model/storeTrouble.ts'
 import type { VmState } from '../../../src/model/vm.ts'
 
 type Rows = { [N in Noun as `${N}s`]: readonly Nouns[N][] }
@@ -20,6 +21,7 @@ export interface FakeSite extends Rows {
   jobs: readonly Job[]
   samples: Readonly<Record<string, readonly PerfSample[]>>
   settings: Readonly<Record<string, string>>
+  storeTrouble?: StoreTrouble | undefined
 }
 
 /** How a job of an operation ends; thrown: it was refused before it began, and there is no job. */
@@ -93,6 +95,9 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     rates: (subject) => site.samples[subject]?.at(-1),
     history: (subject) => site.samples[subject] ?? [],
     setting: (key) => site.settings[key],
+    get storeTrouble() {
+      return site.storeTrouble
+    },
   }
 
   function tell(changes: readonly Change[]): void {

@@ -16,15 +16,25 @@ export interface Controller {
   readonly startedAt: number
 }
 
-/** Its row is there for as long as it has the store open; after a crash until another has taken over its jobs. */
-export async function registerController(database: Database, controller: Controller): Promise<void> {
-  await database.write('relaxed', async ({ sql }) => {
-    await sql
-      .insertInto('controllers')
-      .values({ ...controller })
-      .onConflict((conflict) => conflict.column('id').doNothing())
-      .execute()
-  })
+/**
+ * Its row is there for as long as it has the store open; after a crash until another has taken over its jobs. Once it is
+ * written, asking again does nothing (undefined): what belongs to it must not be written before, or others would take it over.
+ */
+export function createRegistration(database: Database, controller: Controller): () => Promise<void> | undefined {
+  let isWritten = false
+  return () => {
+    if (isWritten) return undefined
+    return database.write('relaxed', async ({ sql, afterCommit }) => {
+      await sql
+        .insertInto('controllers')
+        .values({ ...controller })
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .execute()
+      afterCommit(() => {
+        isWritten = true
+      })
+    })
+  }
 }
 
 /** What it leaves unfinished belongs to nobody then, so that anybody may go on with it at once. */

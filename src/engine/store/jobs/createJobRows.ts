@@ -13,6 +13,7 @@ export function createJobRows(deps: JobDeps): JobRows {
     ...createJobWrites(deps, progress),
     claimJobs: () => claimJobs(deps),
     progress: progress.put,
+    tell: progress.tell,
     flush: progress.flush,
     appendEvent: (id, event) => appendEvent(database, id, { ...event, at: clock.now() }),
     appendCommand: (id, command) => appendCommand(database, id, command),

@@ -80,6 +80,8 @@ export interface JobRows {
   update(id: string, patch: JobPatch, onlyFrom?: readonly JobState[]): Promise<boolean>
   /** The view has it at once, the disk within half a second. */
   progress(id: string, progress: JobProgress): void
+  /** What its step says of itself, in this process's view alone. */
+  tell(id: string, step: string): void
   /** On disk when it resolves: before the thing happens that it announces. */
   appendEvent(id: string, event: Omit<StepEvent, 'seq' | 'at'>): Promise<StepEvent>
   /** Resolves with its seq, under which `finishCommand` completes it. */

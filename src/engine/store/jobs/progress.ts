@@ -14,6 +14,7 @@ export interface ProgressDeps {
 
 export interface ProgressRows {
   put(id: string, progress: JobProgress): void
+  tell(id: string, step: string): void
   flush(): Promise<void>
   /** What is not on disk yet, for somebody who writes the row anyway. */
   take(id: string): Partial<JobRow>
@@ -40,11 +41,17 @@ export function createJobProgress({ memory, write }: ProgressDeps): ProgressRows
     })
   }
 
+  function show(id: string, progress: JobProgress): boolean {
+    const held = memory.get('job', id)
+    if (!held) return false
+    memory.put('job', { ...held, job: { ...held.job, ...progress } }, memory.revOf('job', id))
+    return true
+  }
+
   return {
+    tell: (id, step) => void show(id, { step }),
     put(id, progress) {
-      const held = memory.get('job', id)
-      if (!held) return
-      memory.put('job', { ...held, job: { ...held.job, ...progress } }, memory.revOf('job', id))
+      if (!show(id, progress)) return
       pending.set(id, { ...pending.get(id), ...progress })
       // A failure to write is told by the next event, which must be written.
       timer ??= setTimeout(() => void flush().catch(() => undefined), WRITTEN_EVERY_MS)

@@ -1,6 +1,7 @@
 import { isOver, type Job, type Subject } from '../../../model/job.ts'
 import { nounLists, unknown } from '../../../model/noun.ts'
 import type { PerfSample } from '../../../model/perf.ts'
+import type { StoreTrouble } from '../../../model/storeTrouble.ts'
 import { JOBS_HELD } from '../rows/job.ts'
 import type { HeldJob, Kind, Kinds } from '../rows/kind.ts'
 import { ROW_KINDS } from '../rows/kinds.ts'
@@ -28,6 +29,7 @@ type Tables = { readonly [K in Kind]: SortedRows<Kinds[K]> }
 export function createLiveView(
   samples: () => Samples,
   refresh: () => Promise<void>,
+  storeTrouble: () => StoreTrouble | undefined,
 ): { readonly view: LiveView; readonly memory: Memory } {
   const notices = createNotices()
   const tables = Object.fromEntries(
@@ -50,6 +52,9 @@ export function createLiveView(
     rates: (subject) => samples().rates(subject),
     history: (subject) => samples().history(subject),
     setting: (key) => tables.setting.get(key)?.value,
+    get storeTrouble() {
+      return storeTrouble()
+    },
     refresh,
     onChange: notices.onChange,
   }
@@ -71,6 +76,7 @@ export function createLiveView(
     revOf: (kind, id) => tables[kind].revOf(id),
     ids: (kind) => [...tables[kind].ids()],
     noticePerf: (subject) => notices.add('perf', subject),
+    noticeStore: () => notices.add('store', 'store'),
   }
   return { view, memory }
 }

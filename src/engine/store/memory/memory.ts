@@ -10,4 +10,6 @@ export interface Memory {
   revOf(kind: Kind, id: string): number
   ids(kind: Kind): readonly string[]
   noticePerf(subject: string): void
+  /** Whether the store can be written has changed. */
+  noticeStore(): void
 }

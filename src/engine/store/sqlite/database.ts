@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { Health } from './health.ts'
 import type { Tables } from './schema.ts'
 
 /** Queries, as every dialect understands them. Only to be used inside the `work` it was given to. */
@@ -23,5 +24,7 @@ export interface Database {
   write<T>(durability: 'durable' | 'relaxed', work: (writing: WriteTransaction) => Promise<T>): Promise<T>
   /** Whether another process has committed since this was last asked. */
   changedByOthers(): boolean
+  /** Whether it can be written. */
+  readonly health: Pick<Health, 'trouble' | 'onChange'>
   close(): Promise<void>
 }

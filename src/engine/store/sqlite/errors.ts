@@ -1,4 +1,4 @@
-import { PengxError } from '../../../model/error.ts'
+import { type Code, PengxError } from '../../../model/error.ts'
 
 /** What a failure of SQLite or of the file system below it is to a person. */
 export function toStoreError(error: unknown, where: string): PengxError {
@@ -6,13 +6,13 @@ export function toStoreError(error: unknown, where: string): PengxError {
   const code = codeOf(error)
   const because = { cause: error }
   if (code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT')
-    return new PengxError('noSpace', `cannot write store ${where}: the disk is full`, because)
+    return unwritten('noSpace', `cannot write store ${where}`, 'the disk is full', error)
   if (code.startsWith('SQLITE_READONLY') || code === 'EROFS')
-    return new PengxError('readOnly', `cannot write store ${where}: the file or its directory is read-only`, because)
+    return unwritten('readOnly', `cannot write store ${where}`, 'the file or its directory is read-only', error)
   if (code === 'EACCES' || code === 'EPERM' || code === 'SQLITE_PERM' || code === 'SQLITE_AUTH')
-    return new PengxError('readOnly', `cannot open store ${where}: permission denied`, because)
+    return unwritten('readOnly', `cannot open store ${where}`, 'permission denied', error)
   if (code.startsWith('SQLITE_CANTOPEN') || NOT_A_FILE.has(code))
-    return new PengxError('invalid', `cannot open store ${where}: it is not a file that can be opened`, because)
+    return unwritten('invalid', `cannot open store ${where}`, 'it is not a file that can be opened', error)
   if (code === 'SQLITE_NOTADB')
     return new PengxError('invalid', `cannot open store ${where}: it is not a pengx store`, because)
   if (code.startsWith('SQLITE_CORRUPT'))
@@ -22,15 +22,42 @@ export function toStoreError(error: unknown, where: string): PengxError {
       because,
     )
   if (isBusy(error))
-    return new PengxError('busy', `store ${where} has been held by another process for too long`, because)
+    return marked(
+      new PengxError('busy', `store ${where} has been held by another process for too long`, because),
+      'another process holds it',
+    )
   if (code.startsWith('SQLITE_IOERR'))
-    return new PengxError('internal', `cannot read or write store ${where}: the disk fails (${code})`, because)
+    return unwritten('internal', `cannot read or write store ${where}`, `the disk fails (${code})`, error)
   if (code.startsWith('SQLITE_CONSTRAINT'))
     return new PengxError('conflict', `store ${where} refuses it: ${messageOf(error).toLowerCase()}`, because)
   return new PengxError('internal', `store ${where}: ${messageOf(error)}`, because)
 }
 
 const NOT_A_FILE = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT', 'ELOOP', 'ENAMETOOLONG'])
+
+/** Errors that tell of the store and not of what was asked of it, with the reason alone. */
+const REASONS = new WeakMap<Error, string>()
+
+function marked(error: PengxError, why: string): PengxError {
+  REASONS.set(error, why)
+  return error
+}
+
+function unwritten(code: Code, what: string, why: string, cause: unknown): PengxError {
+  return marked(new PengxError(code, `${what}: ${why}`, { cause }), why)
+}
+
+/**
+ * Why the store could not be written (or read), where that is what an error, or what it was caused by, tells of: the same
+ * will go well as soon as the store does. Undefined for every other error.
+ */
+export function troubleIn(error: unknown): { readonly code: Code; readonly why: string } | undefined {
+  for (let one = error; one instanceof Error; one = one.cause) {
+    const why = REASONS.get(one)
+    if (why !== undefined) return { code: (one as PengxError).code, why }
+  }
+  return undefined
+}
 
 /** Another process is at work on the file, so trying again helps. */
 export function isBusy(error: unknown): boolean {

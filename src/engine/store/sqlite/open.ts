@@ -1,19 +1,14 @@
-import { Database as SqliteFile, type Statement } from 'bun:sqlite'
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { constants, Database as SqliteFile } from 'bun:sqlite'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
-import {
-  type DatabaseConnection,
-  type Driver,
-  Kysely,
-  type QueryResult,
-  SqliteAdapter,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
-} from 'kysely'
-import type { Database, Sql, WriteTransaction } from './database.ts'
-import { isBusy, toStoreError } from './errors.ts'
+import { pathToFileURL } from 'node:url'
+import { type Clock, systemClock } from '../../../lib/clock.ts'
+import type { PengxError } from '../../../model/error.ts'
+import type { Database, WriteTransaction } from './database.ts'
+import { createSql } from './driver.ts'
+import { isBusy, toStoreError, troubleIn } from './errors.ts'
+import { createHealth } from './health.ts'
 import { MIGRATIONS, migrate } from './migrations.ts'
-import type { Tables } from './schema.ts'
 
 /**
  * The store in one SQLite file. Writing transactions begin `immediate`: a deferred one that reads and then writes fails
@@ -26,28 +21,37 @@ import type { Tables } from './schema.ts'
  */
 const LOCKED_WAIT_MS = 20
 const BUSY_LIMIT_MS = 15_000
-const STATEMENTS_KEPT = 200
+/** What a write is asked to have room for before the disk counts as not full any more. */
+const PROBE_BYTES = 65_536
 
 /**
  * Opens a file, making it and its directory (mode 0700, the file 0600) where they are missing, and brings it up to date.
- * Fails with `invalid` for what is no store, `unsupported` for a later version's, `readOnly`, `noSpace`, `busy`.
+ * A store that is there and cannot be written is opened to be read: every write fails with why, until it can be opened
+ * whole. Fails with `invalid` for what is no store, `unsupported` for a later version's, `readOnly`, `noSpace`, `busy`.
  */
 export async function openSqlite(
   path: string | 'memory',
   migrations: readonly string[] = MIGRATIONS,
+  clock: Clock = systemClock,
 ): Promise<Database> {
   const where = path === 'memory' ? 'in memory' : path
-  try {
+  const openWhole = async (patienceMs: number): Promise<SqliteFile> => {
     const file = path === 'memory' ? new SqliteFile(':memory:', { strict: true }) : openFile(path)
     try {
-      await untilFree(() => prepareFile(file, where, path === 'memory', migrations))
+      await untilFree(clock, patienceMs, isBusy, () => prepareFile(file, where, path === 'memory', migrations))
+      return file
     } catch (error) {
       file.close()
       throw error
     }
-    return createDatabase(file, where)
-  } catch (error) {
-    throw toStoreError(error, where)
+  }
+  try {
+    return createDatabase({ file: await openWhole(BUSY_LIMIT_MS), where, clock })
+  } catch (thrown) {
+    const error = toStoreError(thrown, where)
+    const file = path !== 'memory' && troubleIn(error) ? openToRead(path, where, migrations) : undefined
+    if (!file) throw error
+    return createDatabase({ file, where, clock, barred: { error, openWhole } })
   }
 }
 
@@ -56,6 +60,25 @@ function openFile(path: string): SqliteFile {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   closeSync(openSync(path, 'a', 0o600))
   return new SqliteFile(path, { readwrite: true, create: false, strict: true })
+}
+
+/**
+ * A file that is up to date and can be read as it is; else undefined. Where no -wal file says that somebody has it open,
+ * it is read as one that nobody writes: a reader would leave such files behind, for others to stumble over, or cannot
+ * make them at all.
+ */
+function openToRead(path: string, where: string, migrations: readonly string[]): SqliteFile | undefined {
+  const name = existsSync(`${path}-wal`) ? path : `${pathToFileURL(path)}?immutable=1`
+  let file: SqliteFile | undefined
+  try {
+    file = new SqliteFile(name, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI)
+    file.run(`pragma busy_timeout = ${LOCKED_WAIT_MS}`)
+    migrate(file, where, migrations)
+    return file
+  } catch {
+    file?.close()
+    return undefined
+  }
 }
 
 function prepareFile(file: SqliteFile, where: string, inMemory: boolean, migrations: readonly string[]): void {
@@ -69,138 +92,173 @@ function prepareFile(file: SqliteFile, where: string, inMemory: boolean, migrati
     migrate(file, where, migrations)
     file.run('commit')
   } catch (error) {
-    if (file.inTransaction) file.run('rollback')
+    rollBack(file)
     throw error
   }
 }
 
-async function untilFree<T>(action: () => T | Promise<T>): Promise<T> {
-  const limit = performance.now() + BUSY_LIMIT_MS
-  for (;;) {
+/** SQLite itself rolls back on some failures, a full disk among them. */
+function rollBack(file: SqliteFile): void {
+  if (!file.inTransaction) return
+  try {
+    file.run('rollback')
+  } catch {
+    // What matters is why it is rolled back; the next transaction tries this once more.
+  }
+}
+
+/** Does it again for as long as others are at work on the file, and at most so long. */
+async function untilFree<T>(
+  clock: Clock,
+  patienceMs: number,
+  isOccupied: (error: unknown) => boolean,
+  action: () => T | Promise<T>,
+): Promise<T> {
+  let waitedMs = 0
+  for (let pauseMs = 2; ; pauseMs = Math.min(500, pauseMs * 1.4)) {
     try {
       return await action()
     } catch (error) {
-      if (!isBusy(error) || performance.now() > limit) throw error
-      await Bun.sleep(1 + Math.random() * 10)
+      if (!isOccupied(error) || waitedMs >= patienceMs) throw error
+      const sleptMs = pauseMs * (0.5 + Math.random())
+      await clock.sleep(sleptMs)
+      waitedMs += sleptMs + LOCKED_WAIT_MS
     }
   }
 }
 
-function createDatabase(file: SqliteFile, where: string): Database {
-  const driver = createDriver(file)
-  const sql: Sql = new Kysely<Tables>({
-    dialect: {
-      createAdapter: () => new SqliteAdapter(),
-      createDriver: () => driver,
-      createIntrospector: (db) => new SqliteIntrospector(db),
-      createQueryCompiler: () => new SqliteQueryCompiler(),
-    },
-  })
-  const dataVersion = file.prepare('pragma data_version')
+interface Opened {
+  readonly file: SqliteFile
+  readonly where: string
+  readonly clock: Clock
+  /** Why it is open to be read only, and how to open it whole. */
+  readonly barred?: { readonly error: PengxError; openWhole(patienceMs: number): Promise<SqliteFile> }
+}
+
+function createDatabase({ file: first, where, clock, barred: bar }: Opened): Database {
+  let file = first
+  let barred = bar
+  const { sql, forget } = createSql(() => file)
+  let dataVersion = file.prepare('pragma data_version')
   const readVersion = () => dataVersion.values()[0]?.[0] as number
   let seenVersion = readVersion()
   let durability = ''
   let tail: Promise<unknown> = Promise.resolve()
+  let lastWrite: Promise<unknown> = Promise.resolve()
+  /** Did not even begin, since another process is writing: can be done again. */
+  const kept = new WeakSet<object>()
 
   function queued<T>(work: () => Promise<T>): Promise<T> {
-    const turn = tail.then(work).catch((error: unknown) => {
-      throw toStoreError(error, where)
-    })
+    const turn = tail.then(work)
     tail = turn.catch(() => undefined)
     return turn
   }
 
-  async function transaction<T>(begin: string, work: () => Promise<T>): Promise<T> {
-    await untilFree(() => file.run(begin))
+  async function transaction<T>(begin: string, work: () => Promise<T> | T): Promise<T> {
+    rollBack(file)
+    try {
+      file.run(begin)
+    } catch (error) {
+      if (isBusy(error)) kept.add(error as object)
+      throw error
+    }
     try {
       const result = await work()
       file.run('commit')
       return result
     } catch (error) {
-      // SQLite itself rolls back on some failures, a full disk among them.
-      if (file.inTransaction) file.run('rollback')
+      rollBack(file)
       throw error
     }
   }
 
+  async function openAgain(openWhole: (patienceMs: number) => Promise<SqliteFile>): Promise<void> {
+    const whole = await openWhole(0)
+    forget()
+    dataVersion.finalize()
+    file.close()
+    file = whole
+    dataVersion = file.prepare('pragma data_version')
+    seenVersion = Number.NaN
+    durability = ''
+    barred = undefined
+  }
+
+  const health = createHealth(clock, async () => {
+    try {
+      await queued(async () => {
+        if (barred) await openAgain(barred.openWhole)
+        await transaction('begin immediate', () => {
+          file.run("insert into settings values ('probe', ?, 0)", ['x'.repeat(PROBE_BYTES)])
+          file.run("delete from settings where key = 'probe'")
+        })
+      })
+    } catch (error) {
+      throw toStoreError(error, where)
+    }
+  })
+  if (barred) health.failed(barred.error)
+
+  async function writeNow<T>(
+    wanted: 'durable' | 'relaxed',
+    work: (writing: WriteTransaction) => Promise<T>,
+  ): Promise<T> {
+    if (barred) throw barred.error
+    if (durability !== wanted) {
+      file.run(`pragma synchronous = ${wanted === 'durable' ? 'full' : 'normal'}`)
+      durability = wanted
+    }
+    const actions: (() => void)[] = []
+    const writing: WriteTransaction = { sql, afterCommit: (action) => actions.push(action) }
+    const result = await transaction('begin immediate', () => work(writing))
+    for (const action of actions) action()
+    return result
+  }
+
   return {
     // A reader is only kept waiting while another process repairs the file after a crash; reading can be done again.
-    read: (work) => queued(() => untilFree(() => transaction('begin', () => work(sql)))),
-    write: (wanted, work) =>
-      queued(async () => {
-        if (durability !== wanted) {
-          file.run(`pragma synchronous = ${wanted === 'durable' ? 'full' : 'normal'}`)
-          durability = wanted
+    read: (work) =>
+      untilFree(clock, BUSY_LIMIT_MS, isBusy, () => queued(() => transaction('begin', () => work(sql)))).catch(
+        (error: unknown) => {
+          throw toStoreError(error, where)
+        },
+      ),
+    // Writes keep their order while one of them waits for another process; what is read goes past them.
+    write(wanted, work) {
+      const turn = lastWrite.then(async () => {
+        try {
+          const patienceMs = health.trouble ? 0 : BUSY_LIMIT_MS
+          const again = (error: unknown) => kept.has(error as object)
+          const result = await untilFree(clock, patienceMs, again, () => queued(() => writeNow(wanted, work)))
+          health.written()
+          return result
+        } catch (thrown) {
+          const error = toStoreError(thrown, where)
+          health.failed(error)
+          throw error
         }
-        const actions: (() => void)[] = []
-        const writing: WriteTransaction = { sql, afterCommit: (action) => actions.push(action) }
-        const result = await transaction('begin immediate', () => work(writing))
-        for (const action of actions) action()
-        return result
-      }),
+      })
+      lastWrite = turn.catch(() => undefined)
+      return turn
+    },
     changedByOthers() {
       const version = readVersion()
       const changed = version !== seenVersion
       seenVersion = version
       return changed
     },
-    close: () =>
-      queued(async () => {
-        await sql.destroy()
-        dataVersion.finalize()
-        file.close()
-      }),
-  }
-}
-
-/** Kysely's own SQLite driver prepares every statement anew and reads a property that bun's statements do not have. */
-function createDriver(file: SqliteFile): Driver {
-  const statements = new Map<string, Statement>()
-
-  function statementFor(text: string): Statement {
-    let statement = statements.get(text)
-    if (statement) statements.delete(text)
-    else statement = file.prepare(text)
-    statements.set(text, statement)
-    if (statements.size > STATEMENTS_KEPT) {
-      const [oldest, unused] = statements.entries().next().value!
-      statements.delete(oldest)
-      unused.finalize()
-    }
-    return statement
-  }
-
-  const connection: DatabaseConnection = {
-    async executeQuery<R>({
-      sql,
-      parameters,
-    }: {
-      sql: string
-      parameters: readonly unknown[]
-    }): Promise<QueryResult<R>> {
-      const statement = statementFor(sql)
-      const values = parameters as never[]
-      if (statement.columnNames.length > 0) return { rows: statement.all(...values) as R[] }
-      return { rows: [], numAffectedRows: BigInt(statement.run(...values).changes) }
-    },
-    // biome-ignore lint/correctness/useYield: nothing here streams.
-    async *streamQuery() {
-      throw new Error('streaming is not supported')
-    },
-  }
-  const notHere = async () => {
-    throw new Error('transactions begin in write()')
-  }
-  return {
-    init: async () => undefined,
-    acquireConnection: async () => connection,
-    releaseConnection: async () => undefined,
-    beginTransaction: notHere,
-    commitTransaction: notHere,
-    rollbackTransaction: notHere,
-    destroy: async () => {
-      for (const statement of statements.values()) statement.finalize()
-      statements.clear()
+    health,
+    close() {
+      const closed = lastWrite.then(() =>
+        queued(async () => {
+          health.stop()
+          await sql.destroy()
+          dataVersion.finalize()
+          file.close()
+        }),
+      )
+      lastWrite = closed.catch(() => undefined)
+      return closed
     },
   }
 }

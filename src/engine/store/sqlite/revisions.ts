@@ -30,13 +30,15 @@ export type Write = <T>(
 /**
  * Revisions become visible in their order, because whoever takes one holds the counter's row until the end: so a reader
  * that has seen N misses nothing that is older. `revisions` is told of every one that this process has made.
+ * `before` writes what must be there before anything else is.
  */
-export function createWrite(database: Database, revisions: Revisions): Write {
-  return (durability, work) =>
+export function createWrite(database: Database, revisions: Revisions, before: () => Promise<void> | undefined): Write {
+  const write: Write = (durability, work) =>
     database.write(durability, async ({ sql, afterCommit }) => {
       const revision = await countUp(sql, 'revision')
       const result = await work({ sql, revision, upToDate: revisions.isNext(revision), afterCommit })
       afterCommit(() => revisions.own(revision))
       return result
     })
+  return (durability, work) => before()?.then(() => write(durability, work)) ?? write(durability, work)
 }
