@@ -22,6 +22,7 @@ import { CATALOG } from './operations/catalog.ts'
 import { knowPms, watchRemovals } from './roster.ts'
 import { createScheduler } from './schedules.ts'
 import { openStore } from './store/store.ts'
+import { forSightings, unlessUnwritten, untilTrouble } from './store/unwritten.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
 import { type TerminalSession, type TerminalTarget, terminalTo } from './terminal.ts'
 import { needDriver } from './volumes/drivers.ts'
@@ -119,7 +120,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   })
   const hostOf = (pm: Pm) => hosts.get(pm.name, pm.destination)
   const { isoDirectories = [] } = config
-  const observer = createObserver({ store, hypervisor: xen, clock, host: hostOf, isoDirectories })
+  const seeing = { ...store, inventory: forSightings(store.inventory) }
+  const observer = createObserver({ store: seeing, hypervisor: xen, clock, host: hostOf, isoDirectories })
   const beat = createBeat(view, observer, clock)
   const deps: EngineDeps = {
     store,
@@ -142,14 +144,14 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const runner = createRunner(deps)
   await knowPms(store, config, sim?.pmNames ?? [], clock)
   if (config.self !== undefined && view.setting('self') !== config.self)
-    await store.inventory.putSetting('self', config.self)
+    await unlessUnwritten(store.inventory.putSetting('self', config.self))
   const recovered = config.readOnly ? Promise.resolve() : runner.recover()
   recovered.catch(() => undefined)
   const scheduler = createScheduler({
     store,
     clock,
     async run(operation, params) {
-      await recovered.catch(() => undefined)
+      await untilTrouble(view, recovered)
       const { id } = await runner.start(need(operation), decodeParams(need(operation).params, params), 'schedule')
       return (await runner.finished(id)).job
     },
@@ -179,7 +181,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     )
   // Who looks only once would leave again before what dead processes have left is finished or unwound.
   if (config.watch === 'once') {
-    await recovered.catch(() => undefined)
+    await untilTrouble(view, recovered)
     await lookAtAll(false)
     if (!config.readOnly) await reviveStuck(view, runner)
   }
@@ -211,7 +213,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     refuse: (name, params) => refusalOf(need(name), params, view, config.readOnly),
     preview: (name, params) => previewOf(deps, need(name), params),
     start: async (name, params, by) => {
-      await recovered.catch(() => undefined)
+      await untilTrouble(view, recovered)
       const job = await runner.start(need(name), params, by)
       void runner.finished(job.id).then(
         () =>

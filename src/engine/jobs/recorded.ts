@@ -14,7 +14,10 @@ export function withRecord(host: Host, jobs: JobRows, record: JobRecord | undefi
     const { id, host: name, line, startedAt: at } = told
     const begun = seqs.get(id)
     if (!begun) {
-      seqs.set(id, jobs.appendCommand(jobId, { host: name, line, at, output: '' }))
+      const seq = jobs.appendCommand(jobId, { host: name, line, at, output: '' })
+      seqs.set(id, seq)
+      // Waited for when the command ends, which may be long after: a failure must not be nobody's until then.
+      await seq
       return
     }
     seqs.delete(id)

@@ -9,6 +9,7 @@ import { goOnWith } from './recovery.ts'
 import { needAllowed } from './refusal.ts'
 import { splitParams } from './secrets.ts'
 import { goForward } from './steps.ts'
+import { createPatience } from './unwritten.ts'
 
 /**
  * A job's life: locks → refuse → gather → plan → journal → steps, or unwind → look again → result. What is refused
@@ -54,6 +55,8 @@ const CANCEL_POLL_MS = 500
 export function createRunner(deps: EngineDeps): Runner {
   const { store, clock } = deps
   const active = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>()
+  const closing = new AbortController()
+  const patience = createPatience(deps, closing.signal)
   let closed = false
 
   /** Registers the work on a job of this process, so that it can be waited for and cancelled. */
@@ -64,7 +67,8 @@ export function createRunner(deps: EngineDeps): Runner {
         if (closed) return
         const { code, message: why } = toPengxError(error)
         const message = `pengx failed while it worked on it: ${why}`
-        await store.jobs.update(jobId, { state: 'stuck', code, message }).catch(() => undefined)
+        const stuck = { state: 'stuck', code, message } as const
+        await patience.write(jobId, () => store.jobs.update(jobId, stuck)).catch(() => undefined)
       })
       .finally(() => {
         unwatch()
@@ -92,8 +96,10 @@ export function createRunner(deps: EngineDeps): Runner {
     { job, operation, params, signal }: Asked,
     wanted: readonly LockRequest[],
     onWait: () => void,
+    able: () => EngineDeps,
   ): Promise<readonly LockRequest[]> {
     for (let locks = wanted; ; ) {
+      const { store } = able()
       const answer = await store.locks.acquire(job.id, locks)
       if (answer.granted) {
         await store.view.refresh()
@@ -139,46 +145,57 @@ export function createRunner(deps: EngineDeps): Runner {
     begun: PromiseWithResolvers<void>,
   ): Promise<void> {
     const { job } = asked
+    const patient = patience.depsFor(job.id)
     let waited = false
     const onWait = () => {
       waited = true
       onQueued()
     }
+    // Who has been told that it waits is not told that it was not taken on: it waits for the store too.
+    const able = () => (waited ? patient : deps)
     let jobRun: JobRun
     let prepared: Awaited<ReturnType<typeof prepare>>
     try {
-      jobRun = createJobRun({ ...asked, locks: await takeLocks(asked, locks, onWait) })
-      prepared = await prepare(deps, jobRun)
-      await store.jobs.update(job.id, { state: 'running', startedAt: clock.now(), queuePosition: undefined })
+      jobRun = createJobRun({ ...asked, locks: await takeLocks(asked, locks, onWait, able) })
+      prepared = await prepare(able(), jobRun)
+      const running = { state: 'running', startedAt: clock.now(), queuePosition: undefined } as const
+      await able().store.jobs.update(job.id, running)
     } catch (error) {
-      if (waited) await endUnbegun(asked, error)
-      else await store.jobs.discard(job.id)
-      begun.reject(error)
+      try {
+        const discard = () => store.jobs.discard(job.id)
+        if (waited) await endUnbegun(asked, error)
+        else await patience.write(job.id, discard, begun.reject)
+      } finally {
+        begun.reject(error)
+      }
       return
     }
     begun.resolve()
     const { steps, facts } = prepared
-    const outcome = await goForward(deps, { job, steps, stepState: jobRun.stepState, events: [] })
-    await conclude(deps, jobRun, facts, outcome)
+    const outcome = await goForward(patient, { job, steps, stepState: jobRun.stepState, events: [] })
+    await conclude(patient, jobRun, facts, outcome)
   }
 
   async function endUnbegun({ job, signal }: Asked, error: unknown): Promise<void> {
     const { code, message: why } = signal.aborted ? cancelled() : toPengxError(error)
     const state = code === 'cancelled' ? 'cancelled' : 'undone'
     const message = `${why} (nothing had been done)`
-    await store.jobs.update(job.id, { state, code, message, finishedAt: clock.now() })
+    const end = { state, code, message, finishedAt: clock.now() } as const
+    await patience.write(job.id, () => store.jobs.update(job.id, end))
   }
 
   async function goOn(jobId: string, isAsked: boolean): Promise<void> {
     const abort = new AbortController()
     const resumption = { signal: abort.signal, isAsked }
-    await track(jobId, abort, async () => await goOnWith(deps, await store.jobs.load(jobId), resumption))
+    const able = patience.depsFor(jobId)
+    await track(jobId, abort, async () => await goOnWith(able, await able.store.jobs.load(jobId), resumption))
   }
 
   return {
     start,
     async finished(jobId) {
-      await active.get(jobId)?.done
+      const own = active.get(jobId)
+      if (own) await patience.attend(jobId, own.done)
       for (;;) {
         await store.view.refresh()
         const job = store.view.getJob(jobId) ?? (await store.jobs.load(jobId)).job
@@ -187,6 +204,7 @@ export function createRunner(deps: EngineDeps): Runner {
           return { job, ...(result === undefined ? {} : { result }) }
         }
         if (closed) throw new PengxError('cancelled', 'pengx is closing; the job goes on at the next start')
+        patience.needStore(jobId)
         await clock.sleep(POLL_MS)
       }
     },
@@ -218,11 +236,14 @@ export function createRunner(deps: EngineDeps): Runner {
       if (!kept) throw notStuck(jobId)
     },
     async recover() {
-      const left = await store.jobs.claimJobs()
-      await Promise.all(left.map(({ job }) => goOn(job.id, false)))
+      await patience.soon(async () => {
+        const left = await store.jobs.claimJobs()
+        await Promise.all(left.map(({ job }) => goOn(job.id, false)))
+      })
     },
     close() {
       closed = true
+      closing.abort(new PengxError('cancelled', 'pengx is closing'))
     },
   }
 
