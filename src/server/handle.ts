@@ -126,8 +126,16 @@ async function answerRow(row: Row, call: Call, wait: ExtendTimeout): Promise<Res
 }
 
 /** A failure in words; a defect of pengx only as a reference to where the log has it. */
-function answerThrown({ log }: ServerContext, writer: ResponseWriter, request: Request, thrown: unknown): Response {
+function answerThrown(
+  { log, engine }: ServerContext,
+  writer: ResponseWriter,
+  request: Request,
+  thrown: unknown,
+): Response {
   const error = toPengxError(thrown)
+  // What cannot be done for want of the store can be asked for again.
+  const isStores = error.code === engine.view.storeTrouble?.code
+  if (isStores) return answerFailure(writer, error.code, error.message, { status: 503 })
   if (error.code !== 'internal') return answerFailure(writer, error.code, error.message)
   const reference = shortUuid(newUuid())
   log.error({ err: thrown, reference, method: request.method, path: new URL(request.url).pathname }, 'request failed')

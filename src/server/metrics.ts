@@ -44,6 +44,9 @@ export function createMetrics({ view }: Engine): Metrics {
       }
     })
   }
+  gauge('pengx_store_writable', '1 where what is remembered can be written down', [], (set) =>
+    set({}, view.storeTrouble ? 0 : 1),
+  )
   gauge('pengx_resident_memory_bytes', 'memory of this process', [], (set) => set({}, process.memoryUsage.rss()))
   const requests = new Counter({
     name: 'pengx_http_requests_total',

@@ -31,7 +31,10 @@ export async function perform(row: Row, action: Run, call: Call, body: Body): Pr
     const applied = { Location: `/jobs/${job.id}/`, 'Preference-Applied': 'respond-async' }
     return answerDocument(call, 202, one(jobShape, now), { ...headers, ...applied })
   }
-  const { job: ended, result } = await engine.finished(job.id)
+  const end = await engine.finished(job.id).catch((error: unknown) => toPengxError(error))
+  // The job goes on: who asked is told how to find it, and not kept.
+  if (end instanceof PengxError) return answerFailure(call, end.code, end.message, { status: 503, headers })
+  const { job: ended, result } = end
   if (ended.state !== 'done') return answerUndone(action, call, ended, headers)
   const title = engine.operations.get(action.operation)?.title ?? action.operation
   const message = [`${title} ${ended.subject.name}`, ended.message].filter((part) => part !== '').join('; ')

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { PengxError } from '../../src/model/error.ts'
 import { pickVersion, splitPrefix, wantedPreferences, wantedVersion } from '../../src/server/negotiate.ts'
 import { ROWS } from '../../src/server/routes/routes.ts'
 import { type Served, serveSite, WEB } from './site.ts'
@@ -42,6 +43,41 @@ describe('/metrics', () => {
     expect(text).not.toContain('pengx_http_requests_total{')
     await own.server.stop()
   })
+})
+
+test('where the store cannot be written, /healthz and /metrics say so, and all else is answered as before', async () => {
+  const own = await serveSite()
+  const vms = await (await own.ask('GET', '/vms/')).text()
+  expect(await (await own.ask('GET', '/metrics')).text()).toContain('\npengx_store_writable 1\n')
+  const since = Date.UTC(2026, 10, 23, 14, 3, 22)
+  own.engine.set({ storeTrouble: { code: 'noSpace', why: 'the disk is full', since } })
+  const health = await own.ask('GET', '/healthz')
+  expect([health.status, await health.text()]).toEqual([
+    503,
+    'store: cannot be written since 2026-11-23T14:03:22.000Z: the disk is full\n',
+  ])
+  expect(await (await own.ask('GET', '/metrics')).text()).toContain('\npengx_store_writable 0\n')
+  expect(await (await own.ask('GET', '/vms/')).text()).toBe(vms)
+  own.engine.onStart('vm.reboot', new PengxError('noSpace', 'cannot write store /x: the disk is full'))
+  const refused = await own.ask('POST', `/vms/${WEB}/reboot/`)
+  expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '10'])
+  own.engine.set({ storeTrouble: undefined })
+  expect(await (await own.ask('GET', '/healthz')).text()).toBe('ok\n')
+  expect((await own.ask('POST', `/vms/${WEB}/reboot/`)).status).toBe(400)
+  await own.server.stop()
+})
+
+test('a job that waits for the store is answered with what it waits for, and where it is', async () => {
+  const own = await serveSite()
+  const words = 'job 2 (vm.reboot web) waits for the store, which cannot be written: the disk is full'
+  own.engine.finished = async () => {
+    throw new PengxError('noSpace', words)
+  }
+  const answer = await own.ask('POST', `/vms/${WEB}/reboot/`)
+  expect(answer.status).toBe(503)
+  expect(await answer.text()).toContain(words)
+  expect(answer.headers.get('pengx-job')).toBe(own.engine.view.jobs()[0]!.id)
+  await own.server.stop()
 })
 
 describe('/openapi.json', () => {

@@ -52,12 +52,21 @@ export const ADDED: readonly Row[] = [
     ...added('GET', '/healthz', 200, {
       kind: 'own',
       produces: 'text/plain',
-      help: 'whether it is there',
-      answer: () => new Response('ok\n', { headers: { 'Content-Type': 'text/plain; charset=utf-8' } }),
+      help: '`ok`, or 503 and why the store cannot be written; everything else is answered from memory then',
+      answer: answerHealth,
     }),
     open: true,
   },
 ]
+
+/** What others ask for from time to time, to learn whether somebody has to see to it. */
+function answerHealth({ view }: Call): Response {
+  const { storeTrouble } = view
+  const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Cache-Control': 'no-store' }
+  if (!storeTrouble) return new Response('ok\n', { headers })
+  const since = new Date(storeTrouble.since).toISOString()
+  return new Response(`store: cannot be written since ${since}: ${storeTrouble.why}\n`, { status: 503, headers })
+}
 
 async function cancelJob(call: Call): Promise<Response> {
   const id = call.ids.job_id ?? ''
