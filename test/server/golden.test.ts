@@ -15,12 +15,12 @@ import { VM_EXCHANGES } from './exchangesVms.ts'
 import { DB, joinSite, serveSite, WEB } from './site.ts'
 
 /**
- * What every row is asked and answers, kept under test/golden/api, a file a row. PENGX_GOLDEN=1 writes them anew;
+ * What every row is asked and answers, kept under test/golden/api, a file a row. PENGX_GOLDEN=write writes them anew;
  * a person reads the difference.
  */
 const FOLDER = join(import.meta.dir, '../golden/api')
 const API_PAGE = join(import.meta.dir, '../../docs/API.md')
-const REWRITE = process.env.PENGX_GOLDEN === '1'
+const REWRITE = process.env.PENGX_GOLDEN === 'write'
 
 const EXCHANGES: Exchanges = {
   ...SITE_EXCHANGES,
@@ -79,7 +79,7 @@ function keep(path: string, text: string): void {
     mkdirSync(join(path, '..'), { recursive: true })
     writeFileSync(path, text)
   }
-  expect(existsSync(path) ? readFileSync(path, 'utf8') : 'no golden: PENGX_GOLDEN=1 writes it').toBe(text)
+  expect(existsSync(path) ? readFileSync(path, 'utf8') : 'no golden: PENGX_GOLDEN=write writes it').toBe(text)
 }
 
 describe('every row answers as its golden says', () => {
