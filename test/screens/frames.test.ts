@@ -153,6 +153,35 @@ describe('frames', () => {
     await golden(name, robot)
   })
 
+  test.each([
+    [120, 36, '✗ store: the disk is full'],
+    [80, 24, '✗ store: the disk is full'],
+  ] as const)('a store that cannot be written stands in the header at %dx%d', async (columns, rows, words) => {
+    const site = { ...mockSite(), jobs: [] }
+    const engine = createScreenEngine(site, { operations: SHOWN })
+    const robot = await openRobot(engine, { columns, rows, production: true })
+    open.push(robot)
+    expect(robot.text()).not.toContain('store:')
+    const since = NOW - 60_000
+    engine.set({ storeTrouble: { code: 'noSpace', why: 'the disk is full', since } }, [{ kind: 'store', id: 'store' }])
+    await robot.shows('the store cannot be written: the disk is full; jobs go on when it can')
+    expect(robot.line('pengx')).toContain(words)
+    expect(robot.line('pengx')).toContain('[PROD]')
+    expect(widest(robot.lines())).toBe(columns)
+    expect(robot.text()).toContain('✗ store    cannot be written since ')
+    // Where jobs leave no room for why, it is named all the same.
+    engine.set({ jobs: mockSite().jobs, storeTrouble: { code: 'busy', why: 'another process holds it', since } }, [
+      { kind: 'store', id: 'store' },
+    ])
+    await robot.shows('1 stuck')
+    expect(robot.line('pengx')).toContain(
+      columns === 80 ? ' ✗ store  ▶ 1 job' : ' ✗ store: another process holds it  ▶ 1 job',
+    )
+    engine.set({ storeTrouble: undefined }, [{ kind: 'store', id: 'store' }])
+    await robot.shows('the store can be written again')
+    expect(robot.line('pengx')).not.toContain('store')
+  })
+
   test('NO_COLOR leaves no colour, and the words still say it all', async () => {
     const coloured = await show(['3'])
     const plain = await show(['3'], { environment: { LANG: 'C.UTF-8', TERM: 'xterm', NO_COLOR: '1' } })

@@ -97,6 +97,7 @@ export function createApp(engine: Engine, options: ScreenOptions, size: State['s
   }
   const changed = (changes: readonly Change[]) => {
     noticeJobs(app, changes, ring)
+    if (changes.some(({ kind }) => kind === 'store')) noticeStore(app)
     queueChange(changes.every(({ kind }) => kind === 'perf' || kind === 'pm') ? BEAT_MS : CHANGES_MS)
   }
   const queueChange = (withinMs: number) => {
@@ -190,6 +191,13 @@ function noticeJobs(app: AppContext, changes: readonly Change[], ring: CommandRi
     if (job.state === 'undone' || job.state === 'stuck') app.say(endOf(job), 'bad')
   }
   if (app.state().leaving && !app.engine.view.jobs().some(isAtWork)) app.leave()
+}
+
+/** Said as it comes and goes; while it lasts the header has it. */
+function noticeStore(app: AppContext): void {
+  const { storeTrouble } = app.engine.view
+  if (storeTrouble) app.say(`the store cannot be written: ${storeTrouble.why}; jobs go on when it can`, 'bad')
+  else app.say('the store can be written again', 'ok')
 }
 
 function endOf(job: Job): string {

@@ -1,5 +1,5 @@
 import type { View } from '../../engine/store/view.ts'
-import { formatAge } from '../../lib/age.ts'
+import { formatAge, formatTime } from '../../lib/age.ts'
 import { formatGib, formatMib } from '../../lib/bytes.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import type { Tone } from '../../ui/theme.ts'
@@ -25,13 +25,27 @@ export function attentionOf(app: AppContext): readonly Attention[] {
   const view = app.view()
   const now = app.now()
   const { acknowledged } = app.state()
-  const all = [...stuckJobs(view), ...machines(view, now), ...spaces(view), ...vmTroubles(view), ...failedJobs(view)]
+  const all = [
+    ...storeTroubles(app.engine.view),
+    ...stuckJobs(view),
+    ...machines(view, now),
+    ...spaces(view),
+    ...vmTroubles(view),
+    ...failedJobs(view),
+  ]
   return all.filter(({ id }) => !acknowledged.has(id)).sort((a, b) => rankOf(a) - rankOf(b))
 }
 
 /** Broken, then close to it, then what was undone and is over. */
 function rankOf({ glyph }: Attention): number {
   return { '✗': 0, '▲': 1 }[glyph] ?? 2
+}
+
+function storeTroubles({ storeTrouble }: View): Attention[] {
+  if (!storeTrouble) return []
+  const text = `cannot be written since ${formatTime(storeTrouble.since)}: ${storeTrouble.why}; jobs wait for it`
+  const base = { glyph: '✗', tone: 'bad', about: 'store', opens: { screen: 'jobs' } } as const
+  return [{ ...base, id: `store ${storeTrouble.since}`, text }]
 }
 
 function machines(view: View, now: number): Attention[] {

@@ -82,7 +82,16 @@ function header(app: AppContext, width: number): Line {
   if (atWork > 0) right.push(span(`▶ ${count(atWork, 'job')}`, 'busy'), { text: '  ' })
   if (stuck > 0) right.push(span(`✗ ${stuck} stuck`, 'bad'), { text: '  ' })
   right.push({ text: ' ' }, freshness(app), { text: `   ${formatTime(app.now())} ` })
-  return spread(left, right, width)
+  const trouble = storeWords(app, width - widthOf(left) - widthOf(right) - 4)
+  return spread(left, trouble === undefined ? right : [span(trouble, 'bad'), { text: '  ' }, ...right], width)
+}
+
+/** That nothing can be written down, and why, where there is room for that: it stands among what needs attention too. */
+function storeWords(app: AppContext, room: number): string | undefined {
+  const { storeTrouble } = app.engine.view
+  if (!storeTrouble) return undefined
+  const words = `✗ store: ${storeTrouble.why}`
+  return cellWidth(words) <= room ? words : '✗ store'
 }
 
 /** Beyond this the picture is called old: a beat is two seconds, and a machine may be slow. */
