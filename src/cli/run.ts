@@ -120,9 +120,10 @@ async function carryOut(engine: Engine, name: string, params: Json, json: boolea
   const started = await engine.start(name, params, 'cli')
   const stopProgress = showProgress(engine, started.id, io)
   const stopInterrupts = onInterrupts(engine, started, io)
-  const { job, result } = await engine.finished(started.id)
-  stopInterrupts()
-  stopProgress()
+  const { job, result } = await engine.finished(started.id).finally(() => {
+    stopInterrupts()
+    stopProgress()
+  })
   if (json) await io.out(formatJson({ job: jobObject(job), result: result ?? null }))
   else await printEnd(job, result, io)
   return exitOfJob(job)

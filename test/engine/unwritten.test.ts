@@ -9,6 +9,7 @@ import { withRecord } from '../../src/engine/jobs/recorded.ts'
 import type { JobRows } from '../../src/engine/store/jobs/jobRows.ts'
 import { openStore } from '../../src/engine/store/store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import { newUuid } from '../../src/lib/ids.ts'
 import { PengxError } from '../../src/model/error.ts'
 import { type HeldStore, holdStore } from '../support/heldStore.ts'
 import { adoptRunning, makeStorlink, makeVm, NEW_VM } from '../support/sites/acts.ts'
@@ -98,6 +99,45 @@ test('a job whose journal cannot be written goes no further, says so, and is don
   const begun = events.filter((event) => event.startsWith('started')).map((event) => event.slice('started '.length))
   expect(begun.length).toBeGreaterThan(3)
   expect(events).toEqual(begun.flatMap((name) => [`started ${name}`, `succeeded ${name}`]))
+})
+
+test('what is undone waits for the store too, and so does who waits for its turn; closing waits for neither', async () => {
+  const gate = Promise.withResolvers<void>()
+  let isArmed = false
+  const { engine } = await open({
+    intercept: async ({ operation, phase, step }) => {
+      if (!isArmed || operation !== 'vm.create' || phase !== 'after' || step !== 1) return
+      isArmed = false
+      await gate.promise
+      await hold()
+      throw new PengxError('commandFailed', 'the disk is worn out')
+    },
+  })
+  const storlink = await makeStorlink(world!)
+  isArmed = true
+  const params = engine.decode('vm.create', { ...NEW_VM, storlink })
+  const failing = await engine.start('vm.create', params, 'cli')
+  const queued = await engine.start(
+    'vm.create',
+    engine.decode('vm.create', { ...NEW_VM, storlink, uuid: newUuid() }),
+    'cli',
+  )
+  expect(queued.state).toBe('queued')
+  gate.resolve()
+  const waits = 'waits for the store: another process holds it'
+  await until(() => [failing, queued].every(({ id }) => engine.view.needJob(id).step === waits))
+  held?.release()
+  await until(() => engine.view.storeTrouble === undefined)
+  expect((await engine.finished(failing.id)).job).toMatchObject({ state: 'undone', message: 'the disk is worn out' })
+  expect((await engine.finished(queued.id)).job).toMatchObject({ state: 'done', subject: { name: 'fresh' } })
+  expect(engine.view.vmsNamed('fresh')).toHaveLength(1)
+
+  isArmed = true
+  const last = await engine.start('vm.create', engine.decode('vm.create', { ...NEW_VM, name: 'last', storlink }), 'cli')
+  await until(() => engine.view.needJob(last.id).step === waits)
+  const before = performance.now()
+  await engine.close()
+  expect(performance.now() - before).toBeLessThan(2_000)
 })
 
 test('what cannot be taken on is refused, and leaves no job', async () => {

@@ -29,7 +29,7 @@ export interface Store {
   readonly jobs: JobRows
   readonly locks: LockRows
   readonly perf: PerfRings
-  /** Writes what is still in memory; everything after it fails. */
+  /** Writes what is still in memory, where it can be written; everything after it fails. */
   close(): Promise<void>
 }
 
@@ -51,9 +51,9 @@ export async function openStore({ at, clock, controller = thisController(clock.n
     let closing: Promise<void> | undefined
     const saveAndClose = async () => {
       try {
-        await jobs.flush()
-        await perf.rings.save()
-        await unregisterController(database, controller.id)
+        await unlessUnwritten(jobs.flush())
+        await unlessUnwritten(perf.rings.save())
+        await unlessUnwritten(unregisterController(database, controller.id))
       } finally {
         perf.stop()
         await database.close()
