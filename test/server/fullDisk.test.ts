@@ -22,6 +22,7 @@ test.skipIf(!canMount)(
         'a change | 503 | true',
         'seen | SHUTDOWN',
         'PMs | up',
+        'log | written while it is full | written afterwards',
         'afterwards | done | 200 ok',
         'a change | 200',
         'closed',

@@ -1,6 +1,7 @@
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../src/engine/host/run.ts'
+import { openLog } from '../../src/lib/log.ts'
 import { toPengxError } from '../../src/model/error.ts'
 import { adoptRunning, makeStorlink, NEW_VM } from '../support/sites/acts.ts'
 import { until } from '../support/until.ts'
@@ -49,6 +50,7 @@ const intercept = ({ phase, step }: { phase: string; step: number }) => {
   }
   const step = (id: string) => `${engine.view.needJob(id).state}, ${engine.view.needJob(id).step}`
   const known = await rows()
+  const log = openLog(join(disk, 'pengx.log'))!
   say('healthy', await health())
 
   isArmed = true
@@ -60,6 +62,7 @@ const intercept = ({ phase, step }: { phase: string; step: number }) => {
   await until(() => engine.view.storeTrouble)
   await until(() => step(id).includes('waits'))
   say('full', await health())
+  log.info({}, 'written while it is full')
   say('rows', (await rows()) === known + 1)
   say('job', step(id))
   say('who waits is told', await answer)
@@ -75,6 +78,9 @@ const intercept = ({ phase, step }: { phase: string; step: number }) => {
     await until(() => engine.view.storeTrouble === undefined)
     return await engine.finished(id)
   })
+  log.info({}, 'written afterwards')
+  const lines = readFileSync(join(disk, 'pengx.log'), 'utf8').trim().split('\n')
+  say('log', ...lines.map((line) => JSON.parse(line).msg))
   say('afterwards', job.state, await health())
   await engine.look()
   say('a change', (await ask('POST', `/vms/${guest.uuid}/start/`)).status)

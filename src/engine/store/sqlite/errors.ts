@@ -5,8 +5,7 @@ export function toStoreError(error: unknown, where: string): PengxError {
   if (error instanceof PengxError) return error
   const code = codeOf(error)
   const because = { cause: error }
-  if (code === 'SQLITE_FULL' || code === 'ENOSPC' || code === 'EDQUOT')
-    return unwritten('noSpace', `cannot write store ${where}`, 'the disk is full', error)
+  if (FULL.has(code)) return unwritten('noSpace', `cannot write store ${where}`, 'the disk is full', error)
   if (code.startsWith('SQLITE_READONLY') || code === 'EROFS')
     return unwritten('readOnly', `cannot write store ${where}`, 'the file or its directory is read-only', error)
   if (code === 'EACCES' || code === 'EPERM' || code === 'SQLITE_PERM' || code === 'SQLITE_AUTH')
@@ -32,6 +31,9 @@ export function toStoreError(error: unknown, where: string): PengxError {
     return new PengxError('conflict', `store ${where} refuses it: ${messageOf(error).toLowerCase()}`, because)
   return new PengxError('internal', `store ${where}: ${messageOf(error)}`, because)
 }
+
+/** The files that processes share beside the store cannot be made larger, which is the disk's fault too. */
+const FULL = new Set(['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE', 'ENOSPC', 'EDQUOT'])
 
 const NOT_A_FILE = new Set(['EISDIR', 'ENOTDIR', 'EEXIST', 'ENOENT', 'ELOOP', 'ENAMETOOLONG'])
 

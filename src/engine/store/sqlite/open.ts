@@ -1,5 +1,5 @@
 import { constants, Database as SqliteFile } from 'bun:sqlite'
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Clock, systemClock } from '../../../lib/clock.ts'
@@ -64,21 +64,24 @@ function openFile(path: string): SqliteFile {
 
 /**
  * A file that is up to date and can be read as it is; else undefined. Where no -wal file says that somebody has it open,
- * it is read as one that nobody writes: a reader would leave such files behind, for others to stumble over, or cannot
- * make them at all.
+ * it is read as one that nobody writes: a reader would leave such files behind, for others to stumble over. Where they
+ * are of no use, on a full disk, it is read so too, if all there is stands in the file itself.
  */
 function openToRead(path: string, where: string, migrations: readonly string[]): SqliteFile | undefined {
-  const name = existsSync(`${path}-wal`) ? path : `${pathToFileURL(path)}?immutable=1`
-  let file: SqliteFile | undefined
-  try {
-    file = new SqliteFile(name, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI)
-    file.run(`pragma busy_timeout = ${LOCKED_WAIT_MS}`)
-    migrate(file, where, migrations)
-    return file
-  } catch {
-    file?.close()
-    return undefined
+  const wal = statSync(`${path}-wal`, { throwIfNoEntry: false })
+  const names = [...(wal ? [path] : []), ...(wal && wal.size > 0 ? [] : [`${pathToFileURL(path)}?immutable=1`])]
+  for (const name of names) {
+    let file: SqliteFile | undefined
+    try {
+      file = new SqliteFile(name, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI)
+      file.run(`pragma busy_timeout = ${LOCKED_WAIT_MS}`)
+      migrate(file, where, migrations)
+      return file
+    } catch {
+      file?.close()
+    }
   }
+  return undefined
 }
 
 function prepareFile(file: SqliteFile, where: string, inMemory: boolean, migrations: readonly string[]): void {
