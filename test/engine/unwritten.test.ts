@@ -106,7 +106,7 @@ test('what is undone waits for the store too, and so does who waits for its turn
   let isArmed = false
   const { engine } = await open({
     intercept: async ({ operation, phase, step }) => {
-      if (!isArmed || operation !== 'vm.create' || phase !== 'after' || step !== 1) return
+      if (!isArmed || operation !== 'vm.create' || phase !== 'before' || step !== 2) return
       isArmed = false
       await gate.promise
       await hold()

@@ -68,9 +68,9 @@ function openFile(path: string): SqliteFile {
  * are of no use, on a full disk, it is read so too, if all there is stands in the file itself.
  */
 function openToRead(path: string, where: string, migrations: readonly string[]): SqliteFile | undefined {
-  const wal = statSync(`${path}-wal`, { throwIfNoEntry: false })
-  const names = [...(wal ? [path] : []), ...(wal && wal.size > 0 ? [] : [`${pathToFileURL(path)}?immutable=1`])]
-  for (const name of names) {
+  const walSize = sizeOf(`${path}-wal`)
+  const alone = `${pathToFileURL(path)}?immutable=1`
+  for (const name of walSize === undefined ? [alone] : walSize > 0 ? [path] : [path, alone]) {
     let file: SqliteFile | undefined
     try {
       file = new SqliteFile(name, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI)
@@ -82,6 +82,15 @@ function openToRead(path: string, where: string, migrations: readonly string[]):
     }
   }
   return undefined
+}
+
+/** Undefined where there is none. */
+function sizeOf(path: string): number | undefined {
+  try {
+    return statSync(path).size
+  } catch {
+    return undefined
+  }
 }
 
 function prepareFile(file: SqliteFile, where: string, inMemory: boolean, migrations: readonly string[]): void {

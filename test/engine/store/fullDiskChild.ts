@@ -1,11 +1,11 @@
 import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { run } from '../../src/engine/host/run.ts'
-import { openLog } from '../../src/lib/log.ts'
-import { toPengxError } from '../../src/model/error.ts'
-import { adoptRunning, makeStorlink, NEW_VM } from '../support/sites/acts.ts'
-import { until } from '../support/until.ts'
-import { serveSim } from './simServer.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { openLog } from '../../../src/lib/log.ts'
+import { toPengxError } from '../../../src/model/error.ts'
+import { serveSim } from '../../server/simServer.ts'
+import { adoptRunning, makeStorlink, NEW_VM } from '../../support/sites/acts.ts'
+import { until } from '../../support/until.ts'
 
 /**
  * A server whose store lies on a disk (`argv[2]`) that becomes full while a job is at work, and has room again later. It

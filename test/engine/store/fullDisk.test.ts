@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { canMount, onSmallDisk } from '../support/mounts.ts'
+import { canMount, onSmallDisk } from '../../support/mounts.ts'
 
 test.skipIf(!canMount)(
   'with its store on a full disk the server answers, and its jobs go on when there is room',
