@@ -15,6 +15,7 @@ import { type HeldStore, holdStore } from '../support/heldStore.ts'
 import { adoptRunning, makeStorlink, makeVm, NEW_VM } from '../support/sites/acts.ts'
 import { openWorld, type World, type WorldPlace } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
+import { TEMPLATE_CASES } from './operations/templateCases.ts'
 
 /** A store that cannot be written for a while: what is at work waits for it, and everybody else is told. */
 
@@ -138,6 +139,25 @@ test('what is undone waits for the store too, and so does who waits for its turn
   const before = performance.now()
   await engine.close()
   expect(performance.now() - before).toBeLessThan(2_000)
+})
+
+test('what has waited for long is not taken away where it may have been used since', async () => {
+  const { engine, site } = await open({
+    intercept: async ({ operation, phase, name }) => {
+      if (operation === 'template.start' && phase === 'after' && name === 'create the domain') await hold()
+    },
+  })
+  const given = await TEMPLATE_CASES.find(({ operation }) => operation === 'template.start')!.prepare(world!)
+  const { id } = await engine.start('template.start', engine.decode('template.start', given), 'cli')
+  expect(await failureOf(engine.finished(id))).toStartWith('busy: job ')
+  const domains = site.domainsOn('xen1')
+  await engine.cancel(id)
+  held?.release()
+  await until(() => engine.view.storeTrouble === undefined)
+  const { job } = await engine.finished(id)
+  expect(job.state).toBe('stuck')
+  expect(job.message).toMatch(/is there \(running\), and may have been used since: trying again takes it away/)
+  expect(site.domainsOn('xen1')).toEqual(domains)
 })
 
 test('what cannot be taken on is refused, and leaves no job', async () => {

@@ -73,6 +73,7 @@ export function createRunner(deps: EngineDeps): Runner {
       .finally(() => {
         unwatch()
         active.delete(jobId)
+        patience.forget(jobId)
       })
     active.set(jobId, { abort, done })
     return done
@@ -172,7 +173,12 @@ export function createRunner(deps: EngineDeps): Runner {
     }
     begun.resolve()
     const { steps, facts } = prepared
-    const outcome = await goForward(patient, { job, steps, stepState: jobRun.stepState, events: [] })
+    const outcome = await goForward(patient, {
+      ...{ job, steps, stepState: jobRun.stepState, events: [] },
+      get gap() {
+        return patience.gapOf(job.id)
+      },
+    })
     await conclude(patient, jobRun, facts, outcome)
   }
 

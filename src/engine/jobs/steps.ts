@@ -114,9 +114,11 @@ function cancelledError(signal: AbortSignal, cause?: unknown): PengxError {
  * one of them would take away what may have been used since, unless a person who knows has said so.
  */
 export async function goBack(deps: EngineDeps, planRun: PlanRun, error: PengxError): Promise<Outcome> {
-  const { job, steps, gap } = planRun
+  const { job, steps } = planRun
   await deps.store.jobs.update(job.id, { state: 'undoing', code: error.code, message: error.message })
   const indexes = [...steps.keys()].filter((index) => needsUndo(planRun, index)).reverse()
+  // Asked after that write, which may have waited for the store: for so long that it is a gap.
+  const { gap } = planRun
   try {
     const used = gap && !gap.consents ? await usedSince(deps, planRun, indexes) : undefined
     if (used) {

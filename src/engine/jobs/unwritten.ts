@@ -17,6 +17,10 @@ export interface Patience {
    * called when it has to wait for the first time.
    */
   write<T>(jobId: string, write: () => Promise<T>, onWait?: (error: unknown) => void): Promise<T>
+  /** A job that has waited for long: the world has moved on meanwhile, as after a gap between two processes. */
+  gapOf(jobId: string): { readonly consents: false } | undefined
+  /** The job is at work here no more. */
+  forget(jobId: string): void
   /** Does it now; where the store does not let it, fails with that, and does it by itself as soon as the store does. */
   soon(work: () => Promise<void>): Promise<void>
   /** Resolves with the job's end, or fails when it has waited for the store for a while: it goes on all the same. */
@@ -34,6 +38,7 @@ const LONGEST_MS = 10_000
 export function createPatience(deps: EngineDeps, closing: AbortSignal): Patience {
   const { store, clock } = deps
   const callers = new Map<string, Set<(error: PengxError) => void>>()
+  const longWaits = new Set<string>()
 
   async function write<T>(
     jobId: string,
@@ -63,7 +68,9 @@ export function createPatience(deps: EngineDeps, closing: AbortSignal): Patience
         store.jobs.tell(jobId, `waits for the store: ${store.view.storeTrouble?.why ?? why}`)
         await clock.sleep(POLL_MS, closing)
         if (!store.view.storeTrouble && clock.now() >= until) return
-        if (clock.now() - since >= PATIENCE_MS) for (const tell of callers.get(jobId) ?? []) tell(word(jobId, why))
+        if (clock.now() - since < PATIENCE_MS) continue
+        longWaits.add(jobId)
+        for (const tell of callers.get(jobId) ?? []) tell(word(jobId, why))
       }
     } finally {
       store.jobs.tell(jobId, step)
@@ -114,6 +121,8 @@ export function createPatience(deps: EngineDeps, closing: AbortSignal): Patience
         },
       }
     },
+    gapOf: (jobId) => (longWaits.has(jobId) ? { consents: false } : undefined),
+    forget: (jobId) => void longWaits.delete(jobId),
     async soon(work) {
       try {
         await work()
