@@ -49,7 +49,9 @@ export function createJobProgress({ memory, write }: ProgressDeps): ProgressRows
   }
 
   return {
-    tell: (id, step) => void show(id, { step }),
+    tell(id, step) {
+      if (memory.get('job', id)?.job.step !== step) show(id, { step })
+    },
     put(id, progress) {
       if (!show(id, progress)) return
       pending.set(id, { ...pending.get(id), ...progress })
