@@ -25,6 +25,7 @@ export function withRecord(host: Host, jobs: JobRows, record: JobRecord | undefi
     await jobs.finishCommand(jobId, await begun, {
       tookMs: told.tookMs ?? 0,
       output,
+      polls: told.effect === 'read',
       ...(told.exit === undefined ? {} : { exit: told.exit }),
     })
   }

@@ -214,3 +214,21 @@ test('memory holds the newest thousand jobs and all that are not over', async ()
       .map((job) => job.id),
   ).toEqual([oldest.id])
 })
+
+test('what is asked again and again stands there once, as it was asked last; what changes something each time', async () => {
+  await using place = newPlace()
+  const { jobs } = await place.open()
+  const { id } = await jobs.create(aJob())
+  const ran = async (line: string, end: { exit?: number; polls?: boolean }) => {
+    const seq = await jobs.appendCommand(id, { host: 'xen1', line, at: 7, output: '' })
+    await jobs.finishCommand(id, seq, { tookMs: 1, output: '', ...end })
+  }
+  const lines = async () => (await jobs.detail(id)).commands.map(({ line, exit }) => `${line} ${exit}`)
+  await ran('xl list', { exit: 0, polls: true })
+  for (const _ of [1, 2]) await ran('xl create', { exit: 1 })
+  for (let round = 0; round < 200; round++) {
+    await ran('xl list', { exit: 0, polls: true })
+    await ran('xenstore-read', { exit: round < 150 ? 1 : 0, polls: true })
+  }
+  expect(await lines()).toEqual(['xl create 1', 'xl create 1', 'xenstore-read 1', 'xl list 0', 'xenstore-read 0'])
+})

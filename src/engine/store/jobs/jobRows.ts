@@ -42,6 +42,15 @@ export type JobPatch = Partial<
 
 export type JobProgress = Partial<Pick<Job, 'progress' | 'step' | 'stepIndex' | 'queuePosition'>>
 
+export interface CommandEnd {
+  readonly tookMs: number
+  /** Absent where it was killed or lost. */
+  readonly exit?: number
+  readonly output: string
+  /** It only read: one that asked the same just before it, and ended the same way, is forgotten. */
+  readonly polls?: boolean
+}
+
 /** A job with all that is needed to finish or unwind it after a crash. */
 export interface StoredJob {
   readonly job: Job
@@ -86,11 +95,7 @@ export interface JobRows {
   appendEvent(id: string, event: Omit<StepEvent, 'seq' | 'at'>): Promise<StepEvent>
   /** Resolves with its seq, under which `finishCommand` completes it. */
   appendCommand(id: string, command: Omit<CommandRecord, 'seq'>): Promise<number>
-  finishCommand(
-    id: string,
-    seq: number,
-    end: { readonly tookMs: number; readonly exit?: number; readonly output: string },
-  ): Promise<void>
+  finishCommand(id: string, seq: number, end: CommandEnd): Promise<void>
   secrets(id: string): Promise<Readonly<Record<string, string>>>
   /** Fails with `notFound`. */
   load(id: string): Promise<StoredJob>
