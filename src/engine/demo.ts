@@ -37,6 +37,7 @@ export async function furnishDemo(parts: DemoDeps, signal: AbortSignal): Promise
     if (signal.aborted) return
     await parts.observer.look(pm.uuid)
   }
+  await parts.observer.settled()
   const found = view.vms().filter((vm) => vm.origin === 'found')
   const shared = await sharedDirectories(parts, found)
   const own = found.filter((vm) => !vm.disks.some((disk) => shared.has(directoryOf(disk.path))))

@@ -26,6 +26,7 @@ import { forSightings, unlessUnwritten, untilTrouble } from './store/unwritten.t
 import type { Change, JobDetail, View } from './store/view.ts'
 import { type TerminalSession, type TerminalTarget, terminalTo } from './terminal.ts'
 import { needDriver } from './volumes/drivers.ts'
+import { isOverWithin } from './watch/askEach.ts'
 import { createBeat } from './watch/beat.ts'
 import { createObserver } from './watch/observe.ts'
 
@@ -100,6 +101,9 @@ export interface EngineConfig {
   readonly intercept?: EngineDeps['intercept']
 }
 
+/** What is looked at apart from domains is waited for so long by who looks once: a file system may hang. */
+const APART_MS = 2_000
+
 /** Opens the store, reaches for the PMs, takes over what dead processes have left, and watches. */
 export async function createEngine(config: EngineConfig): Promise<Engine> {
   const clock = config.clock ?? systemClock
@@ -161,7 +165,10 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     beat.sync()
     if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
   })
-  const unwatchRemovals = watchRemovals(view, (destination) => void hosts.forget(destination).catch(() => undefined))
+  const unwatchRemovals = watchRemovals(view, ({ uuid, destination }) => {
+    observer.forget(uuid)
+    if (destination !== undefined) void hosts.forget(destination).catch(() => undefined)
+  })
   const leaving = new AbortController()
   const begin = async () => {
     if (config.demo) await furnishDemo({ store, observer, hypervisor: xen, host: hostOf }, leaving.signal)
@@ -191,6 +198,12 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
 
   async function lookAtAll(authoritative: boolean): Promise<void> {
     await Promise.all(view.pms().map((pm) => observer.look(pm.uuid, authoritative)))
+    await isOverWithin(observer.settled(), APART_MS, clock)
+  }
+
+  async function lookAt(pm: string): Promise<void> {
+    await observer.look(pm, true)
+    await isOverWithin(observer.settled(pm), APART_MS, clock)
   }
 
   function need(name: string): AnyOperation {
@@ -230,7 +243,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     keep: (jobId) => runner.keep(jobId),
     acknowledge: async (jobId) => void (await store.jobs.update(jobId, { acknowledged: true })),
     jobDetail: (jobId) => store.jobs.detail(jobId),
-    look: (pm) => (pm === undefined ? lookAtAll(true) : observer.look(pm, true)),
+    look: (pm) => (pm === undefined ? lookAtAll(true) : lookAt(pm)),
     terminal: async (what) => terminalTo(what, view, xen, hostOf),
     onCommand(listener) {
       commandListeners.add(listener)

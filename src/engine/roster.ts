@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import { isProvisional, provisionalPm } from '../model/provisional.ts'
+import { provisionalPm } from '../model/provisional.ts'
 import { normalDestination } from './operations/pm/target.ts'
 import type { Store } from './store/store.ts'
 
@@ -21,14 +21,18 @@ export async function knowPms(
   }
 }
 
-/**
- * Calls `gone` with the destination of each PM that is removed, by whichever process; returns how to stop it. A PM
- * without an identity is passed over: it also goes when its first look gives the same machine its own.
- */
-export function watchRemovals(view: Store['view'], gone: (destination: string) => void): () => void {
+/** What of a PM that is gone is to be let go of. */
+export interface Removal {
+  readonly uuid: string
+  /** Where it was reached; undefined: another PM is reached there, the same machine by its identity for one. */
+  readonly destination?: string
+}
+
+/** Calls `gone` for each PM that is removed, by whichever process, or gets its identity; returns how to stop it. */
+export function watchRemovals(view: Store['view'], gone: (removal: Removal) => void): () => void {
   const known = new Map<string, string>()
   const learn = () => {
-    for (const pm of view.pms()) if (!isProvisional(pm)) known.set(pm.uuid, pm.destination)
+    for (const pm of view.pms()) known.set(pm.uuid, pm.destination)
   }
   learn()
   return view.onChange((changes) => {
@@ -37,7 +41,8 @@ export function watchRemovals(view: Store['view'], gone: (destination: string) =
     for (const [uuid, destination] of known) {
       if (view.getPm(uuid)) continue
       known.delete(uuid)
-      if (!view.pms().some((pm) => pm.destination === destination)) gone(destination)
+      const isLeft = !view.pms().some((pm) => pm.destination === destination)
+      gone({ uuid, ...(isLeft ? { destination } : {}) })
     }
   })
 }

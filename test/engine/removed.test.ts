@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { PengxError } from '../../src/model/error.ts'
 import { createSimSite } from '../../src/sim/site.ts'
 import { act, pmNamed } from '../support/sites/acts.ts'
 import { openWorld, type World } from '../support/sites/world.ts'
@@ -11,8 +12,12 @@ const closed: string[] = []
 beforeAll(async () => {
   const clock = createSkippingClock()
   const site = createSimSite({ clock, vmCount: 4, pmCount: 2, pace: 0.2 })
-  const host = (name: string) => ({ ...site.host(name), close: async () => void closed.push(name) })
-  world = await openWorld({ clock, sim: { host, pmNames: site.pmNames } })
+  const closeOf = (name: string) => async () => void closed.push(name)
+  const host = (name: string) => ({ ...site.host(name), close: closeOf(name) })
+  const ghost = () => Promise.reject(new PengxError('unreachable', 'no route to host'))
+  const hostOf = (name: string) =>
+    name === 'ghost' ? { ...host('xen1'), name, open: ghost, close: closeOf(name) } : host(name)
+  world = await openWorld({ clock, sim: { host: hostOf, pmNames: [...site.pmNames, 'ghost'] } })
 })
 afterAll(() => world.close())
 
@@ -27,7 +32,15 @@ test('its connection is closed, the others stay, and it can be added again', asy
   await act(world, 'pm.add', { destination: 'sim:xen2' })
   await world.engine.look()
   expect(world.engine.view.pms().map((pm) => [pm.name, pm.seen.reach])).toEqual([
+    ['ghost', 'down'],
     ['xen1', 'up'],
     ['xen2', 'up'],
   ])
+})
+
+test('so is that of one that has never answered', async () => {
+  closed.length = 0
+  await act(world, 'pm.remove', { pm: pmNamed(world, 'ghost') })
+  await until(() => closed.length > 0)
+  expect(new Set(closed)).toEqual(new Set(['ghost']))
 })

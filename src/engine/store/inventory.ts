@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import { capitalNoun, type IdOf, NOUNS, type Noun, type Nouns } from '../../model/noun.ts'
+import type { Pm } from '../../model/pm.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { LiveView } from './memory/liveView.ts'
@@ -36,6 +37,8 @@ export interface Inventory extends NounWrites {
    */
   takeSchedule(uuid: string, dueAt: number): Promise<boolean>
   recordSeen: RecordSeen
+  /** A PM that had no identity yet goes, and the one that it turned out to be takes its place; undefined: that is known. */
+  settlePm(provisional: string, pm: Pm | undefined): Promise<void>
   putSetting(key: string, value: string): Promise<void>
 }
 
@@ -48,18 +51,24 @@ export interface InventoryDeps {
 
 /** The inventory over a store's memory and its transactions. */
 export function createInventory({ view, memory, clock, write }: InventoryDeps): Inventory {
+  async function putIn<K extends WritableKindName>(
+    { sql, revision, afterCommit }: RevisedTransaction,
+    kind: K,
+    values: readonly Kinds[K][],
+  ): Promise<readonly Kinds[K][]> {
+    const written = await putRows<Kinds[K]>(sql, WRITABLE_KINDS[kind], values, revision)
+    afterCommit(() => {
+      for (const value of written) memory.put(kind, value, revision)
+    })
+    return written
+  }
+
   async function put<K extends WritableKindName>(kind: K, values: readonly Kinds[K][]): Promise<readonly Kinds[K][]> {
     if (values.length === 0) return []
     const rows: WritableKind<Kinds[K]> = WRITABLE_KINDS[kind]
     // What was only found is found again.
     const isFound = rows.isFound !== undefined && values.every(rows.isFound)
-    return await write(isFound ? 'relaxed' : 'durable', async ({ sql, revision, afterCommit }) => {
-      const written = await putRows(sql, rows, values, revision)
-      afterCommit(() => {
-        for (const value of written) memory.put(kind, value, revision)
-      })
-      return written
-    })
+    return await write(isFound ? 'relaxed' : 'durable', (revised) => putIn(revised, kind, values))
   }
 
   async function dropIn(
@@ -77,6 +86,22 @@ export function createInventory({ view, memory, clock, write }: InventoryDeps): 
     })
   }
 
+  /** With the VMs that were only found there. */
+  async function dropPmIn(revised: RevisedTransaction, uuid: string): Promise<void> {
+    const found = await revised.sql
+      .selectFrom('vms')
+      .select('uuid')
+      .where('pm', '=', uuid)
+      .where('origin', '=', 'found')
+      .execute()
+    await dropIn(
+      revised,
+      'vm',
+      found.map((vm) => vm.uuid),
+    )
+    await dropIn(revised, 'pm', [uuid])
+  }
+
   async function drop(kind: Noun, ids: readonly string[]): Promise<void> {
     if (ids.length > 0) await write('durable', (revised) => dropIn(revised, kind, ids))
   }
@@ -91,7 +116,14 @@ export function createInventory({ view, memory, clock, write }: InventoryDeps): 
   return {
     ...(writes as NounWrites),
     dropVms: (uuids) => drop('vm', uuids),
-    recordSeen: createSeenWriter({ view, memory, clock, write }),
+    recordSeen: createSeenWriter({
+      view,
+      memory,
+      clock,
+      write,
+      putVmsIn: async (revised, vms) => void (vms.length > 0 && (await putIn(revised, 'vm', vms))),
+      dropVmsIn: async (revised, uuids) => void (uuids.length > 0 && (await dropIn(revised, 'vm', uuids))),
+    }),
 
     async putVms(vms) {
       await put('vm', vms)
@@ -102,22 +134,13 @@ export function createInventory({ view, memory, clock, write }: InventoryDeps): 
       return written!.id
     },
 
-    async dropPm(uuid) {
-      await write('durable', async (revised) => {
-        const found = await revised.sql
-          .selectFrom('vms')
-          .select('uuid')
-          .where('pm', '=', uuid)
-          .where('origin', '=', 'found')
-          .execute()
-        await dropIn(
-          revised,
-          'vm',
-          found.map((vm) => vm.uuid),
-        )
-        await dropIn(revised, 'pm', [uuid])
-      })
-    },
+    dropPm: (uuid) => write('durable', (revised) => dropPmIn(revised, uuid)),
+
+    settlePm: (provisional, pm) =>
+      write('durable', async (revised) => {
+        await dropPmIn(revised, provisional)
+        if (pm) await putIn(revised, 'pm', [pm])
+      }),
 
     takeSchedule: (uuid, dueAt) =>
       write('durable', async ({ sql, revision: rev, afterCommit }) => {

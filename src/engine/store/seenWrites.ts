@@ -1,12 +1,12 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
-import type { VmSeen } from '../../model/vm.ts'
+import type { Vm, VmSeen } from '../../model/vm.ts'
 import type { LiveView } from './memory/liveView.ts'
 import type { Memory } from './memory/memory.ts'
 import { compiled } from './sqlite/compiled.ts'
 import type { Sql } from './sqlite/database.ts'
 import { troubleIn } from './sqlite/errors.ts'
-import type { Write } from './sqlite/revisions.ts'
+import type { RevisedTransaction, Write } from './sqlite/revisions.ts'
 
 /**
  * PMs are looked at every few seconds and mostly nothing is new, so mostly nothing is written. What moves by itself
@@ -16,29 +16,37 @@ const RESTLESS_SAVED_MS = 60_000
 
 /**
  * What a look saw, in one transaction; only what differs is written. Rows that are not there are passed over. While the
- * store cannot be written it comes into the view alone, and is written with the first look after that.
- * `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined.
+ * store cannot be written it comes into the view alone, as far as it has rows there, and is written with the first look
+ * after that. `bootedAt` stays as it is where it is left out and is cleared where it is given as undefined. `put`: VMs
+ * whose row is new or somewhere else now; `drop`: those of which nothing is known any more; `sizes`: of disks that had
+ * none.
  */
 export type RecordSeen = (seen: {
+  put?: readonly Vm[]
+  drop?: readonly string[]
   pms?: readonly { uuid: string; seen: PmSeen; cpuCount?: number; memoryMib?: number }[]
   vms?: readonly { uuid: string; seen: VmSeen; bootedAt?: number }[]
   storlinks?: readonly { id: number; sizeMib: number; freeMib: number }[]
+  sizes?: readonly { vm: string; disk: string; sizeMib: number }[]
 }) => Promise<void>
 
 type Seen = Parameters<RecordSeen>[0]
 type PmEntry = NonNullable<Seen['pms']>[number]
 type VmEntry = NonNullable<Seen['vms']>[number]
 type StorlinkEntry = NonNullable<Seen['storlinks']>[number]
+type SizeEntry = NonNullable<Seen['sizes']>[number]
 
 export interface SeenDeps {
   readonly view: LiveView
   readonly memory: Memory
   readonly clock: Clock
   readonly write: Write
+  putVmsIn(revised: RevisedTransaction, vms: readonly Vm[]): Promise<void>
+  dropVmsIn(revised: RevisedTransaction, uuids: readonly string[]): Promise<void>
 }
 
 /** Writes what looks saw: `relaxed`, because the next look finds it again. */
-export function createSeenWriter({ view, memory, clock, write }: SeenDeps): RecordSeen {
+export function createSeenWriter({ view, memory, clock, write, putVmsIn, dropVmsIn }: SeenDeps): RecordSeen {
   const savedAt = new Map<string, number>()
   /** What the view shows and the store could not be told: ids. */
   const unwritten = { pms: new Set<string>(), vms: new Set<string>(), storlinks: new Set<number>() }
@@ -106,7 +114,28 @@ export function createSeenWriter({ view, memory, clock, write }: SeenDeps): Reco
     if (storlink) memory.put('storlink', { ...storlink, ...space }, rev)
   }
 
-  return async ({ pms = [], vms = [], storlinks = [] }) => {
+  async function writeSize(sql: Sql, { vm, disk, sizeMib }: SizeEntry, rev: number): Promise<boolean> {
+    const { numUpdatedRows } = await sql
+      .updateTable('disks')
+      .set({ sizeMib: Math.round(sizeMib) })
+      .where('uuid', '=', disk)
+      .where('vm', '=', vm)
+      .where('sizeMib', 'is', null)
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) return false
+    await sql.updateTable('vms').set({ rev }).where('uuid', '=', vm).execute()
+    return true
+  }
+
+  function applySize({ vm: uuid, disk, sizeMib }: SizeEntry, rev = memory.revOf('vm', uuid)): void {
+    const vm = view.getVm(uuid)
+    if (!vm) return
+    const disks = vm.disks.map((one) => (one.uuid === disk ? { ...one, sizeMib: Math.round(sizeMib) } : one))
+    memory.put('vm', { ...vm, disks }, rev)
+  }
+
+  return async ({ put = [], drop = [], pms = [], vms = [], storlinks = [], sizes = [] }) => {
+    for (const uuid of savedAt.keys()) if (!view.getPm(uuid)) savedAt.delete(uuid)
     const newPms: PmEntry[] = []
     for (const entry of pms) {
       const pm = view.getPm(entry.uuid)
@@ -123,8 +152,8 @@ export function createSeenWriter({ view, memory, clock, write }: SeenDeps): Reco
       const storlink = view.getStorlink(id)
       return storlink !== undefined && (storlink.sizeMib !== sizeMib || storlink.freeMib !== freeMib)
     })
-    const entries = withOwed({ pms: newPms, vms: newVms, storlinks: newStorlinks })
-    if (entries.pms.length + entries.vms.length + entries.storlinks.length === 0) return
+    const entries = withOwed({ put, drop, pms: newPms, vms: newVms, storlinks: newStorlinks, sizes })
+    if (Object.values(entries).every((some) => some.length === 0)) return
     try {
       await writeAll(entries)
     } catch (error) {
@@ -133,9 +162,14 @@ export function createSeenWriter({ view, memory, clock, write }: SeenDeps): Reco
     }
   }
 
-  async function writeAll({ pms, vms, storlinks }: Entries): Promise<void> {
-    await write('relaxed', async ({ sql, revision, upToDate, afterCommit }) => {
+  async function writeAll({ put, drop, pms, vms, storlinks, sizes }: Entries): Promise<void> {
+    // Where a VM under care is now is no find that the next look makes again.
+    const durability = put.some((vm) => vm.origin !== 'found') ? 'durable' : 'relaxed'
+    await write(durability, async (revised) => {
+      const { sql, revision, upToDate, afterCommit } = revised
       const rev = upToDate ? revision : undefined
+      await putVmsIn(revised, put)
+      await dropVmsIn(revised, drop)
       // Somebody may have dropped it in the meantime: then the view must not get it back.
       for (const entry of pms) {
         if (!(await writePm(sql, entry, revision))) continue
@@ -149,6 +183,9 @@ export function createSeenWriter({ view, memory, clock, write }: SeenDeps): Reco
       }
       for (const entry of storlinks) {
         if (await writeStorlink(sql, entry, revision)) afterCommit(() => applyStorlink(entry, rev))
+      }
+      for (const entry of sizes) {
+        if (await writeSize(sql, entry, revision)) afterCommit(() => applySize(entry, rev))
       }
       afterCommit(() => {
         for (const { uuid } of pms) unwritten.pms.delete(uuid)
@@ -179,6 +216,7 @@ export function createSeenWriter({ view, memory, clock, write }: SeenDeps): Reco
     const [pms, vms] = [news.pms, news.vms].map((entries) => new Set(entries.map(({ uuid }) => uuid)))
     const storlinks = new Set(news.storlinks.map(({ id }) => id))
     return {
+      ...news,
       pms: [...news.pms, ...owed(unwritten.pms, pms!, view.getPm)],
       vms: [
         ...news.vms,

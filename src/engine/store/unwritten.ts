@@ -19,10 +19,7 @@ export async function unlessUnwritten<T>(write: Promise<T>): Promise<T | undefin
 export function forSightings(inventory: Inventory): Inventory {
   return {
     ...inventory,
-    putVms: async (vms) => void (await unlessUnwritten(inventory.putVms(vms))),
-    dropVms: async (uuids) => void (await unlessUnwritten(inventory.dropVms(uuids))),
-    putPm: async (pm) => void (await unlessUnwritten(inventory.putPm(pm))),
-    dropPm: async (uuid) => void (await unlessUnwritten(inventory.dropPm(uuid))),
+    settlePm: async (provisional, pm) => void (await unlessUnwritten(inventory.settlePm(provisional, pm))),
   }
 }
 

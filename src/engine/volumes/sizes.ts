@@ -1,6 +1,7 @@
 import type { Disk } from '../../model/disk.ts'
-import type { Host } from '../host/host.ts'
+import type { Host, Output } from '../host/host.ts'
 import { runMany } from '../host/run.ts'
+import type { Program } from '../tools/program.ts'
 import { imageInfo, parseImageInfo } from '../tools/qemuImg.ts'
 
 /**
@@ -17,6 +18,14 @@ export async function withSizes(host: Host, disks: readonly Disk[], signal?: Abo
     const sizeMib = disk.sizeMib ?? sizes.get(disk.uuid)
     return sizeMib === undefined ? disk : { ...disk, sizeMib }
   })
+}
+
+/** Pure. What is asked of a disk whose size nobody knows, and what its answer says: MiB, or nothing. */
+export function sizeQuestion(path: string): {
+  readonly parts: readonly Program[]
+  read(outputs: readonly Output[]): number | undefined
+} {
+  return { parts: [{ ...imageInfo(path), okExits: [0, 1] }], read: ([output]) => sizeOf(output?.stdout) }
 }
 
 function sizeOf(stdout: string | undefined): number | undefined {

@@ -7,11 +7,11 @@ import type { Observer } from './observe.ts'
  * down is asked less and less often.
  */
 export interface Beat {
-  /** Looks at a PM soon, without waiting for its turn. */
+  /** Looks at a PM soon, without waiting for its turn; while it is being looked at, once more after that. */
   nudge(pm: string): void
   /** Begins; until then nobody has a turn. */
   start(): void
-  /** Sees to it that every PM of the view has its turn; call it when PMs come or go. */
+  /** Sees to it that every PM of the view has its turn, and no other; call it when PMs come or go. */
   sync(): void
   stop(): void
 }
@@ -19,39 +19,39 @@ export interface Beat {
 const BEAT_MS = 2000
 const LONGEST_MS = 30_000
 
-export function createBeat(view: View, observer: Observer, clock: Clock): Beat {
-  const stopped = new AbortController()
-  const wakers = new Map<string, AbortController>()
-  let isStarted = false
+export function createBeat(view: View, observer: Pick<Observer, 'look'>, clock: Clock): Beat {
+  /** What ends the pause of a PM: the one to come, while it is being looked at. */
+  const pauses = new Map<string, AbortController>()
+  let isAtWork = false
 
   async function follow(pm: string): Promise<void> {
     let pauseMs = BEAT_MS
-    while (!stopped.signal.aborted && view.getPm(pm)) {
+    while (isAtWork && view.getPm(pm)) {
+      const pause = new AbortController()
+      pauses.set(pm, pause)
       await observer.look(pm)
       const down = view.getPm(pm)?.seen.reach === 'down'
       pauseMs = down ? Math.min(LONGEST_MS, pauseMs * 1.6) : BEAT_MS
-      const waker = new AbortController()
-      wakers.set(pm, waker)
-      await clock.sleep(pauseMs, AbortSignal.any([stopped.signal, waker.signal])).catch(() => undefined)
+      await clock.sleep(pauseMs, pause.signal).catch(() => undefined)
     }
-    wakers.delete(pm)
+    pauses.delete(pm)
   }
 
   const beat: Beat = {
-    nudge: (pm) => wakers.get(pm)?.abort(),
+    nudge: (pm) => pauses.get(pm)?.abort(),
     start() {
-      isStarted = true
+      isAtWork = true
       beat.sync()
     },
     sync() {
-      if (!isStarted || stopped.signal.aborted) return
-      for (const pm of view.pms()) {
-        if (wakers.has(pm.uuid)) continue
-        wakers.set(pm.uuid, new AbortController())
-        void follow(pm.uuid)
-      }
+      if (!isAtWork) return
+      for (const [pm, pause] of pauses) if (!view.getPm(pm)) pause.abort()
+      for (const { uuid } of view.pms()) if (!pauses.has(uuid)) void follow(uuid)
     },
-    stop: () => stopped.abort(),
+    stop() {
+      isAtWork = false
+      for (const pause of pauses.values()) pause.abort()
+    },
   }
   return beat
 }

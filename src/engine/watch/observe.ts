@@ -1,28 +1,34 @@
 import type { Clock } from '../../lib/clock.ts'
 import { uuidOfMachineId } from '../../lib/ids.ts'
-import { type Disk, identifyDisks } from '../../model/disk.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Pm } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
-import type { Vm, VmSeen } from '../../model/vm.ts'
+import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
-import { withSizes } from '../volumes/sizes.ts'
-import { type FilesSeen, lookForFiles, unclaimed } from './files.ts'
-import { createSampler } from './perf.ts'
+import { type Apart, createApart } from './apart.ts'
+import { unclaimed } from './files.ts'
+import { createSampler, type Sampler } from './perf.ts'
 import { type Known, type Reconciled, reconcile } from './reconcile.ts'
-import { foundVm, seenPm } from './rows.ts'
-import { createSpaceLook } from './spaces.ts'
+import { type PmFindings, seenPm, vmsSeen } from './rows.ts'
 
 /**
  * Looks at PMs and corrects the store: what is written down is what was seen. Looks may overtake each other (a job looks
- * while a beat is under way); what an older look has to say of the domains is then dropped.
+ * while a beat is under way); what an older look has to say of the domains is then dropped. Each is written in one
+ * transaction.
  */
 export interface Observer {
-  /** Everything a beat needs; a PM that does not answer is written down as that. `authoritative`: somebody asks about this moment. */
+  /**
+   * Everything a beat needs; a PM that does not answer is written down as that. `authoritative`: somebody asks about this
+   * moment. What is looked at apart from the domains is begun, and not waited for.
+   */
   look(pm: string, authoritative?: boolean): Promise<void>
+  /** Resolves when what is looked at apart, at one PM or all, is written down or has turned out to hang. */
+  settled(pm?: string): Promise<void>
+  /** Nothing is known of a PM any more. */
+  forget(pm: string): void
   /** The domains alone; fails with `unreachable` and the like. */
   quick(pm: string, authoritative?: boolean): Promise<readonly DomainSeen[]>
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
@@ -37,37 +43,33 @@ export interface ObserverDeps {
   readonly isoDirectories?: readonly string[]
 }
 
-/** Configuration files, CD images and disk counters change or cost more than the rest, so they are looked at every Nth time. */
-const CONFIGS_EVERY = 30
-const DISKS_EVERY = 5
-
 interface PmState {
-  looks: number
   started: number
   applied: number
   readonly missingSince: Map<string, number>
   /** Domids whose details are known: a domain never changes under its domid. */
-  readonly detailed: Set<number>
-  files: FilesSeen
+  detailed: ReadonlySet<number>
+  readonly sampler: Sampler
+  readonly apart: Apart
   applying: Promise<void>
 }
 
 export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverDeps): Observer {
   const { view, inventory } = store
   const states = new Map<string, PmState>()
-  const sampler = createSampler()
-  const lookAtSpaces = createSpaceLook(view, clock)
 
   function stateOf(pm: string): PmState {
     let state = states.get(pm)
     if (!state) {
+      const sampler = createSampler(pm)
+      const onFiles = () => showFiles(pm)
       state = {
-        looks: 0,
         started: 0,
         applied: 0,
         missingSince: new Map(),
         detailed: new Set(),
-        files: { configs: [], isos: [] },
+        sampler,
+        apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, host, onFiles }),
         applying: Promise.resolve(),
       }
       states.set(pm, state)
@@ -87,7 +89,15 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     pmName: (pm) => view.getPm(pm)?.name ?? pm,
   }
 
-  /** One writer a PM at a time; a look that began before the last one applied has nothing new to say of domains. */
+  /** One writer a PM at a time. */
+  function inTurn(pm: string, write: () => Promise<void>): Promise<void> {
+    const state = stateOf(pm)
+    const turn = state.applying.then(write)
+    state.applying = turn.catch(() => undefined)
+    return turn
+  }
+
+  /** A look that began before the last one applied has nothing new to say of domains. */
   function apply(
     pm: string,
     ticket: number,
@@ -95,22 +105,16 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     write: (meaning: Reconciled) => Promise<void>,
     authoritative = false,
   ): Promise<void> {
-    const state = stateOf(pm)
-    const turn = state.applying.then(async () => {
+    return inTurn(pm, async () => {
+      const state = stateOf(pm)
       if (ticket < state.applied) return
       state.applied = ticket
       await write(reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince))
     })
-    state.applying = turn.catch(() => undefined)
-    return turn
   }
 
-  async function writeMeaning(meaning: Reconciled): Promise<void> {
-    for (const uuid of meaning.gone) sampler.forget(uuid)
-    if (meaning.moved.length > 0) await inventory.putVms(meaning.moved)
-    if (meaning.gone.length > 0) await inventory.dropVms(meaning.gone)
-    if (meaning.seen.length > 0) await inventory.recordSeen({ vms: meaning.seen })
-  }
+  const writeMeaning = ({ moved, gone, seen }: Reconciled) =>
+    inventory.recordSeen({ put: moved, drop: gone, vms: seen })
 
   async function saw(pm: string, domains: readonly DomainSeen[]): Promise<void> {
     const state = stateOf(pm)
@@ -126,36 +130,32 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
 
   /** Built from, VNC port, start time: asked once a domain, when it is first seen. */
   async function detailsOf(row: Pm, state: PmState, domains: readonly DomainSeen[]): Promise<readonly DomainDetail[]> {
-    const isNew = ({ domid, uuid }: DomainSeen) => !state.detailed.has(domid) || !view.getVm(uuid)
+    const here = new Set(domains.map(({ domid }) => domid))
+    const detailed = new Set([...state.detailed].filter((domid) => here.has(domid)))
+    state.detailed = detailed
+    const isNew = ({ domid, uuid }: DomainSeen) => !detailed.has(domid) || !view.getVm(uuid)
     const fresh = domains.filter((domain) => domain.domid !== 0 && domain.state !== 'starting' && isNew(domain))
     if (fresh.length === 0) return []
     const domids = fresh.length > 8 ? [] : fresh.map((domain) => domain.domid)
     const details = await hypervisor.details(host(row), domids).catch(() => [])
-    for (const detail of details) state.detailed.add(detail.domid)
+    for (const detail of details) detailed.add(detail.domid)
     return details
   }
 
-  async function writeDetails(
-    pm: string,
-    meaning: Reconciled,
-    details: readonly DomainDetail[],
-    disks: readonly Disk[],
-  ): Promise<void> {
-    const found: Vm[] = []
-    const seen: { uuid: string; seen: VmSeen; bootedAt?: number }[] = []
-    const appeared = new Map(meaning.appeared.map((domain) => [domain.domid, domain]))
-    const sized = new Map(disks.map((disk) => [disk.uuid, disk]))
-    for (const detail of details) {
-      const domain = appeared.get(detail.domid)
-      const vm = view.getVm(detail.uuid)
-      if (domain && !vm) found.push(foundVm(pm, domain, detail, sized, clock.now()))
-      if (!vm || vm.seen.domid !== detail.domid) continue
-      const vnc = detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }
-      const booted = detail.startedAt === undefined ? {} : { bootedAt: detail.startedAt * 1000 }
-      seen.push({ uuid: vm.uuid, seen: { ...vm.seen, ...vnc }, ...booted })
-    }
-    if (found.length > 0) await inventory.putVms(found)
-    if (seen.length > 0) await inventory.recordSeen({ vms: seen })
+  /** What was seen apart of files stands in the PM's row, less what a VM's row stands for by now. */
+  function filesOf(row: Pm, vms: readonly Vm[]): Pick<PmFindings, 'configs' | 'isos'> {
+    const { configs = row.seen.configs ?? [], isos = row.seen.isos ?? [] } = stateOf(row.uuid).apart
+    return { configs: unclaimed(vms, configs), isos }
+  }
+
+  function showFiles(pm: string): Promise<void> {
+    return inTurn(pm, async () => {
+      const row = view.getPm(pm)
+      // A PM that was not seen yet gets them with its first look.
+      if (row?.seen.reach !== 'up') return
+      const seen = { ...row.seen, ...filesOf(row, view.vmsOn(pm)) }
+      await inventory.recordSeen({ pms: [{ uuid: pm, seen }] })
+    })
   }
 
   async function lookAt(row: Pm, authoritative: boolean): Promise<void> {
@@ -178,40 +178,43 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   /** Looks closer at what is new in a look, and writes it all down. */
   async function record(row: Pm, ticket: number, look: PmLook, authoritative: boolean): Promise<void> {
     const state = stateOf(row.uuid)
-    if (row.seen.bootId !== undefined && row.seen.bootId !== look.bootId) state.detailed.clear()
+    if (row.seen.bootId !== undefined && row.seen.bootId !== look.bootId) state.detailed = new Set()
     const details = await detailsOf(row, state, look.domains)
-    const fresh = details.filter((detail) => !view.getVm(detail.uuid))
-    const disks = await withSizes(
-      host(row),
-      fresh.flatMap((detail) => identifyDisks(detail.uuid, detail.spec.disks, clock.now())),
-    )
-    // Waited for last: a file system that hangs must not keep the domains from being told.
-    const storlinks = lookAtSpaces(host(row), row.uuid)
-    if (state.looks % CONFIGS_EVERY === 0)
-      state.files = await lookForFiles({ view, hypervisor, isoDirectories }, host(row), row.uuid, state.files)
     const { cpuCount, totalMib: memoryMib } = look
+    let fresh: readonly Vm[] = []
     const write = async (meaning: Reconciled) => {
-      await writeMeaning(meaning)
-      await writeDetails(row.uuid, meaning, details, disks)
+      const now = clock.now()
+      const { found, moved, seen } = vmsSeen({ pm: row.uuid, now }, meaning, details)
+      const gone = new Set(meaning.gone)
+      const latest = view.getPm(row.uuid) ?? row
       // Which files no row stands for can be told when every domain has its row.
-      const { configs, isos } = state.files
-      const beside = { strays: meaning.strays, configs: unclaimed(view.vmsOn(row.uuid), configs), isos }
-      const seen = seenPm(view.getPm(row.uuid) ?? row, look, beside, clock.now())
-      await inventory.recordSeen({ pms: [{ uuid: row.uuid, seen, cpuCount, memoryMib }] })
+      const vms = [...view.vmsOn(row.uuid).filter((vm) => !gone.has(vm.uuid)), ...found, ...moved]
+      const beside = { strays: meaning.strays, ...filesOf(latest, vms) }
+      await inventory.recordSeen({
+        put: [...moved, ...found],
+        drop: meaning.gone,
+        vms: seen,
+        pms: [{ uuid: row.uuid, seen: seenPm(latest, look, beside, now), cpuCount, memoryMib }],
+      })
+      fresh = found
     }
     await apply(row.uuid, ticket, look.domains, write, authoritative)
-    for (const [subject, sample] of sampler.sample(row.uuid, look, clock.now())) store.perf.add(subject, sample)
-    await inventory.recordSeen({ storlinks: await storlinks })
-    if (state.looks++ % DISKS_EVERY === 1) await countDisks(row, look.domains)
+    for (const [subject, sample] of state.sampler.sample(look, clock.now())) {
+      // A stray has no row, and nobody to show its curve.
+      if (subject === row.uuid || view.getVm(subject)) store.perf.add(subject, sample)
+    }
+    state.apart.begin(row, look.domains, fresh)
   }
 
   /** A machine that had never answered gets the identity that it has; undefined where it is known under that already. */
   async function settle(row: Pm, look: PmLook, uuid: string): Promise<Pm | undefined> {
-    await inventory.dropPm(row.uuid)
-    if (view.getPm(uuid)) return undefined
+    if (view.getPm(uuid)) {
+      await inventory.settlePm(row.uuid, undefined)
+      return undefined
+    }
     const name = row.name === row.destination.replace(/^ssh:/, '') ? look.hostname : row.name
-    const taken = view.pms().some((pm) => pm.name === name)
-    await inventory.putPm({
+    const taken = view.pms().some((pm) => pm.name === name && pm.uuid !== row.uuid)
+    await inventory.settlePm(row.uuid, {
       ...row,
       uuid,
       name: taken ? `${name} (${row.destination})` : name,
@@ -219,16 +222,6 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       memoryMib: look.totalMib,
     })
     return view.getPm(uuid)
-  }
-
-  async function countDisks(row: Pm, domains: readonly DomainSeen[]): Promise<void> {
-    const running = domains.filter((domain) => domain.domid !== 0 && domain.state === 'running')
-    await Promise.all(
-      running.map(async ({ uuid, domid }) => {
-        const counters = await hypervisor.diskCounters(host(row), domid).catch(() => [])
-        if (counters.length > 0) sampler.disks(uuid, domid, counters, clock.now())
-      }),
-    )
   }
 
   /** Nobody can say what runs there; what was known stays, marked as unknown. */
@@ -245,6 +238,11 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   const observer: Observer = {
     quick,
     saw,
+    async settled(pm) {
+      const asked = pm === undefined ? [...states.values()] : [states.get(pm)]
+      await Promise.all(asked.map((state) => state?.apart.settled()))
+    },
+    forget: (pm) => void states.delete(pm),
     async look(pm, authoritative = false) {
       const row = view.getPm(pm)
       if (!row) return
@@ -254,6 +252,8 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
         const latest = view.getPm(pm)
         if (latest) await writeDown(latest, toPengxError(error).message)
       }
+      // It was removed meanwhile, or has got its identity.
+      if (!view.getPm(pm)) states.delete(pm)
     },
   }
   return observer

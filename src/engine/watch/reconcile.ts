@@ -69,6 +69,7 @@ export function reconcile(
     if (vm.pm !== pm) moved.push({ ...vm, pm, seen: next })
     else seen.push({ uuid: vm.uuid, seen: next, ...(next.domid === vm.seen.domid ? {} : { bootedAt: now }) })
   }
+  for (const uuid of missingSince.keys()) if (known.getVm(uuid)?.pm !== pm) missingSince.delete(uuid)
   const gone: string[] = []
   for (const vm of known.vmsOn(pm)) {
     if (present.has(vm.uuid)) continue

@@ -1,21 +1,42 @@
-import { type Disk, identifyDisks } from '../../model/disk.ts'
+import { identifyDisks } from '../../model/disk.ts'
 import type { FoundConfig, IsoImage, Pm, PmSeen, Stray } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/domain.ts'
+import type { Reconciled } from './reconcile.ts'
 
 /** What a look has found, as it is written down. */
 
-/** `sized`: disks whose size is known, by UUID. */
-export function foundVm(
-  pm: string,
-  domain: DomainSeen,
-  detail: DomainDetail,
-  sized: ReadonlyMap<string, Disk>,
-  now: number,
-): Vm {
+/** The rows that follow from a look at domains and from their details; pure. */
+export function vmsSeen(
+  { pm, now }: { readonly pm: string; readonly now: number },
+  meaning: Reconciled,
+  details: readonly DomainDetail[],
+): { readonly found: readonly Vm[]; readonly moved: readonly Vm[]; readonly seen: Reconciled['seen'] } {
+  const detailOf = new Map(details.map((detail) => [`${detail.domid} ${detail.uuid}`, detail]))
+  const closer = <T extends Reconciled['seen'][number]>(entry: T): T => {
+    const detail = detailOf.get(`${entry.seen.domid} ${entry.uuid}`)
+    if (!detail) return entry
+    const { vncPort, startedAt } = detail
+    return {
+      ...entry,
+      ...(vncPort === undefined ? {} : { seen: { ...entry.seen, vncPort } }),
+      ...(startedAt === undefined ? {} : { bootedAt: startedAt * 1000 }),
+    }
+  }
+  return {
+    found: meaning.appeared.flatMap((domain) => {
+      const detail = detailOf.get(`${domain.domid} ${domain.uuid}`)
+      return detail ? [foundVm(pm, domain, detail, now)] : []
+    }),
+    moved: meaning.moved.map(closer),
+    seen: meaning.seen.map(closer),
+  }
+}
+
+function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, now: number): Vm {
   return {
     ...detail.spec,
-    disks: identifyDisks(domain.uuid, detail.spec.disks, now).map((disk) => sized.get(disk.uuid) ?? disk),
+    disks: identifyDisks(domain.uuid, detail.spec.disks, now),
     uuid: domain.uuid,
     pm,
     origin: 'found',

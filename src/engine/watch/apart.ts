@@ -1,0 +1,149 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { FoundConfig, IsoImage, Pm } from '../../model/pm.ts'
+import type { Vm } from '../../model/vm.ts'
+import type { Host } from '../host/host.ts'
+import type { DomainSeen } from '../hypervisor/domain.ts'
+import type { Hypervisor } from '../hypervisor/hypervisor.ts'
+import type { Store } from '../store/store.ts'
+import { sizeQuestion } from '../volumes/sizes.ts'
+import { spaceQuestion } from '../volumes/spaces.ts'
+import { type Asker, createAsker } from './askEach.ts'
+import { isoQuestions, listIsos } from './files.ts'
+import type { Sampler } from './perf.ts'
+
+/**
+ * What of a PM changes slowly, or costs more, or may hang (file systems, guests' QEMUs) is looked at apart from its
+ * domains, which never wait for it. Each kind goes its own way: what is still at work is not begun again, and what cannot
+ * be looked at stays as it was.
+ */
+export interface Apart {
+  /** What is due. `fresh`: VMs that were found just now. Begins it and waits for nothing. */
+  begin(row: Pm, domains: readonly DomainSeen[], fresh: readonly Vm[]): void
+  /** Undefined: they were not looked at yet. */
+  readonly configs: readonly FoundConfig[] | undefined
+  readonly isos: readonly IsoImage[] | undefined
+  /** Resolves when nothing is at work that was begun until now. */
+  settled(): Promise<void>
+}
+
+export interface ApartDeps {
+  readonly store: Pick<Store, 'view' | 'inventory'>
+  readonly hypervisor: Hypervisor
+  readonly clock: Clock
+  readonly isoDirectories: readonly string[]
+  readonly sampler: Sampler
+  host(row: Pm): Host
+  /** Files were looked at: what is shown of them may be another. */
+  onFiles(): Promise<void>
+}
+
+const FILES_EVERY = 30
+const DISKS_EVERY = 5
+const SPACES_EVERY_MS = 60_000
+
+/** For one PM. */
+export function createApart(parts: ApartDeps): Apart {
+  const { hypervisor, clock, sampler, host } = parts
+  const { view, inventory } = parts.store
+  const atWork = new Map<string, Promise<void>>()
+  const askers = { isos: createAsker(clock), spaces: createAsker(clock), sizes: createAsker(clock) }
+  const isosIn = new Map<string, readonly IsoImage[]>()
+  let looks = 0
+  let spacesAt = Number.NEGATIVE_INFINITY
+  let configs: readonly FoundConfig[] | undefined
+  let isos: readonly IsoImage[] | undefined
+
+  /** A failure is told by the look itself, or by the next one that finds the store. */
+  function once(kind: string, work: () => Promise<void>): void {
+    if (atWork.has(kind)) return
+    const done = work()
+      .catch(() => undefined)
+      .finally(() => atWork.delete(kind))
+    atWork.set(kind, done)
+  }
+
+  async function lookForConfigs(row: Pm): Promise<void> {
+    configs = await hypervisor.configFiles(host(row))
+    await parts.onFiles()
+  }
+
+  async function lookForIsos(row: Pm, asker: Asker): Promise<void> {
+    const links = view
+      .storlinks()
+      .filter((storlink) => storlink.level === 'FL' && (storlink.pm === row.uuid || storlink.shared))
+      .map((storlink) => storlink.link)
+    const questions = isoQuestions([...links, ...parts.isoDirectories])
+    for (const [place, found] of await asker.ask(host(row), questions)) if (found) isosIn.set(place, found)
+    const asked = new Set(questions.map(({ place }) => place))
+    for (const place of isosIn.keys()) if (!asked.has(place)) isosIn.delete(place)
+    isos = listIsos(isosIn.values())
+    await parts.onFiles()
+  }
+
+  /** A shared storlink is looked at by another PM while its own is away. */
+  async function lookAtSpaces(row: Pm, asker: Asker): Promise<void> {
+    const isAway = (pm: string) => view.getPm(pm)?.seen.reach !== 'up'
+    const questions = view
+      .storlinks()
+      .filter((storlink) => storlink.pm === row.uuid || (storlink.shared && isAway(storlink.pm)))
+      .flatMap((storlink) => {
+        const question = spaceQuestion(storlink)
+        return question ? [{ place: String(storlink.id), ...question }] : []
+      })
+    const spaces = await asker.ask(host(row), questions)
+    await inventory.recordSeen({ storlinks: [...spaces.values()].filter((space) => space !== undefined) })
+  }
+
+  async function lookAtSizes(row: Pm, fresh: readonly Vm[], asker: Asker): Promise<void> {
+    const unsized = fresh.flatMap((vm) => vm.disks.map((disk) => ({ vm: vm.uuid, disk }))).filter(isUnsized)
+    const paths = new Set(unsized.map(({ disk }) => disk.path))
+    const found = await asker.ask(
+      host(row),
+      [...paths].map((place) => ({ place, ...sizeQuestion(place) })),
+    )
+    const sizes = unsized.flatMap(({ vm, disk }) => {
+      const sizeMib = found.get(disk.path)
+      return sizeMib === undefined ? [] : [{ vm, disk: disk.uuid, sizeMib }]
+    })
+    await inventory.recordSeen({ sizes })
+  }
+
+  async function countDisks(row: Pm, domains: readonly DomainSeen[]): Promise<void> {
+    const running = domains.filter((domain) => domain.domid !== 0 && domain.state === 'running')
+    await Promise.all(
+      running.map(async ({ uuid, domid }) => {
+        const counters = await hypervisor.diskCounters(host(row), domid).catch(() => [])
+        if (counters.length > 0) sampler.disks(uuid, domid, counters, clock.now())
+      }),
+    )
+  }
+
+  return {
+    begin(row, domains, fresh) {
+      const look = looks++
+      if (look % FILES_EVERY === 0) {
+        once('configs', () => lookForConfigs(row))
+        once('isos', () => lookForIsos(row, askers.isos))
+      }
+      if (clock.now() - spacesAt >= SPACES_EVERY_MS) {
+        spacesAt = clock.now()
+        once('spaces', () => lookAtSpaces(row, askers.spaces))
+      }
+      if (fresh.length > 0) once(`sizes ${look}`, () => lookAtSizes(row, fresh, askers.sizes))
+      if (look % DISKS_EVERY === 1) once('disks', () => countDisks(row, domains))
+    },
+    get configs() {
+      return configs
+    },
+    get isos() {
+      return isos
+    },
+    async settled() {
+      await Promise.all([...atWork.values()])
+    },
+  }
+}
+
+function isUnsized({ disk }: { readonly disk: Vm['disks'][number] }): boolean {
+  return disk.sizeMib === undefined
+}
