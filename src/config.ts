@@ -76,12 +76,14 @@ function readSettings(path: string): { settings: Settings; problems: readonly st
   return { settings: parsed.settings, problems: parsed.problems.map((problem) => `${path}:${problem}`) }
 }
 
-/** What the engine is made of for this invocation, `behind` as in its demo; makes the store's directory, readable by its owner alone. */
+/** What a subcommand needs of the engine; `behind` as in its demo. */
+export type EngineUse = Pick<EngineConfig, 'watch' | 'recovers'> & { readonly behind?: boolean }
+
+/** What the engine is made of for this invocation; makes the store's directory, readable by its owner alone. */
 export function engineConfig(
   config: Config,
   site: SiteArgs,
-  watch: EngineConfig['watch'],
-  behind = false,
+  { watch, recovers, behind = false }: EngineUse,
 ): EngineConfig {
   if (!site.demo) makeStateDirectory(config, site)
   return {
@@ -95,6 +97,7 @@ export function engineConfig(
     ...(config.settings.ssh.config === '' ? {} : { sshConfigPath: config.settings.ssh.config }),
     ...isoDirectories(config.settings.iso.directories),
     watch,
+    recovers,
   }
 }
 

@@ -4,7 +4,7 @@ import type { Invocation, SiteArgs, Subcommand } from './args.ts'
 import { parseCommandLine } from './args.ts'
 import { exitOfCode } from './cli/exit.ts'
 import { processIo } from './cli/io.ts'
-import { type Config, engineConfig, readConfig } from './config.ts'
+import { type Config, type EngineUse, engineConfig, readConfig } from './config.ts'
 import { takeCareOfTheEnd } from './ending.ts'
 import type { Engine, EngineConfig } from './engine/engine.ts'
 import { systemClock } from './lib/clock.ts'
@@ -40,7 +40,9 @@ function understand(argv: readonly string[]): Invocation {
   }
 }
 
-type Open = (watch: EngineConfig['watch'], behind?: boolean) => Promise<Engine>
+type Open = (use: EngineUse) => Promise<Engine>
+/** Lists and plans look, and leave everything else as it is. */
+const READING: EngineUse = { watch: 'never', recovers: false }
 type Ending = ReturnType<typeof takeCareOfTheEnd>
 
 async function carryOut(
@@ -54,35 +56,42 @@ async function carryOut(
     await processIo.out(text)
     return 0
   }
-  const open: Open = async (watch, behind) => {
+  const open: Open = async (use) => {
     const { createEngine } = await import('./engine/engine.ts')
     // A line that is being typed makes no store, and no directory for one.
     const isNowhere = subcommand.kind === 'complete' && !site.demo && !existsSync(config.storePath)
     const engine = await createEngine(
       isNowhere
         ? nowhere(config)
-        : { ...engineConfig(config, site, watch, behind), ...(site.demo ? { sim: await simulate(site.demo) } : {}) },
+        : { ...engineConfig(config, site, use), ...(site.demo ? { sim: await simulate(site.demo) } : {}) },
     )
     ending.onEnd(() => engine.close())
+    if (use.recovers) {
+      const { sayLeft } = await import('./cli/leftBehind.ts')
+      ending.onEnd(() => sayLeft(engine, processIo))
+    }
     return engine
   }
   switch (subcommand.kind) {
     case 'list': {
       const { printList } = await import('./cli/list.ts')
-      return printList(await open('never'), subcommand, processIo)
+      return printList(await open(READING), subcommand, processIo)
     }
     case 'run': {
       const { runOperation } = await import('./cli/run.ts')
-      return runOperation(await open('never'), subcommand, processIo)
+      const { operation, plan, help } = subcommand
+      const isDone = operation !== undefined && !plan && !help
+      return runOperation(await open({ watch: 'never', recovers: isDone }), subcommand, processIo)
     }
     case 'complete': {
       const { completions } = await import('./cli/completion.ts')
-      await processIo.out(completions(await open('never'), subcommand.words))
+      await processIo.out(completions(await open(READING), subcommand.words))
       return 0
     }
     case 'terminal':
-      if (process.stdin.isTTY && process.stdout.isTTY) return showScreens(open('beat', true), site, config, ending)
-      return (await import('./cli/list.ts')).printSite(await open('never'), processIo)
+      if (process.stdin.isTTY && process.stdout.isTTY)
+        return showScreens(open({ watch: 'beat', recovers: true, behind: true }), site, config, ending)
+      return (await import('./cli/list.ts')).printSite(await open(READING), processIo)
     case 'serve':
       return serve(subcommand, open, config, ending)
     default:
@@ -97,7 +106,7 @@ async function simulate({ vmCount }: NonNullable<SiteArgs['demo']>): Promise<Eng
 }
 
 function nowhere({ knownHostsPath }: Config): EngineConfig {
-  return { store: 'memory', destinations: [], local: false, readOnly: true, knownHostsPath, watch: 'never' }
+  return { store: 'memory', destinations: [], local: false, readOnly: true, knownHostsPath, ...READING }
 }
 
 /** The screens load while the store opens: the first frame waits for both. */
@@ -175,7 +184,8 @@ async function serve(subcommand: Serve, open: Open, config: Config, ending: Endi
   parseListen(subcommand.listen)
   const asked = ending.asked()
   const tokenFile = subcommand.tokenFile ?? config.tokenPath
-  const server = await startServer(await open('beat'), {
+  const engine = await open({ watch: 'beat', recovers: true })
+  const server = await startServer(engine, {
     listen: subcommand.listen,
     noAuth: !subcommand.auth,
     tokenFile,
@@ -185,6 +195,8 @@ async function serve(subcommand: Serve, open: Open, config: Config, ending: Endi
   processIo.err(
     `pengx: serving ${server.url}${subcommand.auth ? `, token in ${tokenFile}` : ', no token is asked for'}\n`,
   )
+  const { sayTakenOver } = await import('./cli/leftBehind.ts')
+  void sayTakenOver(engine, processIo)
   await asked
   return 0
 }

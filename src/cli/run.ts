@@ -10,6 +10,7 @@ import { isNoun } from '../model/noun.ts'
 import { EXIT, exitOfJob } from './exit.ts'
 import { kebab, readOperationWords } from './flags.ts'
 import { formatJson, type Io } from './io.ts'
+import { STANDS, sayTakenOver } from './leftBehind.ts'
 import { jobObject } from './lists.ts'
 import { formatOperation, formatOperations, unknownOperation } from './operationHelp.ts'
 import { formatPlan, isAllowed } from './plan.ts'
@@ -32,6 +33,8 @@ export async function runOperation(engine: Engine, subcommand: RunArgs, io: Io):
     return EXIT.done
   }
   const raw = await readRaw(engine, operation, subcommand, io)
+  // What is refused or planned now should not rest on what a dead process has left half done.
+  await sayTakenOver(engine, io)
   const params = await decodeFresh(engine, operation, raw)
   if (subcommand.plan) {
     const preview = await engine.preview(operation.name, params)
@@ -143,22 +146,11 @@ function onInterrupts(engine: Engine, job: Job, io: Io): () => void {
   })
 }
 
-const ENDS: Record<Job['state'], string> = {
-  queued: 'still waits',
-  running: 'is still at work',
-  undoing: 'is still being undone',
-  done: 'done',
-  undone: 'failed and was undone',
-  cancelled: 'was cancelled and undone',
-  stuck: 'is stuck and needs you: its two ways out are on the Jobs screen',
-  kept: 'was kept as it is',
-}
-
 async function printEnd(job: Job, result: Json | undefined, io: Io): Promise<void> {
   const what = `${job.operation} ${stripControl(job.subject.name)}`
   const message = job.message ? `: ${stripControl(job.message)}` : ''
   if (job.state !== 'done') {
-    io.err(`pengx: ${what} ${ENDS[job.state]} (job ${job.number})${message}\n`)
+    io.err(`pengx: ${what} ${STANDS[job.state]} (job ${job.number})${message}\n`)
     return
   }
   const took = formatSpan((job.finishedAt ?? Date.now()) - (job.startedAt ?? job.createdAt))

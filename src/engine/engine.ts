@@ -22,13 +22,14 @@ import { CATALOG } from './operations/catalog.ts'
 import { knowPms, watchRemovals } from './roster.ts'
 import { createScheduler } from './schedules.ts'
 import { openStore } from './store/store.ts'
-import { forSightings, unlessUnwritten, untilTrouble } from './store/unwritten.ts'
+import { forSightings, unlessUnwritten } from './store/unwritten.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
 import { type TerminalSession, type TerminalTarget, terminalTo } from './terminal.ts'
 import { needDriver } from './volumes/drivers.ts'
 import { isOverWithin } from './watch/askEach.ts'
 import { createBeat } from './watch/beat.ts'
 import { createObserver } from './watch/observe.ts'
+import { createWorkList, type Recovery } from './workList.ts'
 
 /** What screens, server and command line hold: the one door to everything that can be seen and done. */
 export interface Engine {
@@ -55,6 +56,10 @@ export interface Engine {
   keep(jobId: string): Promise<void>
   acknowledge(jobId: string): Promise<void>
   jobDetail(jobId: string): Promise<JobDetail>
+  /** What processes that ended had left at work; nothing where this one does not recover. */
+  readonly recovery: Recovery
+  /** The jobs that this process works on now, by number: what it leaves if it ends. */
+  atWork(): readonly Job[]
   /** Looks now, at one PM or at all, and resolves when the view has it: a VM without a domain at this moment is shut down. */
   look(pm?: string): Promise<void>
   /** A terminal's way to a guest's console or a PM's shell: the host and the command to open with a pty. */
@@ -87,6 +92,11 @@ export interface EngineConfig {
   /** This machine is a Xen host: it is a PM too. */
   readonly local: boolean
   readonly readOnly: boolean
+  /**
+   * Takes over what dead processes have left at work, and goes on with what is stuck when the PM that was away is back.
+   * Who only reads does neither, and neither does who is read-only.
+   */
+  readonly recovers: boolean
   /** The PM, by name or UUID, that is meant where none is named and this machine is none. */
   readonly self?: string
   readonly knownHostsPath: string
@@ -127,6 +137,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const seeing = { ...store, inventory: forSightings(store.inventory) }
   const observer = createObserver({ store: seeing, hypervisor: xen, clock, host: hostOf, isoDirectories })
   const beat = createBeat(view, observer, clock)
+  const recovers = config.recovers && !config.readOnly
   const deps: EngineDeps = {
     store,
     operations: CATALOG,
@@ -146,24 +157,23 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     ...(config.intercept ? { intercept: config.intercept } : {}),
   }
   const runner = createRunner(deps)
+  const work = createWorkList(store, CATALOG, runner, beat.nudge)
   await knowPms(store, config, sim?.pmNames ?? [], clock)
   if (config.self !== undefined && view.setting('self') !== config.self)
     await unlessUnwritten(store.inventory.putSetting('self', config.self))
-  const recovered = config.readOnly ? Promise.resolve() : runner.recover()
-  recovered.catch(() => undefined)
+  const recovery = recovers ? work.recover() : { begun: Promise.resolve([]), over: Promise.resolve() }
   const scheduler = createScheduler({
     store,
     clock,
     async run(operation, params) {
-      await untilTrouble(view, recovered)
-      const { id } = await runner.start(need(operation), decodeParams(need(operation).params, params), 'schedule')
+      const { id } = await start(operation, decodeParams(need(operation).params, params), 'schedule')
       return (await runner.finished(id)).job
     },
   })
   const follow = createFollower(view, config.store !== 'memory')
   const unwatch = view.onChange((changes) => {
     beat.sync()
-    if (!config.readOnly && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
+    if (recovers && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
   })
   const unwatchRemovals = watchRemovals(view, ({ uuid, destination }) => {
     observer.forget(uuid)
@@ -188,9 +198,9 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     )
   // Who looks only once would leave again before what dead processes have left is finished or unwound.
   if (config.watch === 'once') {
-    await untilTrouble(view, recovered)
+    await recovery.over
     await lookAtAll(false)
-    if (!config.readOnly) await reviveStuck(view, runner)
+    if (recovers) await reviveStuck(view, runner)
   }
   // What lies beside what was adopted is told by the next look.
   if (config.demo && config.watch === 'never') await lookAtAll(false)
@@ -204,6 +214,13 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   async function lookAt(pm: string): Promise<void> {
     await observer.look(pm, true)
     await isOverWithin(observer.settled(pm), APART_MS, clock)
+  }
+
+  async function start(name: string, params: Json, by: By): Promise<Job> {
+    await recovery.over
+    const job = await runner.start(need(name), params, by)
+    work.follow(job.id)
+    return job
   }
 
   function need(name: string): AnyOperation {
@@ -225,24 +242,18 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     decode: (name, raw) => decodeParams(need(name).params, raw),
     refuse: (name, params) => refusalOf(need(name), params, view, config.readOnly),
     preview: (name, params) => previewOf(deps, need(name), params),
-    start: async (name, params, by) => {
-      await untilTrouble(view, recovered)
-      const job = await runner.start(need(name), params, by)
-      void runner.finished(job.id).then(
-        () =>
-          view.pms().forEach((pm) => {
-            beat.nudge(pm.uuid)
-          }),
-        () => undefined,
-      )
-      return job
-    },
+    start,
     finished: (jobId) => runner.finished(jobId),
     cancel: (jobId) => runner.cancel(jobId),
-    retry: (jobId) => runner.retry(jobId),
+    async retry(jobId) {
+      await runner.retry(jobId)
+      work.follow(jobId)
+    },
     keep: (jobId) => runner.keep(jobId),
     acknowledge: async (jobId) => void (await store.jobs.update(jobId, { acknowledged: true })),
     jobDetail: (jobId) => store.jobs.detail(jobId),
+    recovery,
+    atWork: work.atWork,
     look: (pm) => (pm === undefined ? lookAtAll(true) : lookAt(pm)),
     terminal: async (what) => terminalTo(what, view, xen, hostOf),
     onCommand(listener) {

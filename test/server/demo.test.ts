@@ -19,6 +19,7 @@ beforeAll(async () => {
     self: 'dom0.example.org',
     knownHostsPath: '/nonexistent/known_hosts',
     watch: 'once',
+    recovers: true,
   })
   const log = { info: () => undefined, error: () => undefined }
   server = await startServer(engine, { listen: '127.0.0.1:0', noAuth: true, log })

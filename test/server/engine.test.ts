@@ -22,6 +22,7 @@ beforeAll(async () => {
     readOnly: false,
     knownHostsPath: join(tmpdir(), 'pengx-no-known-hosts'),
     watch: 'once',
+    recovers: true,
     intercept: async ({ phase }) => {
       if (phase === 'before') await atStep?.()
     },

@@ -39,8 +39,8 @@ export interface Runner {
    * stuck.
    */
   keep(jobId: string): Promise<void>
-  /** Takes over what dead processes have left; resolves when all of it is over or stuck. */
-  recover(): Promise<void>
+  /** Takes over what dead processes have left, which `onTaken` is told; resolves when all of it is over or stuck. */
+  recover(onTaken?: (jobs: readonly Job[]) => void): Promise<void>
   /** Waits for nothing: what is at work here is left to the next start. */
   close(): void
 }
@@ -241,9 +241,10 @@ export function createRunner(deps: EngineDeps): Runner {
       const kept = await store.jobs.update(jobId, { state: 'kept', finishedAt: clock.now(), message }, ['stuck'])
       if (!kept) throw notStuck(jobId)
     },
-    async recover() {
+    async recover(onTaken) {
       await patience.soon(async () => {
         const left = await store.jobs.claimJobs()
+        onTaken?.(left.map(({ job }) => job))
         await Promise.all(left.map(({ job }) => goOn(job.id, false)))
       })
     },

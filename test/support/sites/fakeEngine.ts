@@ -135,6 +135,8 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     view,
     operations: CATALOG,
     readOnly: options.readOnly ?? false,
+    recovery: { begun: Promise.resolve([]), over: Promise.resolve() },
+    atWork: () => site.jobs.filter(({ state }) => state === 'running'),
     site,
     started,
     set(part, changes = []) {

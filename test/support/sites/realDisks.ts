@@ -39,6 +39,7 @@ export async function openRealDisks(): Promise<RealDisks> {
     readOnly: false,
     knownHostsPath: '/nonexistent/known_hosts',
     watch: 'once',
+    recovers: true,
     sim: { host: (name) => beside(site.host(name)), pmNames: site.pmNames },
   })
   const world: World = {

@@ -39,6 +39,7 @@ export async function openWorld(more: Partial<EngineConfig> = {}, place?: WorldP
     readOnly: false,
     knownHostsPath: '/nonexistent/known_hosts',
     watch: 'once',
+    recovers: true,
     // The third machine is there, and nobody knows it yet.
     sim: { host: site.host, pmNames: site.pmNames.slice(0, 2) },
     ...more,
