@@ -8,15 +8,14 @@ import { furnishDemo } from './demo.ts'
 import { createFollower } from './follower.ts'
 import type { Host } from './host/host.ts'
 import { createHosts } from './host/hosts.ts'
-import { endLost } from './host/lost.ts'
 import { xen } from './hypervisor/xen.ts'
+import { jobDeps } from './jobDeps.ts'
 import type { EngineDeps } from './jobs/context.ts'
 import type { AnyOperation, Preview } from './jobs/operation.ts'
 import { decodeParams } from './jobs/params.ts'
 import { previewOf } from './jobs/preview.ts'
-import { withRecord } from './jobs/recorded.ts'
 import { refusalOf } from './jobs/refusal.ts'
-import { reviveStuck } from './jobs/revive.ts'
+import { createReviver } from './jobs/revive.ts'
 import { createRunner } from './jobs/runner.ts'
 import { CATALOG } from './operations/catalog.ts'
 import { knowPms, watchRemovals } from './roster.ts'
@@ -25,7 +24,6 @@ import { openStore } from './store/store.ts'
 import { forSightings, unlessUnwritten } from './store/unwritten.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
 import { type TerminalSession, type TerminalTarget, terminalTo } from './terminal.ts'
-import { needDriver } from './volumes/drivers.ts'
 import { isOverWithin } from './watch/askEach.ts'
 import { createBeat } from './watch/beat.ts'
 import { createObserver } from './watch/observe.ts'
@@ -138,30 +136,14 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const observer = createObserver({ store: seeing, hypervisor: xen, clock, host: hostOf, isoDirectories })
   const beat = createBeat(view, observer, clock)
   const recovers = config.recovers && !config.readOnly
-  const deps: EngineDeps = {
-    store,
-    operations: CATALOG,
-    hypervisor: xen,
-    clock,
-    readOnly: config.readOnly,
-    host: (pm, record) => withRecord(hostOf(view.needPm(pm)), store.jobs, record),
-    hostAt: (destination, record) =>
-      withRecord(hosts.get(destination.replace(/^ssh:/, ''), destination), store.jobs, record),
-    hostKey: (destination) => hosts.scanKey(destination),
-    trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
-    distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
-    volumes: (level) => needDriver(level),
-    look: (pm, authoritative) => observer.quick(pm, authoritative),
-    saw: (pm, domains) => observer.saw(pm, domains),
-    endLost: async (pm, jobId) => void (await endLost(hostOf(view.needPm(pm)), jobId)),
-    ...(config.intercept ? { intercept: config.intercept } : {}),
-  }
+  const deps = jobDeps({ store, hosts, hostOf, observer, clock, config })
   const runner = createRunner(deps)
   const work = createWorkList(store, CATALOG, runner, beat.nudge)
   await knowPms(store, config, sim?.pmNames ?? [], clock)
   if (config.self !== undefined && view.setting('self') !== config.self)
     await unlessUnwritten(store.inventory.putSetting('self', config.self))
   const recovery = recovers ? work.recover() : { begun: Promise.resolve([]), over: Promise.resolve() }
+  const revive = createReviver({ view, jobs: store.jobs, clock, runner, onRetry: work.follow })
   const scheduler = createScheduler({
     store,
     clock,
@@ -173,7 +155,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const follow = createFollower(view, config.store !== 'memory')
   const unwatch = view.onChange((changes) => {
     beat.sync()
-    if (recovers && changes.some((change) => change.kind === 'pm')) void reviveStuck(view, runner)
+    if (recovers && changes.some((change) => change.kind === 'pm')) void revive()
   })
   const unwatchRemovals = watchRemovals(view, ({ uuid, destination }) => {
     observer.forget(uuid)
@@ -200,7 +182,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   if (config.watch === 'once') {
     await recovery.over
     await lookAtAll(false)
-    if (recovers) await reviveStuck(view, runner)
+    if (recovers) await revive()
   }
   // What lies beside what was adopted is told by the next look.
   if (config.demo && config.watch === 'never') await lookAtAll(false)

@@ -41,6 +41,10 @@ export interface Job {
   readonly message: string
   /** Position in the queue for its locks, while queued: 1 is next. */
   readonly queuePosition?: number
+  /** The PM, by UUID, that did not answer it last. */
+  readonly away?: string
+  /** How often it was tried again by itself, while it is stuck, since that PM came up. */
+  readonly retries?: number
   /** A person has seen the failure. */
   readonly acknowledged: boolean
 }

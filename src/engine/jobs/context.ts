@@ -30,8 +30,8 @@ export interface EngineDeps {
   distrustKey(destination: string, fingerprint: string): Promise<void>
   /** The driver of a level; `unsupported` where there is none. */
   volumes(level: Level): VolumeDriver
-  /** `authoritative`: somebody asks about this moment, so what is missing is gone. */
-  look(pm: string, authoritative?: boolean): Promise<readonly DomainSeen[]>
+  /** `authoritative`: somebody asks about this moment, so what is missing is gone. `record`: the job that asks. */
+  look(pm: string, authoritative?: boolean, record?: JobRecord): Promise<readonly DomainSeen[]>
   /** What a command brought along about a PM's domains goes into the store, as after a look. */
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
   /** Ends commands of a job that outlived the process that had started them. */
@@ -102,7 +102,7 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     distrustKey: deps.distrustKey,
     volumes: deps.volumes,
     async look(pm) {
-      const domains = await deps.look(pm)
+      const domains = await deps.look(pm, false, record)
       stepState.fresh.add(pm)
       return domains
     },

@@ -1,30 +1,69 @@
+import type { Clock } from '../../lib/clock.ts'
 import type { Job } from '../../model/job.ts'
+import type { Pm } from '../../model/pm.ts'
+import type { JobRows } from '../store/jobs/jobRows.ts'
 import type { View } from '../store/view.ts'
 import type { Runner } from './runner.ts'
 
-/**
- * A job that is stuck because a PM could not be reached needs no person: when the PM has answered since, it is tried
- * again. One that is stuck for another reason waits for somebody to decide. Call it when something has changed.
- */
-export async function reviveStuck(view: View, runner: Runner): Promise<void> {
-  const ready = view
-    .jobs()
-    .filter((job) => job.state === 'stuck' && job.code === 'unreachable' && hasAnswered(job, view))
-  await Promise.all(
-    ready.map(async ({ id }) => {
-      try {
-        await runner.retry(id, false)
-        await runner.finished(id)
-      } catch {
-        // Another process was quicker, or this one is closing.
-      }
-    }),
-  )
+/** The first pause between two tries; each further one is twice as long as the one before, up to the longest. */
+const FIRST_MS = 5_000
+const LONGEST_MS = 600_000
+
+export interface ReviverDeps {
+  readonly view: View
+  readonly jobs: Pick<JobRows, 'takeRetry'>
+  readonly clock: Clock
+  readonly runner: Pick<Runner, 'retry' | 'finished'>
+  /** Called with each job that this process goes on with. */
+  onRetry(jobId: string): void
 }
 
-/** The PM of its subject, or any where that cannot be told, was seen after it got stuck. */
-function hasAnswered(job: Job, view: View): boolean {
-  const pm = job.subject.kind === 'vm' ? view.getVm(job.subject.id)?.pm : view.getPm(job.subject.id)?.uuid
-  const pms = view.pms().filter((one) => pm === undefined || one.uuid === pm)
-  return pms.some((one) => one.seen.reach === 'up' && one.seen.at > (job.finishedAt ?? 0))
+/**
+ * A job that is stuck because a PM could not be reached needs no person: it is tried again when that PM has come up, and
+ * with ever longer pauses while it is up and the job gets stuck again. One that is stuck for another reason, or of which
+ * nobody knows which PM was away, waits for somebody to decide. Call what this gives when a PM has been looked at; of
+ * several processes that do, one goes on with a job, and its row tells all of them when it is due again.
+ */
+export function createReviver({ view, jobs, clock, runner, onRetry }: ReviverDeps): () => Promise<void> {
+  const atWork = new Set<string>()
+
+  async function retry(job: Job, pm: Pm): Promise<void> {
+    atWork.add(job.id)
+    try {
+      // Another process may be quicker, and a person even then.
+      if (!(await jobs.takeRetry(job.id, hasComeUp(job, pm) ? 1 : (job.retries ?? 0) + 1))) return
+      await runner.retry(job.id, false)
+      onRetry(job.id)
+      await runner.finished(job.id)
+    } catch {
+      // What it failed of is written down, or the store cannot be written now; a later look asks again.
+    } finally {
+      atWork.delete(job.id)
+    }
+  }
+
+  return async () => {
+    const ready = view.jobs().flatMap((job) => {
+      if (job.state !== 'stuck' || job.code !== 'unreachable' || atWork.has(job.id)) return []
+      const pm = view.getPm(pmAway(job, view) ?? '')
+      return pm && isDue(job, pm, clock.now()) ? [{ job, pm }] : []
+    })
+    await Promise.all(ready.map(({ job, pm }) => retry(job, pm)))
+  }
+}
+
+/** The one that did not answer it, or its subject's, for a job of a version that did not write that down. */
+function pmAway({ away, subject }: Job, view: View): string | undefined {
+  return away ?? (subject.kind === 'vm' ? view.getVm(subject.id)?.pm : subject.kind === 'pm' ? subject.id : undefined)
+}
+
+/** The PM has answered since it got stuck; and has come up since, or the pause is over. */
+function isDue(job: Job, pm: Pm, now: number): boolean {
+  const { finishedAt: stuckAt } = job
+  if (stuckAt === undefined || pm.seen.reach !== 'up' || pm.seen.at <= stuckAt) return false
+  return hasComeUp(job, pm) || now - stuckAt >= Math.min(LONGEST_MS, FIRST_MS * 2 ** (job.retries ?? 0))
+}
+
+function hasComeUp(job: Job, { seen }: Pm): boolean {
+  return seen.reach === 'up' && seen.since > (job.finishedAt ?? 0)
 }

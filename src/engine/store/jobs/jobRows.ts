@@ -36,11 +36,12 @@ export type JobPatch = Partial<
     | 'code'
     | 'message'
     | 'queuePosition'
+    | 'away'
     | 'acknowledged'
   >
 > & { readonly result?: Json | undefined; readonly locks?: readonly LockRequest[] }
 
-export type JobProgress = Partial<Pick<Job, 'progress' | 'step' | 'stepIndex' | 'queuePosition'>>
+export type JobProgress = Partial<Pick<Job, 'progress' | 'step' | 'stepIndex' | 'queuePosition' | 'away'>>
 
 export interface CommandEnd {
   readonly tookMs: number
@@ -87,6 +88,11 @@ export interface JobRows {
    * state that is over drops its locks and secrets in the same transaction.
    */
   update(id: string, patch: JobPatch, onlyFrom?: readonly JobState[]): Promise<boolean>
+  /**
+   * Takes on to try a stuck job again, and writes down how often that was done then; true for one of all processes that
+   * see it as it is now, and once.
+   */
+  takeRetry(id: string, retries: number): Promise<boolean>
   /** The view has it at once, the disk within half a second. */
   progress(id: string, progress: JobProgress): void
   /** What its step says of itself, in this process's view alone. */

@@ -20,7 +20,7 @@ const PRUNED_AT_ONCE = 10_000
 /** Over or stuck: nobody's, no longer queued, and what was asked of its owner has been answered. */
 const AT_REST = { owner: null, queuePosition: null, cancelRequested: 0 }
 
-type JobWrites = Pick<JobRows, 'create' | 'discard' | 'recordPlan' | 'update' | 'requestCancel' | 'prune'>
+type JobWrites = Pick<JobRows, 'create' | 'discard' | 'recordPlan' | 'update' | 'takeRetry' | 'requestCancel' | 'prune'>
 
 /** How jobs are made, changed and forgotten. Each write is one durable transaction; `notFound` for a job that is not there. */
 export function createJobWrites(
@@ -78,6 +78,7 @@ export function createJobWrites(
             stepCount: 0,
             createdAt: clock.now(),
             message: '',
+            retries: 0,
             acknowledged: 0,
             cancelRequested: 0,
             owner: controller.id,
@@ -139,6 +140,22 @@ export function createJobWrites(
         await showJob(sql, id, memory, afterCommit)
         return true
       }),
+
+    takeRetry(id, retries) {
+      const seen = memory.revOf('job', id)
+      return write('durable', async ({ sql, revision: rev, afterCommit }) => {
+        const { numUpdatedRows } = await sql
+          .updateTable('jobs')
+          .set({ retries, rev })
+          .where('id', '=', id)
+          .where('state', '=', 'stuck')
+          .where('rev', '=', seen)
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) return false
+        await showJob(sql, id, memory, afterCommit)
+        return true
+      })
+    },
 
     async requestCancel(id) {
       await write('durable', async ({ sql, revision: rev, afterCommit }) => {

@@ -52,6 +52,8 @@ export const heldJobColumns = [
   'code',
   'message',
   'queuePosition',
+  'away',
+  'retries',
   'acknowledged',
   'cancelRequested',
   'owner',
@@ -80,6 +82,8 @@ export function fromHeldJobRow(row: HeldJobRow): HeldJob {
     code: (row.code as Code | null) ?? undefined,
     message: row.message,
     queuePosition: row.queuePosition ?? undefined,
+    away: row.away ?? undefined,
+    retries: row.retries,
     acknowledged: row.acknowledged === 1,
   }
   return { job, owner: row.owner ?? undefined, cancelRequested: row.cancelRequested === 1 }

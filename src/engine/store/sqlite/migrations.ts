@@ -196,6 +196,11 @@ export const MIGRATIONS: readonly string[] = [
     where firstKind = 'site' and subjectId like 'schedule:%';
   alter table jobs drop column firstKind;
   `,
+  // Which PM did not answer a job that is stuck, and how often it was tried again since that came up.
+  `
+  alter table jobs add column away text;
+  alter table jobs add column retries integer not null default 0 check (retries >= 0);
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

@@ -226,6 +226,8 @@ export interface JobRow {
   code: string | null
   message: string
   queuePosition: number | null
+  away: string | null
+  retries: number
   acknowledged: number
   cancelRequested: number
   owner: string | null

@@ -1,0 +1,50 @@
+import type { Clock } from '../lib/clock.ts'
+import type { Pm } from '../model/pm.ts'
+import type { Host } from './host/host.ts'
+import type { Hosts } from './host/hosts.ts'
+import { endLost } from './host/lost.ts'
+import { xen } from './hypervisor/xen.ts'
+import { tellAway, told } from './jobs/away.ts'
+import type { EngineDeps, JobRecord } from './jobs/context.ts'
+import { withRecord } from './jobs/recorded.ts'
+import { CATALOG } from './operations/catalog.ts'
+import type { Store } from './store/store.ts'
+import { needDriver } from './volumes/drivers.ts'
+import type { Observer } from './watch/observe.ts'
+
+export interface JobDepsParts {
+  readonly store: Store
+  readonly hosts: Hosts
+  hostOf(pm: Pm): Host
+  readonly observer: Observer
+  readonly clock: Clock
+  readonly config: Pick<EngineDeps, 'readOnly' | 'intercept'>
+}
+
+/** The rest of the engine as jobs see it. Which PM did not answer a job is kept with it. */
+export function jobDeps({ store, hosts, hostOf, observer, clock, config }: JobDepsParts): EngineDeps {
+  const { view } = store
+  const away = (record: JobRecord | undefined, pm: string) => () => {
+    if (record) store.jobs.progress(record.jobId, { away: pm })
+  }
+  return {
+    store,
+    operations: CATALOG,
+    hypervisor: xen,
+    clock,
+    readOnly: config.readOnly,
+    host: (pm, record) => tellAway(withRecord(hostOf(view.needPm(pm)), store.jobs, record), away(record, pm)),
+    hostAt: (destination, record) =>
+      withRecord(hosts.get(destination.replace(/^ssh:/, ''), destination), store.jobs, record),
+    hostKey: (destination) => hosts.scanKey(destination),
+    trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
+    distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
+    volumes: (level) => needDriver(level),
+    look: (pm, authoritative, record) => told(observer.quick(pm, authoritative), away(record, pm)),
+    saw: (pm, domains) => observer.saw(pm, domains),
+    async endLost(pm, jobId) {
+      await told(endLost(hostOf(view.needPm(pm)), jobId), away({ jobId, lookOnly: false }, pm))
+    },
+    ...(config.intercept ? { intercept: config.intercept } : {}),
+  }
+}
