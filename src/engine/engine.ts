@@ -199,7 +199,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   }
 
   async function start(name: string, params: Json, by: By): Promise<Job> {
-    await recovery.over
+    // What was taken over has its locks again, and whoever needs one of them waits in the queue.
+    await recovery.begun
     const job = await runner.start(need(name), params, by)
     work.follow(job.id)
     return job
