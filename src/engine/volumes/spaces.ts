@@ -6,7 +6,7 @@ import { freeSpace, parseFreeSpace } from '../tools/system.ts'
 import { groupOf, spaceOf } from './volumeGroup.ts'
 
 /** How much a storlink holds. */
-export interface StorlinkSpace {
+interface StorlinkSpace {
   readonly id: number
   readonly sizeMib: number
   readonly freeMib: number

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { PengxError } from '../../src/model/error.ts'
-import { createSimSite } from '../../src/sim/site.ts'
-import { act, pmNamed } from '../support/sites/acts.ts'
-import { openWorld, type World } from '../support/sites/world.ts'
-import { createSkippingClock } from '../support/skippingClock.ts'
-import { until } from '../support/until.ts'
+import { PengxError } from '../../../src/model/error.ts'
+import { createSimSite } from '../../../src/sim/site.ts'
+import { act, pmNamed } from '../../support/sites/acts.ts'
+import { openWorld, type World } from '../../support/sites/world.ts'
+import { createSkippingClock } from '../../support/skippingClock.ts'
+import { until } from '../../support/until.ts'
 
 /** What is kept of a PM that is removed. */
 let world: World

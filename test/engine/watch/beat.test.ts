@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test'
-import { createBeat } from '../../src/engine/watch/beat.ts'
-import type { Pm } from '../../src/model/pm.ts'
-import { act, makeVm, pmNamed } from '../support/sites/acts.ts'
-import { openWorld } from '../support/sites/world.ts'
-import { createTurnedClock } from '../support/turnedClock.ts'
-import { until } from '../support/until.ts'
-import { aPm, newPlace } from './store/samples.ts'
+import { createBeat } from '../../../src/engine/watch/beat.ts'
+import type { Pm } from '../../../src/model/pm.ts'
+import { act, makeVm, pmNamed } from '../../support/sites/acts.ts'
+import { openWorld } from '../../support/sites/world.ts'
+import { createTurnedClock } from '../../support/turnedClock.ts'
+import { until } from '../../support/until.ts'
+import { aPm, newPlace } from '../store/samples.ts'
 
 /** When PMs have their turn. */
 async function beatOn(pms: readonly Pm[]) {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { act, pmNamed } from '../support/sites/acts.ts'
-import { openWorld, type World } from '../support/sites/world.ts'
-import { createTurnedClock, type TurnedClock } from '../support/turnedClock.ts'
+import { act, pmNamed } from '../../support/sites/acts.ts'
+import { openWorld, type World } from '../../support/sites/world.ts'
+import { createTurnedClock, type TurnedClock } from '../../support/turnedClock.ts'
 
 /** How full storlinks are is looked at once a minute, all of a PM's in one round trip. */
 const MIB = 1024 * 1024

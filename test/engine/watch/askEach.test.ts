@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
-import { markPart } from '../../src/engine/host/batch.ts'
-import type { Command, Host } from '../../src/engine/host/host.ts'
-import { createAsker } from '../../src/engine/watch/askEach.ts'
-import { PengxError } from '../../src/model/error.ts'
-import { createTurnedClock } from '../support/turnedClock.ts'
+import { markPart } from '../../../src/engine/host/batch.ts'
+import type { Command, Host } from '../../../src/engine/host/host.ts'
+import { createAsker } from '../../../src/engine/watch/askEach.ts'
+import { PengxError } from '../../../src/model/error.ts'
+import { createTurnedClock } from '../../support/turnedClock.ts'
 
 /** Places that hang, asked of a host on which a test says which do. */
 const PATIENCE_MS = 10_000

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import type { DomainSeen } from '../../src/engine/hypervisor/domain.ts'
-import { type Known, type Look, reconcile } from '../../src/engine/watch/reconcile.ts'
-import type { Vm, VmState } from '../../src/model/vm.ts'
+import type { DomainSeen } from '../../../src/engine/hypervisor/domain.ts'
+import { type Known, type Look, reconcile } from '../../../src/engine/watch/reconcile.ts'
+import type { Vm, VmState } from '../../../src/model/vm.ts'
 
 const PM = 'aaaaaaaa-0000-4000-8000-000000000001'
 const OTHER = 'aaaaaaaa-0000-4000-8000-000000000002'
