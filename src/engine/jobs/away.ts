@@ -5,12 +5,12 @@ import type { Host } from '../host/host.ts'
 export function tellAway(host: Host, away: () => void): Host {
   return {
     ...host,
-    async open(command, signal) {
-      const process = await told(host.open(command, signal), away)
+    async open(...given) {
+      const process = await told(host.open(...given), away)
       process.exited.catch((error) => isUnreachable(error) && away())
       return process
     },
-    connect: (path, signal) => told(host.connect(path, signal), away),
+    connect: (...given) => told(host.connect(...given), away),
   }
 }
 

@@ -85,8 +85,8 @@ function listenTo(host: Host, clock: Clock): Talk {
   return {
     host: {
       ...host,
-      async open(command, signal) {
-        const process = await host.open(command, signal)
+      async open(...given) {
+        const process = await host.open(...given)
         heardAt = clock.now()
         return process
       },
