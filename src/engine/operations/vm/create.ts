@@ -7,7 +7,7 @@ import type { Level } from '../../../model/storlink.ts'
 import { type Boot, domainNameFor, type Vm, type VmType } from '../../../model/vm.ts'
 import { batch } from '../../host/batch.ts'
 import { runBatch } from '../../host/run.ts'
-import type { Context, Operation } from '../../jobs/operation.ts'
+import type { Context, Lock, Operation } from '../../jobs/operation.ts'
 import { newConfigStep } from './configFile.ts'
 import { diskStep, gatherDisks, type NewDisk, type NewDisks } from './createDisks.ts'
 import { type CreateParams, candidatePms, createParams, refuseCreate, storlinkFor, typeFor } from './createParams.ts'
@@ -133,7 +133,8 @@ export const vmCreate: Operation<CreateParams, Facts> = {
       { key: `vm:${p.uuid}`, mode: 'exclusive' },
       { key: `name:vm:${p.name}`, mode: 'exclusive' },
       { key: `storlink:${storlink?.id}`, mode: 'shared' },
-      { key: `pm:${storlink?.pm}`, mode: 'shared' },
+      // Which of them has the most memory free is looked up when it is their turn.
+      ...candidatePms(p, view).map((pm): Lock => ({ key: `pm:${pm.uuid}`, mode: 'shared' })),
       ...(p.template === undefined ? [] : [{ key: `template:${p.template}`, mode: 'shared' as const }]),
     ]
   },
