@@ -164,7 +164,7 @@ export function waysToCopy(path: string): { tmux(text: string): Promise<void>; f
         import('./engine/host/run.ts'),
       ])
       const argv = ['tmux', 'load-buffer', '-w', '-'] as const
-      await run(openLocalHost('this machine'), { argv, effect: 'change', stdin: text, timeoutMs: 2000 })
+      await run(openLocalHost('this machine'), { argv, effect: 'change', endable: true, stdin: text, timeoutMs: 2000 })
     },
     file(text) {
       writeFileSync(path, text, { mode: 0o600 })

@@ -43,7 +43,9 @@ export function jobDeps({ store, hosts, hostOf, observer, clock, config }: JobDe
     look: (pm, authoritative, record) => told(observer.quick(pm, authoritative), away(record, pm)),
     saw: (pm, domains) => observer.saw(pm, domains),
     async endLost(pm, jobId) {
-      await told(endLost(hostOf(view.needPm(pm)), jobId), away({ jobId, lookOnly: false }, pm))
+      const tell = (why: string | undefined) => why && store.jobs.progress(jobId, { step: why })
+      const ended = endLost(hostOf(view.needPm(pm)), jobId, undefined, tell)
+      await told(ended, away({ jobId, lookOnly: false }, pm))
     },
     ...(config.intercept ? { intercept: config.intercept } : {}),
   }

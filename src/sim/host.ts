@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { markPart } from '../engine/host/batch.ts'
 import { cancelledCommand, missingProgram } from '../engine/host/bounded.ts'
-import type { Command, Host } from '../engine/host/host.ts'
+import { type Command, type Host, mayBeEnded } from '../engine/host/host.ts'
 import { END_SCRIPT_NAME } from '../engine/host/lost.ts'
 import { PengxError } from '../model/error.ts'
 import { remove, settle } from './machine/guests.ts'
@@ -24,7 +24,9 @@ export interface SimHostParts {
 interface RunningCommand {
   readonly pid: number
   readonly tag: string
-  readonly command: Command
+  readonly program: string
+  readonly endable: boolean
+  readonly over: Promise<unknown>
   kill(): void
 }
 
@@ -90,38 +92,55 @@ export function createSimHost({ world, pm, faults }: SimHostParts): Host {
     return 0
   }
 
-  /** The script that ends what outlived its channel (host/lost.ts), by the tags that this machine knows. */
+  /** The script for what outlived its channel (host/lost.ts), by the tags that this machine knows. */
   const endTagged = async (command: Command, io: Io): Promise<number> => {
-    const prefix = command.argv[4] ?? ''
-    for (const entry of [...running]) {
-      if (entry.tag !== prefix && !entry.tag.startsWith(`${prefix}.`)) continue
-      entry.kill()
-      io.out(`ended ${entry.pid} ${entry.tag}\t${entry.command.argv[0]}\n`)
+    const [prefix = '', which, , patience] = command.argv.slice(4)
+    const found = [...running].filter(({ tag }) => tag === prefix || tag.startsWith(`${prefix}.`))
+    const ends = found.filter((entry) => entry.endable || which === 'now')
+    for (const entry of ends) entry.kill()
+    const waited = found.filter((entry) => !ends.includes(entry))
+    const all = Promise.all(waited.map((entry) => entry.over))
+    if (waited.length > 0) await Promise.race([all, world.clock.sleep(Number(patience) * 100, io.signal)])
+    for (const entry of found) {
+      const verb = ends.includes(entry) ? 'ended' : running.has(entry) ? 'atWork' : 'waited'
+      io.out(`${verb} ${entry.pid} ${entry.tag}\t${entry.program}\n`)
     }
     return 0
   }
 
+  /** Under its tag it is found again until it is over; the ssh that carries a migration has one of its own. */
+  const remember = (command: Command, exited: Promise<number>, kill: () => void) => {
+    const over = exited.catch(() => undefined)
+    const carrier = carrierTag(command.argv)
+    const entries = [
+      ...(command.tag === undefined
+        ? []
+        : [{ tag: command.tag, program: command.argv[0], endable: mayBeEnded(command) }]),
+      ...(carrier === undefined ? [] : [{ tag: carrier, program: 'ssh', endable: false }]),
+    ].map((entry): RunningCommand => ({ ...entry, pid: nextPid++, over, kill }))
+    for (const entry of entries) running.add(entry)
+    void over.then(() => {
+      for (const entry of entries) running.delete(entry)
+    })
+  }
+
   return {
     name: pm.name,
-    async open(command, signal) {
+    async open(command, signal, onWait) {
       if (signal?.aborted) throw cancelledCommand(pm.name, command, signal.reason)
       refuseReach()
       settle(world, pm)
       if (isEndScript(command)) return start(pm, world, command, signal, (io) => endTagged(command, io)).process
       if (command.parts === undefined && !hasProgram(command.argv[0])) throw missingProgram(pm.name, command)
-      const started = start(pm, world, command, signal, async (io) => {
+      const work = async (io: Io) => {
         if (command.parts === undefined || command.pty) return await perform(command, io)
         return await performParts(command, command.parts, io)
-      })
-      const tag = command.tag ?? carrierTag(command.argv)
-      if (tag !== undefined) {
-        const entry = { pid: nextPid++, tag, command, kill: started.kill }
-        running.add(entry)
-        void started.process.exited.catch(() => undefined).then(() => running.delete(entry))
       }
+      const started = start(pm, world, command, signal, work, onWait)
+      remember(command, started.process.exited, started.kill)
       return started.process
     },
-    async connect(socketPath, signal): Promise<Duplex> {
+    async connect(socketPath, _effect, signal): Promise<Duplex> {
       if (signal?.aborted) throw new PengxError('cancelled', `connecting to ${socketPath} on ${pm.name} was cancelled`)
       refuseReach()
       settle(world, pm)

@@ -124,7 +124,7 @@ export function hostContract(kind: string, open: () => Promise<Host>): void {
     })
 
     test('reaches a Unix socket', async () => {
-      const socket = await host.connect(join(directory, 'echo.sock'))
+      const socket = await host.connect(join(directory, 'echo.sock'), 'read')
       const heard = new Promise<string>((resolve) => {
         let text = ''
         socket.on('data', (chunk) => {
@@ -140,7 +140,7 @@ export function hostContract(kind: string, open: () => Promise<Host>): void {
     })
 
     test('says that nobody listens at a socket', async () => {
-      const failure = await host.connect(join(directory, 'none.sock')).catch((error) => error)
+      const failure = await host.connect(join(directory, 'none.sock'), 'read').catch((error) => error)
       expect(failure).toMatchObject({ code: 'notFound' })
       expect(failure.message).toContain('none.sock')
     })

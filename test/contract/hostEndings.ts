@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { batch } from '../../src/engine/host/batch.ts'
 import type { Command, Host } from '../../src/engine/host/host.ts'
-import { endLost } from '../../src/engine/host/lost.ts'
+import { endLost, endNow } from '../../src/engine/host/lost.ts'
 import { run } from '../../src/engine/host/run.ts'
 import { isAlive } from '../support/programs/sshd.ts'
 import { until } from '../support/until.ts'
@@ -16,6 +17,7 @@ export function hostEndingsContract(kind: string, open: () => Promise<Host>): vo
     let directory: string
     const read = (...argv: [string, ...string[]]): Command => ({ argv, effect: 'read' })
     const change = (...argv: [string, ...string[]]): Command => ({ argv, effect: 'change' })
+    const copy = (...argv: [string, ...string[]]): Command => ({ ...change(...argv), endable: true })
     /** Starts a script that writes its pids into a file, and gives them when they are there. */
     const pidsFrom = async (file: string, count = 1) => {
       const pids = await until(() => {
@@ -47,14 +49,11 @@ export function hostEndingsContract(kind: string, open: () => Promise<Host>): vo
       await until(() => !isAlive(pid!))
     })
 
-    test('an abort ends a change and all of its script before it is told', async () => {
+    test('an abort ends a change that may be ended, and all of its script, before it is told', async () => {
       const file = join(directory, 'change.pids')
       const controller = new AbortController()
       const script = `echo $$ >${file}; sh -c 'echo $$ >>${file}; exec sleep 1000'; echo never >>${file}`
-      const child = await host.open(
-        { ...change('sh', '-c', script), tag: `job1-${process.pid}.make` },
-        controller.signal,
-      )
+      const child = await host.open({ ...copy('sh', '-c', script), tag: `job1-${process.pid}.make` }, controller.signal)
       const pids = await pidsFrom(file, 2)
       controller.abort()
       await expect(child.exited).rejects.toMatchObject({ code: 'cancelled' })
@@ -104,7 +103,7 @@ export function hostEndingsContract(kind: string, open: () => Promise<Host>): vo
 
     test('an abort at whatever moment leaves nothing behind', async () => {
       const tag = `job2-${process.pid}`
-      const command = { ...change('sleep', '1008'), tag }
+      const command = { ...copy('sleep', '1008'), tag }
       const ended = Array.from({ length: 14 }, async (_, index) => {
         const controller = new AbortController()
         const timer = setTimeout(() => controller.abort(), index * 30)
@@ -130,9 +129,9 @@ export function hostEndingsContract(kind: string, open: () => Promise<Host>): vo
         echo $$ >>${file}
         sh -c 'echo $$ >>${file}; exec sleep 1001' </dev/null >/dev/null 2>&1
         echo never >>${file}`
-      const lost = await host.open({ ...change('sh', '-c', script), tag: `job7-${process.pid}.copy disk` })
+      const lost = await host.open({ ...copy('sh', '-c', script), tag: `job7-${process.pid}.copy disk` })
       const bystander = await host.open({
-        ...change('sh', '-c', `echo $$ >${other}; exec sleep 1002`),
+        ...copy('sh', '-c', `echo $$ >${other}; exec sleep 1002`),
         tag: `job77-${process.pid}.copy disk`,
       })
       const [daemon, shell, worker] = await pidsFrom(file, 3)
@@ -154,6 +153,67 @@ export function hostEndingsContract(kind: string, open: () => Promise<Host>): vo
       await bystander.exited
     })
 
+    test('a change that may not be ended goes on to its end, whatever its time and the signal say, and tells how it ended', async () => {
+      const file = join(directory, 'whole')
+      const controller = new AbortController()
+      const said: (string | undefined)[] = []
+      const script = `echo begun >>${file}; sleep 1.5; echo whole >>${file}; exit 3`
+      const child = await host.open(
+        { ...change('sh', '-c', script), tag: `job3-${process.pid}.destroy`, timeoutMs: 300 },
+        controller.signal,
+        (why) => void said.push(why),
+      )
+      await until(() => readIfThere(file) === 'begun\n')
+      controller.abort()
+      expect(await child.exited).toBe(3)
+      expect(readIfThere(file)).toBe('begun\nwhole\n')
+      expect(said).toEqual([
+        `sh -c on ${host.name} has not ended after 0.3 s and is waited for: it is never ended half way`,
+        undefined,
+      ])
+    })
+
+    test('so does a batch that holds one, and one of copies alone is ended', async () => {
+      const file = join(directory, 'batch')
+      const tag = `job4-${process.pid}.create`
+      const parts = (part: Command) => [read('true'), copy('sh', '-c', `echo copied >>${file}`), part]
+      const controller = new AbortController()
+      const whole = batch(parts(change('sh', '-c', `sleep 1; echo whole >>${file}`)))
+      const running = run(host, { ...whole, tag }, controller.signal)
+      await until(() => readIfThere(file) === 'copied\n')
+      controller.abort()
+      expect((await running).exit).toBe(0)
+      expect(readIfThere(file)).toBe('copied\nwhole\n')
+      const copies = batch(parts(copy('sleep', '1010')))
+      const cut = run(host, { ...copies, tag }, AbortSignal.timeout(500))
+      await expect(cut).rejects.toMatchObject({ code: 'cancelled' })
+      expect(await endLost(host, tag)).toEqual([])
+    })
+
+    test('a lost change that may not be ended is waited for; the copy beside it is ended at once', async () => {
+      const file = join(directory, 'waited')
+      const tag = `job5-${process.pid}`
+      const script = `echo $$ >${file}; sleep 2; echo whole >>${file}`
+      const lost = await host.open({ ...change('sh', '-c', script), tag: `${tag}.destroy` })
+      const beside = await host.open({ ...copy('sleep', '1011'), tag: `${tag}.copy` })
+      const [pid] = await pidsFrom(file)
+      const ended = await endLost(host, tag)
+      expect(readIfThere(file)).toBe(`${pid}\nwhole\n`)
+      expect(ended.map(({ tag: its, waited }) => [its, waited]).sort()).toEqual([
+        [`${tag}.copy`, undefined],
+        [`${tag}.destroy`, true],
+      ])
+      expect(ended.find((one) => one.waited)).toMatchObject({ pid, program: 'sleep' })
+      expect([await lost.exited, await beside.exited]).toEqual([0, 143])
+    })
+
+    test('one of which somebody knows that it may be ended now, is', async () => {
+      const tag = `job6-${process.pid}.carrier`
+      const lost = await host.open({ ...change('sleep', '1012'), tag })
+      expect(await endNow(host, tag)).toMatchObject([{ tag, program: 'sleep' }])
+      expect(await lost.exited).toBe(143)
+    })
+
     test('of a lost program that is no shell only itself is ended', async () => {
       const file = join(directory, 'program.pids')
       const argv = [
@@ -162,7 +222,7 @@ export function hostEndingsContract(kind: string, open: () => Promise<Host>): vo
         `if (!fork) { exec 'sleep', '1003' } open F, '>', '${file}.new';
         print F "$$\\n"; close F; rename '${file}.new', '${file}'; wait`,
       ] as [string, ...string[]]
-      const lost = await host.open({ ...change(...argv), tag: `job8-${process.pid}.create` })
+      const lost = await host.open({ ...copy(...argv), tag: `job8-${process.pid}.create` })
       const [pid] = await pidsFrom(file)
       const children = () =>
         readIfThere(`/proc/${pid}/task/${pid}/children`).trim().split(' ').filter(Boolean).map(Number)

@@ -165,6 +165,19 @@ test('a cancel lets the guest go on where it is', async () => {
   expectAt(world, 'xen1', 'running')
 })
 
+test('a cancel while the guest is handed over does not cut the line: nobody would know where it is', async () => {
+  await startSharedVm(world)
+  const job = await begin()
+  await when(sentAway)
+  await world.engine.cancel(job.id).catch(() => undefined)
+  const { job: end } = await world.engine.finished(job.id)
+  expect(end).toMatchObject({ state: 'done' })
+  expectAt(world, 'xen2', 'running')
+  const { commands } = await world.engine.jobDetail(job.id)
+  expect(commands.find(({ line }) => line.startsWith('xl migrate'))).toMatchObject({ exit: 0 })
+  expect(commands.some(({ line }) => line.includes('pengx-end'))).toBe(false)
+})
+
 test('there and back, and its configuration goes with it', async () => {
   await startSharedVm(world)
   expect(await migrate()).toMatchObject({ state: 'done' })

@@ -51,3 +51,33 @@ test('who waits sees the place in line, and is served when its turn comes', asyn
   await until(async () => (await sim.ask('GET', place)).text.includes('<state>done</state>'))
   expect((await sim.ask('GET', `/templates/${TEMPLATE}/`)).text).toContain('<name>renamed</name>')
 })
+
+test('a reset does not wait behind copies, and a copy that waits for its turn says behind what', async () => {
+  await using sim = await withTemplate()
+  const { engine, site } = sim.world
+  await act(sim.world, 'vm.start', { vm: await made('running') })
+  site.faults.add({ match: 'qemu-img convert', times: 2, effect: { kind: 'hang' } })
+  const [one, two] = [await ask('one'), await ask('two')]
+  for (const path of [one, two]) await until(async () => (await stepOf(path)).includes('make disk'))
+  const third = await ask('three')
+  await until(async () => (await stepOf(third)).includes('waits for its turn behind 2 copies on xen1'))
+  const reset = engine.view.vms().find(({ name }) => name === 'running')!
+  await act(sim.world, 'vm.reset', { vm: reset.uuid })
+  expect(site.domain('running')).toMatchObject({ phase: 'up', paused: false })
+  expect(await stepOf(third)).toContain('waits for its turn')
+  expect((await sim.ask('DELETE', one)).status).toBe(204)
+  await until(async () => (await sim.ask('GET', third)).text.includes('<state>done</state>'))
+  expect((await sim.ask('DELETE', two)).status).toBe(204)
+  await until(async () => (await sim.ask('GET', two)).text.includes('<state>cancelled</state>'))
+
+  async function made(name: string): Promise<string> {
+    expect((await sim.ask('POST', '/vms/', vmXml(name))).status).toBe(201)
+    return engine.view.vms().find((vm) => vm.name === name)!.uuid
+  }
+  async function ask(name: string): Promise<string> {
+    return (await sim.ask('POST', '/vms/', vmXml(name), { Prefer: 'respond-async' })).headers.get('location')!
+  }
+  async function stepOf(path: string): Promise<string> {
+    return /<step>(.*)<\/step>/.exec((await sim.ask('GET', path)).text)?.[1] ?? ''
+  }
+})

@@ -65,7 +65,7 @@ test('faults are for a PM, for reads or changes, and after so many', async () =>
 test('a PM that does not answer comes back', async () => {
   lab.site.faults.unreachable('xen1', 5000)
   await expect(lab.sh('true')).rejects.toMatchObject({ code: 'unreachable' })
-  await expect(lab.host.connect('/var/run/xen/qmp-libxl-2')).rejects.toMatchObject({ code: 'unreachable' })
+  await expect(lab.host.connect('/var/run/xen/qmp-libxl-2', 'read')).rejects.toMatchObject({ code: 'unreachable' })
   await lab.clock.advance(5000)
   expect((await lab.sh('true')).exit).toBe(0)
 })
@@ -84,20 +84,48 @@ test('a full disk says so, and takes what fits', async () => {
   expect((await lab.sh('tee /data/file', 'word')).exit).toBe(0)
 })
 
+const SYNC: Command = { argv: ['sync'], effect: 'change', endable: true }
+
 test('what hangs ends when it is given up, when its time is over, or by its tag', async () => {
   const hang = { match: 'sync', effect: { kind: 'hang' } } as const
   lab.site.faults.add({ ...hang, times: 3 })
   const controller = new AbortController()
-  const child = await lab.host.open({ argv: ['sync'], effect: 'change' }, controller.signal)
+  const child = await lab.host.open({ ...SYNC }, controller.signal)
   controller.abort()
   await expect(child.exited).rejects.toMatchObject({ code: 'cancelled' })
-  const late = await lab.host.open({ argv: ['sync'], effect: 'change', timeoutMs: 3000 })
+  const late = await lab.host.open({ ...SYNC, timeoutMs: 3000 })
   await lab.clock.advance(3000)
   await expect(late.exited).rejects.toMatchObject({ code: 'unreachable' })
-  const lost = await lab.host.open({ argv: ['sync'], effect: 'change', tag: 'job7.flush' })
+  const lost = await lab.host.open({ ...SYNC, tag: 'job7.flush' })
   expect(await endLost(lab.host, 'job8')).toEqual([])
   expect(await endLost(lab.host, 'job7')).toMatchObject([{ tag: 'job7.flush', program: 'sync' }])
   expect(await lost.exited).toBe(143)
+})
+
+test('what may not be ended is let run to its end, by a signal, by its time and as a lost one', async () => {
+  lab.site.faults.add({ match: 'xl pause', times: 2, effect: { kind: 'slow', ms: 90_000 } })
+  const pause: Command = { argv: ['xl', 'pause', 'pv1'], effect: 'change', timeoutMs: 60_000, tag: 'job7.pause' }
+  const said: (string | undefined)[] = []
+  const controller = new AbortController()
+  const child = await lab.host.open(pause, controller.signal, (why) => void said.push(why))
+  controller.abort()
+  expect(await child.exited).toBe(0)
+  expect(lab.site.domain('pv1')?.paused).toBe(true)
+  expect(said).toEqual([expect.stringContaining('xl pause on xen1 has not ended after 60 s'), undefined])
+  const lost = await lab.host.open(pause)
+  expect(await endLost(lab.host, 'job7')).toMatchObject([{ tag: 'job7.pause', program: 'xl', waited: true }])
+  expect(await lost.exited).toBe(0)
+})
+
+test('a lost one that does not end is named after a quarter of an hour, and is still there', async () => {
+  lab.site.faults.add({ match: 'xl destroy', effect: { kind: 'hang' } })
+  await lab.host.open({ argv: ['xl', 'destroy', 'pv1'], effect: 'change', tag: 'job7.destroy' })
+  const before = lab.clock.now()
+  const failure = await endLost(lab.host, 'job7').catch((error) => error)
+  expect(failure).toMatchObject({ code: 'unreachable' })
+  expect(failure.message).toMatch(/^xl \(pid \d+\) is still at work on xen1 and is never ended half way/)
+  expect(lab.clock.now() - before).toBeGreaterThanOrEqual(15 * 60_000)
+  expect(lab.site.domain('pv1')).toBeDefined()
 })
 
 test('what is slow takes its time', async () => {

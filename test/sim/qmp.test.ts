@@ -16,7 +16,7 @@ beforeEach(async () => {
 const SOCKET = '/var/run/xen/qmp-libxl-2'
 
 async function talk<T>(work: (qmp: Qmp) => Promise<T>): Promise<T> {
-  const stream = await lab.host.connect(SOCKET)
+  const stream = await lab.host.connect(SOCKET, 'change')
   return await withQmp(stream, { peer: 'qemu', timeoutMs: 5000 }, work)
 }
 
@@ -100,7 +100,7 @@ describe('beside a real monitor', () => {
       { execute: 'block_resize', arguments: { 'node-name': 'none', size: 1024 } },
     ]
     const [[greeting, ...ours], [realGreeting, ...theirs]] = [
-      await conversation(await lab.host.connect(SOCKET), questions),
+      await conversation(await lab.host.connect(SOCKET, 'change'), questions),
       await conversation(connect(socket), questions),
     ]
     expect(ours).toEqual(theirs)
@@ -114,7 +114,7 @@ describe('beside a real monitor', () => {
   })
 
   test.each<[string, () => Promise<Duplex>]>([
-    ['the simulated one', () => lab.host.connect(SOCKET)],
+    ['the simulated one', () => lab.host.connect(SOCKET, 'change')],
     ['the real one', async () => connect(socket)],
   ])('%s serves one client at a time', async (_, open) => {
     const first = await open()

@@ -1,5 +1,5 @@
 import { quoteArgv } from '../../lib/quote.ts'
-import type { Command, Output } from './host.ts'
+import { type Command, mayBeEnded, type NamedQueue, type Output } from './host.ts'
 
 /**
  * Several commands in one round trip. Each part's exit status closes its stretch of stdout, and the same
@@ -11,11 +11,11 @@ export interface BatchOptions {
   /** The first part that fails ends the batch with its status. */
   readonly stopOnFailure?: boolean
   readonly timeoutMs?: number
-  readonly heavy?: true
+  readonly queue?: NamedQueue
 }
 
 /**
- * Pure. One sh(1) script of them, a change where one of them is; `runBatch`, `runMany` and `runAll` take its output
+ * Pure. One sh(1) script of them, a change where one of them is, which may be ended where all of them may; `runBatch`, `runMany` and `runAll` take its output
  * apart. A failure ends it only with `stopOnFailure`. Two parts with standard input are a defect, and thrown as one.
  */
 export function batch(parts: readonly Command[], options: BatchOptions = {}): Command {
@@ -34,7 +34,8 @@ export function batch(parts: readonly Command[], options: BatchOptions = {}): Co
     parts,
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(options.stopOnFailure ? { stopOnFailure: true as const } : {}),
-    ...(options.heavy ? { heavy: true as const } : {}),
+    ...(parts.every(mayBeEnded) ? { endable: true as const } : {}),
+    ...(options.queue === undefined ? {} : { queue: options.queue }),
   }
 }
 

@@ -1,9 +1,11 @@
 import { PengxError } from '../../model/error.ts'
-import type { Command } from './host.ts'
+import { type Command, mayBeEnded, type OnWait } from './host.ts'
 import { displayCommand } from './run.ts'
 
 /** A command at work, as the machine's own side knows it. */
 export interface Running {
+  /** When its time begins to count: it is there, or soon will be. Does not fail. */
+  readonly begun: Promise<unknown>
   /** Its end, as it comes. */
   readonly exit: Promise<number>
   /** Ends it there and resolves when it is gone. */
@@ -15,13 +17,23 @@ export interface Running {
 /**
  * The exit of a command that may be cut short by its time (`unreachable`) or by the signal (`cancelled`). A command
  * that changes something is waited for until it is gone, so that what undoes it never meets it at work; one that only
- * reads is given up at once and ended behind.
+ * reads is given up at once and ended behind. One that may not be ended is let run to its end, which is given as it
+ * is; when its time is over `onWait` hears what is waited for.
  */
-export function boundedExit(name: string, command: Command, running: Running, signal?: AbortSignal): Promise<number> {
+export function boundedExit(
+  name: string,
+  command: Command,
+  running: Running,
+  signal?: AbortSignal,
+  onWait?: OnWait,
+): Promise<number> {
+  if (!mayBeEnded(command)) return awaitedExit(name, command, running, onWait)
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   let stopped = false
   let timer: ReturnType<typeof setTimeout> | undefined
+  let over = false
   const settle = () => {
+    over = true
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)
   }
@@ -38,10 +50,12 @@ export function boundedExit(name: string, command: Command, running: Running, si
     else void ending
   }
   const onAbort = () => stop(cancelledCommand(name, command, signal?.reason))
-  if (command.timeoutMs !== undefined) {
-    const afterMs = command.timeoutMs
-    timer = setTimeout(() => stop(timedOut(name, command, afterMs)), afterMs)
-  }
+  const { timeoutMs } = command
+  // The time counts from when it begins, and it may have ended or been aborted before.
+  void running.begun.then(() => {
+    if (timeoutMs !== undefined && !stopped && !over)
+      timer = setTimeout(() => stop(timedOut(name, command, timeoutMs)), timeoutMs)
+  })
   signal?.addEventListener('abort', onAbort, { once: true })
   if (signal?.aborted) onAbort()
   running.exit.then(
@@ -57,6 +71,32 @@ export function boundedExit(name: string, command: Command, running: Running, si
   )
   promise.catch(() => undefined)
   return promise
+}
+
+async function awaitedExit(name: string, command: Command, running: Running, onWait?: OnWait): Promise<number> {
+  const { timeoutMs } = command
+  let over = false
+  let told = false
+  let timer: ReturnType<typeof setTimeout> | undefined
+  void running.begun.then(() => {
+    if (timeoutMs === undefined || over) return
+    timer = setTimeout(() => {
+      told = true
+      onWait?.(stillAtWork(name, command, timeoutMs))
+    }, timeoutMs)
+  })
+  try {
+    return await running.exit
+  } finally {
+    over = true
+    clearTimeout(timer)
+    if (told) onWait?.(undefined)
+  }
+}
+
+/** Pure. What is said of a command that may not be ended when its time is over. */
+export function stillAtWork(name: string, command: Command, afterMs: number): string {
+  return `${shortCommand(command)} on ${name} has not ended after ${afterMs / 1000} s and is waited for: it is never ended half way`
 }
 
 /**

@@ -3,7 +3,7 @@ import { parseDestination, type SshAddress } from './destination.ts'
 import type { Host } from './host.ts'
 import { type AskHostKey, checkKey, createHostKeys } from './hostKeys.ts'
 import { fingerprint, keyType } from './knownHosts.ts'
-import { DEFAULT_LIMITS, type Limits, limitHost } from './limited.ts'
+import { type Limits, limitHost } from './limited.ts'
 import { openLocalHost } from './local.ts'
 import { type CommandRecord, logHost } from './logged.ts'
 import { readOnlyHost } from './readOnly.ts'
@@ -24,7 +24,8 @@ export interface HostsOptions {
   readonly readOnly?: (pm: string) => boolean
   /** Told of each command twice, when it starts and when it is over. */
   readonly onCommand?: (record: CommandRecord) => void
-  readonly limits?: Limits
+  /** Others than the usual ones. */
+  readonly limits?: Partial<Limits>
   readonly ssh?: Pick<SshMachineOptions, 'connectTimeoutMs' | 'keepaliveMs' | 'keepaliveMisses' | 'pauses'>
 }
 
@@ -94,7 +95,7 @@ export function createHosts(options: HostsOptions): Hosts {
   /** A refused command is not told of and takes no place; a told one has its place in time when it begins. */
   function wrap(name: string, host: Host): Host {
     const told = options.onCommand ? logHost(host, options.onCommand) : host
-    return readOnlyHost(limitHost(told, options.limits ?? DEFAULT_LIMITS), () => options.readOnly?.(name) ?? false)
+    return readOnlyHost(limitHost(told, options.limits), () => options.readOnly?.(name) ?? false)
   }
 
   /** The key that a machine shows, and what known_hosts makes of it. */

@@ -5,7 +5,7 @@ import { constants, homedir } from 'node:os'
 import type { Duplex } from 'node:stream'
 import { PengxError } from '../../model/error.ts'
 import { boundedExit, cancelledCommand, missingProgram, shortCommand } from './bounded.ts'
-import type { Command, Host, Process } from './host.ts'
+import type { Command, Host, OnWait, Process } from './host.ts'
 import { END_GRACE_MS, stillThere } from './lost.ts'
 import { webSink, webSource } from './streams.ts'
 import { localEnvironment, tagOf, wrapLocal } from './wrapping.ts'
@@ -17,7 +17,7 @@ import { localEnvironment, tagOf, wrapLocal } from './wrapping.ts'
 export function openLocalHost(name: string): Host {
   const endings = new Set<Promise<void>>()
 
-  async function open(command: Command, signal?: AbortSignal): Promise<Process> {
+  async function open(command: Command, signal?: AbortSignal, onWait?: OnWait): Promise<Process> {
     if (signal?.aborted) throw cancelledCommand(name, command, signal.reason)
     const environment = localEnvironment(command)
     if (!Bun.which(command.argv[0], { PATH: environment.PATH ?? '' })) throw missingProgram(name, command)
@@ -28,14 +28,14 @@ export function openLocalHost(name: string): Host {
       void ending.finally(() => endings.delete(ending)).catch(() => undefined)
       return ending
     }
-    const running = { exit: started.exit, end, abandon: () => undefined }
-    return { ...started.process, exited: boundedExit(name, command, running, signal) }
+    const running = { begun: Promise.resolve(), exit: started.exit, end, abandon: () => undefined }
+    return { ...started.process, exited: boundedExit(name, command, running, signal, onWait) }
   }
 
   return {
     name,
     open,
-    connect: (socketPath, signal) => connectHere(name, socketPath, signal),
+    connect: (socketPath, _effect, signal) => connectHere(name, socketPath, signal),
     close: async () => {
       await Promise.allSettled(endings)
     },

@@ -32,7 +32,7 @@ const KEPT_LENGTH = 2 * TAIL_LENGTH
 export function logHost(host: Host, tell: (record: CommandRecord) => void, clock: Clock = systemClock): Host {
   return {
     ...host,
-    open: async (command, signal) => {
+    open: async (command, signal, onWait) => {
       const startedAt = clock.now()
       const record: CommandRecord = {
         id: ++lastId,
@@ -45,7 +45,7 @@ export function logHost(host: Host, tell: (record: CommandRecord) => void, clock
       const over = (end: Partial<CommandRecord>) => tell({ ...record, ...end, tookMs: clock.now() - startedAt })
       tell(record)
       try {
-        const process = await host.open(command, signal)
+        const process = await host.open(command, signal, onWait)
         return tapped(command, process, over)
       } catch (error) {
         over({ problem: cleanText((error as Error).message) })

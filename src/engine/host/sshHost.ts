@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { quoteArgv } from '../../lib/quote.ts'
 import { PengxError } from '../../model/error.ts'
 import { boundedExit, cancelledCommand, missingProgram, shortCommand } from './bounded.ts'
-import type { Command, Host, Process } from './host.ts'
+import type { Command, Host, OnWait, Process } from './host.ts'
 import { END_GRACE_MS, endArgv, type Pid, parseEnd, stillThere } from './lost.ts'
 import type { SshChannel } from './ssh.ts'
 import { lostConnection, type SshMachine } from './sshMachine.ts'
@@ -16,7 +16,7 @@ import { findGreeting, tagOf, wrapRemote } from './wrapping.ts'
 export function openSshHost(name: string, machine: SshMachine): Host {
   const endings = new Set<Promise<void>>()
 
-  async function start(command: Command, signal?: AbortSignal): Promise<Process> {
+  async function start(command: Command, signal?: AbortSignal, onWait?: OnWait): Promise<Process> {
     const opening = machine.exec(name, `exec ${quoteArgv(wrapRemote(command))}`, command.pty)
     const greeted = opening.then(({ channel }) => greeting(name, channel))
     const { promise: lost, reject: lose } = Promise.withResolvers<never>()
@@ -44,7 +44,10 @@ export function openSshHost(name: string, machine: SshMachine): Host {
       void ending.finally(() => endings.delete(ending)).catch(() => undefined)
       return ending
     }
-    const exited = boundedExit(name, command, { exit, end, abandon: (error) => abandon(error) }, signal)
+    // Waiting for a channel is no part of its time; a login that hangs is.
+    const begun = opening.catch(() => undefined)
+    const running = { begun, exit, end, abandon: (error: PengxError) => abandon(error) }
+    const exited = boundedExit(name, command, running, signal, onWait)
     const { pid } = await Promise.race([greeted, exited.then(() => greeted)])
     const { channel } = await opening
     if (pid === 0) {
@@ -68,7 +71,10 @@ export function openSshHost(name: string, machine: SshMachine): Host {
   async function endRemote(command: Command, running: Pid): Promise<void> {
     if (running.pid === 0) return
     const graceMs = command.effect === 'read' ? 2_000 : END_GRACE_MS
-    const { channel } = await machine.exec(name, `exec ${quoteArgv(endArgv(tagOf(command), graceMs, running))}`)
+    const { channel } = await machine.exec(
+      name,
+      `exec ${quoteArgv(endArgv(tagOf(command), { graceMs, which: 'now', only: running }))}`,
+    )
     channel.stream.end()
     channel.stderr.resume()
     const said: Buffer[] = []
@@ -78,7 +84,7 @@ export function openSshHost(name: string, machine: SshMachine): Host {
     if (left.length > 0) throw stillThere(name, left)
   }
 
-  async function connect(socketPath: string, signal?: AbortSignal): Promise<Duplex> {
+  async function connect(socketPath: string, _effect: Command['effect'], signal?: AbortSignal): Promise<Duplex> {
     const opening = machine.connect(name, socketPath)
     opening.then(
       (stream) => signal?.aborted && stream.destroy(),
@@ -89,10 +95,10 @@ export function openSshHost(name: string, machine: SshMachine): Host {
 
   return {
     name,
-    open: async (command, signal) => {
+    open: async (command, signal, onWait) => {
       if (signal?.aborted) throw cancelledCommand(name, command, signal.reason)
       await untilAborted(machine.reach(name), `${shortCommand(command)} on ${name}`, signal)
-      return start(command, signal)
+      return start(command, signal, onWait)
     },
     connect,
     close: async () => {

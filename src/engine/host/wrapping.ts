@@ -1,5 +1,5 @@
-import type { Command } from './host.ts'
-import type { Pid } from './lost.ts'
+import { type Command, mayBeEnded } from './host.ts'
+import { ENDABLE_MARK, type Pid } from './lost.ts'
 
 /**
  * How a command is dressed for the machine it runs on: it can be found again by its environment (`lost.ts`
@@ -10,13 +10,17 @@ import type { Pid } from './lost.ts'
 const EXTRA_PATH = '/usr/local/sbin:/usr/sbin:/sbin'
 const UNTAGGED = 'untagged'
 
-const IDENTIFY = `
+const identify = (command: Command) => `
 { read -r stat < /proc/$$/stat; } 2>/dev/null
 twentieth() { start=\${20}; }
 twentieth \${stat##*) }
-PENGX_COMMAND=$1.$$.$start
+PENGX_COMMAND=$1.$$.$start${mayBeEnded(command) ? ENDABLE_MARK : ''}
 export PENGX_COMMAND
 shift`
+
+/** What may not be ended is not ended either by what it says to a reader that has gone; libxl gives its children the default. */
+const GO_ON = `
+trap '' PIPE`
 
 const GREET = `
 PATH=$PATH:${EXTRA_PATH}
@@ -37,10 +41,10 @@ export function tagOf(command: Command): string {
 
 /**
  * Pure. A tagged command for this machine: sh(1) puts the tag, its pid and its start into the environment
- * (PENGX_COMMAND) and becomes the command.
+ * (PENGX_COMMAND) and becomes the command. What may be ended half way carries a mark.
  */
 export function wrapLocal(command: Command): [string, ...string[]] {
-  return ['sh', '-c', `${IDENTIFY}\nexec "$@"`, 'sh', tagOf(command), ...command.argv]
+  return ['sh', '-c', `${identify(command)}${goOn(command)}\nexec "$@"`, 'sh', tagOf(command), ...command.argv]
 }
 
 /**
@@ -48,8 +52,12 @@ export function wrapLocal(command: Command): [string, ...string[]] {
  * (not in a terminal), after a greeting.
  */
 export function wrapRemote(command: Command): [string, ...string[]] {
-  const script = `${IDENTIFY}${command.pty ? '' : PLAIN_LANGUAGE}${GREET}\nexec "$@"`
+  const script = `${identify(command)}${command.pty ? '' : PLAIN_LANGUAGE}${GREET}${goOn(command)}\nexec "$@"`
   return ['sh', '-c', script, 'sh', tagOf(command), ...command.argv]
+}
+
+function goOn(command: Command): string {
+  return mayBeEnded(command) ? '' : GO_ON
 }
 
 /** The environment of a command on this machine. */

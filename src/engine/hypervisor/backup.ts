@@ -41,7 +41,14 @@ export async function backupDisks(
 ): Promise<void> {
   await cancelJobs(host, domid, options)
   const doing = `cannot copy the disks of domain ${domid} on ${host.name} while it runs`
-  const begun = await withMonitor(host, domid, 'libxenstat', (qmp) => begin(qmp, disks, options, doing), options.signal)
+  const begun = await withMonitor(
+    host,
+    domid,
+    'libxenstat',
+    'change',
+    (qmp) => begin(qmp, disks, options, doing),
+    options.signal,
+  )
   if (begun === undefined) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
   await followJobs(host, domid, disks.length, options, doing)
 }
@@ -55,7 +62,7 @@ export async function refuseBackup(
   domid: number,
   disks: readonly { readonly vdev: string; readonly path: string }[],
 ): Promise<string | undefined> {
-  const looked = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+  const looked = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) => {
     const blocks = await namedBlocks(qmp)
     return { missing: disks.find((disk) => blockOf(blocks, disk) === undefined) }
   })

@@ -33,7 +33,14 @@ export async function followJobs(
 ): Promise<void> {
   for (;;) {
     options.signal?.throwIfAborted()
-    const jobs = await withMonitor(host, domid, 'libxenstat', (qmp) => ownJobs(qmp, options.name), options.signal)
+    const jobs = await withMonitor(
+      host,
+      domid,
+      'libxenstat',
+      'read',
+      (qmp) => ownJobs(qmp, options.name),
+      options.signal,
+    )
     if (jobs === undefined || jobs.length < count)
       throw new PengxError('commandFailed', `${doing}: its QEMU has ended, or somebody else has ended what it did`)
     if (jobs.every((job) => job.status === 'concluded')) break
@@ -41,7 +48,7 @@ export async function followJobs(
     options.onProgress(total === 0 ? 0 : jobs.reduce((sum, job) => sum + job.current, 0) / total)
     await options.clock.sleep(POLL_MS, options.signal)
   }
-  const over = await withMonitor(host, domid, 'libxenstat', (qmp) => putAway(qmp, options.name))
+  const over = await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => putAway(qmp, options.name))
   const why = over?.find((job) => job.error !== undefined)?.error
   if (why === undefined) return
   throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
@@ -57,7 +64,7 @@ export async function cancelJobs(
   options: Pick<BlockJobOptions, 'name' | 'clock'>,
 ): Promise<void> {
   for (;;) {
-    const left = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+    const left = await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
       const jobs = await ownJobs(qmp, options.name)
       const running = jobs.filter((job) => job.status !== 'concluded')
       for (const job of running)

@@ -12,6 +12,7 @@ export async function diskCounters(host: Host, domid: number, signal?: AbortSign
     host,
     domid,
     'libxenstat',
+    'read',
     async (qmp) => {
       const named: Named[] = []
       for (const row of parseBlockCounters(await qmp.execute('query-blockstats')))

@@ -1,5 +1,6 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
+import { cancelledCommand } from '../host/bounded.ts'
 import type { Command, Host, Output } from '../host/host.ts'
 import { commandFailure, runBatch } from '../host/run.ts'
 import { lastLines, readFile, writeFileAtomically } from '../tools/files.ts'
@@ -32,7 +33,8 @@ export interface CreateConfig {
  * would take a second one), then the file, then `xl create` (xl(1)), then the list that proves it. So `conflict` is
  * found before anything is written. What xl meant is the code: `noSpace` for memory, `notFound` for a disk, kernel or
  * bridge, `invalid` for the configuration, else mostly `commandFailed`; also where the domain was gone at once. A
- * half-built domain that libxl has left is named in the message and stays.
+ * half-built domain that libxl has left is named in the message and stays. An abort before xl begins is `cancelled` with
+ * nothing done; one while it is at work waits for it, and is `cancelled` with the domain there.
  */
 export async function create(
   host: Host,
@@ -49,7 +51,7 @@ export async function create(
   const rest: Program[] = [{ ...createDomain(path, uuid, paused), okExits: ANY_EXIT }, listDomains]
 
   const attempt = async (parts: readonly Program[]) => {
-    const command: Command = batch(parts, { stopOnFailure: true, timeoutMs: CREATE_TIMEOUT_MS, heavy: true })
+    const command: Command = batch(parts, { stopOnFailure: true, timeoutMs: CREATE_TIMEOUT_MS, queue: 'builds' })
     return await runBatch(host, { ...command, tag }, signal)
   }
   let parts = [...guards, ...writes, ...rest]
@@ -64,6 +66,8 @@ export async function create(
   if (created === undefined) throw commandFailure(host, parts[outputs.length - 1]!, outputs.at(-1)!)
   const domains = toDomains(parseList(outputs[parts.length - 1]?.stdout ?? ''), [])
   if (created.exit !== 0) throw await failure(host, config, created, domains, signal)
+  // xl is never ended half way: who has had enough meanwhile is told so when it has ended, and then there is a domain.
+  if (signal?.aborted) throw cancelledCommand(host.name, createDomain(path, uuid, paused), signal.reason)
   const domain = domains.findLast((one) => one.uuid === uuid)
   if (domain === undefined) throw await gone(host, config, signal)
   return { domid: domain.domid, domains }

@@ -166,7 +166,7 @@ function sides({ frontend, backend }: xl.DeviceStates): string {
 
 /** A QEMU that does not answer is not known to hold anything. */
 async function holdsOpen(host: Host, domid: number, path: string): Promise<boolean> {
-  const files = await withMonitor(host, domid, 'libxenstat', async (qmp) =>
+  const files = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) =>
     parseOpenFiles(await qmp.execute('query-named-block-nodes', { flat: true })),
   ).catch(() => undefined)
   return files?.includes(path) ?? false

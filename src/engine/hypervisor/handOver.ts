@@ -18,7 +18,7 @@ const POLL_MS = 300
 
 /** The images that a domain's QEMU writes to (QMP `query-block`); undefined where it has none. Looks only. */
 export async function openImages(host: Host, domid: number): Promise<readonly string[] | undefined> {
-  return await withMonitor(host, domid, 'libxenstat', async (qmp) =>
+  return await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) =>
     parseBlocks(await qmp.execute('query-block')).map((block) => block.file),
   )
 }
@@ -52,7 +52,7 @@ export async function waitForQemu(
  * would end QEMU (7.2: an assertion), so each attempt begins with taking.
  */
 export async function rereadImages(host: Host, domid: number, paths: readonly string[]): Promise<void> {
-  const letGo = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+  const letGo = await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
     await qmp.execute('cont')
     await qmp.execute('stop')
     await qmp.execute('xen-save-devices-state', { filename: '/dev/null', live: true })
@@ -60,5 +60,5 @@ export async function rereadImages(host: Host, domid: number, paths: readonly st
   })
   if (!letGo) return
   await runBatch(host, batch(paths.map(firstByte), { timeoutMs: SHORT_MS }))
-  await withMonitor(host, domid, 'libxenstat', (qmp) => qmp.execute('cont'))
+  await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => qmp.execute('cont'))
 }

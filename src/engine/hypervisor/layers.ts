@@ -31,7 +31,7 @@ export interface LayerStream {
  * is written.
  */
 export async function writtenImages(host: Host, domid: number): Promise<ReadonlyMap<string, string>> {
-  const images = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+  const images = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) => {
     const blocks = await namedBlocks(qmp)
     return blocks.flatMap(({ vdev, file }) => (vdev === undefined ? [] : [[vdev, file] as const]))
   })
@@ -53,7 +53,7 @@ export async function switchDisks(
 ): Promise<void> {
   const doing = `cannot freeze the disks of domain ${domain.domid} on ${host.name}`
   const done = await withQmpLock(host, domain, tag, () =>
-    withMonitor(host, domain.domid, 'libxl', async (qmp) => {
+    withMonitor(host, domain.domid, 'libxl', 'change', async (qmp) => {
       const before = await namedBlocks(qmp)
       const pending = switches.filter((one) => blockOf(before, one, doing).file !== one.to)
       const actions: Json[] = pending.map((one) => ({
@@ -106,6 +106,7 @@ export async function streamLayer(
     host,
     domid,
     'libxenstat',
+    'change',
     async (qmp) => {
       const nodes = await chainNodes(qmp)
       const top = nodes.find((node) => node.file === path)

@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
-import { endLost } from '../host/lost.ts'
+import { endNow } from '../host/lost.ts'
 import { run, runAll, runWatched } from '../host/run.ts'
 import { wrapLocal } from '../host/wrapping.ts'
 import { removeFile, writeFileAtomically } from '../tools/files.ts'
@@ -12,6 +12,7 @@ import { secretsOf } from '../tools/xl/error.ts'
 import {
   checkpointDomain,
   explainMigration,
+  isHandedOver,
   MEMORY_FROM,
   MEMORY_TO,
   migrateDomain,
@@ -26,9 +27,12 @@ import { domains } from './look.ts'
 import { xlFailure } from './xlFailure.ts'
 
 /**
- * A running guest on its way to another PM. xl is never killed: it would leave the guest suspended. What is ended, by a
- * cancel or by whoever goes on after a crash, is the ssh that carries the migration, which alone has the tag: xl then
- * lets the guest go on by itself. Whatever xl says in the end, where the guest is must be looked for on both sides.
+ * A running guest on its way to another PM. xl is never killed: it would leave the guest suspended. After a crash both it
+ * and the ssh that carries the migration are waited for. A cancel ends that ssh alone, and only while libxl is safe
+ * under it: until the other side has all of the guest and asks for permission, the sending xl takes a broken line for a
+ * failed save and resumes its guest, and the receiving one takes its half away (xl_migrate.c, migrate_domain:
+ * `failed_suspend`); later neither knows what the other has done (`failed_badly`), and it is let end by itself.
+ * Whatever xl says in the end, where the guest is must be looked for on both sides.
  */
 export interface Migration {
   readonly domid: number
@@ -69,19 +73,23 @@ export async function abilities(host: Host, signal?: AbortSignal): Promise<XenIn
 /**
  * `xl migrate -p -C FILE -s SSH` (xl(1)) on the PM where the guest is; FILE is written for it and taken away. Ends
  * when xl ends. On success the domain over there is paused. Fails with what xl gives as the reason, mostly
- * `commandFailed`, and an abort ends the ssh alone and then fails the same way: neither tells where the guest is.
+ * `commandFailed`; an abort ends the ssh, where that is safe, and then fails the same way: neither tells where the guest
+ * is.
  */
 export async function migrate(host: Host, migration: Migration, options: MigrationOptions): Promise<void> {
   const { domid, name, config, ssh, address } = migration
   const { tag, signal } = options
-  const carrier = wrapLocal({ argv: ssh, effect: 'change', tag })
+  const carrierTag = `${tag}.carrier`
+  const carrier = wrapLocal({ argv: ssh, effect: 'change', tag: carrierTag })
   const program = migrateDomain({ domid, configPath: config.path, ssh: carrier, address })
-  const command: Command = { ...program, okExits: ANY_EXIT, heavy: true }
+  const command: Command = { ...program, tag, okExits: ANY_EXIT, queue: 'migrations' }
   await runAll(host, { ...batch(writeFileAtomically(config.path, config.text), { stopOnFailure: true }), tag }, signal)
-  const cancel = () => void endLost(host, tag).catch(() => undefined)
-  signal.addEventListener('abort', cancel, { once: true })
   const over = new AbortController()
   let said = ''
+  const cancel = () => {
+    if (!isHandedOver(said)) void endNow(host, carrierTag).catch(() => undefined)
+  }
+  signal.addEventListener('abort', cancel, { once: true })
   const watched = followMemory(options, () => said, over.signal)
   try {
     const hear = (text: string) => {
@@ -136,7 +144,7 @@ export function isSuspended(domain: DomainSeen): boolean {
  */
 export async function resumeSuspended(host: Host, domid: number, tag: string, clock: Clock): Promise<void> {
   const still = async () => (await domains(host)).find((domain) => domain.domid === domid && isSuspended(domain))
-  const wake = (program: Program) => run(host, { ...program, tag, okExits: ANY_EXIT, heavy: true })
+  const wake = (program: Program) => run(host, { ...program, tag, okExits: ANY_EXIT })
   if (!(await still())) return
   await wake(resumeDomain(domid))
   if (!(await still())) return

@@ -47,7 +47,7 @@ export async function momentMeans(
   domid: number,
   disks: readonly Pick<MomentDisk, 'vdev' | 'path'>[],
 ): Promise<MomentMeans> {
-  const means = await withMonitor(host, domid, 'libxenstat', async (qmp): Promise<MomentMeans> => {
+  const means = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp): Promise<MomentMeans> => {
     const commands = (await qmp.execute('query-commands')) as readonly { readonly name: string }[]
     const hasServer = commands.some((command) => command.name === 'nbd-server-start')
     const shown = hasServer ? parseExports(await qmp.execute('query-block-exports')) : []
@@ -82,6 +82,7 @@ export async function holdMoment(
     host,
     domid,
     'libxenstat',
+    'change',
     async (qmp) => {
       const sources = await sourcesOf(qmp, disks, doing)
       for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, options, 'on it')
@@ -107,7 +108,7 @@ export async function needMoment(
   options: Pick<MomentOptions, 'name'>,
 ): Promise<void> {
   const doing = `the moment of domain ${domid} on ${host.name} is lost`
-  const held = await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+  const held = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) => {
     const sources = await sourcesOf(qmp, disks, doing)
     const jobs = parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${options.name}-`))
     const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
@@ -142,6 +143,7 @@ export async function copyMoment(
     host,
     domid,
     'libxenstat',
+    'change',
     async (qmp) => {
       const sources = await sourcesOf(qmp, disks, doing)
       for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, options, 'apart')
@@ -169,11 +171,11 @@ export async function releaseMoment(
 ): Promise<void> {
   const ours = (await run(host, { ...fileExists(options.socket), timeoutMs: 60_000 })).exit === 0
   for (;;) {
-    const left = await withMonitor(host, domid, 'libxenstat', (qmp) => withdrawMoment(qmp, options.name))
+    const left = await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => withdrawMoment(qmp, options.name))
     if (!left) break
     await options.clock.sleep(200)
   }
-  await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+  await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
     // The socket tells that the server is this attempt's: it serves nothing else then.
     if (ours) await qmp.execute('nbd-server-stop').catch(() => null)
   })
@@ -187,7 +189,7 @@ export async function releaseMoment(
  * `block-dirty-bitmap-remove`): what is written next can then not be told from them. Without a QEMU there are none.
  */
 export async function forgetBitmaps(host: Host, domid: number, isMeant: (name: string) => boolean): Promise<void> {
-  await withMonitor(host, domid, 'libxenstat', async (qmp) => {
+  await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
     const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
     for (const { name: node, allBitmaps } of nodes) {
       for (const name of allBitmaps.filter((one) => one.startsWith('pengx-') && isMeant(one)))

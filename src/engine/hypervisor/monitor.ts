@@ -11,21 +11,33 @@ const TIMEOUT_MS = 5_000
 /**
  * Talks with a domain's QEMU (/var/run/xen/qmp-MONITOR-DOMID) and hangs up when `work` ends; undefined where it has
  * none, as one whose disks all go through the kernel. `busy` where it does not answer within 5 s: a monitor serves
- * one at a time.
+ * one at a time. Who only reads may only ask (`query-…`, `qom-get`); anything else of it is a defect.
  */
 export async function withMonitor<T>(
   host: Host,
   domid: number,
   monitor: Monitor,
+  effect: 'read' | 'change',
   work: (qmp: Qmp) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
-  const socket = await host.connect(`/var/run/xen/qmp-${monitor}-${domid}`, signal).catch((error) => {
+  const socket = await host.connect(`/var/run/xen/qmp-${monitor}-${domid}`, effect, signal).catch((error) => {
     if (error instanceof PengxError && error.code === 'notFound') return undefined
     throw error
   })
   if (socket === undefined) return undefined
-  return await withQmp(socket, { peer: `qemu of domain ${domid} on ${host.name}`, timeoutMs: TIMEOUT_MS }, work)
+  return await withQmp(socket, { peer: `qemu of domain ${domid} on ${host.name}`, timeoutMs: TIMEOUT_MS }, (qmp) =>
+    work(effect === 'read' ? asking(qmp) : qmp),
+  )
+}
+
+function asking(qmp: Qmp): Qmp {
+  return {
+    async execute(command, args) {
+      if (!/^query-|^qom-get$/.test(command)) throw new PengxError('internal', `${command} is no question`)
+      return await qmp.execute(command, args)
+    },
+  }
 }
 
 /** The node is `VDEV-DRIVER` until a live change puts another in its place; the device itself knows its vdev always. */

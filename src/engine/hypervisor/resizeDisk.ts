@@ -22,7 +22,7 @@ export async function resizeDisk(
 ): Promise<void> {
   const doing = `cannot make ${disk.vdev} of domain ${domain.domid} on ${host.name} larger`
   const done = await withQmpLock(host, domain, tag, () =>
-    withMonitor(host, domain.domid, 'libxl', async (qmp) => {
+    withMonitor(host, domain.domid, 'libxl', 'change', async (qmp) => {
       const before = await findBlock(qmp, disk, doing)
       if (before.sizeBytes > sizeMib * MIB)
         throw new PengxError('refused', `${doing}: it has ${before.sizeBytes / MIB} MiB already, and none shrinks`)

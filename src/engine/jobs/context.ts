@@ -3,7 +3,7 @@ import { PengxError } from '../../model/error.ts'
 import type { By } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import type { Level } from '../../model/storlink.ts'
-import type { Host } from '../host/host.ts'
+import type { Host, OnWait } from '../host/host.ts'
 import type { ShownKey } from '../host/hosts.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
@@ -80,6 +80,7 @@ export interface StepState {
  */
 export function makeContext(deps: EngineDeps, stepState: StepState): Context {
   const record = { jobId: stepState.jobId, lookOnly: stepState.lookOnly }
+  const wait = waitsOf(deps, stepState)
   return {
     jobId: stepState.jobId,
     by: stepState.by,
@@ -91,11 +92,13 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     get tag() {
       return `${stepState.jobId}.${stepState.step}`
     },
-    host: (pm) =>
-      onChange(deps.host(pm, record), () => {
+    host(pm) {
+      const changed = () => {
         needLocked(stepState, pm)
         stepState.fresh.delete(pm)
-      }),
+      }
+      return onChange(deps.host(pm, record), changed, wait)
+    },
     hostAt: (destination) => deps.hostAt(destination, record),
     hostKey: deps.hostKey,
     trustKey: deps.trustKey,
@@ -121,15 +124,42 @@ function needLocked({ jobId, pms }: StepState, pm: string): void {
   if (pms && !pms.has(pm)) throw new PengxError('internal', `job ${jobId} works on PM ${pm}, which it has not locked`)
 }
 
-/** A host that tells when a command changes something there. */
-function onChange(host: Host, changed: () => void): Host {
+/** A host that tells when something is changed there, and what is waited for. */
+function onChange(host: Host, changed: () => void, wait: () => OnWait): Host {
   return {
     name: host.name,
-    connect: (path, signal) => host.connect(path, signal),
     close: () => host.close(),
+    connect(path, effect, signal) {
+      if (effect === 'change') changed()
+      return host.connect(path, effect, signal)
+    },
     open(command, signal) {
       if (command.effect === 'change') changed()
-      return host.open(command, signal)
+      return host.open(command, signal, wait())
     },
+  }
+}
+
+/**
+ * Says in the step's own words what its commands wait for, and takes that away again where nothing else was said meanwhile;
+ * of several that wait what the first waits for. Each command gets a teller of its own.
+ */
+function waitsOf({ store }: EngineDeps, { jobId, lookOnly }: StepState): () => OnWait {
+  const waits = new Map<OnWait, string>()
+  let said = { before: '', text: '' }
+  const show = () => {
+    const now = store.view.getJob(jobId)?.step ?? ''
+    const before = now === said.text ? said.before : now
+    const [why] = waits.values()
+    said = { before, text: why === undefined ? before : `${before}: ${why}` }
+    if (said.text !== now) store.jobs.progress(jobId, { step: said.text })
+  }
+  return () => {
+    const tell: OnWait = (why) => {
+      if (why === undefined) waits.delete(tell)
+      else waits.set(tell, why)
+      if (!lookOnly) show()
+    }
+    return tell
   }
 }

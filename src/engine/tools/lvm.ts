@@ -1,4 +1,4 @@
-import { changes, type Program, reads } from './program.ts'
+import { changes, endable, type Program, reads } from './program.ts'
 
 /** lvm2 (vgs, lvs, lvcreate, …) as of 2.03: what pengx asks of it, and what its reports answer. Sizes in bytes. */
 
@@ -104,7 +104,7 @@ export function tagVolume(group: string, name: string, tag: string, how: 'add' |
 
 /** Zeroes a stretch of a device, by the device itself where it can (blkdiscard(8)). In steps, so that it can be ended. */
 export function zeroDevice(path: string, from: number, length: number): Program {
-  return changes('blkdiscard', '-z', '-p', '1GiB', '-o', String(from), '-l', String(length), path)
+  return endable('blkdiscard', '-z', '-p', '1GiB', '-o', String(from), '-l', String(length), path)
 }
 
 interface Report<Row> {

@@ -7,6 +7,8 @@ export interface Program {
   readonly effect: 'read' | 'change'
   readonly stdin?: string | Uint8Array
   readonly okExits?: readonly number[]
+  /** A change that may be ended half way, since doing it again makes it whole. */
+  readonly endable?: true
 }
 
 export function reads(...argv: [string, ...string[]]): Program {
@@ -15,6 +17,11 @@ export function reads(...argv: [string, ...string[]]): Program {
 
 export function changes(...argv: [string, ...string[]]): Program {
   return { argv, effect: 'change' }
+}
+
+/** A change that may be ended half way: what it has written by then is thrown away, or written anew. */
+export function endable(...argv: [string, ...string[]]): Program {
+  return { argv, effect: 'change', endable: true }
 }
 
 /** Exits that a part of a batch may have without ending the batch: all that a program can give. */

@@ -1,5 +1,5 @@
 import type { DiskFormat } from '../../model/disk.ts'
-import { changes, type Program, reads } from './program.ts'
+import { changes, endable, type Program, reads } from './program.ts'
 
 /** qemu-img(1): what pengx asks of it, and what it answers. Sizes in MiB, rounded up. */
 
@@ -98,7 +98,7 @@ export function rebaseImage(
   backing: { readonly path: string; readonly format: DiskFormat } | undefined,
 ): Program {
   const base = backing ? ['-b', backing.path, '-F', qemuFormat(backing.format)] : ['-b', '']
-  return changes('qemu-img', 'rebase', '-p', '-t', 'writethrough', '-f', 'qcow2', ...base, path)
+  return endable('qemu-img', 'rebase', '-p', '-t', 'writethrough', '-f', 'qcow2', ...base, path)
 }
 
 /** Copies what the guest would read; with `existing` into a volume that is there already, which may be known to be empty. */
@@ -110,7 +110,7 @@ export function convertImage(copy: {
   const { source, target, existing } = copy
   const formats = ['-f', qemuFormat(source.format), '-O', qemuFormat(target.format)]
   const into = existing === 'zeroed' ? ['-n', '--target-is-zero'] : existing ? ['-n'] : []
-  return changes('qemu-img', 'convert', '-p', ...formats, ...into, source.path, target.path)
+  return endable('qemu-img', 'convert', '-p', ...formats, ...into, source.path, target.path)
 }
 
 /** 2: damaged, 3: leaks only; both are answers. */

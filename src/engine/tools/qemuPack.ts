@@ -1,5 +1,5 @@
 import type { DiskFormat } from '../../model/disk.ts'
-import { changes, type Program, reads } from './program.ts'
+import { changes, endable, type Program, reads } from './program.ts'
 import { qemuFormat } from './qemuImg.ts'
 
 /** qemu-img(1) on volumes that are written once, compressed, and read again: backups. */
@@ -35,7 +35,7 @@ export function packImage(pack: {
   const { source, target, backing, compression } = pack
   const base = backing ? ['-B', backing.path, '-F', qemuFormat(backing.format)] : []
   const how = ['-c', '-O', 'qcow2', '-o', `compression_type=${compression}`]
-  return changes('qemu-img', 'convert', '-p', '-f', qemuFormat(source.format), ...how, ...base, source.path, target)
+  return endable('qemu-img', 'convert', '-p', '-f', qemuFormat(source.format), ...how, ...base, source.path, target)
 }
 
 /** qemu-img was built without that way of compressing. */
@@ -63,7 +63,7 @@ export function parseOwn(stdout: string): (readonly [from: number, to: number])[
 
 /** What memory still holds of a file is forgotten, so that who reads it next reads the disk. */
 export function forgetCached(path: string): Program[] {
-  return [changes('sync', path), reads('dd', `if=${path}`, 'iflag=nocache', 'count=0', 'status=none')]
+  return [endable('sync', path), reads('dd', `if=${path}`, 'iflag=nocache', 'count=0', 'status=none')]
 }
 
 /** Its length. */

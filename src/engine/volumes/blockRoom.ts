@@ -48,7 +48,8 @@ const formatTag = (format: DiskFormat) => `pengx.${format}`
 
 /** Pure. One batch that ends at its first failure, and is found again by the tag after a crash. */
 export function tagged(tag: string, parts: readonly Program[]): Command {
-  return { ...batch(parts, { stopOnFailure: true }), tag }
+  const long = parts.some((part) => part.endable)
+  return { ...batch(parts, { stopOnFailure: true }), tag, ...(long ? { endable: true as const } : {}) }
 }
 
 /**

@@ -4,7 +4,7 @@ import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
 import { pipe } from '../host/pipe.ts'
 import { run, runAll, runBatch } from '../host/run.ts'
-import { changes, reads } from '../tools/program.ts'
+import { endable, reads } from '../tools/program.ts'
 import {
   checkImage,
   diskFormat,
@@ -171,9 +171,18 @@ async function send(
   { tag, signal }: CopyOptions,
 ): Promise<string> {
   const counts = [`skip=${start}`, `count=${length}`, 'iflag=skip_bytes,count_bytes,fullblock']
-  const reader: Command = { ...reads('dd', `if=${from.path}`, 'bs=1M', ...counts, 'status=none'), tag, bulk: true }
+  const reader: Command = {
+    ...reads('dd', `if=${from.path}`, 'bs=1M', ...counts, 'status=none'),
+    tag,
+    bulk: true,
+    queue: 'copies',
+  }
   const place = [`seek=${start}`, 'iflag=fullblock', 'oflag=seek_bytes', `conv=notrunc${to.zeroed ? ',sparse' : ''}`]
-  const writer: Command = { ...changes('dd', `of=${to.path}`, 'bs=1M', ...place, 'status=none'), tag }
+  const writer: Command = {
+    ...endable('dd', `of=${to.path}`, 'bs=1M', ...place, 'status=none'),
+    tag,
+    queue: 'arrivals',
+  }
   const digest = createHash('sha256')
   let carried = 0
   await pipe(
@@ -210,8 +219,8 @@ async function compare(
   { tag, signal }: CopyOptions,
 ): Promise<void> {
   if (extents.length === 0) return
-  const parts = [changes('sync', path), ...extents.map((extent) => digestOf(path, extent))]
-  const outputs = await runAll(host, { ...batch(parts, { stopOnFailure: true }), tag }, signal)
+  const parts = [endable('sync', path), ...extents.map((extent) => digestOf(path, extent))]
+  const outputs = await runAll(host, { ...batch(parts, { stopOnFailure: true, queue: 'copies' }), tag }, signal)
   digests.forEach((digest, index) => {
     const found = outputs[index + 1]?.stdout.split(' ')[0]
     if (found === digest) return

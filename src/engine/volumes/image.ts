@@ -64,7 +64,7 @@ export async function convertWatched(
   onProgress: (done: number) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const command: Command = { ...convertImage(copy), tag, heavy: true }
+  const command: Command = { ...convertImage(copy), tag, queue: 'copies' }
   needFlushed(host, command, await runWatched(host, command, said(onProgress), signal))
   // Who has had enough when all was said and done is told so too, and not that there is a volume.
   if (signal?.aborted) throw cancelledCommand(host.name, command, signal.reason)

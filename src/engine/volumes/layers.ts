@@ -86,7 +86,7 @@ export async function rebaseVolume(
   if (chain[0]!.backing !== backing?.path) {
     if (backing && !chain.some((image) => image.path === backing.path)) await needApart(host, path, backing)
     await makeRoom?.(chain)
-    const command: Command = { ...rebaseImage(path, backing), tag, heavy: true }
+    const command: Command = { ...rebaseImage(path, backing), tag, queue: 'copies' }
     needFlushed(host, command, await runWatched(host, command, said(onProgress), signal))
   }
   await run(host, { ...changes('sync', path), tag })
@@ -110,6 +110,6 @@ export async function compareVolumes(
   onProgress?: (done: number) => void,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const output = await runWatched(host, { ...compareImages(a, b), heavy: true }, said(onProgress), signal)
+  const output = await runWatched(host, { ...compareImages(a, b), queue: 'copies' }, said(onProgress), signal)
   return output.exit === 0
 }

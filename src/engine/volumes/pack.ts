@@ -41,7 +41,7 @@ export async function packWatched(
   const from: Image = backing ? { path: laidOn(source.path, backing), format: 'qcow2' } : source
   const pack = async (compression: Compression) => {
     const program = packImage({ source: from, target: path, ...(backing ? { backing } : {}), compression })
-    const command: Command = { ...program, tag, heavy: true }
+    const command: Command = { ...program, tag, queue: 'copies' }
     needFlushed(host, command, await runWatched(host, command, said(onProgress), signal))
   }
   try {
@@ -95,14 +95,14 @@ export async function digestImage(
   const length = (await runBatch(host, batch(asked)))[2]
   if (length?.exit !== 0)
     throw new PengxError('notFound', `${path} on ${host.name} cannot be read: ${length?.stderr.trim()}`)
-  const checked = await run(host, { ...checkImage(path, 'qcow2'), heavy: true }, signal)
+  const checked = await run(host, { ...checkImage(path, 'qcow2'), queue: 'copies' }, signal)
   const { corruptions, errors, endBytes } = parseCheck(checked.stdout)
   if (corruptions + errors > 0)
     throw new PengxError('commandFailed', `${path} on ${host.name} is damaged: qemu-img check tells of ${corruptions}`)
   const bytes = ends === 'with the file' ? Number(length.stdout.trim()) : endBytes!
   const command: Command = {
     ...reads('sh', '-c', DIGEST_SCRIPT, 'pengx-digest', path, '0', String(bytes)),
-    heavy: true,
+    queue: 'copies',
   }
   const output = await run(host, command, signal)
   const sha256 = /^[0-9a-f]{64}/.exec(output.stdout)?.[0]

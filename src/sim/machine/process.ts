@@ -1,5 +1,5 @@
-import { cancelledCommand, shortCommand } from '../../engine/host/bounded.ts'
-import type { Command, Process } from '../../engine/host/host.ts'
+import { cancelledCommand, shortCommand, stillAtWork } from '../../engine/host/bounded.ts'
+import { type Command, mayBeEnded, type OnWait, type Process } from '../../engine/host/host.ts'
 import { PengxError } from '../../model/error.ts'
 import type { SimWorld } from './program.ts'
 import type { PmState } from './state.ts'
@@ -25,6 +25,7 @@ export function start(
   command: Command,
   signal: AbortSignal | undefined,
   body: (io: Io) => Promise<number>,
+  onWait?: OnWait,
 ): Started {
   const encoder = new TextEncoder()
   const out = outlet()
@@ -41,13 +42,19 @@ export function start(
     else end.resolve(143)
   }
   const onAbort = () => kill(cancelledCommand(pm.name, command, signal?.reason))
-  signal?.addEventListener('abort', onAbort, { once: true })
-  if (signal?.aborted) onAbort()
+  const endable = mayBeEnded(command)
+  if (endable) signal?.addEventListener('abort', onAbort, { once: true })
+  if (endable && signal?.aborted) onAbort()
+  let told = false
+  const waits = (afterMs: number) => {
+    told = true
+    onWait?.(stillAtWork(pm.name, command, afterMs))
+  }
   const { timeoutMs } = command
   if (timeoutMs !== undefined) {
     const text = `${shortCommand(command)} on ${pm.name} did not answer within ${timeoutMs / 1000} s and was ended`
     world.clock.sleep(timeoutMs, late.signal).then(
-      () => kill(new PengxError('unreachable', text)),
+      () => (endable ? kill(new PengxError('unreachable', text)) : waits(timeoutMs)),
       () => undefined,
     )
   }
@@ -69,6 +76,7 @@ export function start(
   })
   const over = () => {
     late.abort()
+    if (told) onWait?.(undefined)
     signal?.removeEventListener('abort', onAbort)
     input.close()
     out.close()

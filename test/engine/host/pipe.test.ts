@@ -5,7 +5,7 @@ import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { pipe } from '../../../src/engine/host/pipe.ts'
 
 const says = (script: string): Command => ({ argv: ['sh', '-c', script], effect: 'read', bulk: true })
-const takes = (script: string): Command => ({ argv: ['sh', '-c', script], effect: 'change' })
+const takes = (script: string): Command => ({ argv: ['sh', '-c', script], effect: 'change', endable: true })
 const [here, there] = [openLocalHost('here'), openLocalHost('there')]
 
 async function carried(from: Command, to: Command, signal?: AbortSignal): Promise<string> {
@@ -71,15 +71,16 @@ describe('a pipe between two hosts', () => {
   })
 
   test('does not wait for one in the other direction where only one command may run', async () => {
-    const limits = { commands: 1, heavy: 1 }
+    const limits = { copies: 1, arrivals: 1 }
     const [one, two] = [limitHost(here, limits), limitHost(there, limits)]
-    const send = (from: Host, to: Host) =>
+    const send = (from: Host, to: Host, bytes = 90_000_000) =>
       pipe(
-        { host: from, command: says('head -c 90000000 /dev/zero') },
-        { host: to, command: takes('cat') },
+        { host: from, command: { ...says(`head -c ${bytes} /dev/zero`), queue: 'copies' } },
+        { host: to, command: { ...takes('cat'), queue: 'arrivals' } },
         () => undefined,
       )
     // Those that wait for each other never end, which the bound on a test notices.
     await Promise.all([send(one, two), send(two, one), send(one, two), send(two, one)])
+    await Promise.all(Array.from({ length: 3 }, () => send(one, one, 9_000_000)))
   })
 })

@@ -71,6 +71,7 @@ describe('a connection', () => {
     const child = await host.open({
       argv: ['sh', '-c', `echo $$ >${file}; exec sleep 1004`],
       effect: 'change',
+      endable: true,
       tag: `job9-${process.pid}.copy`,
     })
     const pid = await pidIn(file)
@@ -169,7 +170,7 @@ describe('a connection', () => {
     const extra = ['AllowStreamLocalForwarding no']
     const strict = await startSshd(join(bench.root, 'strict'), { extra, authorized: [bench.sshd.identity] })
     const { host } = bench.site({ entries: [{ port: strict.port }], known: knownLine(strict) })
-    const failure = await failureOf(host.connect('/run/nothing.sock'))
+    const failure = await failureOf(host.connect('/run/nothing.sock', 'read'))
     expect(failure.message).toContain('AllowStreamLocalForwarding')
     await strict.kill()
   })

@@ -1,121 +1,17 @@
 import { describe, expect, test } from 'bun:test'
+import { PassThrough } from 'node:stream'
 import { batch } from '../../../src/engine/host/batch.ts'
-import type { Command, Host, Process } from '../../../src/engine/host/host.ts'
+import type { Command } from '../../../src/engine/host/host.ts'
 import { createHosts } from '../../../src/engine/host/hosts.ts'
-import { limitHost } from '../../../src/engine/host/limited.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { type CommandRecord, logHost } from '../../../src/engine/host/logged.ts'
 import { readOnlyHost } from '../../../src/engine/host/readOnly.ts'
 import { run } from '../../../src/engine/host/run.ts'
+import { heldHost } from '../../support/heldHost.ts'
 import { until } from '../../support/until.ts'
 
 const READ: Command = { argv: ['xl', 'list'], effect: 'read' }
 const CHANGE: Command = { argv: ['xl', 'destroy', '3'], effect: 'change' }
-
-/** A host whose commands end when the test says so. */
-function heldHost() {
-  const open: { command: Command; end: (exit: number) => void; lose: (error: Error) => void }[] = []
-  const host: Host = {
-    name: 'alpha',
-    open: async (command) => {
-      if (command.argv[0] === 'missing') throw new Error('missing is not installed')
-      const exited = Promise.withResolvers<number>()
-      open.push({ command, end: exited.resolve, lose: exited.reject })
-      const empty = () => new ReadableStream<Uint8Array>({ start: (controller) => controller.close() })
-      return { stdin: new WritableStream(), stdout: empty(), stderr: empty(), exited: exited.promise } satisfies Process
-    },
-    connect: async () => {
-      throw new Error('not here')
-    },
-    close: async () => undefined,
-  }
-  return { host, open }
-}
-
-describe('a limited host', () => {
-  test('runs so many at once and the others in their turn', async () => {
-    const { host, open } = heldHost()
-    const limited = limitHost(host, { commands: 3, heavy: 2 })
-    const started = Array.from({ length: 5 }, () => limited.open(READ))
-    await Promise.all(started.slice(0, 3))
-    await Bun.sleep(5)
-    expect(open).toHaveLength(3)
-    open[1]!.end(0)
-    await until(() => open.length === 4)
-    open[0]!.lose(new Error('lost'))
-    await started[0]!.then((process) => process.exited.catch(() => undefined))
-    await until(() => open.length === 5)
-  })
-
-  test('runs fewer heavy ones, which do not stand in the way of others', async () => {
-    const { host, open } = heldHost()
-    const limited = limitHost(host, { commands: 3, heavy: 1 })
-    const heavy: Command = { ...CHANGE, heavy: true }
-    await limited.open(heavy)
-    void limited.open(heavy)
-    void limited.open(heavy)
-    await limited.open(READ)
-    await limited.open(READ)
-    expect(open.map((each) => each.command.heavy ?? false)).toEqual([true, false, false])
-    open[0]!.end(0)
-    await until(() => open.length === 4)
-    expect(open[3]!.command.heavy).toBe(true)
-  })
-
-  test('a wait can be given up, and takes no place then; a failed start gives its place back', async () => {
-    const { host, open } = heldHost()
-    const limited = limitHost(host, { commands: 1, heavy: 1 })
-    await limited.open(READ)
-    const controller = new AbortController()
-    const waiting = limited.open(READ, controller.signal)
-    const failing = limited.open({ argv: ['missing'], effect: 'read', heavy: true })
-    const last = limited.open({ ...CHANGE, heavy: true })
-    controller.abort()
-    await expect(waiting).rejects.toMatchObject({ code: 'cancelled' })
-    open[0]!.end(0)
-    await expect(failing).rejects.toThrow('missing')
-    await last
-    expect(open.map((each) => each.command.effect)).toEqual(['read', 'change'])
-  })
-
-  test('what is aborted while it runs has its place until it has ended', async () => {
-    const { host, open } = heldHost()
-    const limited = limitHost(host, { commands: 1, heavy: 1 })
-    const controller = new AbortController()
-    await limited.open({ ...CHANGE, heavy: true }, controller.signal)
-    const next = limited.open(READ)
-    controller.abort()
-    await Bun.sleep(5)
-    expect(open).toHaveLength(1)
-    open[0]!.end(0)
-    await next
-    expect(open).toHaveLength(2)
-  })
-
-  test('a heavy one that gives up its wait for the second place gives back the first', async () => {
-    const { host, open } = heldHost()
-    const limited = limitHost(host, { commands: 1, heavy: 1 })
-    await limited.open(READ)
-    const controller = new AbortController()
-    const waiting = limited.open({ ...CHANGE, heavy: true }, controller.signal)
-    await Bun.sleep(1)
-    controller.abort()
-    await expect(waiting).rejects.toMatchObject({ code: 'cancelled' })
-    const next = limited.open({ ...CHANGE, heavy: true })
-    open[0]!.end(0)
-    await next
-    await expect(limited.open(READ, controller.signal)).rejects.toMatchObject({ code: 'cancelled' })
-    expect(open).toHaveLength(2)
-  })
-
-  test('a terminal takes no place', async () => {
-    const { host, open } = heldHost()
-    const limited = limitHost(host, { commands: 1, heavy: 1 })
-    await limited.open({ ...CHANGE, pty: { columns: 80, rows: 24 } })
-    await limited.open(READ)
-    expect(open).toHaveLength(2)
-  })
-})
 
 describe('a read-only host', () => {
   test('refuses what changes, as long as it is one', async () => {
@@ -134,6 +30,25 @@ describe('a read-only host', () => {
     readOnly = false
     await guarded.open(CHANGE)
     expect(open).toHaveLength(2)
+  })
+
+  test('refuses a connection that is to change something, and lets one through that only asks', async () => {
+    const { host } = heldHost()
+    const reached: string[] = []
+    const connect = async (path: string, effect: Command['effect']) => {
+      reached.push(`${effect} ${path}`)
+      return new PassThrough()
+    }
+    let readOnly = true
+    const guarded = readOnlyHost({ ...host, connect }, () => readOnly)
+    await guarded.connect('/run/qmp', 'read')
+    await expect(guarded.connect('/run/qmp', 'change')).rejects.toMatchObject({
+      code: 'readOnly',
+      message: 'alpha is read-only: nothing is changed through /run/qmp',
+    })
+    readOnly = false
+    await guarded.connect('/run/qmp', 'change')
+    expect(reached).toEqual(['read /run/qmp', 'change /run/qmp'])
   })
 })
 

@@ -64,9 +64,9 @@ export async function openRealQemu(
     await withQmp(await reach(sockets[2]!), { peer: 'the guest', timeoutMs: 20_000 }, work)
   const host: Host = {
     ...local,
-    async connect(path, signal) {
+    async connect(path, effect, signal) {
       const [, monitor] = new RegExp(`^/var/run/xen/qmp-(libxl|libxenstat)-${DOMID}$`).exec(path) ?? []
-      const socket = await local.connect(monitor ? join(dir, `${monitor}.sock`) : path, signal)
+      const socket = await local.connect(monitor ? join(dir, `${monitor}.sock`) : path, effect, signal)
       // A Xen disk's device knows its vdev; here its serial number says it.
       const write = socket.write.bind(socket) as (text: string) => boolean
       return Object.assign(socket, {

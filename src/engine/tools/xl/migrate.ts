@@ -105,6 +105,11 @@ export function parsePhase(said: string): Phase | undefined {
   return found && { done: found[1], text: found[2] }
 }
 
+/** The other side has all of the guest and has said so: from here on a broken line leaves it open where the guest is. */
+export function isHandedOver(said: string): boolean {
+  return /Transfer complete, requesting permission|Target has acknowledged transfer/.test(said)
+}
+
 /** Between these two the memory of the domain over there grows, which says more than xl does. */
 export const MEMORY_FROM = 0.02
 export const MEMORY_TO = 0.9
