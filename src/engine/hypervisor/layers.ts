@@ -52,7 +52,7 @@ export async function switchDisks(
   tag: string,
 ): Promise<void> {
   const doing = `cannot freeze the disks of domain ${domain.domid} on ${host.name}`
-  const done = await withQmpLock(host, domain, tag, () =>
+  const done = await withQmpLock(host, domain, tag, (lock) =>
     withMonitor(host, domain.domid, 'libxl', 'change', async (qmp) => {
       const before = await namedBlocks(qmp)
       const pending = switches.filter((one) => blockOf(before, one, doing).file !== one.to)
@@ -66,7 +66,10 @@ export async function switchDisks(
           mode: 'existing',
         },
       }))
-      if (actions.length > 0) await qmp.execute('transaction', { actions })
+      if (actions.length > 0) {
+        await lock.needHeld()
+        await qmp.execute('transaction', { actions })
+      }
       const after = await namedBlocks(qmp)
       const left = switches.find((one) => blockOf(after, one, doing).file !== one.to)
       if (left) throw new PengxError('commandFailed', `${doing}: QEMU said yes, and ${left.vdev} is not on ${left.to}`)

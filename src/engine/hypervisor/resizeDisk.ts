@@ -21,11 +21,12 @@ export async function resizeDisk(
   tag: string,
 ): Promise<void> {
   const doing = `cannot make ${disk.vdev} of domain ${domain.domid} on ${host.name} larger`
-  const done = await withQmpLock(host, domain, tag, () =>
+  const done = await withQmpLock(host, domain, tag, (lock) =>
     withMonitor(host, domain.domid, 'libxl', 'change', async (qmp) => {
       const before = await findBlock(qmp, disk, doing)
       if (before.sizeBytes > sizeMib * MIB)
         throw new PengxError('refused', `${doing}: it has ${before.sizeBytes / MIB} MiB already, and none shrinks`)
+      await lock.needHeld()
       await qmp.execute('block_resize', { 'node-name': before.node, size: sizeMib * MIB })
       const after = await findBlock(qmp, disk, doing)
       if (after.sizeBytes !== sizeMib * MIB)
