@@ -20,8 +20,12 @@ export function openSshHost(name: string, machine: SshMachine): Host {
     const opening = machine.exec(name, `exec ${quoteArgv(wrapRemote(command))}`, command.pty)
     const greeted = opening.then(({ channel }) => greeting(name, channel))
     const { promise: lost, reject: lose } = Promise.withResolvers<never>()
+    let isLost = false
     opening.then(({ link, channel }) => {
-      const stop = link.onLost((reason) => lose(lostConnection(name, reason)))
+      const stop = link.onLost((reason) => {
+        isLost = true
+        lose(lostConnection(name, reason))
+      })
       void channel.closed.then(stop)
     }, lose)
     const ended = greeted.then(() => opening).then(({ channel }) => channel.exit)
@@ -35,10 +39,16 @@ export function openSshHost(name: string, machine: SshMachine): Host {
     const end = () => {
       const ending = (async () => {
         const greeter = await Promise.race([greeted, lost])
-        await Promise.race([endRemote(command, greeter), lost])
-        const { channel } = await opening
-        channel.close()
-        drain(channel)
+        const { channel, giveUp } = await opening
+        try {
+          await Promise.race([endRemote(command, greeter), lost])
+          channel.close()
+        } catch (error) {
+          if (!isLost) giveUp()
+          throw error
+        } finally {
+          drain(channel)
+        }
       })()
       endings.add(ending)
       void ending.finally(() => endings.delete(ending)).catch(() => undefined)

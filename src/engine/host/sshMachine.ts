@@ -11,6 +11,16 @@ export interface SshMachineOptions extends RouteOptions, SshConfigOptions {
   readonly pauses?: Pick<KeptLinkOptions, 'firstPauseMs' | 'longestPauseMs' | 'clock'>
 }
 
+interface OpenChannel {
+  readonly link: SshLink
+  readonly channel: SshChannel
+  /**
+   * Closes the channel of a command that does not end. The server keeps the session for as long as that lives
+   * (sshd(8)), so its connection is closed when nothing else uses it, and nothing new goes through it.
+   */
+  giveUp(): void
+}
+
 /** The connections to one machine, whatever name it goes by: `name` is for messages and questions. */
 export interface SshMachine {
   /** Connects where that is needed; fails at once while a failed attempt is not long ago. */
@@ -19,11 +29,7 @@ export interface SshMachine {
    * Starts a command line in the login shell there. `unreachable` where the connection is lost, `busy` where no
    * connection gets a further session.
    */
-  exec(
-    name: string,
-    line: string,
-    pty?: { readonly columns: number; readonly rows: number },
-  ): Promise<{ readonly link: SshLink; readonly channel: SshChannel }>
+  exec(name: string, line: string, pty?: { readonly columns: number; readonly rows: number }): Promise<OpenChannel>
   /** To a Unix socket there; `notFound` where nobody listens or sshd forbids it: servers answer alike. */
   connect(name: string, socketPath: string): Promise<Duplex>
   /** Forgets past failures: the next use tries to connect. */
@@ -40,25 +46,69 @@ const MOST_LINKS = 4
  * others no more sessions (MaxSessions in sshd_config(5)).
  */
 export function openSshMachine(options: SshMachineOptions): SshMachine {
-  const links: KeptLink[] = []
+  const links: (Kept | undefined)[] = []
+  /** No longer used for anything new, and not closed yet. */
+  const retired = new Set<Kept>()
 
-  function kept(index: number): KeptLink {
-    links[index] ??= keepLink({
-      ...options.pauses,
-      address: formatSshAddress(options.address),
-      dial: async (name) => openRoute(name, await readRoute(options.address, options), options),
-    })
-    return links[index]
+  function kept(index: number): Kept {
+    const link = links[index] ?? {
+      ...keepLink({
+        ...options.pauses,
+        address: formatSshAddress(options.address),
+        dial: async (name) => openRoute(name, await readRoute(options.address, options), options),
+      }),
+      inUse: 0,
+    }
+    links[index] = link
+    return link
+  }
+
+  /** Counts something that goes through a connection, until what it gives is called. */
+  function use(link: Kept): () => void {
+    link.inUse++
+    let counted = true
+    return () => {
+      if (!counted) return
+      counted = false
+      link.inUse--
+      if (link.inUse === 0 && retired.delete(link)) void link.close()
+    }
+  }
+
+  async function linkOf(through: Kept, name: string): Promise<{ readonly link: SshLink; done(): void }> {
+    const done = use(through)
+    try {
+      return { link: await through.get(name), done }
+    } catch (error) {
+      done()
+      throw error
+    }
+  }
+
+  function retire(link: Kept): void {
+    const index = links.indexOf(link)
+    if (index < 0) return
+    links[index] = undefined
+    retired.add(link)
   }
 
   return {
     reach: async (name) => void (await kept(0).get(name)),
     exec: async (name, line, pty) => {
       for (let index = 0; index < MOST_LINKS; index++) {
-        const link = await kept(index).get(name)
+        const through = kept(index)
+        const { link, done } = await linkOf(through, name)
         try {
-          return { link, channel: await link.exec(line, pty) }
+          const channel = await link.exec(line, pty)
+          void channel.closed.then(done)
+          const giveUp = () => {
+            retire(through)
+            channel.close()
+            done()
+          }
+          return { link, channel, giveUp }
         } catch (error) {
+          done()
           const problem = toPengxError(error)
           if (problem.code !== 'busy') throw lostConnection(name, problem.message)
         }
@@ -69,20 +119,28 @@ export function openSshMachine(options: SshMachineOptions): SshMachine {
       )
     },
     connect: async (name, socketPath) => {
-      const link = await kept(0).get(name)
+      const { link, done } = await linkOf(kept(0), name)
       try {
-        return await link.connect(socketPath)
+        const stream = await link.connect(socketPath)
+        stream.once('close', done)
+        return stream
       } catch (error) {
+        done()
         throw connectFailure(name, socketPath, error)
       }
     },
     retry: () => {
-      for (const link of links) link.retry()
+      for (const link of links) link?.retry()
     },
     close: async () => {
-      await Promise.all(links.map((link) => link.close()))
+      await Promise.all([...links, ...retired].map((link) => link?.close()))
     },
   }
+}
+
+interface Kept extends KeptLink {
+  /** Channels and sockets through it, but for those that were given up. */
+  inUse: number
 }
 
 /** The error for a connection that broke, not thrown here: `unreachable`. */

@@ -22,6 +22,11 @@ export function webSource(readable: Readable): Source {
     act()
     wake()
   }
+  /** Nobody reads on, but what is sent must be taken: else the sender stands still, and a channel never closes. */
+  const take = () => {
+    readable.off('readable', woken)
+    readable.resume()
+  }
   const stream = new ReadableStream<Uint8Array>(
     {
       start(given) {
@@ -49,14 +54,17 @@ export function webSource(readable: Readable): Source {
       cancel() {
         over = true
         wake()
-        // Nobody reads on, but what is sent must be taken or the sender stands still.
-        readable.off('readable', woken)
-        readable.resume()
+        take()
       },
     },
     { highWaterMark: 1024 * 1024, size: (chunk) => chunk?.byteLength ?? 0 },
   )
-  return { stream, fail: (error) => finish(() => controller.error(error)) }
+  const fail = (error: unknown) =>
+    finish(() => {
+      controller.error(error)
+      take()
+    })
+  return { stream, fail }
 }
 
 /** `closed` rejects a write that the stream would never answer, because its other end went away. */
