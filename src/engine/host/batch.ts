@@ -25,7 +25,9 @@ export function batch(parts: readonly Command[], options: BatchOptions = {}): Co
     const input = part.stdin === undefined ? ' </dev/null' : ''
     const ok = (part.okExits ?? [0]).map((exit) => `[ $r -eq ${exit} ]`).join(' || ')
     const stop = options.stopOnFailure ? `; ${ok} || exit $r` : ''
-    return `${quoteArgv(part.argv)}${input}; r=$?; printf '\\036%d\\036' $r; printf '\\036' >&2${stop}`
+    // What was fed may have been cut off with the line, and then nothing must be made of it: nobody hears the mark either.
+    const unheard = part.stdin === undefined ? '' : ' || exit 1'
+    return `${quoteArgv(part.argv)}${input}; r=$?; printf '\\036%d\\036' $r${unheard}; printf '\\036' >&2${stop}`
   })
   return {
     argv: ['sh', '-c', `${lines.join('\n')}\nexit 0`],

@@ -1,11 +1,12 @@
 import { expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { batch } from '../../../src/engine/host/batch.ts'
 import type { Command } from '../../../src/engine/host/host.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { endLost } from '../../../src/engine/host/lost.ts'
+import { until } from '../../support/until.ts'
 
 const LOST_CHILD = new URL('../../support/children/lostChild.ts', import.meta.url).pathname
 
@@ -38,5 +39,23 @@ test('what a killed pengx had at work here is ended where it may be, and else go
   expect([readFileSync(alone, 'utf8'), readFileSync(part, 'utf8')]).toEqual(['whole\n', 'whole\n'])
   await Bun.sleep(1_200)
   expect(await Bun.file(copied).exists()).toBe(false)
+  rmSync(root, { recursive: true, force: true })
+}, 20_000)
+
+test('of what was fed half when pengx was killed nothing is made: what comes after it does not begin', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'pengx-fed-'))
+  const tag = `fed-${process.pid}`
+  const [draft, built] = [join(root, 'draft'), join(root, 'built')]
+  const write: Command = { argv: ['dd', `of=${draft}`, 'status=none'], effect: 'change', stdin: 'kernel = "…"\n' }
+  const build: Command = { argv: ['sh', '-c', `echo built >${built}`], effect: 'change' }
+  // The child feeds nothing: it is killed before it has.
+  const commands = [{ ...batch([write, build], { stopOnFailure: true }), tag }]
+  const child = Bun.spawn([process.execPath, LOST_CHILD, JSON.stringify(commands)], { stdout: 'pipe' })
+  await child.stdout.getReader().read()
+  await until(() => existsSync(draft))
+  child.kill('SIGKILL')
+  await child.exited
+  await endLost(openLocalHost('here'), tag)
+  expect(existsSync(built)).toBe(false)
   rmSync(root, { recursive: true, force: true })
 }, 20_000)
