@@ -203,13 +203,13 @@ export function createRunner(deps: EngineDeps): Runner {
       const own = active.get(jobId)
       if (own) await patience.attend(jobId, own.done)
       for (;;) {
+        if (closed) throw new PengxError('cancelled', 'pengx is closing; the job goes on at the next start')
         await store.view.refresh()
         const job = store.view.getJob(jobId) ?? (await store.jobs.load(jobId)).job
         if (isOver(job.state) || job.state === 'stuck') {
           const { result } = await store.jobs.load(jobId)
           return { job, ...(result === undefined ? {} : { result }) }
         }
-        if (closed) throw new PengxError('cancelled', 'pengx is closing; the job goes on at the next start')
         patience.needStore(jobId)
         await clock.sleep(POLL_MS)
       }
