@@ -4,7 +4,7 @@ import type { CrashPoint } from '../support/children/crashPoints.ts'
 import { pictureOf } from '../support/sites/world.ts'
 import { type Kills, openKills } from './kills.ts'
 import type { OperationCase } from './operationCase.ts'
-import { changesOf, failAt, failWithin, repeatAt } from './operationFailures.ts'
+import { changesOf, failAt, failJournal, failWithin, repeatAt } from './operationFailures.ts'
 import { goOnAfter, goOnAfterMove, goOnBack } from './operationGaps.ts'
 import { runToEnd, type Steps, stepsOf } from './operationSteps.ts'
 import { openTrials } from './trials.ts'
@@ -51,6 +51,14 @@ export function operationSuite(one: OperationCase): void {
     test('does each step and each undo twice', async () => {
       const all = await steps()
       await atEach(one, all, (index) => [() => repeatAt(one, trials, all, index)])
+    }, 120_000)
+
+    test('a line of its journal cannot be written, and it finds what it has done', async () => {
+      const all = await steps()
+      await atEach(one, all, (index) => [
+        () => failJournal(one, trials, all, index, 'started'),
+        () => failJournal(one, trials, all, index, 'succeeded'),
+      ])
     }, 120_000)
 
     test('a command within a step fails, having done its work or not, and it unwinds or goes on', async () => {

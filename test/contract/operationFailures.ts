@@ -1,6 +1,7 @@
 import { expect } from 'bun:test'
 import type { Moment } from '../../src/engine/jobs/context.ts'
 import { PengxError } from '../../src/model/error.ts'
+import { breakJournal } from '../support/brokenJournal.ts'
 import { pictureOf, type World } from '../support/sites/world.ts'
 import type { OperationCase } from './operationCase.ts'
 import { comesBack, hasDecidedPivot, isPast, mayBeFound, type Phase, runToEnd, type Steps } from './operationSteps.ts'
@@ -97,6 +98,40 @@ export async function failWithin(
         message: job.message,
         picture: before,
       })
+  })
+}
+
+/**
+ * A line of its journal cannot be written: a step that is not announced is not begun; one that has done its work stops the
+ * job there, and when that is asked again it finds what it has done, and comes to an end.
+ */
+export async function failJournal(
+  one: OperationCase,
+  trials: Trials,
+  steps: Steps,
+  index: number,
+  kind: 'started' | 'succeeded',
+): Promise<void> {
+  const where = `${one.operation}, no line for "${kind}" of "${steps.names[index]}"`
+  await trials.inWorld({}, async (world, raw, before, place) => {
+    const mend = breakJournal(place.db, index, kind)
+    const { job } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    mend()
+    expect({ where, state: job.state }).toEqual({ where, state: expect.stringMatching(/stuck|undone/) })
+    let end = job
+    // Once to look, and once more where a person has to say that what may have been used shall go.
+    for (let asked = 0; asked < 2 && end.state === 'stuck'; asked++) {
+      await world.engine.retry(job.id)
+      end = (await world.engine.finished(job.id)).job
+    }
+    expect({ where, state: end.state, message: end.message }).toMatchObject({
+      where,
+      state: isPast(steps, index) ? 'done' : expect.stringMatching(/done|undone|cancelled/),
+    })
+    if (end.state === 'done') return await one.check(world, raw)
+    if (!comesBack(steps, index, kind === 'started' ? 'before' : 'after')) return
+    expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
+    await canStillBeDone(one, where, world, raw)
   })
 }
 

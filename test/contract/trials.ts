@@ -17,7 +17,7 @@ export interface Trials {
   /** A new one at work; its files go with it. */
   inWorld(
     more: Parameters<typeof openWorld>[0],
-    use: (world: World, raw: Raw, before: Json) => Promise<void>,
+    use: (world: World, raw: Raw, before: Json, place: WorldPlace) => Promise<void>,
   ): Promise<void>
   close(): void
 }
@@ -67,7 +67,7 @@ export function openTrials(one: OperationCase): Trials {
       const { place, raw, before } = await prepare()
       const world = await openWorld({ ...one.config, ...more }, { ...place, forgets: true })
       try {
-        await use(world, raw, before)
+        await use(world, raw, before, place)
       } finally {
         await world.close()
         for (const path of [place.state, place.db, `${place.db}-wal`, `${place.db}-shm`]) rmSync(path, { force: true })
