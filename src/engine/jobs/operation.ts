@@ -64,16 +64,12 @@ export interface Context {
  */
 export type Applied = boolean | 'again'
 
-export interface Step {
+interface AnyStep {
   /** Imperative, unique in its plan, read by a person in Jobs: `make disk xvda`, `record`. */
   readonly name: string
   /** The commands it will run, for the preview; masked, as text. */
   readonly shows?: readonly string[]
   readonly weight?: number
-  /** After it has succeeded the job only goes forward; at most one a plan. Steps after it are repeatable. */
-  readonly pivot?: true
-  /** Changes nothing anywhere: there is nothing to find and nothing to take back, and it can be done again at any time. */
-  readonly onlyReads?: true
   /**
    * From here on others may use what was made before it: a configuration that names a volume, a domain. A job that was cut
    * off behind it is finished, where all that it had begun is still there, rather than taken back.
@@ -81,18 +77,37 @@ export interface Step {
   readonly onward?: true
   /**
    * The work. What it gives is journalled, for its undo and for later steps: no secret. Behind the pivot it is done
-   * again, from its beginning, after a failure or a crash. Failing with `conflict` promises that nothing was changed.
+   * again, from its beginning, after a failure or a crash. Failing with `conflict` promises that nothing was changed,
+   * which is believed where nothing that it did had succeeded.
    */
   do(cx: Context): Promise<Json | undefined>
+}
+
+/** Changes nothing anywhere: there is nothing to find and nothing to take back, and it can be done again at any time. */
+export interface ReadingStep extends AnyStep {
+  readonly onlyReads: true
+  readonly pivot?: undefined
+  readonly lasting?: undefined
+  readonly undo?: undefined
+  readonly isApplied?: undefined
+  readonly mayBeUsed?: undefined
+}
+
+/** Changes something: whether it has is found by looking. */
+export interface ChangingStep extends AnyStep {
+  readonly onlyReads?: undefined
+  /** After it has succeeded the job only goes forward; at most one a plan. Steps after it are repeatable. */
+  readonly pivot?: true
   /** Runs for every step that STARTED, so it must succeed when its `do` never happened or half happened. */
   undo?(cx: Context, output: Json | undefined): Promise<void>
   /** What it did stays when it is undone, since nobody can tell by what they read: bytes copied within a chain. */
   readonly lasting?: true
   /**
    * Found by looking: at domains, files, headers, volumes, rows. Asked when the step has failed, and after a gap: true
-   * counts as succeeded. What cannot be told it throws; after a gap, or of a pivot, that leaves the job stuck.
+   * counts as succeeded, with no output. What cannot be told it throws; after a gap, or of a pivot, that leaves the job
+   * stuck.
    */
-  isApplied?(cx: Context): Promise<Applied>
+  isApplied(cx: Context): Promise<Applied>
   /**
    * For an undo that takes away a domain or a volume. After a gap it is asked before anything is undone: what is there that
    * may have been used since, as a clause (`domain 7 of b8 runs`), or undefined where it is proved unused. `exposed`: a
@@ -100,6 +115,8 @@ export interface Step {
    */
   mayBeUsed?(cx: Context, exposed: boolean): Promise<string | undefined>
 }
+
+export type Step = ReadingStep | ChangingStep
 
 /** What a person is told before: the operation's own plan. */
 export interface Preview {

@@ -21,7 +21,7 @@ import {
   scratchSteps,
   sourceOf,
 } from './moment.ts'
-import { digestIn, type Pack, packStep, readBackStep, recordBackupStep } from './steps.ts'
+import { digestIn, type Pack, packSteps, readBackStep, recordBackupStep } from './steps.ts'
 import { backupsLock, imageOf, refuseBackupName } from './target.ts'
 
 /**
@@ -105,7 +105,7 @@ function packsOf(p: Params, facts: BackupFacts): Pack[] {
 function plan(p: Params, facts: BackupFacts): Step[] {
   const packs = packsOf(p, facts)
   const row = (cx: Context) => rowOf(p, facts, cx)
-  const write = [...packs.map(packStep), ...packs.map(readBackStep)]
+  const write = [...packSteps(packs), ...packs.map(readBackStep)]
   const record = [manifestStep(facts.manifest, facts, row, facts.tools), recordBackupStep(p.backup!, row)]
   const { live } = facts
   if (!live) return [...write, ...record]

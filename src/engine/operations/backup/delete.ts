@@ -5,7 +5,8 @@ import { pruned } from '../../../model/retention.ts'
 import type { Context, Effects, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { manifestPath, removeManifest } from './manifest.ts'
+import { removeAside, setAside } from '../storlink/asideVolume.ts'
+import { isManifestThere, manifestPath, removeManifest } from './manifest.ts'
 import { retentionFields } from './retentionFields.ts'
 import {
   type BackupLocation,
@@ -37,7 +38,7 @@ function planRemoval({ doomed }: Facts): Step[] {
   if (doomed.length === 0) return []
   const names = doomed.map(({ backup }) => backup.name)
   return [
-    ...doomed.map(asideStep),
+    ...doomed.flatMap(asideSteps),
     {
       name: `forget ${names.length === 1 ? names[0] : `${names.length} backups`}`,
       pivot: true,
@@ -45,38 +46,41 @@ function planRemoval({ doomed }: Facts): Step[] {
         for (const { backup } of doomed) await cx.inventory.dropBackup(backup.uuid)
         return null
       },
+      isApplied: async (cx) => doomed.every(({ backup }) => cx.view.getBackup(backup.uuid) === undefined),
       async undo(cx) {
         for (const { backup } of [...doomed].reverse()) await cx.inventory.putBackup(backup)
       },
     },
-    ...doomed.map(removeStep),
+    ...doomed.flatMap(removeSteps),
   ]
 }
 
-function asideStep({ backup, pm, level }: Removal): Step {
-  return {
-    name: `set ${backup.name} aside`,
-    shows: backup.volumes.map(({ path }) => `set aside ${path}`),
-    async do(cx) {
-      for (const { path } of backup.volumes) await cx.volumes(level).setAside(cx.host(pm), path, cx.tag)
-      return null
-    },
-    async undo(cx) {
-      for (const { path } of backup.volumes) await cx.volumes(level).bringBack(cx.host(pm), path, cx.tag)
-    },
-  }
+/** A step a volume: one that finds something in its way has done nothing, and is not undone. */
+function asideSteps({ backup, pm, level }: Removal): Step[] {
+  return backup.volumes.map(({ vdev, path }) => ({
+    name: `set ${vdev} of ${backup.name} aside`,
+    shows: [`set aside ${path}`],
+    ...setAside(pm, { path, level }),
+  }))
 }
 
-function removeStep({ backup, pm, level, manifest }: Removal): Step {
-  return {
-    name: `remove ${backup.name}`,
-    shows: [...backup.volumes.map(({ path }) => path), manifest].map((path) => `remove ${path}`),
-    async do(cx) {
-      for (const { path } of backup.volumes) await cx.volumes(level).removeAside(cx.host(pm), path, cx.tag)
-      await removeManifest(manifest, { pm, level }, cx)
-      return null
+function removeSteps({ backup, pm, level, manifest }: Removal): Step[] {
+  return [
+    ...backup.volumes.map(({ vdev, path }) => ({
+      name: `remove ${vdev} of ${backup.name}`,
+      shows: [`remove ${path}`],
+      ...removeAside(pm, { path, level }),
+    })),
+    {
+      name: `remove the manifest of ${backup.name}`,
+      shows: [`remove ${manifest}`],
+      async do(cx) {
+        await removeManifest(manifest, { pm, level }, cx)
+        return null
+      },
+      isApplied: async (cx) => !(await isManifestThere(manifest, { pm, level }, cx)) || 'again',
     },
-  }
+  ]
 }
 
 function effectsOf({ doomed }: Facts): Effects {

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { newUuid } from '../../../lib/ids.ts'
-import { isGood } from '../../../model/backup.ts'
+import { type Backup, isGood } from '../../../model/backup.ts'
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import { findDomain } from '../vm/domain.ts'
 import { createStep, factsOf } from '../vm/domainSteps.ts'
-import { gatherNew, type NewFacts, planNew } from './restoreNew.ts'
-import { backupField, backupOperation, backupsLock, looksOnly, nameOf, refuseBackupAccess } from './target.ts'
+import { gatherNew, type NewFacts, planNew, pmForNew } from './restoreNew.ts'
+import { backupField, backupOperation, backupsLock, nameOf, refuseBackupAccess } from './target.ts'
 
 /**
  * Boots a backup to see whether it comes up: as a VM of its own that nobody on the network can meet, since it has no
@@ -37,10 +37,18 @@ interface Activity {
   readonly cpuSeconds: number
 }
 
+const WATCH = 'watch it come up'
+
+/** What is booted is for the watch alone, and is not missed when that is over. */
+function forWatch(step: Step): Step {
+  if (step.onlyReads) return step
+  return { ...step, isApplied: async (cx) => cx.output(WATCH) !== undefined || (await step.isApplied(cx)) }
+}
+
 /** Looks once a while until the time is over; fails as soon as it is clear that it does not come up. */
-function watchStep(p: Params, { vm, backup }: NewFacts): Step {
+function watchStep(p: Params, { vm, backup }: NewFacts): ChangingStep {
   return {
-    name: 'watch it come up',
+    name: WATCH,
     weight: 20,
     async do(cx) {
       try {
@@ -51,7 +59,9 @@ function watchStep(p: Params, { vm, backup }: NewFacts): Step {
         throw error
       }
     },
-    undo: looksOnly,
+    isApplied: async () => 'again',
+    /** What was found of it is so, whatever becomes of the job. */
+    undo: async () => undefined,
   }
 }
 
@@ -85,7 +95,7 @@ async function recordDrill(uuid: string, problem: string | undefined, cx: Contex
   await cx.inventory.putBackup({ ...row, drilledAt, ...(problem === undefined ? {} : { drillProblem: problem }) })
 }
 
-function takeAwayStep({ vm, restored }: NewFacts): Step {
+function takeAwayStep({ vm, restored }: NewFacts): ChangingStep {
   return {
     name: 'take it away',
     shows: [`xl destroy ${vm.domainName}`, ...restored.map(({ path }) => `remove ${path}`)],
@@ -98,8 +108,9 @@ function takeAwayStep({ vm, restored }: NewFacts): Step {
       await cx.inventory.dropVm(vm.uuid)
       return null
     },
-    // What is gone on the way back is gone: the steps before it take away the same.
-    undo: looksOnly,
+    isApplied: async (cx) => cx.view.getVm(vm.uuid) === undefined || 'again',
+    /** What is gone on the way back is gone: the steps before it take away the same. */
+    undo: async () => undefined,
   }
 }
 
@@ -122,8 +133,9 @@ export const backupDrill = backupOperation<Params, NewFacts & Json>(
       return (await gatherNew({ uuid: uuid!, name, storlink, withoutNics: true }, row, cx)) as NewFacts & Json
     },
     plan: (p, facts) => [
-      ...planNew(facts),
-      createStep(factsOf(facts.vm, 0)),
+      ...[...planNew(facts, { disposable: true }), createStep(factsOf(facts.vm, 0), { disposable: true })].map(
+        forWatch,
+      ),
       watchStep(p, facts),
       takeAwayStep(facts),
       {
@@ -131,6 +143,10 @@ export const backupDrill = backupOperation<Params, NewFacts & Json>(
         async do(cx) {
           await recordDrill(p.backup, undefined, cx)
           return null
+        },
+        async isApplied(cx) {
+          const { drilledAt, drillProblem } = cx.view.needBackup(p.backup)
+          return (drilledAt !== (facts.backup as Backup).drilledAt && drillProblem === undefined) || 'again'
         },
         undo: (cx) => cx.inventory.putBackup(facts.backup),
       },
@@ -142,7 +158,8 @@ export const backupDrill = backupOperation<Params, NewFacts & Json>(
       return pm === undefined ? [] : [pm]
     },
   },
-  ({ backup, uuid }, view) => [
+  ({ backup, uuid, storlink }, view) => [
+    { key: `pm:${pmForNew({ storlink }, view.needBackup(backup), view)}`, mode: 'shared' },
     backupsLock(view.needBackup(backup).vm, 'shared'),
     { key: `vm:${uuid}`, mode: 'exclusive' },
   ],

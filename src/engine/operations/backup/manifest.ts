@@ -2,8 +2,10 @@ import type { Backup } from '../../../model/backup.ts'
 import type { Level, Storlink } from '../../../model/storlink.ts'
 import { batch } from '../../host/batch.ts'
 import { run, runAll } from '../../host/run.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { removeFile, writeFileAtomically, writeInto } from '../../tools/files.ts'
+import { isThere } from '../storlink/madeVolume.ts'
+import { hasConfig, saysConfig } from '../vm/configFile.ts'
 import type { BackupLocation } from './target.ts'
 
 /**
@@ -30,7 +32,7 @@ export function manifestStep(
   { pm, level }: BackupLocation,
   backup: (cx: Context) => Backup,
   tools: Tools,
-): Step {
+): ChangingStep {
   return {
     name: 'write the manifest',
     shows: [`write ${path}`],
@@ -43,8 +45,16 @@ export function manifestStep(
       }
       return null
     },
+    /** What it says follows from what was read back, whenever it is written. */
+    isApplied: async (cx) =>
+      (level === 'FL' && (await saysConfig(cx, pm, path, manifestOf(backup(cx), tools)))) || 'again',
     undo: (cx) => removeManifest(path, { pm, level }, cx),
   }
+}
+
+/** Whether there is something of that path, whatever it says. */
+export async function isManifestThere(path: string, { pm, level }: BackupLocation, cx: Context): Promise<boolean> {
+  return level === 'FL' ? await hasConfig(cx, pm, path) : await isThere(cx, pm, { path, level })
 }
 
 export async function removeManifest(path: string, { pm, level }: { pm: string; level: Level }, cx: Context) {

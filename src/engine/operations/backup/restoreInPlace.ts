@@ -11,6 +11,7 @@ import { frozenVolumes, nextLayerNumber, removeVolumeStep, volumeLevel } from '.
 import { isReached } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { needNoDomain } from '../vm/domain.ts'
+import { whileOff } from '../vm/domainSteps.ts'
 import {
   locateRestored,
   needRoomFor,
@@ -144,9 +145,9 @@ export function planInPlace(options: InPlaceOptions, facts: InPlaceFacts): Step[
   const change = changeOf(options, facts)
   const { before, doomed, backup } = facts
   return [
-    ...restoreSteps(facts),
-    configStep(facts, change),
-    recordStep(facts, change, { name: `go over to ${nameOf(backup)}`, pivot: true }),
+    ...restoreSteps(facts, before),
+    whileOff(configStep(facts, change), before),
+    whileOff(recordStep(facts, change, { name: `go over to ${nameOf(backup)}`, pivot: true }), before),
     ...doomed.map((volume) => removeVolumeStep(volume, before, 'what it held')),
   ]
 }

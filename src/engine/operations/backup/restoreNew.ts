@@ -1,13 +1,14 @@
 import { newUuid, newXenMac } from '../../../lib/ids.ts'
 import type { Backup } from '../../../model/backup.ts'
-import type { Disk } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
+import type { Storlink } from '../../../model/storlink.ts'
 import { domainNameFor, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
-import { isReached, needAccessPm } from '../storlink/access.ts'
+import { accessPm, isReached, needAccessPm } from '../storlink/access.ts'
+import { newConfigStep } from '../vm/configFile.ts'
 import { configPathFor } from '../vm/domain.ts'
 import { locateRestored, needRoomFor, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
 import { locationOf, nameOf } from './target.ts'
@@ -33,12 +34,11 @@ export interface NewVm {
 export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Promise<NewFacts> {
   const { view } = cx
   const same = wanted.uuid === backup.vm
-  const wish = (disk: Disk | undefined) => wanted.storlink ?? known(disk?.storlink, view) ?? backup.storlink
-  const first = view.needStorlink(wish(backup.spec.disks.find((disk) => disk.uuid === backup.volumes[0]?.disk)))
+  const first = placeFor(wanted, backup, backup.volumes[0]?.disk, view)
   const pm = needAccessPm(first, view)
   if (pm.readOnly) throw new PengxError('refused', `PM ${pm.name} is read-only`)
   const restored = backup.volumes.map((volume) => {
-    const wished = view.needStorlink(wish(backup.spec.disks.find((disk) => disk.uuid === volume.disk)))
+    const wished = placeFor(wanted, backup, volume.disk, view)
     const { id } = isReached(wished, pm.uuid) ? wished : first
     return locateRestored(volume, id, cx, same ? volume.disk : newUuid())
   })
@@ -73,6 +73,20 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
   return { kind: 'new', backup: backup as Backup & Json, location, pm: pm.uuid, restored, vm: vm as Vm & Json }
 }
 
+type Wish = Pick<NewVm, 'storlink'>
+
+/** The PM, by its UUID, that such a VM comes to. Asks nobody. */
+export function pmForNew(wanted: Wish, backup: Backup, view: View): string {
+  const first = placeFor(wanted, backup, backup.volumes[0]?.disk, view)
+  return accessPm(first, view)?.uuid ?? first.pm
+}
+
+/** Where a disk shall lie: where it is asked for, else where it lay, else beside its backup. */
+function placeFor({ storlink }: Wish, backup: Backup, disk: string | undefined, view: View): Storlink {
+  const lay = backup.spec.disks.find((one) => one.uuid === disk)?.storlink
+  return view.needStorlink(storlink ?? known(lay, view) ?? backup.storlink)
+}
+
 function known(id: number | undefined, view: View): number | undefined {
   return id !== undefined && view.getStorlink(id) ? id : undefined
 }
@@ -90,8 +104,13 @@ function pickAddresses(nics: readonly Nic[], same: boolean, cx: Context): Nic[] 
   })
 }
 
-export function planNew(facts: NewFacts): Step[] {
+/** `disposable`: nobody but the job shall use it, and the job takes it away again. */
+export function planNew(facts: NewFacts, { disposable }: { readonly disposable?: true } = {}): Step[] {
   const { vm, backup } = facts
+  const config = newConfigStep(vm.pm, vm.configPath!, (cx) => {
+    const row = cx.view.needVm(vm.uuid)
+    return cx.hypervisor.formatConfig(row.uuid, row)
+  })
   return [
     {
       name: `take the name ${vm.name}`,
@@ -99,19 +118,10 @@ export function planNew(facts: NewFacts): Step[] {
         await cx.inventory.putVm(vm)
         return null
       },
+      isApplied: async (cx) => cx.view.getVm(vm.uuid) !== undefined,
       undo: (cx) => cx.inventory.dropVm(vm.uuid),
     },
-    ...restoreSteps(facts),
-    {
-      name: 'write the configuration',
-      shows: [`write ${vm.configPath} (of ${nameOf(backup)})`],
-      async do(cx) {
-        const row = cx.view.needVm(vm.uuid)
-        const text = cx.hypervisor.formatConfig(row.uuid, row)
-        await cx.hypervisor.writeConfig(cx.host(vm.pm), vm.configPath!, text, cx.tag)
-        return null
-      },
-      undo: (cx) => cx.hypervisor.removeConfig(cx.host(vm.pm), vm.configPath!, cx.tag),
-    },
+    ...restoreSteps(facts, disposable ? undefined : vm),
+    { ...config, shows: [`write ${vm.configPath} (of ${nameOf(backup)})`] },
   ]
 }

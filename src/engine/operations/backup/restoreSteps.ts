@@ -4,10 +4,11 @@ import type { Disk, DiskFormat } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context, ReadingStep, Step } from '../../jobs/operation.ts'
 import { copyVolume } from '../../volumes/copy.ts'
 import { keptFormat, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
-import { activateVolumes, type BackupLocation, imageOf, looksOnly, nameOf } from './target.ts'
+import { madeVolume, type Owner } from '../storlink/madeVolume.ts'
+import { activateVolumes, type BackupLocation, imageOf, nameOf } from './target.ts'
 
 /** What every way of restoring has: new volumes with what a backup holds, read back and compared with it. */
 export type Restored = {
@@ -68,15 +69,17 @@ export type RestoreFacts = {
   readonly restored: readonly Restored[]
 }
 
-export function restoreSteps({ backup, location, pm, restored }: RestoreFacts): Step[] {
+/** `owner`: the VM that they become disks of, unless nobody but the job knows of it. */
+export function restoreSteps(facts: RestoreFacts, owner: Owner | undefined): Step[] {
+  const { location, pm, restored } = facts
   return [
-    ...restored.map((one) => restoreStep(one, backup, location, pm)),
+    ...restored.map((one) => restoreStep(one, facts, owner)),
     // From another PM each byte is compared while it is carried over (copy.ts).
     ...(location.pm === pm ? restored.map((one) => compareStep(one, location)) : []),
   ]
 }
 
-function restoreStep(one: Restored, backup: Backup, location: BackupLocation, pm: string): Step {
+function restoreStep(one: Restored, { backup, location, pm }: RestoreFacts, owner: Owner | undefined): ChangingStep {
   const { vdev, from, path, format, level, sizeMib } = one
   return {
     name: `restore ${vdev}`,
@@ -90,14 +93,15 @@ function restoreStep(one: Restored, backup: Backup, location: BackupLocation, pm
       await copyVolume(source, target, { tag: cx.tag, onProgress, signal: cx.signal, anew: true })
       return null
     },
-    undo: (cx) => cx.volumes(level).remove(cx.host(pm), path, cx.tag),
+    ...madeVolume(pm, { path, level, format }, owner),
   }
 }
 
-function compareStep({ vdev, from, path, format, level, sizeMib }: Restored, { pm }: BackupLocation): Step {
+function compareStep({ vdev, from, path, format, level, sizeMib }: Restored, { pm }: BackupLocation): ReadingStep {
   return {
     name: `read ${vdev} back`,
     weight: 10,
+    onlyReads: true,
     shows: [`qemu-img compare ${from} ${path}`],
     async do(cx) {
       const say = (done: number) => cx.progress(done, `compared ${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
@@ -107,6 +111,5 @@ function compareStep({ vdev, from, path, format, level, sizeMib }: Restored, { p
       if (!same) throw new PengxError('commandFailed', `${path}, read back, is not what ${from} holds`)
       return null
     },
-    undo: looksOnly,
   }
 }

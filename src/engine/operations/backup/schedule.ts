@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { refuseCron } from '../../../lib/cron.ts'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
 import type { Schedule } from '../../../model/backup.ts'
-import type { Json } from '../../../model/json.ts'
+import { isSame, type Json } from '../../../model/json.ts'
 import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
@@ -117,6 +117,7 @@ export const scheduleCreate: Operation<CreateParams, { readonly at: number }> = 
         await cx.inventory.putSchedule({ uuid: p.schedule!, vm, vmName, ...rest })
         return null
       },
+      isApplied: async (cx) => cx.view.getSchedule(p.schedule!) !== undefined || 'again',
       undo: (cx) => cx.inventory.dropSchedule(p.schedule!),
     },
   ],
@@ -172,6 +173,10 @@ export const scheduleUpdate = scheduleOperation<
         await cx.inventory.putSchedule(updated(cx.view.getSchedule(before.uuid) ?? before, p, at))
         return null
       },
+      async isApplied(cx) {
+        const now = cx.view.getSchedule(before.uuid)
+        return (now !== undefined && isSame(now, updated(now, p, at))) || 'again'
+      },
       undo: (cx) => cx.inventory.putSchedule(before),
     },
   ],
@@ -195,6 +200,7 @@ export const scheduleDelete = scheduleOperation<DeleteParams, { readonly before:
         await cx.inventory.dropSchedule(schedule)
         return null
       },
+      isApplied: async (cx) => cx.view.getSchedule(schedule) === undefined,
       async undo(cx) {
         if (!cx.view.getSchedule(schedule)) await cx.inventory.putSchedule(before)
       },

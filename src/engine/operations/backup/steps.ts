@@ -1,11 +1,12 @@
 import type { Backup } from '../../../model/backup.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context, ReadingStep } from '../../jobs/operation.ts'
 import { laidOn } from '../../tools/qemuPack.ts'
 import { needSame } from '../../volumes/pack.ts'
 import type { Digest, Image, PackTarget } from '../../volumes/volumeDriver.ts'
-import { type BackupLocation, looksOnly } from './target.ts'
+import { madeVolume } from '../storlink/madeVolume.ts'
+import type { BackupLocation } from './target.ts'
 
 /** The steps that every way of making a backup has: write a disk's volume, read it back, write it down. */
 
@@ -18,7 +19,18 @@ export interface Pack extends BackupLocation {
   readonly target: PackTarget
 }
 
-export function packStep({ vdev, sizeMib, source, sourceLevel, target, pm, level }: Pack): Step {
+/**
+ * One a disk; behind the last, all of one moment is written, and a job that was cut off reads it back rather than throws it
+ * away. Before that nothing is finished after a gap: what the next disk holds by then may be of another moment.
+ */
+export function packSteps(packs: readonly Pack[]): ChangingStep[] {
+  return packs.map((pack, index) => ({
+    ...packStep(pack),
+    ...(index === packs.length - 1 ? { onward: true as const } : {}),
+  }))
+}
+
+function packStep({ vdev, sizeMib, source, sourceLevel, target, pm, level }: Pack): ChangingStep {
   const from = target.backing ? laidOn(source.path, target.backing) : source.path
   return {
     name: `write ${vdev}`,
@@ -30,27 +42,32 @@ export function packStep({ vdev, sizeMib, source, sourceLevel, target, pm, level
       await cx.volumes(level).pack(cx.host(pm), source, target, cx.tag, say, cx.signal)
       return null
     },
-    undo: (cx) => cx.volumes(level).remove(cx.host(pm), target.path, cx.tag),
+    ...madeVolume(pm, { path: target.path, level, format: 'qcow2' }),
   }
 }
 
 /** Output: the digest, taken of what was found to be right. */
-export function readBackStep({ vdev, sizeMib, source, target, pm, level }: Pack): Step {
+export function readBackStep({ vdev, sizeMib, source, target, pm, level }: Pack): ReadingStep {
   return {
     name: readBack(vdev),
     weight: 10,
+    onlyReads: true,
     shows: [`qemu-img compare ${source.path} ${target.path}`, `sha256sum ${target.path}`],
     async do(cx) {
       const say = (done: number) => cx.progress(done * 0.8, `compared ${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
       await needSame(cx.host(pm), source, target, say, cx.signal)
       return (await cx.volumes(level).digest(cx.host(pm), target.path, cx.signal)) as Digest & Json
     },
-    undo: looksOnly,
   }
 }
 
 function readBack(vdev: string): string {
   return `read ${vdev} back`
+}
+
+/** It has been read back, and found to be right. */
+export function isReadBack(cx: Context, vdev: string): boolean {
+  return cx.output(readBack(vdev)) !== undefined
 }
 
 /** What reading a disk's volume back has told. */
@@ -59,7 +76,7 @@ export function digestIn(cx: Context, vdev: string): Digest {
 }
 
 /** From here on there is a backup. */
-export function recordBackupStep(uuid: string, backup: (cx: Context) => Backup): Step {
+export function recordBackupStep(uuid: string, backup: (cx: Context) => Backup): ChangingStep {
   return {
     name: 'record',
     pivot: true,
@@ -67,6 +84,7 @@ export function recordBackupStep(uuid: string, backup: (cx: Context) => Backup):
       if (!cx.view.getBackup(uuid)) await cx.inventory.putBackup(backup(cx))
       return null
     },
+    isApplied: async (cx) => cx.view.getBackup(uuid) !== undefined || 'again',
     undo: (cx) => cx.inventory.dropBackup(uuid),
   }
 }

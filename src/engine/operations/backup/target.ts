@@ -103,6 +103,3 @@ export function vmOfBackup(backup: Pick<Backup, 'vm'>, view: View): Vm | undefin
   const vm = view.getVm(backup.vm)
   return vm?.origin === 'found' ? undefined : vm
 }
-
-/** The undo of a step that only looks: there is nothing to take back. */
-export async function looksOnly(): Promise<void> {}

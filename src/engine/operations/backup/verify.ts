@@ -2,7 +2,7 @@ import { type Backup, type BackupVolume, chainOf } from '../../../model/backup.t
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { run } from '../../host/run.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { fileExists } from '../../tools/files.ts'
 import { manifestPath } from './manifest.ts'
 import {
@@ -13,7 +13,6 @@ import {
   backupParams,
   backupsLock,
   locationOf,
-  looksOnly,
   nameOf,
   refuseBackupAccess,
 } from './target.ts'
@@ -23,6 +22,9 @@ import {
  * is found is written down as it is found: one that is damaged counts as failed from that moment.
  */
 type Facts = BackupLocation & { readonly chain: readonly (Backup & Json)[]; readonly manifest: string }
+
+/** What was found to be so is so, whatever becomes of the job: there is nothing to take back. */
+const FINDS = { isApplied: async () => 'again', undo: async () => undefined } satisfies Partial<ChangingStep>
 
 /** Where the manifest is gone too, the storlink is not what it was (not mounted?): that says nothing about the backup. */
 function storlinkStep({ chain, manifest, ...location }: Facts): Step {
@@ -41,7 +43,8 @@ function storlinkStep({ chain, manifest, ...location }: Facts): Step {
       await activateVolumes(top!, location, cx).catch(() => undefined)
       return null
     },
-    undo: looksOnly,
+    // Volumes that it has activated stay so: they read the same.
+    ...FINDS,
   }
 }
 
@@ -62,8 +65,13 @@ function readStep(backup: Backup, volume: BackupVolume, { pm, level }: BackupLoc
         throw error
       }
     },
-    undo: looksOnly,
+    ...FINDS,
   }
+}
+
+function isVerifiedSince({ uuid, checkedAt }: Backup, cx: Context): boolean {
+  const now = cx.view.getBackup(uuid)
+  return now?.state === 'verified' && now.checkedAt !== checkedAt
 }
 
 async function markFailed(uuid: string, problem: string, cx: Context): Promise<void> {
@@ -98,6 +106,7 @@ export const backupVerify = backupOperation<BackupParams, Facts & Json>(
           }
           return null
         },
+        isApplied: async (cx) => facts.chain.every((before) => isVerifiedSince(before, cx)) || 'again',
         async undo(cx) {
           for (const before of facts.chain) if (cx.view.getBackup(before.uuid)) await cx.inventory.putBackup(before)
         },

@@ -5,7 +5,7 @@ import type { Pm } from '../../../model/pm.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { batch } from '../../host/batch.ts'
 import { run, runBatch } from '../../host/run.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import {
   type FileIdentity,
@@ -133,20 +133,22 @@ async function identify(cx: Context, pm: Pm, paths: readonly string[]): Promise<
   })
 }
 
+const PROVE = 'prove that both see the same disks'
+
 /** Makes a file beside each disk on the source and looks for it on the target; it is gone again in the end. */
 export function proveSharedStep(
   vm: { readonly uuid: string; readonly name: string },
   pms: { readonly source: string; readonly target: string },
   directories: readonly DirectoryPair[],
   mark: string,
-): Step {
+): ChangingStep {
   const probe = (directory: string) => posix.join(directory, `.pengx-${mark}`)
   const removeAll = async (cx: Context) => {
     const parts = directories.map(({ source }) => removeFile(probe(source)))
     await runBatch(cx.host(pms.source), { ...batch(parts), tag: cx.tag })
   }
   return {
-    name: 'prove that both see the same disks',
+    name: PROVE,
     shows: directories.map(({ source }) => `make and remove ${probe(source)}`),
     async do(cx) {
       const [source, target] = [cx.host(pms.source), cx.host(pms.target)]
@@ -167,6 +169,8 @@ export function proveSharedStep(
         `${vm.name}: ${unseen.target} on ${target.name} is not ${unseen.source} on ${source.name}: what one makes there the other does not see`,
       )
     },
+    /** Nothing of it stays: what it has shown, its end tells. */
+    isApplied: async (cx) => cx.output(PROVE) !== undefined,
     undo: removeAll,
   }
 }

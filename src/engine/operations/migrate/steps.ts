@@ -2,9 +2,10 @@ import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Vm } from '../../../model/vm.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { type ChangeFacts, recordStep } from '../vm/change.ts'
-import { configPathFor } from '../vm/domain.ts'
+import { hasConfig, newConfigStep } from '../vm/configFile.ts'
+import { configPathFor, findDomain } from '../vm/domain.ts'
 import { joinSecret } from '../vm/secrets.ts'
 import { type DirectoryPair, proveSharedStep } from './disks.ts'
 import { isSentAway, type Located, locateGuest, type Move, runsTwice } from './location.ts'
@@ -45,22 +46,15 @@ export function proveStep(facts: MigrateFacts): Step[] {
 }
 
 /** Nothing of that name was there: that is looked at before. */
-export function writeConfigStep({ before, base, secrets, target, targetName }: MigrateFacts): Step {
-  const path = configPathFor(before.uuid)
-  return {
-    name: `write the configuration on ${targetName}`,
-    shows: [`write ${path}`],
-    async do(cx) {
-      const text = cx.hypervisor.formatConfig(before.uuid, joinSecret(base, secrets))
-      await cx.hypervisor.writeConfig(cx.host(target), path, text, cx.tag)
-      return null
-    },
-    undo: (cx) => cx.hypervisor.removeConfig(cx.host(target), path, cx.tag),
-  }
+export function writeConfigStep({ before, base, secrets, target, targetName }: MigrateFacts): ChangingStep {
+  const textOf = (cx: Context) => cx.hypervisor.formatConfig(before.uuid, joinSecret(base, secrets))
+  const name = `write the configuration on ${targetName}`
+  // Whatever was looked at is old after a gap: a VM that has not gone over by then stays where it is.
+  return { ...newConfigStep(target, configPathFor(before.uuid), textOf, name), onward: undefined }
 }
 
 /** The guest's memory goes over. Whether it came is found by looking, and so is what has to be cleaned up where it did not. */
-export function sendStep(facts: MigrateFacts, live: LiveGuest): Step {
+export function sendStep(facts: MigrateFacts, live: LiveGuest): ChangingStep {
   const move = moveOf(facts)
   const { before, base, secrets, sourceName, targetName } = facts
   return {
@@ -131,7 +125,7 @@ async function keepOnSource(cx: Context, move: Move, { location, source, target 
 }
 
 /** The last of it here is taken away, its disks are read anew over there, and then the guest goes on. */
-export function resumeStep(facts: MigrateFacts): Step {
+export function resumeStep(facts: MigrateFacts): ChangingStep {
   const move = moveOf(facts)
   const { sourceName, targetName } = facts
   return {
@@ -164,23 +158,42 @@ export function resumeStep(facts: MigrateFacts): Step {
       await cx.look(move.target)
       return null
     },
-  }
-}
-
-/** The VM is the target's from now on; for one that is shut down this is all there is to it. */
-export function moveRowStep(facts: MigrateFacts, more: { readonly pivot?: true } = {}): Step {
-  const { undo, ...step } = recordStep(facts, (vm) => ({ ...vm, pm: facts.target }), more)
-  return {
-    ...step,
-    ...(more.pivot && undo ? { undo } : {}),
-    async do(cx) {
-      await step.do(cx)
-      await cx.look(facts.target)
-      return null
+    async isApplied(cx) {
+      const { location, source, target } = await locateGuest(cx, move)
+      return (location === 'target' && source === undefined && target?.state !== 'paused') || 'again'
     },
   }
 }
 
+/**
+ * The VM is the target's from now on; for one that is shut down this is all there is to it. It goes only where the guest
+ * is: one that somebody has started on the source since is not taken from under it.
+ */
+export function moveRowStep(facts: MigrateFacts, more: { readonly pivot?: true } = {}): ChangingStep {
+  const { undo, ...step } = recordStep(facts, (vm) => ({ ...vm, pm: facts.target }), more)
+  const move = moveOf(facts)
+  return {
+    ...step,
+    ...(more.pivot && undo ? { undo } : {}),
+    async do(cx) {
+      const found = await locateGuest(cx, move)
+      if (found.location === 'both') throw runsTwice(cx, move, found)
+      if (found.location === 'source')
+        throw new PengxError('conflict', `${move.name} runs on ${facts.sourceName}, as domain ${found.source!.domid}`)
+      await step.do(cx)
+      await cx.look(facts.target)
+      return null
+    },
+    async isApplied(cx) {
+      const applied = await step.isApplied(cx)
+      if (applied === true || !more.pivot) return applied
+      // What was found out of one that is off is old by now; one that runs there has gone over.
+      return (await locateGuest(cx, move)).location === 'target' && 'again'
+    },
+  }
+}
+
+/** Where the guest is back on the source by then, not by pengx, it needs its configuration there. */
 export function removeConfigStep({ before, hadConfig, sourceName }: MigrateFacts): Step[] {
   if (!hadConfig) return []
   const path = configPathFor(before.uuid)
@@ -189,9 +202,17 @@ export function removeConfigStep({ before, hadConfig, sourceName }: MigrateFacts
       name: `remove the configuration on ${sourceName}`,
       shows: [`remove ${path}`],
       async do(cx) {
+        const back = await findDomain(cx, before)
+        if (back && back.state !== 'dying') {
+          cx.notice(
+            `${before.name} runs on ${sourceName} again, as domain ${back.domid}: its configuration there stays`,
+          )
+          return null
+        }
         await cx.hypervisor.removeConfig(cx.host(before.pm), path, cx.tag)
         return null
       },
+      isApplied: async (cx) => !(await hasConfig(cx, before.pm, path)) || 'again',
     },
   ]
 }

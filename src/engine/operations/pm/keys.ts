@@ -6,7 +6,7 @@ import type { Pm } from '../../../model/pm.ts'
 import { isProvisional } from '../../../model/provisional.ts'
 import { batch } from '../../host/batch.ts'
 import { run, runAll, runBatch } from '../../host/run.ts'
-import type { Context, Operation, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { fileExists, readFile } from '../../tools/files.ts'
@@ -145,30 +145,35 @@ function stepOf(account: Account): string {
   return `make a key on ${account.name}`
 }
 
-function keyStep(account: Account, mark: string): Step {
+function keyStep(account: Account, mark: string): ChangingStep {
   const path = `${account.directory}/${KEY_NAMES[0]}`
+  const publicKey = async (cx: Context) =>
+    (await run(cx.host(account.pm), { ...readFile(`${path}.pub`), okExits: [0, 1] })).stdout.trim()
+  const isMarked = (key: string) => key.includes(mark)
   return {
     name: stepOf(account),
     shows: [`ssh-keygen -t ed25519 -f ${path}`],
     async do(cx) {
       const host = cx.host(account.pm)
-      const read = { ...readFile(`${path}.pub`), okExits: [0, 1] }
-      const there = await run(host, read)
-      if (!there.stdout.includes(mark)) {
+      if (!isMarked(await publicKey(cx))) {
         const parts = [changes('mkdir', '-p', '-m', '700', account.directory), ...makeKey(path, mark, account.name)]
         await runAll(host, { ...batch(parts, { stopOnFailure: true }), tag: cx.tag })
       }
-      const key = (await run(host, read)).stdout.trim()
-      if (isPublicKey(key) && key.includes(mark)) return { key }
+      const key = await publicKey(cx)
+      if (isPublicKey(key) && isMarked(key)) return { key }
       throw new PengxError(
         'commandFailed',
         `cannot make ${path} on ${account.name}: somebody else has made it meanwhile`,
       )
     },
+    /** One that is there and was not told yet is asked for by doing it again. */
+    async isApplied(cx) {
+      const wasTold = cx.output(stepOf(account)) !== undefined
+      return wasTold ? isMarked(await publicKey(cx)) : 'again'
+    },
     async undo(cx) {
       const host = cx.host(account.pm)
-      const there = await run(host, { ...readFile(`${path}.pub`), okExits: [0, 1] })
-      const own = there.stdout.includes(mark) ? [path, `${path}.pub`] : []
+      const own = isMarked(await publicKey(cx)) ? [path, `${path}.pub`] : []
       await run(host, { ...changes('rm', '-f', ...own, `${path}.${mark}`, `${path}.${mark}.pub`), tag: cx.tag })
       await removeDirectory(cx, account)
     },
@@ -181,7 +186,7 @@ async function removeDirectory(cx: Context, { pm, directory, hadDirectory }: Acc
   await run(cx.host(pm), { ...changes('rmdir', directory), okExits: [0, 1], tag: cx.tag })
 }
 
-function writeStep(account: Account, facts: Facts): Step {
+function writeStep(account: Account, facts: Facts): ChangingStep {
   const { pm, name, directory, path } = account
   return {
     name: `write keys on ${name}`,
@@ -192,6 +197,10 @@ function writeStep(account: Account, facts: Facts): Step {
       await runAll(cx.host(pm), { ...batch(parts, { stopOnFailure: true }), tag: cx.tag })
       await change(cx, account, (text) => withBlock(text, block))
       return null
+    },
+    async isApplied(cx) {
+      const now = await run(cx.host(pm), readBytes(path))
+      return (now.exit === 0 && findBlock(parseBytes(now.stdout)) === formatBlock(keysOf(facts, cx))) || 'again'
     },
     async undo(cx) {
       await change(cx, account, (text) => {

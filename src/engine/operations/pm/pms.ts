@@ -74,6 +74,7 @@ export const pmAdd: Operation<AddParams, Pm & Json> = {
         await cx.inventory.putPm(pm)
         return null
       },
+      isApplied: async (cx) => cx.view.getPm(pm.uuid) !== undefined || 'again',
       undo: (cx) => cx.inventory.dropPm(pm.uuid),
     },
   ],
@@ -117,9 +118,11 @@ export const pmRemove: Operation<PmParams, Pm & Json> = {
         await cx.inventory.dropPm(row.uuid)
         return null
       },
+      /** Started anew with its destination on the command line, pengx has made it known again: then it is wanted. */
+      isApplied: async (cx) => !cx.view.pms().some((pm) => pm.uuid === row.uuid || pm.destination === row.destination),
       async undo(cx) {
         if (cx.view.getPm(row.uuid)) return
-        // Started anew with its destination on the command line, pengx has made it known again, without its identity.
+        // Known again by its destination alone, without its identity.
         const stand = cx.view.pms().find((pm) => pm.destination === row.destination)
         if (stand) await cx.inventory.dropPm(stand.uuid)
         await cx.inventory.putPm(row)
@@ -168,6 +171,11 @@ export const pmTrust: Operation<TrustParams, ShownKey & Json> = {
       async do(cx) {
         await cx.trustKey(normalDestination(destination), key.fingerprint)
         return null
+      },
+      /** A machine that does not answer now tells nothing: to be trusted it has to be asked again anyhow. */
+      async isApplied(cx) {
+        const now = await cx.hostKey(normalDestination(destination)).catch(() => undefined)
+        return (now?.known === true && now.fingerprint === key.fingerprint) || 'again'
       },
       undo: (cx) => cx.distrustKey(normalDestination(destination), key.fingerprint),
     },

@@ -22,7 +22,7 @@ import {
 } from '../disk/layers.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { needNoDomain, refuseState } from '../vm/domain.ts'
-import { createStep, factsOf } from '../vm/domainSteps.ts'
+import { createStep, factsOf, whileOff } from '../vm/domainSteps.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { needSnapshot, snapshotField } from './target.ts'
 
@@ -125,8 +125,8 @@ function stepsOf(p: Params, facts: Facts): Step[] {
   const change = changeOf(p, facts)
   return [
     ...facts.overlays.map((overlay) => overlayStep(overlay, facts.before)),
-    configStep(facts, change),
-    recordStep(facts, change, { name: 'go back', pivot: true }),
+    whileOff(configStep(facts, change), facts.before),
+    whileOff(recordStep(facts, change, { name: 'go back', pivot: true }), facts.before),
     ...facts.doomed.map((volume) => removeVolumeStep(volume, facts.before, 'what it held')),
   ]
 }

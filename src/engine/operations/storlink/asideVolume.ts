@@ -1,6 +1,6 @@
 import { PengxError } from '../../../model/error.ts'
 import type { Level } from '../../../model/storlink.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { domainWith } from './inUse.ts'
 import { isThere } from './madeVolume.ts'
 
@@ -15,7 +15,7 @@ export function setAside(
   pm: string,
   volume: AsideVolume,
   vm?: string,
-): Required<Pick<Step, 'do' | 'isApplied' | 'undo'>> {
+): Required<Pick<ChangingStep, 'do' | 'isApplied' | 'undo'>> {
   const { path, level } = volume
   return {
     async do(cx) {
@@ -29,7 +29,10 @@ export function setAside(
 }
 
 /** The part of a step that removes what was set aside, behind the pivot. */
-export function removeAside(pm: string, { path, level }: AsideVolume): Required<Pick<Step, 'do' | 'isApplied'>> {
+export function removeAside(
+  pm: string,
+  { path, level }: AsideVolume,
+): Required<Pick<ChangingStep, 'do' | 'isApplied'>> {
   return {
     async do(cx) {
       await cx.volumes(level).removeAside(cx.host(pm), path, cx.tag)

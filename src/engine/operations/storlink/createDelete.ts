@@ -73,6 +73,7 @@ export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
         const row = { id: there?.id ?? 0, name, link: normalLink(link, level), type, level, shared, desc }
         return cx.inventory.putStorlink({ ...row, ...facts, createdAt: cx.clock.now() })
       },
+      isApplied: async (cx) => cx.view.storlinks().some((one) => one.name === name) || 'again',
       async undo(cx) {
         const made = cx.view.storlinks().find((other) => other.name === name)
         if (made) await cx.inventory.dropStorlink(made.id)
@@ -102,6 +103,7 @@ export const storlinkDelete = storlinkOperation<DeleteParams, { readonly before:
         await cx.inventory.dropStorlink(storlink)
         return null
       },
+      isApplied: async (cx) => cx.view.getStorlink(storlink) === undefined,
       async undo(cx) {
         if (!cx.view.getStorlink(storlink)) await cx.inventory.putStorlink(before)
       },

@@ -1,6 +1,6 @@
 import type { DiskFormat } from '../../../model/disk.ts'
 import type { Level } from '../../../model/storlink.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { holdsWrites } from '../../volumes/image.ts'
 import { domainWith } from './inUse.ts'
 
@@ -14,7 +14,7 @@ export interface MadeVolume {
 }
 
 /** The VM whose guest can come to it, where there is one. */
-interface Owner {
+export interface Owner {
   readonly uuid: string
   readonly name: string
 }
@@ -27,7 +27,7 @@ export function madeVolume(
   pm: string,
   volume: MadeVolume,
   owner?: Owner,
-): Required<Pick<Step, 'isApplied' | 'undo'>> & Pick<Step, 'mayBeUsed'> {
+): Required<Pick<ChangingStep, 'isApplied' | 'undo'>> & Pick<ChangingStep, 'mayBeUsed'> {
   const { path, level } = volume
   return {
     isApplied: (cx) => isWhole(cx, pm, volume),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Json } from '../../../model/json.ts'
+import { isSame, type Json } from '../../../model/json.ts'
 import type { Storlink } from '../../../model/storlink.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
@@ -82,6 +82,10 @@ export const storlinkUpdate = storlinkOperation<UpdateParams, UpdateFacts>({
         // How much it holds may have been looked at meanwhile.
         const now = cx.view.getStorlink(p.storlink) ?? before
         return await cx.inventory.putStorlink({ ...updated(now, p), ...space })
+      },
+      async isApplied(cx) {
+        const now = cx.view.getStorlink(p.storlink)
+        return (now !== undefined && isSame(now, updated(now, p))) || 'again'
       },
       async undo(cx) {
         await cx.inventory.putStorlink(before)

@@ -9,6 +9,7 @@ import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
+import { madeVolume } from '../storlink/madeVolume.ts'
 import {
   booting,
   describing,
@@ -161,7 +162,7 @@ export const templateAddNew = newTemplateOperation<AddNewParams, Facts>(
           await cx.volumes(facts.level).create(cx.host(facts.pm), path, format, sizeMib, cx.tag)
           return null
         },
-        undo: (cx) => cx.volumes(facts.level).remove(cx.host(facts.pm), facts.disk.path, cx.tag),
+        ...madeVolume(facts.pm, { path: facts.disk.path, level: facts.level, format: facts.disk.format }),
       },
       protectStep(facts.pm, [facts.disk], true),
       recordStep(p.template!, (view) => templateOf(p, facts, view)),

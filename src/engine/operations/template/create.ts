@@ -7,12 +7,13 @@ import type { Level } from '../../../model/storlink.ts'
 import type { Template, TemplateDisk } from '../../../model/template.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { LiveCopyOptions } from '../../hypervisor/backup.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { keptFormat } from '../../volumes/volumeDriver.ts'
 import { levelOf } from '../disk/target.ts'
 import { refuseReach } from '../storlink/access.ts'
+import { madeVolume } from '../storlink/madeVolume.ts'
 import { livingDomain, needNoDomain, refuseState } from '../vm/domain.ts'
 import { vmField } from '../vm/target.ts'
 import { newTemplateField, newTemplateOperation, protectStep, recordStep, refuseNew } from './target.ts'
@@ -115,7 +116,7 @@ function templateOf(p: Params, facts: Facts, view: View): Template {
   }
 }
 
-function copyStep({ vdev, path, format, target }: Copied, { pm, level }: Facts): Step {
+function copyStep({ vdev, path, format, target }: Copied, { pm, level }: Facts): ChangingStep {
   return {
     name: `copy ${vdev}`,
     weight: 20,
@@ -125,11 +126,11 @@ function copyStep({ vdev, path, format, target }: Copied, { pm, level }: Facts):
       await cx.volumes(level).importImage(cx.host(pm), { path, format }, target, cx.tag, say, cx.signal)
       return null
     },
-    undo: (cx) => cx.volumes(level).remove(cx.host(pm), target.path, cx.tag),
+    ...madeVolume(pm, { path: target.path, level, format: target.format }),
   }
 }
 
-function roomStep({ vdev, target }: Copied, { pm, level }: Facts): Step {
+function roomStep({ vdev, target }: Copied, { pm, level }: Facts): ChangingStep {
   return {
     name: `make room for ${vdev}`,
     weight: 2,
@@ -138,7 +139,7 @@ function roomStep({ vdev, target }: Copied, { pm, level }: Facts): Step {
       await cx.volumes(level).create(cx.host(pm), target.path, target.format, target.sizeMib, cx.tag)
       return null
     },
-    undo: (cx) => cx.volumes(level).remove(cx.host(pm), target.path, cx.tag),
+    ...madeVolume(pm, { path: target.path, level, format: target.format }),
   }
 }
 
@@ -152,16 +153,20 @@ function blockJobOptions(p: Params, cx: Context): LiveCopyOptions {
   }
 }
 
+const COPY = 'copy what its disks hold now'
+
 /** All disks at one moment. A domain that is gone has taken its copying with it. */
-function backupStep(p: Params, { pm, domid, disks }: Facts & { readonly domid: number }): Step {
+function backupStep(p: Params, { pm, domid, disks }: Facts & { readonly domid: number }): ChangingStep {
   return {
-    name: 'copy what its disks hold now',
+    name: COPY,
     weight: 20 * disks.length,
     shows: disks.map(({ vdev, target }) => `blockdev-backup ${vdev} ${target.path}`),
     async do(cx) {
       await cx.hypervisor.backupDisks(cx.host(pm), domid, disks, blockJobOptions(p, cx))
       return null
     },
+    /** That QEMU has copied all, and all of one moment, only its end tells. */
+    isApplied: async (cx) => cx.output(COPY) !== undefined,
     undo: (cx) => cx.hypervisor.cancelJobs(cx.host(pm), domid, blockJobOptions(p, cx)),
   }
 }

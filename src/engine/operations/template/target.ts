@@ -4,7 +4,7 @@ import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { dependents, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
 import { refuseName } from '../../../model/vm.ts'
-import type { Context, Lock, Operation, Step } from '../../jobs/operation.ts'
+import type { Applied, ChangingStep, Context, Lock, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm, refuseAccess, refusePm } from '../storlink/access.ts'
@@ -132,7 +132,7 @@ export function protectStep(
   disks: readonly TemplateDisk[],
   made: boolean,
   name = 'protect its disks',
-): Step {
+): ChangingStep {
   return {
     name,
     shows: disks.map((disk) => `forbid writing to ${disk.path}`),
@@ -140,6 +140,7 @@ export function protectStep(
       for (const disk of disks) await setWritable(cx, pm, disk, false)
       return null
     },
+    isApplied: (cx) => areWritable(cx, pm, disks, false),
     async undo(cx) {
       // What the same job has made goes as it is; what was there before is as it was.
       if (made) return
@@ -152,7 +153,7 @@ export function protectStep(
  * The opposite, and its undo protects them again: only what the job itself has unlocked, which is all of it, since
  * nobody else may lie on it meanwhile. `name` says what for.
  */
-export function unprotectStep(name: string, { disks }: Template, pm: string): Step {
+export function unprotectStep(name: string, { disks }: Template, pm: string): ChangingStep {
   return {
     name,
     shows: disks.map((disk) => `allow writing to ${disk.path}`),
@@ -160,6 +161,7 @@ export function unprotectStep(name: string, { disks }: Template, pm: string): St
       for (const disk of disks) await setWritable(cx, pm, disk, true)
       return null
     },
+    isApplied: (cx) => areWritable(cx, pm, disks, true),
     async undo(cx) {
       for (const disk of disks) await setWritable(cx, pm, disk, false)
     },
@@ -171,14 +173,29 @@ async function setWritable(cx: Context, pm: string, disk: TemplateDisk, writable
   await driver.setWritable(cx.host(pm), disk.path, writable, cx.tag)
 }
 
+/** Said once more, it is the same: where they are not all so, all are told again. */
+async function areWritable(
+  cx: Context,
+  pm: string,
+  disks: readonly TemplateDisk[],
+  writable: boolean,
+): Promise<Applied> {
+  for (const { path, storlink } of disks) {
+    const { level } = cx.view.needStorlink(storlink)
+    if ((await cx.volumes(level).isWritable(cx.host(pm), path)) !== writable) return 'again'
+  }
+  return true
+}
+
 /** The row, as the last of what is made. */
-export function recordStep(uuid: string, template: (view: View) => Template): Step {
+export function recordStep(uuid: string, template: (view: View) => Template): ChangingStep {
   return {
     name: 'record',
     async do(cx) {
       await cx.inventory.putTemplate(template(cx.view))
       return null
     },
+    isApplied: async (cx) => cx.view.getTemplate(uuid) !== undefined || 'again',
     undo: (cx) => cx.inventory.dropTemplate(uuid),
   }
 }

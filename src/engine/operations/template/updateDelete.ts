@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Json } from '../../../model/json.ts'
+import { isSame, type Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import { madeFrom, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
 import { refuseName } from '../../../model/vm.ts'
@@ -7,6 +7,7 @@ import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
+import { removeAside, setAside } from '../storlink/asideVolume.ts'
 import { counted } from '../storlink/contents.ts'
 import { needNoDependents, refuseTouch, templateField, templateOperation, unprotectStep } from './target.ts'
 
@@ -35,18 +36,23 @@ export const templateUpdate = templateOperation<UpdateParams, { readonly before:
     return taken && `the name ${name} is taken by template ${taken.uuid}`
   },
   gather: async ({ template }, cx) => ({ before: cx.view.needTemplate(template) as Template & Json }),
-  plan: ({ name, os, osArch, desc }, { before }: { readonly before: Template }) => [
+  plan: ({ template: _same, ...given }, { before }: { readonly before: Template }) => [
     {
       name: 'record',
       async do(cx) {
-        const given = Object.entries({ name, os, osArch, desc }).filter(([, value]) => value !== undefined)
-        await cx.inventory.putTemplate({ ...before, ...Object.fromEntries(given) })
+        await cx.inventory.putTemplate(edited(before, given))
         return null
       },
+      isApplied: async (cx) => isSame(cx.view.getTemplate(before.uuid), edited(before, given)) || 'again',
       undo: (cx) => cx.inventory.putTemplate(before),
     },
   ],
 })
+
+function edited(before: Template, given: Omit<UpdateParams, 'template'>): Template {
+  const fields = Object.entries(given).filter(([, value]) => value !== undefined)
+  return { ...before, ...Object.fromEntries(fields) }
+}
 
 const deleteParams = z.object({
   template: templateField,
@@ -73,11 +79,7 @@ function asideStep({ disk, level }: Removal, index: number, pm: string): Step {
   return {
     name: `set disk ${index + 1} aside`,
     shows: [`set aside ${disk.path} (${disk.sizeMib} MiB)`],
-    async do(cx) {
-      await cx.volumes(level).setAside(cx.host(pm), disk.path, cx.tag)
-      return null
-    },
-    undo: (cx) => cx.volumes(level).bringBack(cx.host(pm), disk.path, cx.tag),
+    ...setAside(pm, { path: disk.path, level }),
   }
 }
 
@@ -85,10 +87,7 @@ function removeStep({ disk, level }: Removal, index: number, pm: string): Step {
   return {
     name: `remove disk ${index + 1}`,
     shows: [`remove ${disk.path}`],
-    async do(cx) {
-      await cx.volumes(level).removeAside(cx.host(pm), disk.path, cx.tag)
-      return null
-    },
+    ...removeAside(pm, { path: disk.path, level }),
   }
 }
 
@@ -117,6 +116,7 @@ export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
         await cx.inventory.dropTemplate(template.uuid)
         return null
       },
+      isApplied: async (cx) => cx.view.getTemplate(template.uuid) === undefined,
       undo: (cx) => cx.inventory.putTemplate(template),
     },
     ...doomed.map((one, index) => removeStep(one, index, pm)),

@@ -5,14 +5,15 @@ import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Template } from '../../../model/template.ts'
 import { type Boot, domainNameFor, type Vm } from '../../../model/vm.ts'
-import type { Context } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
+import { hasConfig, newConfigStep } from '../vm/configFile.ts'
 import { configPathFor, findDomain, needNoDomain } from '../vm/domain.ts'
-import { createStep, type DomainFacts, factsOf, shutdownSteps } from '../vm/domainSteps.ts'
+import { createStep, type DomainFacts, factsOf, shutdownSteps, whileOff } from '../vm/domainSteps.ts'
 import { pickNics } from '../vm/pickNics.ts'
-import { putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
+import { isForgotten, putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import {
   needNoDependents,
   protectStep,
@@ -121,19 +122,11 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
         await cx.inventory.putVm(upkeepVm(p, facts))
         return null
       },
+      isApplied: async (cx) => cx.view.getVm(facts.uuid) !== undefined,
       undo: (cx) => cx.inventory.dropVm(facts.uuid),
     },
-    {
-      name: 'write the configuration',
-      shows: [`write ${facts.configPath}`],
-      async do(cx) {
-        const text = cx.hypervisor.formatConfig(facts.uuid, upkeepVm(p, facts))
-        await cx.hypervisor.writeConfig(cx.host(facts.pm), facts.configPath, text, cx.tag)
-        return null
-      },
-      undo: (cx) => cx.hypervisor.removeConfig(cx.host(facts.pm), facts.configPath, cx.tag),
-    },
-    createStep(facts),
+    newConfigStep(facts.pm, facts.configPath, (cx) => cx.hypervisor.formatConfig(facts.uuid, upkeepVm(p, facts))),
+    createStep(facts, { anew: true }),
     {
       name: 'record',
       async do(cx) {
@@ -141,6 +134,7 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
         await cx.inventory.putTemplate({ ...template, bootedAt: facts.startedAt })
         return null
       },
+      isApplied: async (cx) => cx.view.needTemplate(facts.uuid).bootedAt === facts.startedAt || 'again',
       undo: (cx) => cx.inventory.putTemplate(facts.template),
     },
   ],
@@ -183,6 +177,24 @@ async function gatherShutdown({ template }: ShutdownParams, cx: Context): Promis
   return { ...splitSecret(vm), template: row as Template & Json, domid }
 }
 
+function forgetStep({ vm, secrets, template }: ShutdownFacts): ChangingStep {
+  return {
+    name: 'forget its VM',
+    pivot: true,
+    async do(cx) {
+      await cx.inventory.putTemplate(afterUpkeep(template, vm))
+      await cx.inventory.dropVm(vm.uuid)
+      return null
+    },
+    /** The guest is off and stays so: there is nothing to go back to. */
+    isApplied: async (cx) => isForgotten(cx.view.getVm(vm.uuid)) || 'again',
+    async undo(cx) {
+      await putBack(cx, vm, secrets)
+      await cx.inventory.putTemplate(template)
+    },
+  }
+}
+
 export const templateShutdown = templateOperation<ShutdownParams, ShutdownFacts>({
   name: 'template.shutdown',
   title: 'end upkeep of',
@@ -199,23 +211,11 @@ export const templateShutdown = templateOperation<ShutdownParams, ShutdownFacts>
   },
   gather: gatherShutdown,
   plan({ timeout }, facts) {
-    const { vm, secrets, template, domid } = facts
+    const { vm, template, domid } = facts
     return [
       ...(domid === null ? [] : shutdownSteps(factsOf(vm, domid), timeout)),
-      protectStep(vm.pm, template.disks, false, 'lock its disks'),
-      {
-        name: 'forget its VM',
-        pivot: true,
-        async do(cx) {
-          await cx.inventory.putTemplate(afterUpkeep(template, vm))
-          await cx.inventory.dropVm(vm.uuid)
-          return null
-        },
-        async undo(cx) {
-          await putBack(cx, vm, secrets)
-          await cx.inventory.putTemplate(template)
-        },
-      },
+      whileOff(protectStep(vm.pm, template.disks, false, 'lock its disks'), vm),
+      whileOff(forgetStep(facts), vm),
       {
         name: 'remove the configuration',
         shows: [`remove ${configPathFor(vm.uuid)}`],
@@ -223,6 +223,7 @@ export const templateShutdown = templateOperation<ShutdownParams, ShutdownFacts>
           await cx.hypervisor.removeConfig(cx.host(vm.pm), configPathFor(vm.uuid), cx.tag)
           return null
         },
+        isApplied: async (cx) => !(await hasConfig(cx, vm.pm, configPathFor(vm.uuid))) || 'again',
       },
     ]
   },

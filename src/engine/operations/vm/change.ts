@@ -1,8 +1,7 @@
-import { isDeepStrictEqual } from 'node:util'
 import { identifyDisks } from '../../../model/disk.ts'
-import type { Json } from '../../../model/json.ts'
+import { isSame, type Json } from '../../../model/json.ts'
 import type { Vm, VmSpec } from '../../../model/vm.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { hasConfig, saysConfig } from './configFile.ts'
 import { configPathFor, findDomain, livingDomain, refuseState } from './domain.ts'
@@ -105,7 +104,11 @@ function original(facts: ChangeFacts): Vm {
  * Writes the changed row into the store, with what was seen since; the undo writes the row as it was. `name` and `pivot`
  * are the step's.
  */
-export function recordStep(facts: ChangeFacts, change: Change, more: { name?: string; pivot?: true } = {}): Step {
+export function recordStep(
+  facts: ChangeFacts,
+  change: Change,
+  more: { name?: string; pivot?: true } = {},
+): ChangingStep {
   const put = async (cx: Context, vm: Vm) => {
     const { seen, bootedAt } = cx.view.needVm(vm.uuid)
     await cx.inventory.putVm({ ...vm, seen, ...(bootedAt === undefined ? {} : { bootedAt }) })
@@ -130,14 +133,14 @@ export function isSameRow(one: Vm, other: Vm): boolean {
     ...row,
     nics: nics.map(({ id: _id, ...nic }) => nic),
   })
-  return isDeepStrictEqual(JSON.parse(JSON.stringify(told(one))), JSON.parse(JSON.stringify(told(other))))
+  return isSame(told(one), told(other))
 }
 
 /**
  * Writes pengx's own file of the VM, and gives it to the running domain for its next reboot (`xl config-update`, xl(1)).
  * The undo writes what the change started from, or removes a file that was not there before.
  */
-export function configStep(facts: ChangeFacts, change: Change): Step {
+export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
   const { uuid, pm } = facts.before
   const path = configPathFor(uuid)
   const write = async (cx: Context, vm: Vm) => {

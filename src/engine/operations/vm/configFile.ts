@@ -1,5 +1,5 @@
 import { run } from '../../host/run.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { fileExists, readFile } from '../../tools/files.ts'
 
 /** A VM's configuration file on a PM (xl.cfg(5)), as steps write it, look for it and take it away again. */
@@ -23,7 +23,7 @@ export function newConfigStep(
   path: string,
   textOf: (cx: Context) => string,
   name = 'write the configuration',
-): Step {
+): ChangingStep {
   return {
     name,
     onward: true,

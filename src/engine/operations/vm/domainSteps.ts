@@ -2,7 +2,7 @@ import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { configPathFor, findDomain } from './domain.ts'
 
 /** Steps on the domain of a VM, as more than one operation takes them. */
@@ -70,9 +70,13 @@ async function ownDomain(cx: Context, vm: Vm): Promise<DomainSeen | undefined> {
 /**
  * Builds the domain (`xl create`, xl(1)), and writes pengx's file first, unless the VM's is its owner's; a PM that is too
  * busy is tried again. Output: `domid`. The undo destroys what is there of this VM, half built or whole. `anew`: after a
- * gap it is built where it is not there, since what was made before it counts on it.
+ * gap it is built where it is not there, since what was made before it counts on it. `disposable`: the job takes it away
+ * again whatever it has done, so its undo may too.
  */
-export function createStep(facts: DomainFacts, { anew }: { readonly anew?: true } = {}): Step {
+export function createStep(
+  facts: DomainFacts,
+  { anew, disposable }: { readonly anew?: true; readonly disposable?: true } = {},
+): ChangingStep {
   const { uuid, pm, name } = facts
   return {
     name: 'create the domain',
@@ -98,7 +102,7 @@ export function createStep(facts: DomainFacts, { anew }: { readonly anew?: true 
       return anew ? 'again' : false
     },
     async mayBeUsed(cx) {
-      const domain = await findDomain(cx, { uuid, pm })
+      const domain = disposable ? undefined : await findDomain(cx, { uuid, pm })
       if (!domain || domain.state === 'dying' || hasNeverRun(domain)) return undefined
       return `domain ${domain.domid} of ${name} is there (${domain.state})`
     },
@@ -111,7 +115,7 @@ export function createStep(facts: DomainFacts, { anew }: { readonly anew?: true 
   }
 }
 
-export function destroyStep(facts: DomainFacts): Step {
+export function destroyStep(facts: DomainFacts): ChangingStep {
   return {
     name: 'destroy the domain',
     shows: [`xl destroy ${facts.domid}`],
@@ -124,6 +128,22 @@ export function destroyStep(facts: DomainFacts): Step {
       const domain = (await cx.look(facts.pm)).find(({ domid }) => domid === facts.domid)
       if (domain?.uuid !== facts.uuid) return true
       return domain.state === 'dying' ? 'again' : false
+    },
+  }
+}
+
+/**
+ * A step that counts on the VM being off, as it was when the job began: somebody may have started it since by other
+ * means. `refused` then, with nothing done.
+ */
+export function whileOff(step: ChangingStep, vm: Pick<Vm, 'uuid' | 'pm' | 'name'>): ChangingStep {
+  return {
+    ...step,
+    async do(cx) {
+      const domain = await findDomain(cx, vm)
+      if (domain)
+        throw new PengxError('refused', `${vm.name} was started meanwhile: it has domain ${domain.domid}, and was off`)
+      return await step.do(cx)
     },
   }
 }
