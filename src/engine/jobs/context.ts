@@ -9,6 +9,7 @@ import type { DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
+import { countChanges, countWrites, type Effects } from './effects.ts'
 import type { AnyOperation, Context } from './operation.ts'
 
 /** What the runner is given to work with: the rest of the engine, by shape. */
@@ -62,6 +63,8 @@ export interface StepState {
   readonly signal: AbortSignal
   /** PMs that the job has locked: it changes nothing on others. Absent where nothing is changed at all. */
   readonly pms?: ReadonlySet<string>
+  /** What the step at work has changed. */
+  readonly effects?: Effects
   readonly outputs: ReadonlyMap<string, Json | undefined>
   /** PMs looked at since the job's last change there. */
   readonly fresh: Set<string>
@@ -85,7 +88,7 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     jobId: stepState.jobId,
     by: stepState.by,
     view: deps.store.view,
-    inventory: deps.store.inventory,
+    inventory: countWrites(deps.store.inventory, stepState.effects),
     hypervisor: deps.hypervisor,
     clock: deps.clock,
     signal: stepState.signal,
@@ -97,9 +100,9 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
         needLocked(stepState, pm)
         stepState.fresh.delete(pm)
       }
-      return onChange(deps.host(pm, record), changed, wait)
+      return onChange(countChanges(deps.host(pm, record), stepState.effects), changed, wait)
     },
-    hostAt: (destination) => deps.hostAt(destination, record),
+    hostAt: (destination) => countChanges(deps.hostAt(destination, record), stepState.effects),
     hostKey: deps.hostKey,
     trustKey: deps.trustKey,
     distrustKey: deps.distrustKey,

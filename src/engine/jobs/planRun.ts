@@ -1,4 +1,4 @@
-import type { PengxError } from '../../model/error.ts'
+import type { Code, PengxError } from '../../model/error.ts'
 import type { Job, StepEvent } from '../../model/job.ts'
 import type { EngineDeps, StepState } from './context.ts'
 import type { Step } from './operation.ts'
@@ -48,13 +48,21 @@ export function isGoingBack({ events }: PlanRun): boolean {
   return events.some((event) => event.kind === 'undoStarted' || event.kind === 'undoFailed')
 }
 
-/** Pure. Every attempt at the step ended in `conflict`, which promises that nothing was changed. */
+type FailedOutput = { readonly code: Code; readonly changed?: true }
+
+/** Pure. What the journal keeps of a failure; `changed`: something had been changed by then. */
+export function failedOutput({ code }: PengxError, changed: boolean): FailedOutput {
+  return { code, ...(changed ? { changed } : {}) }
+}
+
+/** Pure. Every attempt at the step ended in `conflict`, which promises that nothing was changed, and nothing tells otherwise. */
 export function didNothing(planRun: PlanRun, index: number): boolean {
   const own = eventsOf(planRun, index)
   const attempts = own.filter((event) => event.kind === 'started').length
-  const conflicts = own.filter(
-    (event) => event.kind === 'failed' && (event.output as { code?: string } | undefined)?.code === 'conflict',
-  )
+  const conflicts = own.filter((event) => {
+    const { code, changed } = (event.output ?? {}) as Partial<FailedOutput>
+    return event.kind === 'failed' && code === 'conflict' && !changed
+  })
   return attempts > 0 && conflicts.length === attempts
 }
 

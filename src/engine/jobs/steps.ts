@@ -1,10 +1,12 @@
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { EngineDeps, Moment } from './context.ts'
+import { createEffects } from './effects.ts'
 import { usedOutput, usedSince } from './gap.ts'
 import {
   didNothing,
   eventsOf,
+  failedOutput,
   hasBegun,
   hasSucceeded,
   isPastPivot,
@@ -73,6 +75,7 @@ async function doStep(
   const { job, stepState } = planRun
   const step = planRun.steps[index]!
   const { signal } = stepState
+  const effects = createEffects()
   const isCancelled = () => signal.aborted && !isPastPivot(planRun)
   const progress = (done: number, text?: string) =>
     deps.store.jobs.progress(job.id, {
@@ -85,7 +88,7 @@ async function doStep(
     await journal(deps, planRun, { step: index, kind: 'started' })
     progress(0)
     // A cancel that came while the pivot was at work ends nothing behind it.
-    const cx = contextOf(deps, planRun, index, { progress, ...(isPastPivot(planRun) ? uncancelled() : {}) })
+    const cx = contextOf(deps, planRun, index, { progress, effects, ...(isPastPivot(planRun) ? uncancelled() : {}) })
     await intercept(deps, planRun, index, 'before')
     const output = (await step.do(cx)) ?? null
     await intercept(deps, planRun, index, 'after', () => step.do(cx))
@@ -96,7 +99,7 @@ async function doStep(
   } catch (thrown) {
     const error = isCancelled() ? cancelledError(signal, thrown) : toPengxError(thrown)
     // What had been done by an earlier attempt at this very step is not taken back by a later refusal.
-    const output = { code: error.code }
+    const output = failedOutput(error, effects.has())
     if (hasBegun(planRun, index))
       await journal(deps, planRun, { step: index, kind: 'failed', message: error.message, output })
     return error

@@ -49,8 +49,13 @@ function tagged(tag: string, parts: readonly Program[]): Command {
 
 /** Renames, and looks at the outcome rather than at mv's word: done before is done. */
 async function rename(host: Host, from: string, to: string, tag: string): Promise<void> {
-  const parts = [{ ...move(from, to), okExits: [0, 1] }, exists(from), exists(to)]
-  const [moved, source, target] = await runBatch(host, tagged(tag, parts))
+  // Ends before mv where there is nothing to rename, or something in the way.
+  const guards = [
+    { ...exists(from), okExits: [0] },
+    { ...exists(to), okExits: [1] },
+  ]
+  const parts = [...guards, { ...move(from, to), okExits: [0, 1] }, exists(from)]
+  const [source, target, moved, left] = await runBatch(host, tagged(tag, parts))
   if (source?.exit !== 0) return
   if (target?.exit === 0) {
     throw new PengxError(
@@ -58,6 +63,7 @@ async function rename(host: Host, from: string, to: string, tag: string): Promis
       `cannot rename ${from} to ${to} on ${host.name}: both are there; look which one is wanted and move the other away`,
     )
   }
+  if (left?.exit === 1) return
   throw new PengxError(
     'commandFailed',
     `cannot rename ${from} on ${host.name}: ${moved?.stderr.trim() || 'mv did not say why'}`,
