@@ -17,6 +17,7 @@ import {
   locationOf,
   nameOf,
   refuseBackupAccess,
+  storlinkLocks,
 } from './target.ts'
 
 /**
@@ -131,11 +132,7 @@ export const backupPrune: Operation<PruneParams, Facts & Json> = {
     const name = view.getVm(vm)?.name ?? view.backupsOf(vm)[0]?.vmName ?? vm
     return { kind: 'storlink', id: String(storlink), name }
   },
-  locks: ({ vm, storlink }, view) => [
-    backupsLock(vm, 'exclusive'),
-    { key: `storlink:${storlink}`, mode: 'shared' },
-    { key: `pm:${view.getStorlink(storlink)?.pm}`, mode: 'shared' },
-  ],
+  locks: ({ vm, storlink }, view) => [backupsLock(vm, 'exclusive'), ...storlinkLocks(storlink, view)],
   refuse(p, view) {
     const row = view.needStorlink(p.storlink)
     const [first] = onStorlink(p, view)

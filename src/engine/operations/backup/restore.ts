@@ -11,8 +11,8 @@ import { refuseLayers } from '../disk/layers.ts'
 import { isReached } from '../storlink/access.ts'
 import { refuseState } from '../vm/domain.ts'
 import { gatherInPlace, type InPlaceFacts, planInPlace } from './restoreInPlace.ts'
-import { gatherNew, type NewFacts, planNew } from './restoreNew.ts'
-import { backupField, backupsLock, nameOf, refuseBackupAccess, vmOfBackup } from './target.ts'
+import { gatherNew, type NewFacts, planNew, pmForNew } from './restoreNew.ts'
+import { backupField, backupsLock, nameOf, refuseBackupAccess, storlinkLocks, vmOfBackup } from './target.ts'
 
 /**
  * Restores a backup: onto its VM, which has to be shut down and keeps what it holds until the restored disks have been
@@ -102,13 +102,15 @@ function locks(p: RestoreParams, view: View): Lock[] {
     ...(vm?.disks.flatMap((disk) => disk.storlink ?? []) ?? []),
   ])
   const known = [...storlinks].filter((id) => view.getStorlink(id))
-  const pms = new Set([...known.map((id) => view.needStorlink(id).pm), ...(vm ? [vm.pm] : [])])
+  const own = storlinkLocks(backup.storlink, view)
+  const pm = `pm:${isInPlace(p, view) ? vm!.pm : pmForNew(p, backup, view)}`
   return [
     { key: `vm:${vmOf(p, view)}`, mode: 'exclusive' },
     ...(isInPlace(p, view) ? [] : [{ key: `name:vm:${nameFor(p, view)}`, mode: 'exclusive' as const }]),
     backupsLock(backup.vm, 'shared'),
-    ...known.map((id): Lock => ({ key: `storlink:${id}`, mode: 'shared' })),
-    ...[...pms].map((pm): Lock => ({ key: `pm:${pm}`, mode: 'shared' })),
+    ...known.filter((id) => id !== backup.storlink).map((id): Lock => ({ key: `storlink:${id}`, mode: 'shared' })),
+    ...own,
+    ...(own.some(({ key }) => key === pm) ? [] : [{ key: pm, mode: 'shared' as const }]),
   ]
 }
 

@@ -8,7 +8,7 @@ import type { Context, Lock, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
-import { needAccessPm, refuseAccess } from '../storlink/access.ts'
+import { accessPm, needAccessPm, refuseAccess } from '../storlink/access.ts'
 
 /** What the operations on backups have in common: which one is meant, where its volumes lie and who can see them. */
 
@@ -33,16 +33,22 @@ export function backupOperation<P extends BackupParams, F extends Json>(
     target: { param: 'backup', kind: 'backup' },
     subject: ({ backup }, view) => ({ kind: 'backup', id: backup, name: nameOf(view.needBackup(backup)) }),
     locks(p, view) {
-      const { storlink } = view.needBackup(p.backup)
-      const own: Lock[] = [
-        { key: `storlink:${storlink}`, mode: 'shared' },
-        { key: `pm:${view.getStorlink(storlink)?.pm}`, mode: 'shared' },
-      ]
+      const own = storlinkLocks(view.needBackup(p.backup).storlink, view)
       return [...own, ...locks(p, view).filter(({ key }) => !own.some((lock) => lock.key === key))]
     },
     touches: () => [],
     ...operation,
   }
+}
+
+/** A storlink and the PM that it is worked on through have to stay. */
+export function storlinkLocks(id: number, view: View): Lock[] {
+  const row = view.getStorlink(id)
+  const pm = row && (accessPm(row, view)?.uuid ?? row.pm)
+  return [
+    { key: `storlink:${id}`, mode: 'shared' },
+    { key: `pm:${pm}`, mode: 'shared' },
+  ]
 }
 
 /** A backup as it is named to people: its own name and its VM's. */

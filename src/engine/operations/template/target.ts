@@ -56,14 +56,20 @@ export function templateOperation<P extends TemplateParams, F extends Json>(
     locks: ({ template }, view) => [
       { key: `template:${template}`, mode: 'exclusive' },
       { key: `vm:${template}`, mode: 'exclusive' },
-      { key: `pm:${view.needTemplate(template).pm}`, mode: 'shared' },
+      { key: `pm:${pmOf(view.needTemplate(template), view)}`, mode: 'shared' },
     ],
     touches: ({ template }, view) => {
-      const pm = view.getTemplate(template)?.pm
-      return pm === undefined ? [] : [pm]
+      const row = view.getTemplate(template)
+      return row === undefined ? [] : [pmOf(row, view)]
     },
     ...operation,
   }
+}
+
+/** The PM that a template is worked on through: where it is booted, or where its disks are reached. */
+function pmOf(template: Template, view: View): string {
+  const storlink = view.getStorlink(template.disks[0]?.storlink ?? 0)
+  return view.getVm(template.uuid)?.pm ?? (storlink && accessPm(storlink, view)?.uuid) ?? template.pm
 }
 
 export type NewTemplateParams = {
@@ -83,11 +89,12 @@ export function newTemplateOperation<P extends NewTemplateParams, F extends Json
     subject: ({ template, name }) => ({ kind: 'template', id: template ?? name, name }),
     touches: more.touches,
     locks(p, view) {
+      const storlink = view.getStorlink(p.storlink)
       const locks: Lock[] = [
         { key: `template:${p.template}`, mode: 'exclusive' },
         { key: `name:template:${p.name}`, mode: 'exclusive' },
         { key: `storlink:${p.storlink}`, mode: 'shared' },
-        { key: `pm:${view.getStorlink(p.storlink)?.pm}`, mode: 'shared' },
+        { key: `pm:${storlink && (accessPm(storlink, view)?.uuid ?? storlink.pm)}`, mode: 'shared' },
       ]
       return [...locks, ...more.locks(p, view).filter(({ key }) => !locks.some((lock) => lock.key === key))]
     },
