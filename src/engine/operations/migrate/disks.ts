@@ -4,7 +4,7 @@ import { volumesOf } from '../../../model/layer.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { batch } from '../../host/batch.ts'
-import { run, runBatch } from '../../host/run.ts'
+import { run, runAll, runBatch } from '../../host/run.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import {
@@ -145,7 +145,7 @@ export function proveSharedStep(
   const probe = (directory: string) => posix.join(directory, `.pengx-${mark}`)
   const removeAll = async (cx: Context) => {
     const parts = directories.map(({ source }) => removeFile(probe(source)))
-    await runBatch(cx.host(pms.source), { ...batch(parts), tag: cx.tag })
+    await runAll(cx.host(pms.source), { ...batch(parts), tag: cx.tag })
   }
   return {
     name: PROVE,
@@ -156,14 +156,16 @@ export function proveSharedStep(
       const made = await runBatch(source, { ...batch(touches, { stopOnFailure: true }), tag: cx.tag }, cx.signal)
       const looks = directories.map((pair) => fileExists(probe(pair.target)))
       const seen = made.every((output) => output.exit === 0) ? await runBatch(target, batch(looks), cx.signal) : []
-      await removeAll(cx)
       const unmade = made.findIndex((output) => output.exit !== 0)
       if (unmade >= 0) {
         const why = made[unmade]!.stderr.trim()
         throw new PengxError('commandFailed', `cannot make a file in ${directories[unmade]?.source}: ${why}`)
       }
       const unseen = directories.find((_pair, index) => seen[index]?.exit !== 0)
-      if (unseen === undefined) return null
+      if (unseen === undefined) {
+        await removeAll(cx)
+        return null
+      }
       throw new PengxError(
         'refused',
         `${vm.name}: ${unseen.target} on ${target.name} is not ${unseen.source} on ${source.name}: what one makes there the other does not see`,
