@@ -7,9 +7,10 @@ export type VmType = 'pv' | 'pvh' | 'hvm'
 
 /**
  * `unknown`: its PM cannot be reached, so nobody can say. `dying`: the domain is being torn down and still
- * owns its disks. `starting`: a domain exists and is still being built.
+ * owns its disks. `starting`: a domain exists and is still being built. `broken`: its domain is half built or half torn
+ * down, and nobody is at work on it any more, or its QEMU is gone: it goes on only after a power off.
  */
-export type VmState = 'running' | 'paused' | 'shutdown' | 'crashed' | 'dying' | 'starting' | 'unknown'
+export type VmState = 'running' | 'paused' | 'shutdown' | 'crashed' | 'broken' | 'dying' | 'starting' | 'unknown'
 
 /** Where a VM row came from: seen on a PM and never touched, taken under care, or made here. */
 export type VmOrigin = 'found' | 'adopted' | 'created'
@@ -93,7 +94,7 @@ export interface VmSeen {
 
 /** A domain exists for it: `paused` counts as running wherever a stopped VM is asked for. */
 export function hasDomain(state: VmState): boolean {
-  return state === 'running' || state === 'paused' || state === 'starting' || state === 'dying' || state === 'crashed'
+  return state !== 'shutdown' && state !== 'unknown'
 }
 
 const XEN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}$/

@@ -20,6 +20,7 @@ const VM_SIGNS: Record<VmState, Sign> = {
   paused: { glyph: '‖', word: 'paused', tone: 'warn' },
   shutdown: { glyph: '○', word: 'shut down', tone: 'dim' },
   crashed: { glyph: '✗', word: 'crashed', tone: 'bad' },
+  broken: { glyph: '✗', word: 'broken', tone: 'bad' },
   dying: { glyph: '✗', word: 'dying', tone: 'warn' },
   starting: { glyph: '▶', word: 'starting', tone: 'busy' },
   unknown: { glyph: '?', word: 'unknown', tone: 'dim' },

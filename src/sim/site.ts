@@ -9,6 +9,7 @@ import { PengxError } from '../model/error.ts'
 import { createSimHost } from './host.ts'
 import { freeBytes, mountOf } from './machine/files.ts'
 import { remove, settle, stopGuest } from './machine/guests.ts'
+import { leaveHalfBuilt, leaveHalfTorn } from './machine/halves.ts'
 import type { SimWorld } from './machine/program.ts'
 import { joinShares, makeShare, withoutShared } from './machine/shares.ts'
 import type { Domain, PmState, SiteState } from './machine/state.ts'
@@ -43,6 +44,10 @@ interface SimFaults {
   vanishDomain(name: string): void
   /** Xen loses its name: `(null)`. */
   nullDomain(name: string): void
+  /** An xl create of the domain is cut off, or its xl destroy, or its QEMU is killed. */
+  leaveHalfBuilt(name: string): void
+  leaveHalfTorn(name: string): void
+  killQemu(name: string): void
   /** The guest does not hear shutdown and reboot, or hears them again. */
   ignoreShutdown(name: string, ignores?: boolean): void
   /** A PM does not answer for so long; 0: it answers again. */
@@ -144,6 +149,16 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
       nullDomain: (name) =>
         change(name, (_, domain) => {
           domain.name = undefined
+        }),
+      leaveHalfBuilt: (name) =>
+        change(name, (pm, domain) => {
+          Object.assign(domain, { phase: 'building', memoryMib: 0, populatedAt: clock.now() })
+          leaveHalfBuilt(pm, domain)
+        }),
+      leaveHalfTorn: (name) => change(name, (pm, domain) => leaveHalfTorn(world, pm, domain)),
+      killQemu: (name) =>
+        change(name, (_, domain) => {
+          domain.qemuKilled = true
         }),
       ignoreShutdown: (name, ignores = true) =>
         change(name, (_, domain) => {

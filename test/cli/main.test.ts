@@ -44,7 +44,7 @@ describe('done: 0', () => {
     expect(exit).toBe(0)
     const lines = out.trimEnd().split('\n')
     expect(lines.length).toBeGreaterThan(20)
-    const states = /\b(running|paused|shutdown|crashed|dying|starting|unknown)\b/
+    const states = /\b(running|paused|shutdown|crashed|broken|dying|starting|unknown)\b/
     const column = lines[0]!.indexOf('STATE')
     for (const line of lines.slice(1)) {
       const at = states.exec(line)?.index ?? -1

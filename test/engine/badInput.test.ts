@@ -148,8 +148,15 @@ describe('fails on the way', () => {
     world.site.faults.add({ ...fault, times: 2 })
     expect((await ended('vm.start', { vm })).state).toBe('done')
     world.site.faults.clear()
-    world.site.faults.add({ ...fault, effect: { ...fault.effect, kind: 'failAfter' } })
     await ended('vm.poweroff', { vm })
+    world.site.faults.add({ ...fault, effect: { ...fault.effect, kind: 'failAfter' } })
+    // what it has left is half built
+    const leaveHalf = (argv: readonly string[]) => {
+      const isListed = argv[1] === 'list' && world.site.domain('fresh') !== undefined
+      if (isListed) world.site.faults.leaveHalfBuilt('fresh')
+      return isListed
+    }
+    world.site.faults.add({ match: leaveHalf, effect: { kind: 'slow', ms: 0 } })
     const job = await ended('vm.start', { vm })
     expect([job.state, world.site.domainsOn('xen1').filter((domain) => domain.uuid === vm).length]).toEqual(['done', 1])
     expect(job.message).toMatch(/It is tried again/)
@@ -161,6 +168,7 @@ describe('fails on the way', () => {
     const effect = { kind: 'failAfter', exit: 3, stderr: 'libxl: error: something\n' } as const
     world.site.faults.add({ match: 'xl create', effect })
     expect((await ended('vm.start', { vm: uuid })).state).toBe('done')
+    await world.engine.look()
     expect(world.engine.view.needVm(uuid).seen.state).toBe('running')
   })
 

@@ -191,6 +191,19 @@ describe('lists', () => {
     expect(robot.text()).not.toContain('Needs attention')
   })
 
+  test('a VM whose domain is broken says so in its list and in "needs attention", with what helps', async () => {
+    const site = mockSite()
+    const vms = site.vms.map((vm) =>
+      vm.name === 'web04' ? { ...vm, seen: { ...vm.seen, state: 'broken' as const } } : vm,
+    )
+    await open({}, createScreenEngine({ ...site, vms }))
+    await robot.shows('Needs attention (8)')
+    expect(robot.line('half built')).toMatch(/✗ web04 +half built or half torn down: power it off/)
+    await robot.press('3')
+    await robot.shows('VMs')
+    expect(robot.line('web04')).toContain('✗ broken')
+  })
+
   test('perf goes from PM to PM and says its numbers', async () => {
     await open()
     await robot.press('2')

@@ -8,8 +8,9 @@ import { ANY_EXIT, type Program } from '../tools/program.ts'
 import { storeHas } from '../tools/xenstore.ts'
 import { parseConfig } from '../tools/xl/config.ts'
 import { explainXl, redact, secretsOf } from '../tools/xl/error.ts'
-import { createDomain, domainNamed, hostInfo, listDomains, parseInfo, parseList } from '../tools/xl/xl.ts'
+import { createDomain, domainNamed, hostInfo, parseInfo } from '../tools/xl/xl.ts'
 import type { DomainSeen } from './domain.ts'
+import { LISTING, readListing } from './listing.ts'
 import { domains as listNow, toDomains } from './look.ts'
 import { xlFailure } from './xlFailure.ts'
 
@@ -32,8 +33,9 @@ export interface CreateConfig {
  * Builds a domain: one batch that stops at its first failure. No domain of that name, none of that UUID (Xen itself
  * would take a second one), then the file, then `xl create` (xl(1)), then the list that proves it. So `conflict` is
  * found before anything is written. What xl meant is the code: `noSpace` for memory, `notFound` for a disk, kernel or
- * bridge, `invalid` for the configuration, else mostly `commandFailed`; also where the domain was gone at once. A
- * half-built domain that libxl has left is named in the message and stays. An abort before xl begins is `cancelled` with
+ * bridge, `invalid` for the configuration, else mostly `commandFailed`; also where the domain was gone at once. What is
+ * there is what counts: a domain that runs, or is paused where that was asked for, is created, whatever xl said. A
+ * half-built one that libxl has left is named in the message and stays. An abort before xl begins is `cancelled` with
  * nothing done; one while it is at work waits for it, and is `cancelled` with the domain there.
  */
 export async function create(
@@ -48,7 +50,7 @@ export async function create(
     { ...storeHas(`/vm/${uuid}`), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
   ]
   const writes = text === undefined ? [] : writeFileAtomically(path, text)
-  const rest: Program[] = [{ ...createDomain(path, uuid, paused), okExits: ANY_EXIT }, listDomains]
+  const rest: Program[] = [{ ...createDomain(path, uuid, paused), okExits: ANY_EXIT }, ...LISTING]
 
   const attempt = async (parts: readonly Program[]) => {
     const command: Command = batch(parts, { stopOnFailure: true, timeoutMs: CREATE_TIMEOUT_MS, queue: 'builds' })
@@ -62,15 +64,20 @@ export async function create(
     parts = [...writes, ...rest]
     outputs = await attempt(parts)
   }
-  const created = outputs[parts.length - 2]
+  const created = outputs[parts.length - 1 - LISTING.length]
   if (created === undefined) throw commandFailure(host, parts[outputs.length - 1]!, outputs.at(-1)!)
-  const domains = toDomains(parseList(outputs[parts.length - 1]?.stdout ?? ''), [])
-  if (created.exit !== 0) throw await failure(host, config, created, domains, signal)
+  const domains = toDomains(await readListing(host, outputs.slice(parts.length - LISTING.length), signal), [])
+  if (created.exit !== 0 && !isThere(domains, config)) throw await failure(host, config, created, domains, signal)
   // xl is never ended half way: who has had enough meanwhile is told so when it has ended, and then there is a domain.
   if (signal?.aborted) throw cancelledCommand(host.name, createDomain(path, uuid, paused), signal.reason)
   const domain = domains.findLast((one) => one.uuid === uuid)
   if (domain === undefined) throw await gone(host, config, signal)
   return { domid: domain.domid, domains }
+}
+
+function isThere(domains: readonly DomainSeen[], { uuid, paused }: CreateConfig): boolean {
+  const wanted = paused ? 'paused' : 'running'
+  return domains.some((domain) => domain.uuid === uuid && domain.state === wanted)
 }
 
 async function refuseExisting(host: Host, config: CreateConfig, signal?: AbortSignal): Promise<void> {
@@ -105,7 +112,7 @@ async function failure(
   const source = text ?? (looked[2]?.exit === 0 ? looked[2].stdout : '')
   const secrets = secretsOf(source)
   const left = domains.find((one) => one.uuid === uuid)
-  const also = left === undefined ? '' : `; domain ${left.domid} of it is left`
+  const also = left === undefined ? '' : `; domain ${left.domid} of it is left (${left.state}): power it off`
   if (known === undefined) return xlFailure(doing, { ...created, stderr: created.stderr + also }, secrets)
 
   let { code, message } = known

@@ -1,7 +1,7 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
-import { run, runBatch } from '../host/run.ts'
+import { runBatch } from '../host/run.ts'
 import {
   cardAddress,
   type Interfaces,
@@ -27,8 +27,10 @@ import {
   uptimeFile,
 } from '../tools/system.ts'
 import { lastWords } from '../tools/xl/error.ts'
-import { hostInfo, type ListedDomain, listDomains, parseInfo, parseList } from '../tools/xl/xl.ts'
+import { listMonitors, listTraces } from '../tools/xl/traces.ts'
+import { hostInfo, type ListedDomain, listDomains, parseInfo } from '../tools/xl/xl.ts'
 import type { DomainSeen, PmLook } from './domain.ts'
+import { LISTING, readListing } from './listing.ts'
 import { xlFailure } from './xlFailure.ts'
 
 /**
@@ -48,6 +50,8 @@ const PARTS = {
   load: loadFile,
   info: hostInfo,
   domains: listDomains,
+  traces: listTraces,
+  monitors: listMonitors,
   counters: networkCountersFile,
   addresses: listAddresses,
 } as const
@@ -55,7 +59,8 @@ const PARTS = {
 type Part = keyof typeof PARTS
 
 /**
- * All that a beat needs to know of a PM, in one round trip (two where ip(8) writes no JSON). Changes nothing.
+ * All that a beat needs to know of a PM, in one round trip (two where ip(8) writes no JSON, or a domain looks half
+ * built or half torn down: `readListing`). Changes nothing.
  * `unsupported` where there is no Xen, or where the machine has neither /etc/machine-id nor a product UUID.
  */
 export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
@@ -69,6 +74,7 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
   const listed = output('domains')
   if (listed.exit !== 0) throw xlFailure(`cannot list the domains of ${host.name}`, listed)
   const hostname = text('hostname').trim()
+  const rows = await readListing(host, [listed, output('traces'), output('monitors')], signal)
   const machineId = parseMachineId(text('machineId')) ?? parseMachineId(text('productUuid'))
   if (machineId === undefined) {
     throw new PengxError(
@@ -97,18 +103,20 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
     bridges: interfaces.bridges,
     rxBytes: sum(ofCards, (row) => row.rxBytes),
     txBytes: sum(ofCards, (row) => row.txBytes),
-    domains: toDomains(parseList(listed.stdout), counters),
+    domains: toDomains(rows, counters),
   }
 }
 
 /**
- * `xl list -v`: dom0 first, the others by domid, without network counters. Changes nothing; `unsupported` where xl
+ * `xl list -v`, and which of them are broken: dom0 first, the others by domid, without network counters. One round trip,
+ * two where one looks half built or half torn down. Changes nothing; `unsupported` where xl
  * does not reach the hypervisor.
  */
 export async function domains(host: Host, signal?: AbortSignal): Promise<DomainSeen[]> {
-  const output = await run(host, { ...listDomains, okExits: [0, 1, 255], timeoutMs: LOOK_TIMEOUT_MS }, signal)
-  if (output.exit !== 0) throw xlFailure(`cannot list the domains of ${host.name}`, output)
-  return toDomains(parseList(output.stdout), [])
+  const outputs = await runBatch(host, batch(LISTING, { timeoutMs: LOOK_TIMEOUT_MS }), signal)
+  const listed = outputs[0]!
+  if (listed.exit !== 0) throw xlFailure(`cannot list the domains of ${host.name}`, listed)
+  return toDomains(await readListing(host, outputs, signal), [])
 }
 
 /** Pure. dom0 first, the others by domid; bytes are the guest's, so what its ends in dom0 received is what it sent. */

@@ -135,9 +135,10 @@ function missing(
   const surprise = hasDomain(vm.seen.state) && !atWork
   if (surprise && !authoritative && now - since < MISSING_MS) return undefined
   if (vm.origin === 'found') return atWork ? shutDown(vm, now, []) : 'gone'
-  // A guest that shuts itself down is seen dying first; what was running a moment ago and is not there is worth a word.
-  const drift =
-    surprise && vm.seen.state !== 'dying' ? [`its domain went away while it was ${vm.seen.state}, not by pengx`] : []
+  // A guest that shuts itself down is seen dying first, and who clears what is broken means to; what was running a moment
+  // ago and is not there is worth a word.
+  const isMeant = vm.seen.state === 'dying' || vm.seen.state === 'broken'
+  const drift = surprise && !isMeant ? [`its domain went away while it was ${vm.seen.state}, not by pengx`] : []
   return shutDown(vm, now, drift)
 }
 

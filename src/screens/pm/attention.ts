@@ -109,6 +109,15 @@ function vmTroubles(view: View): readonly Attention[] {
         text: 'crashed; its domain is still there',
       })
     }
+    if (vm.seen.state === 'broken') {
+      items.push({
+        ...base,
+        id: `broken ${vm.uuid} ${vm.seen.since}`,
+        glyph: '✗',
+        tone: 'bad',
+        text: 'half built or half torn down: power it off',
+      })
+    }
     if (vm.origin === 'found') continue
     for (const drift of vm.seen.drift) {
       items.push({ ...base, id: `drift ${vm.uuid} ${drift}`, glyph: '▲', tone: 'warn', text: drift })

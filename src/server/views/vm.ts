@@ -4,7 +4,8 @@ import { list, type Shape, type ShapeField } from './shape.ts'
 
 /**
  * The document knows three words; `CRASHED` and `UNKNOWN` are added. A domain that is being built or torn down still
- * has its disks: `SHUTDOWN` would be taken for leave to touch them.
+ * has its disks: `SHUTDOWN` would be taken for leave to touch them. One that is broken is `CRASHED`: a client powers off
+ * what that is.
  */
 export const STATUS: Record<VmState, string> = {
   running: 'RUNNING',
@@ -13,6 +14,7 @@ export const STATUS: Record<VmState, string> = {
   paused: 'PAUSED',
   shutdown: 'SHUTDOWN',
   crashed: 'CRASHED',
+  broken: 'CRASHED',
   unknown: 'UNKNOWN',
 }
 

@@ -116,7 +116,7 @@ function withLiveDevices(domain: Domain): GuestConfig {
 
 export function remove(pm: PmState, domain: Domain): void {
   pm.domains = pm.domains.filter((one) => one !== domain)
-  pm.dues = pm.dues.filter((due) => due.kind === 'restart' || due.domid !== domain.domid)
+  forgetDues(pm, domain)
   for (const path of Object.keys(pm.xenstore)) {
     if (path.startsWith(`/local/domain/${domain.domid}/`) || path.startsWith(`/libxl/${domain.domid}/`))
       delete pm.xenstore[path]
@@ -129,8 +129,13 @@ export function beginDestroy(world: SimWorld, pm: PmState, domain: Domain): void
   stopCounting(domain, now)
   domain.phase = 'dying'
   domain.paused = true
-  pm.dues = pm.dues.filter((due) => due.kind === 'restart' || due.domid !== domain.domid)
+  forgetDues(pm, domain)
   schedule(world, pm, { at: after(world, now, TIMES.dying), kind: 'gone', domid: domain.domid })
+}
+
+/** Nothing happens to it by itself any more. */
+export function forgetDues(pm: PmState, domain: Domain): void {
+  pm.dues = pm.dues.filter((due) => due.kind === 'restart' || due.domid !== domain.domid)
 }
 
 function usedMib(pm: PmState): number {
@@ -276,6 +281,11 @@ export function trafficOf(domain: Domain, now: number): { rx: number; tx: number
 
 /** A QEMU stands behind it: it has QMP sockets. */
 export function hasQemu(domain: Domain): boolean {
+  return startedQemu(domain) && !domain.torn && !domain.qemuKilled
+}
+
+/** One was started for it. */
+export function startedQemu(domain: Domain): boolean {
   if (domain.phase === 'building' && domain.memoryMib === 0) return false
   const { config } = domain
   if (config.type === 'hvm' || config.vnc) return true

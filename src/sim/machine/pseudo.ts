@@ -1,5 +1,6 @@
 /** Files that a kernel makes up: /proc, /sys/class/net, Xen's sockets under /run/xen. Computed when read. */
-import { hasQemu, trafficOf } from './guests.ts'
+import { findNode } from './files.ts'
+import { hasQemu, startedQemu, trafficOf } from './guests.ts'
 import { cpuBetween, flicker, trafficBetween } from './noise.ts'
 import type { Domain, PmNet, PmState } from './state.ts'
 
@@ -25,6 +26,8 @@ export function pseudoText(pm: PmState, path: string, now: number): string | und
       return `MemTotal:       ${pm.dom0MemoryMib * 1000} kB\nMemFree:        ${Math.floor(pm.dom0MemoryMib * 420)} kB\nMemAvailable:   ${Math.floor(pm.dom0MemoryMib * 610)} kB\n`
     case '/proc/mounts':
       return pm.mounts.map((mount) => `${mount.device} ${mount.at} ${mount.fstype} rw,relatime 0 0\n`).join('')
+    case '/proc/net/unix':
+      return unixSockets(pm)
     case '/proc/xen/capabilities':
       return 'control_d\n'
     case '/sys/class/dmi/id/product_uuid':
@@ -57,10 +60,35 @@ export function pseudoDir(pm: PmState, path: string): string[] | undefined {
     return pm.nets.some((one) => one.name === name && one.kind === kind) ? [] : undefined
   }
   if (clean === '/var/run/xen' || clean === '/run/xen') {
-    const domids = pm.domains.filter((domain) => hasQemu(domain)).map((domain) => domain.domid)
+    // the socket of a QEMU that was killed stays
+    const isLeft = (domain: Domain) => startedQemu(domain) && !domain.torn
+    const domids = pm.domains.filter(isLeft).map((domain) => domain.domid)
     return ['domid-history', ...domids.flatMap((id) => [`qmp-libxenstat-${id}`, `qmp-libxl-${id}`]), 'xenstored.pid']
   }
+  if (clean === '/var/lib/xen') {
+    const node = findNode(pm, clean)
+    return [...(node?.kind === 'dir' ? Object.keys(node.children) : []), ...configurations(pm)]
+  }
   return undefined
+}
+
+/** What libxl keeps of each domain that it has built to the end, and of dom0. */
+function configurations(pm: PmState): string[] {
+  const whole = pm.domains.filter((domain) => domain.phase !== 'building')
+  const dom0 = { domid: 0, uuid: '00000000-0000-0000-0000-000000000000' }
+  return [dom0, ...whole].map(({ domid, uuid }) => `userdata-d.${domid}.${uuid}.libxl-json`)
+}
+
+function unixSockets(pm: PmState): string {
+  const lines = ['Num       RefCount Protocol Flags    Type St Inode Path']
+  for (const { domid } of pm.domains.filter((domain) => domain.phase !== 'dying' && hasQemu(domain))) {
+    for (const [index, monitor] of ['libxl', 'libxenstat'].entries()) {
+      const inode = 11_000 + domid * 2 + index
+      const at = inode.toString(16).padStart(16, '0')
+      lines.push(`${at}: 00000002 00000000 00010000 0001 01 ${inode} /var/run/xen/qmp-${monitor}-${domid}`)
+    }
+  }
+  return `${lines.join('\n')}\n`
 }
 
 /** The guest behind a QMP socket's path, while its QEMU runs. */

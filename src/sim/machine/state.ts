@@ -99,6 +99,12 @@ export interface Domain {
   /** Asked for by xl, done when the guest listens. */
   request?: 'poweroff' | 'reboot'
   stubborn?: true
+  /** An xl create that was cut off has left it: nobody builds it any more. */
+  unfinished?: true
+  /** An xl destroy that was cut off has left it, without its QEMU and the guest's sides of its devices. */
+  torn?: true
+  /** Its QEMU was killed, and all else stays as it was. */
+  qemuKilled?: true
   /** The guest has PV drivers, so it hears control/shutdown. */
   paravirt: boolean
   /** Nodes that QMP added (blockdev-add), and QEMU's jobs: gone with the domain. */

@@ -32,6 +32,20 @@ export const printf: Program = (call) => {
   return 0
 }
 
+/** `ps -C xl -o pid=,ppid=,sid=,args=`: the xl that builds a domain, and the one that waits for each domain's end. */
+export const ps: Program = (call) => {
+  const lines = call.pm.domains.flatMap(({ domid, uuid, phase, unfinished, name }) => {
+    if (unfinished) return []
+    const pid = 10_000 + domid
+    const [parent, session] = phase === 'building' ? [900, 900] : [1, pid]
+    const ids = [pid, parent, session].map((id) => String(id).padStart(7)).join(' ')
+    return [`${ids} /usr/lib/xen-4.17/bin/xl create /etc/xen/${name ?? domid}.cfg uuid="${uuid}"`]
+  })
+  if (lines.length === 0) return 1
+  call.out(`${lines.join('\n')}\n`)
+  return 0
+}
+
 export const quiet: Program = () => 0
 export const no: Program = () => 1
 

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Call, Program } from '../machine/program.ts'
 import { cp, dd, install, ln, mv } from './files/copy.ts'
 import { df, find } from './files/find.ts'
-import { cat, cmp, head, readlink, readPath, tail } from './files/read.ts'
+import { cat, cmp, grep, head, readlink, readPath, tail } from './files/read.ts'
 import { ls, stat, test } from './files/stat.ts'
 import { chmod, fallocate, mkdir, rm, rmdir, tee, touch, truncate } from './files/write.ts'
 import { base64, printenv, sshKeygen } from './keys.ts'
@@ -12,7 +12,7 @@ import { lvs, vgs } from './lvmReport.ts'
 import { ip } from './network.ts'
 import { qemuImg } from './qemuImg/qemuImg.ts'
 import { ssh } from './ssh.ts'
-import { echo, flock, hostname, no, printf, quiet, uname } from './system.ts'
+import { echo, flock, hostname, no, printf, ps, quiet, uname } from './system.ts'
 import { loginShell } from './terminal.ts'
 import { xenstoreExists, xenstoreLs, xenstoreRead, xenstoreWrite } from './xenstore.ts'
 import { xentop } from './xentop.ts'
@@ -54,6 +54,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   'xenstore-write': xenstoreWrite,
   'qemu-img': qemuImg,
   cat,
+  grep,
   head,
   tail,
   ls,
@@ -89,6 +90,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   echo,
   printf,
   pgrep: no,
+  ps,
   lvs,
   vgs,
   lvcreate,

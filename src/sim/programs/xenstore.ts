@@ -1,6 +1,7 @@
 /** `xenstore-read`, `-ls`, `-list`, `-exists`, `-write`, `-rm`: a tree that follows from the domains. */
 import { vdevNumber } from '../../model/disk.ts'
 import { backendOf, isServed } from '../machine/guestConfig.ts'
+import { startedQemu } from '../machine/guests.ts'
 import type { Call, Program } from '../machine/program.ts'
 import type { Domain, PmState } from '../machine/state.ts'
 
@@ -67,7 +68,7 @@ function putDomain(domain: Domain, put: Put): void {
     const kind = backendOf(disk)
     const backend = `/local/domain/0/backend/${kind === 'qdisk' ? 'qdisk' : 'vbd'}/${domid}/${id}`
     const driver = kind === 'phy' ? '' : `${disk.format === 'raw' ? 'aio' : disk.format}:`
-    const served = isServed(disk)
+    const served = isServed(disk) && !domain.torn
     if (served) {
       put(`${home}/device/vbd/${id}/backend`, backend)
       put(`${home}/device/vbd/${id}/state`, 4)
@@ -87,18 +88,23 @@ function putDomain(domain: Domain, put: Put): void {
   }
   for (const nic of config.nics) {
     const backend = `/local/domain/0/backend/vif/${domid}/${nic.devid}`
-    put(`${home}/device/vif/${nic.devid}/backend`, backend)
-    put(`${home}/device/vif/${nic.devid}/mac`, nic.mac)
-    put(`${home}/device/vif/${nic.devid}/state`, 4)
+    if (!domain.torn) {
+      put(`${home}/device/vif/${nic.devid}/backend`, backend)
+      put(`${home}/device/vif/${nic.devid}/mac`, nic.mac)
+      put(`${home}/device/vif/${nic.devid}/state`, 4)
+    }
     put(`/libxl/${domid}/device/vif/${nic.devid}/backend`, backend)
     for (const at of [backend, `/libxl/${domid}/device/vif/${nic.devid}`]) {
       put(`${at}/bridge`, nic.bridge)
       put(`${at}/mac`, nic.mac)
       put(`${at}/handle`, nic.devid)
       put(`${at}/type`, config.type === 'hvm' ? 'vif_ioemu' : 'vif')
-      put(`${at}/state`, at === backend ? 4 : 1)
+      put(`${at}/frontend`, `${home}/device/vif/${nic.devid}`)
+      // without its hotplug script dom0's side waits
+      put(`${at}/state`, at !== backend ? 1 : nic.half ? 2 : 4)
     }
   }
+  if (startedQemu(domain)) put(`${home}/image/device-model-pid`, 20_000 + domid)
   put(`/libxl/${domid}/dm-version`, 'qemu_xen')
   put(`/libxl/${domid}/type`, config.type)
 }

@@ -73,6 +73,7 @@ async function watch({ seconds }: Params, vm: { uuid: string; pm: string }, cx: 
     const domain = await findDomain(cx, vm)
     const passedS = (cx.clock.now() - began) / 1000
     if (!domain) throw fails(`its domain was gone after ${Math.round(passedS)} s`)
+    if (domain.state === 'broken') throw fails(`its domain was broken after ${Math.round(passedS)} s`)
     if (domain.state === 'crashed' || domain.state === 'dying')
       throw fails(
         `its guest had ${domain.state === 'crashed' ? 'crashed' : 'shut down'} after ${Math.round(passedS)} s`,

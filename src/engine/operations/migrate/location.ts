@@ -39,6 +39,9 @@ export function isSentAway(domain: { readonly name: string }): boolean {
 
 type DomainTest = (domain: DomainSeen) => boolean
 
+/** Not a guest that could go on. */
+const HALF: readonly DomainSeen['state'][] = ['starting', 'dying', 'broken']
+
 /** The meaning of what both sides show of a VM. */
 function judgeLocation(
   here: readonly DomainSeen[],
@@ -48,7 +51,7 @@ function judgeLocation(
 ): Located {
   const [source, target] = [here, there].map((domains) => domains.findLast((one) => one.uuid === uuid))
   const both = { ...(source ? { source } : {}), ...(target ? { target } : {}) }
-  const isWhole = target !== undefined && !isIncoming(target) && target.state !== 'starting' && target.state !== 'dying'
+  const isWhole = target !== undefined && !isIncoming(target) && !HALF.includes(target.state)
   const isGone = source === undefined || source.state === 'dying'
   if (isGone) return { location: isWhole ? 'target' : 'nowhere', ...both }
   if (isWhole && target.state !== 'paused') return { location: isSuspended(source) ? 'target' : 'both', ...both }

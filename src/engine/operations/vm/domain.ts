@@ -11,10 +11,14 @@ const WORDS: Record<VmState, string> = {
   paused: 'it is paused',
   shutdown: 'it is shut down',
   crashed: 'it has crashed',
+  broken: 'its domain is half built or half torn down',
   dying: 'its domain is being torn down',
   starting: 'it is starting',
   unknown: 'its PM cannot be reached',
 }
+
+/** All that helps. */
+const BROKEN_HINT = 'power it off'
 
 /**
  * Why the VM's state, as it was seen last, does not allow something, or undefined where it does; a PM that is read-only
@@ -32,7 +36,7 @@ export function refuseState(
     return `its PM ${pm?.name ?? vm.pm} cannot be reached${pm?.seen.problem ? `: ${pm.seen.problem}` : ''}`
   }
   if (allowed.includes(vm.seen.state)) return undefined
-  const more = hint[vm.seen.state]
+  const more = hint[vm.seen.state] ?? (vm.seen.state === 'broken' ? BROKEN_HINT : undefined)
   return more ? `${WORDS[vm.seen.state]}: ${more}` : WORDS[vm.seen.state]
 }
 
@@ -42,16 +46,20 @@ export async function findDomain(cx: Context, vm: { uuid: string; pm: string }):
   return domains.find((domain) => domain.uuid === vm.uuid)
 }
 
-/** The VM's domain as its PM shows it now. Throws `refused` where there is none, or only one on its way out. */
+/**
+ * The VM's domain as its PM shows it now. Throws `refused` where there is none, or only one on its way out or that is
+ * broken.
+ */
 export async function needDomain(cx: Context, vm: Vm): Promise<DomainSeen> {
   const domain = await findDomain(cx, vm)
+  if (domain?.state === 'broken') throw new PengxError('refused', `${vm.name}: ${WORDS.broken}: ${BROKEN_HINT}`)
   if (domain && domain.state !== 'dying') return domain
   throw new PengxError('refused', `${vm.name} has no domain on ${cx.view.needPm(vm.pm).name}: it is shut down`)
 }
 
 /**
  * The VM's domain as its PM shows it now, running or paused, or undefined for a VM that is shut down. Throws `refused`
- * where it is in any other state: starting, crashed, on its way out.
+ * where it is in any other state: starting, crashed, broken, on its way out.
  */
 export async function livingDomain(
   cx: Context,
@@ -59,7 +67,8 @@ export async function livingDomain(
 ): Promise<DomainSeen | undefined> {
   const domain = await findDomain(cx, vm)
   if (domain === undefined || domain.state === 'running' || domain.state === 'paused') return domain
-  throw new PengxError('refused', `${vm.name ?? vm.uuid} is ${domain.state} right now: wait, and try again`)
+  const hint = domain.state === 'broken' ? BROKEN_HINT : 'wait, and try again'
+  throw new PengxError('refused', `${vm.name ?? vm.uuid} is ${domain.state} right now: ${hint}`)
 }
 
 /**

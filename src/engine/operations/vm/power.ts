@@ -120,13 +120,16 @@ export const vmReboot = vmOperation<PatientParams, DomainFacts>({
   ],
 })
 
+/** All that have a domain: also what is only half there goes. */
+const POWERED: readonly VmState[] = ['running', 'paused', 'crashed', 'broken', 'dying', 'starting']
+
 export const vmPoweroff = vmOperation<VmParams, DomainFacts>({
   name: 'vm.poweroff',
   title: 'power off',
   help: 'Takes the domain away at once, as pulling the plug does; the guest may lose what it had not written.',
   danger: 'disrupts',
   params: vmParams,
-  refuse: ({ vm }, view) => refuseState(view.needVm(vm), view, ['running', 'paused', 'crashed', 'dying', 'starting']),
+  refuse: ({ vm }, view) => refuseState(view.needVm(vm), view, POWERED),
   async gather({ vm }, cx) {
     const row = cx.view.needVm(vm)
     const domain = await findDomain(cx, row)

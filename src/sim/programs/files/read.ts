@@ -47,6 +47,19 @@ export const cat: Program = async (call) => {
   return exit
 }
 
+/** `grep -o PATTERN FILE`, of a basic expression that has only brackets and stars. */
+export const grep: Program = (call) => {
+  const [pattern = '', path = ''] = call.argv.slice(1).filter((word) => !word.startsWith('-'))
+  const read = readPath(call, path)
+  if ('problem' in read) {
+    call.err(`grep: ${path}: ${read.problem}\n`)
+    return 2
+  }
+  const found = [...read.text.matchAll(new RegExp(pattern, 'g'))].filter(([match]) => match !== '')
+  for (const [match] of found) call.out(`${match}\n`)
+  return found.length > 0 ? 0 : 1
+}
+
 export const head: Program = (call) => ends(call, (lines, count) => lines.slice(0, count))
 
 export const tail: Program = (call) => ends(call, (lines, count) => (count === 0 ? [] : lines.slice(-count)))

@@ -165,14 +165,15 @@ export const ls: Program = (call) => {
   const letters = options.filter((word) => !word.startsWith('--')).join('')
   const paths = call.argv.slice(1).filter((word) => !word.startsWith('-'))
   let exit = 0
-  for (const path of paths.length === 0 ? ['/root'] : paths) {
+  for (const [index, path] of (paths.length === 0 ? ['/root'] : paths).entries()) {
     const node = lookAt(call.pm, path, !letters.includes('d'))
     if (node === undefined && socketDomain(call.pm, path) === undefined) {
       call.err(`ls: cannot access '${path}': ${LOST}\n`)
       exit = 2
       continue
     }
-    if (paths.length > 1 && node?.kind === 'dir' && !letters.includes('d')) call.out(`${path}:\n`)
+    if (paths.length > 1 && node?.kind === 'dir' && !letters.includes('d'))
+      call.out(`${index > 0 ? '\n' : ''}${path}:\n`)
     const names =
       node?.kind === 'dir' && !letters.includes('d')
         ? (pseudoDir(call.pm, path) ?? Object.keys(node.children)).filter(

@@ -87,9 +87,9 @@ function domainLine(domain: Domain, now: number, verbose: boolean): string {
 /** Running, blocked, paused, shutdown, the reason for the shutdown, dying: as `xl list` prints them. */
 function stateLetters(domain: Domain, now: number): string {
   const over = domain.phase === 'shutdown' || domain.phase === 'dying'
-  const paused = domain.paused || domain.phase === 'building'
+  const paused = domain.paused || (domain.phase === 'building' && !domain.unfinished)
   let run = ''
-  if (!over && !paused) run = activity(domain, now)
+  if (!over && !paused && !domain.unfinished) run = activity(domain, now)
   const letters = [
     run === 'r' ? 'r' : '-',
     run === 'b' ? 'b' : '-',

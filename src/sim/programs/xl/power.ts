@@ -6,13 +6,16 @@ import { guestFromCfg } from '../../machine/guestConfig.ts'
 import {
   beginBuild,
   beginDestroy,
+  hasQemu,
   heed,
   refuseBuild,
   schedule,
   startCounting,
+  startedQemu,
   stopCounting,
   TIMES,
 } from '../../machine/guests.ts'
+import { leaveHalfBuilt, leaveHalfTorn } from '../../machine/halves.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import type { Domain, GuestConfig } from '../../machine/state.ts'
 import { needDomain, splitOptions } from './words.ts'
@@ -67,9 +70,7 @@ export const create: Program = async (call) => {
   try {
     await call.pass(TIMES.build)
   } catch (error) {
-    // Ended half way: what has been built stays, paused, until somebody destroys it.
-    call.pm.dues = call.pm.dues.filter((due) => due.kind === 'restart' || due.domid !== domain.domid)
-    domain.paused = true
+    leaveHalfBuilt(call.pm, domain)
     call.world.save()
     throw error
   }
@@ -134,9 +135,17 @@ export const destroy: Program = async (call) => {
   }
   const domain = needDomain(call, words[0])
   if (typeof domain === 'number') return domain
+  if (startedQemu(domain) && !hasQemu(domain))
+    call.err('libxl: error: libxl_aoutils.c:646:libxl__kill_xs_path: Device Model already exited\n')
   beginDestroy(call.world, call.pm, domain)
   call.world.save()
-  await call.pass(TIMES.dying)
+  try {
+    await call.pass(TIMES.dying)
+  } catch (error) {
+    leaveHalfTorn(call.world, call.pm, domain)
+    call.world.save()
+    throw error
+  }
   return 0
 }
 
@@ -149,7 +158,9 @@ export const pause: Program = (call) =>
 
 export const unpause: Program = (call) =>
   hold(call, 'unpause', (domain) => {
-    if (!domain.paused || domain.phase !== 'up') return
+    if (!domain.paused) return
+    if (domain.unfinished) domain.paused = false
+    if (domain.phase !== 'up') return
     domain.paused = false
     startCounting(domain, call.now())
     if (domain.bootedAt === undefined) {
