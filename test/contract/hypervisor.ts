@@ -1,21 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Host } from '../../src/engine/host/host.ts'
 import { run } from '../../src/engine/host/run.ts'
 import type { DomainSeen } from '../../src/engine/hypervisor/domain.ts'
-import type { Hypervisor } from '../../src/engine/hypervisor/hypervisor.ts'
 import { newUuid } from '../../src/lib/ids.ts'
-
-export interface HypervisorSite {
-  readonly host: Host
-  readonly hypervisor: Hypervisor
-  /** A guest that is not running: its configuration on the host, as `configFiles` or by path alone. */
-  readonly guest: { readonly configPath: string; readonly uuid: string; readonly name: string }
-  /** Between two looks while something is waited for. */
-  readonly pollMs: number
-}
+import { type HypervisorSite, halvesSuite, TAG } from './hypervisorHalves.ts'
 
 const PATIENCE_MS = 300_000
-const TAG = 'contract.0'
 
 /** What every hypervisor does alike, on the simulated site and on a real Xen. One guest lives through it all. */
 export function hypervisorSuite(kind: string, open: () => Promise<HypervisorSite>): void {
@@ -226,6 +215,8 @@ export function hypervisorSuite(kind: string, open: () => Promise<HypervisorSite
       await site.hypervisor.destroy(site.host, domid, TAG)
       await waitFor('a destroyed domain', (domain) => domain === undefined)
     })
+
+    halvesSuite({ site: () => site, find, need, waitFor, start })
 
     describe('what cannot start says why', () => {
       test('no disk', async () => {

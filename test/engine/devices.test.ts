@@ -70,9 +70,17 @@ describe('a disk', () => {
   })
 
   test('that fails half way is taken away again', async () => {
+    // dom0's side waits for its hotplug script
+    await lab.sh(`xenstore-write /local/domain/0/backend/qdisk/${domid}/51744/state 2`)
     lab.site.faults.add({ match: 'xl block-attach', effect: { kind: 'failAfter', stderr: 'libxl: error: no\n' } })
     await expect(xen.attachDisk(lab.host, domid, disk, TAG)).rejects.toMatchObject({ code: 'commandFailed' })
     expect(await find()).toBeUndefined()
+  })
+
+  test('that the guest has is attached, whatever xl said', async () => {
+    lab.site.faults.add({ match: 'xl block-attach', effect: { kind: 'failAfter', stderr: 'libxl: error: no\n' } })
+    await xen.attachDisk(lab.host, domid, disk, TAG)
+    expect(await find()).toMatchObject({ path: disk.path, backend: 4 })
   })
 
   test('that the guest does not let go of is named with both sides', async () => {

@@ -3,31 +3,22 @@ import type { Host } from '../../src/engine/host/host.ts'
 import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
 import { writeFileAtomically } from '../../src/engine/tools/files.ts'
-import { createSimSite, type SimSite } from '../../src/sim/site.ts'
 import { hypervisorSuite } from '../contract/hypervisor.ts'
+import { openSite, restingGuest } from '../support/sites/hypervisorSite.ts'
 import { transcript } from '../support/transcript.ts'
 
-const openSite = (): { site: SimSite; host: Host } => {
-  const site = createSimSite({ vmCount: 6, pmCount: 1, pace: 0 })
-  return { site, host: site.host(site.pmNames[0]!) }
-}
-
-/** One of the site's own guests, put to rest. */
-async function restingGuest(host: Host) {
-  const domains = await xen.domains(host)
-  for (const file of await xen.configFiles(host)) {
-    const { spec } = await xen.readConfig(host, file.path)
-    if (file.uuid === undefined || spec.type !== 'pv' || !spec.boot.kernel || spec.nics.length === 0) continue
-    const domain = domains.find((one) => one.uuid === file.uuid)
-    if (domain) await xen.destroy(host, domain.domid, 'test.0')
-    return { configPath: file.path, uuid: file.uuid, name: file.name, text: file.text }
-  }
-  throw new Error('the simulated site has no PV guest with a kernel')
-}
-
 hypervisorSuite('the simulated site', async () => {
-  const { host } = openSite()
-  return { host, hypervisor: xen, guest: await restingGuest(host), pollMs: 1 }
+  const { site, host } = openSite()
+  const guest = await restingGuest(host)
+  const cutOff = {
+    async create() {
+      await run(host, { argv: ['xl', 'create', guest.configPath], effect: 'change' })
+      site.faults.leaveHalfBuilt(guest.name)
+    },
+    destroy: async () => site.faults.leaveHalfTorn(guest.name),
+    qemu: async () => site.faults.killQemu(guest.name),
+  }
+  return { host, hypervisor: xen, guest, cutOff, pollMs: 1 }
 })
 
 describe('a look', () => {
@@ -232,4 +223,47 @@ shutdown failed (rc=-9)
 `
   site.faults.add({ match: 'xl shutdown', effect: { kind: 'failBefore', exit: 1, stderr } })
   await expect(xen.shutdown(host, 4, 't.0')).rejects.toMatchObject({ code: 'unsupported' })
+})
+
+describe('what is broken', () => {
+  const TAG = 'test.0'
+  const open = async () => {
+    const { site, host } = openSite()
+    const guest = await restingGuest(host)
+    const { configPath, uuid, name } = guest
+    const create = (paused = false) => xen.create(host, { path: configPath, uuid, domainName: name, paused }, TAG)
+    const state = async () => (await xen.domains(host)).find((domain) => domain.uuid === uuid)?.state
+    return { site, host, name, create, state }
+  }
+  test('where no socket and no file can be looked for, none is missing', async () => {
+    for (const match of ['ls -1 /var/lib/xen', 'grep -o']) {
+      const { site, host, create, state } = await open()
+      await create(true)
+      const armed = site.faults.add({ match, times: 9, effect: { kind: 'failBefore', exit: 127 } })
+      expect(await state()).toBe('paused')
+      expect((await xen.domains(host)).map((domain) => domain.state)).not.toContain('broken')
+      expect(armed.struck).toBeGreaterThan(1)
+    }
+  })
+
+  test('a healthy site is looked at in one round trip, a broken domain costs one more', async () => {
+    const { site, host, name, create } = await open()
+    let trips = 0
+    const counted: Host = {
+      ...host,
+      open(...args) {
+        trips++
+        return host.open(...args)
+      },
+    }
+    const { domid } = await create()
+    await xen.look(counted)
+    expect(trips).toBe(1)
+    await xen.pause(host, domid, TAG)
+    await xen.domains(counted)
+    expect(trips).toBe(2)
+    site.faults.leaveHalfTorn(name)
+    await xen.domains(counted)
+    expect(trips).toBe(4)
+  })
 })

@@ -70,7 +70,8 @@ async function find(host: Host, domid: number, lists: readonly Program[], signal
 
 /**
  * `xl block-attach` (xl-disk-configuration(5)). A disk that is attached as asked for is done, and one that the guest
- * was asked to let go of, and has not, is told to stay; what a failed attempt leaves behind is taken away. `conflict`
+ * was asked to let go of, and has not, is told to stay. Where xl fails, what is there counts: a disk that the guest has
+ * is attached, what else a failed attempt leaves behind is taken away. `conflict`
  * where another image has that name, `busy` where the disk is just being detached.
  */
 export async function attachDisk(host: Host, domid: number, disk: Disk, tag: string): Promise<void> {
@@ -79,8 +80,9 @@ export async function attachDisk(host: Host, domid: number, disk: Disk, tag: str
   try {
     await change(host, xl.attachDisk(domid, disk), tag, `attach ${disk.path} to domain ${domid} as ${disk.vdev}`)
   } catch (error) {
-    if (await device(host, domid, disk.vdev))
-      await run(host, { ...xl.detachDisk(domid, disk.vdev), tag, okExits: [0, 1] })
+    const left = await device(host, domid, disk.vdev)
+    if (left?.path === disk.path && left.backend === CONNECTED) return
+    if (left) await run(host, { ...xl.detachDisk(domid, disk.vdev), tag, okExits: [0, 1] })
     throw error
   }
 }
@@ -174,13 +176,14 @@ async function holdsOpen(host: Host, domid: number, path: string): Promise<boole
 
 /**
  * `xl network-attach`; one of that MAC address is done. A missing bridge makes xl fail (`notFound`) and leaves the
- * interface half there, which later ruins a restore: it is taken away.
+ * interface half there, which later ruins a restore: it is taken away. One that the guest has all the same is attached.
  */
 export async function attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void> {
   if (await findNic(host, domid, nic.mac)) return
   try {
     await change(host, xl.attachNic(domid, nic), tag, `attach ${nic.mac} on ${nic.bridge} to domain ${domid}`)
   } catch (error) {
+    if ((await findNic(host, domid, nic.mac))?.backend === CONNECTED) return
     const left = await detachNic(host, domid, nic.mac, tag).then(
       () => '',
       (also) => `; and what is left of it could not be taken away: ${toPengxError(also).message}`,
@@ -218,15 +221,23 @@ export async function detachNic(host: Host, domid: number, mac: string, tag: str
  */
 export async function insertCd(host: Host, domid: number, path: string, tag: string): Promise<void> {
   const drive = await needDrive(host, domid)
-  if (drive.path !== path)
-    await change(host, xl.insertCd(domid, drive.vdev, path), tag, `put ${path} into ${drive.vdev} of domain ${domid}`)
+  if (drive.path === path) return
+  const doing = `put ${path} into ${drive.vdev} of domain ${domid}`
+  await change(host, xl.insertCd(domid, drive.vdev, path), tag, doing).catch(unlessDriveHas(host, domid, path))
 }
 
 /** `xl cd-eject` of the domain's first CD drive; done where it is empty, `refused` where there is none. */
 export async function ejectCd(host: Host, domid: number, tag: string): Promise<void> {
   const drive = await needDrive(host, domid)
-  if (drive.path !== '')
-    await change(host, xl.ejectCd(domid, drive.vdev), tag, `empty ${drive.vdev} of domain ${domid}`)
+  if (drive.path === '') return
+  const doing = `empty ${drive.vdev} of domain ${domid}`
+  await change(host, xl.ejectCd(domid, drive.vdev), tag, doing).catch(unlessDriveHas(host, domid, ''))
+}
+
+/** What xl complained of counts where the drive does not hold what it shall. */
+const unlessDriveHas = (host: Host, domid: number, path: string) => async (error: unknown) => {
+  const drive = await needDrive(host, domid).catch(() => undefined)
+  if (drive?.path !== path) throw error
 }
 
 async function needDrive(host: Host, domid: number): Promise<xl.DiskDevice> {

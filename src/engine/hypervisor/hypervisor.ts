@@ -19,7 +19,10 @@ import type { MomentOptions } from './momentExport.ts'
 export interface Hypervisor {
   /** Everything a beat needs, in one round trip; fails with `unsupported` where no Xen runs. */
   look(host: Host, signal?: AbortSignal): Promise<PmLook>
-  /** The domains alone (`xl list -v`), dom0 included: the cheapest true answer, for guards before and looks after a change. */
+  /**
+   * The domains alone (`xl list -v`), dom0 included: the cheapest true answer, for guards before and looks after a change.
+   * What is half built or half torn down, or has lost its QEMU, is `broken`.
+   */
   domains(host: Host, signal?: AbortSignal): Promise<DomainSeen[]>
   /** What the named domains were built from, in one round trip; with none named, all but dom0. */
   details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]>
@@ -50,7 +53,10 @@ export interface Hypervisor {
     tag: string,
     signal?: AbortSignal,
   ): Promise<{ readonly domid: number; readonly domains: readonly DomainSeen[] }>
-  /** Asks the guest (PV or PVHVM drivers, ACPI for plain HVM); returns when it has been asked. */
+  /**
+   * Asks the guest (PV or PVHVM drivers, ACPI for plain HVM); returns when it has been asked. Of this and what follows:
+   * what is there afterwards is what counts, and not what the command said.
+   */
   shutdown(host: Host, domid: number, tag: string): Promise<void>
   /** As `shutdown`; the domid changes when the guest comes back. */
   reboot(host: Host, domid: number, tag: string): Promise<void>
@@ -61,7 +67,7 @@ export interface Hypervisor {
   destroy(host: Host, domid: number, tag: string): Promise<void>
   /** Stops its processors; memory and disks stay as they are. */
   pause(host: Host, domid: number, tag: string): Promise<void>
-  /** Lets it go on. */
+  /** Lets it go on, however often it was paused. */
   unpause(host: Host, domid: number, tag: string): Promise<void>
 
   /** Disks and interfaces that a domain has now, and how far their two sides are; nothing for one that is gone. */

@@ -1,23 +1,11 @@
-import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import { run, runAll } from '../host/run.ts'
 import { draftOf, removeFile, writeFileAtomically } from '../tools/files.ts'
 import { formatConfig } from '../tools/xl/config.ts'
-import {
-  consoleOf,
-  destroyDomain,
-  pauseDomain,
-  rebootDomain,
-  renameDomain,
-  setMemory,
-  setVcpus,
-  shutdownDomain,
-  unpauseDomain,
-  updateConfig,
-} from '../tools/xl/xl.ts'
+import { consoleOf, renameDomain, setMemory, setVcpus, updateConfig } from '../tools/xl/xl.ts'
 import { backupDisks, refuseBackup } from './backup.ts'
 import { cancelJobs } from './blockJobs.ts'
-import { change } from './change.ts'
+import { change, changeDomain } from './change.ts'
 import { configFiles, readConfig } from './configs.ts'
 import { diskCounters } from './counters.ts'
 import { create } from './create.ts'
@@ -40,6 +28,7 @@ import { streamLayer, switchDisks, writtenImages } from './layers.ts'
 import { domains, look } from './look.ts'
 import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
 import { copyMoment, forgetBitmaps, holdMoment, momentMeans, needMoment, releaseMoment } from './moment.ts'
+import { destroy, pause, reboot, shutdown, unpause } from './power.ts'
 import { resizeDisk } from './resizeDisk.ts'
 
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
@@ -94,22 +83,28 @@ export const xen: Hypervisor = {
   async removeConfigDraft(host, path, tag) {
     await run(host, { ...removeFile(draftOf(path)), tag })
   },
-  shutdown: (host, domid, tag) => change(host, shutdownDomain(domid), tag, `shut down domain ${domid}`),
-  reboot: (host, domid, tag) => change(host, rebootDomain(domid), tag, `reboot domain ${domid}`),
-  pause: (host, domid, tag) => change(host, pauseDomain(domid), tag, `pause domain ${domid}`),
-  unpause: (host, domid, tag) => change(host, unpauseDomain(domid), tag, `unpause domain ${domid}`),
-  setMemory: (host, domid, mib, tag) => change(host, setMemory(domid, mib), tag, `give domain ${domid} ${mib} MiB`),
-  setVcpus: (host, domid, count, tag) =>
-    change(host, setVcpus(domid, count), tag, `give domain ${domid} ${count} VCPUs`),
-  rename: (host, domid, name, tag) => change(host, renameDomain(domid, name), tag, `rename domain ${domid} to ${name}`),
+  shutdown,
+  reboot,
+  pause,
+  unpause,
+  destroy,
+  async setMemory(host, domid, mib, tag) {
+    await changeDomain(host, domid, setMemory(domid, mib), tag, `give domain ${domid} ${mib} MiB`, {
+      isThere: (domain) => domain?.memoryMib === mib,
+      takesTime: true,
+    })
+  },
+  async setVcpus(host, domid, count, tag) {
+    await changeDomain(host, domid, setVcpus(domid, count), tag, `give domain ${domid} ${count} VCPUs`, {
+      isThere: (domain) => domain?.vcpuCount === count,
+      takesTime: true,
+    })
+  },
+  async rename(host, domid, name, tag) {
+    await changeDomain(host, domid, renameDomain(domid, name), tag, `rename domain ${domid} to ${name}`, {
+      isThere: (domain) => domain?.name === name,
+    })
+  },
   updateConfig: (host, domid, path, tag) =>
     change(host, updateConfig(domid, path), tag, `give domain ${domid} its new configuration`),
-  async destroy(host, domid, tag) {
-    try {
-      await change(host, destroyDomain(domid), tag, `destroy domain ${domid}`)
-    } catch (error) {
-      // what is gone already is destroyed
-      if (!(error instanceof PengxError && error.code === 'notFound')) throw error
-    }
-  },
 }
