@@ -8,7 +8,7 @@ import type { View } from '../../store/view.ts'
 import { fileExists } from '../../tools/files.ts'
 import { withIso, withoutIso } from '../../tools/xl/drive.ts'
 import { type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
-import { findDomain } from '../vm/domain.ts'
+import { findDomain, lives } from '../vm/domain.ts'
 import { type VmParams, vmField, vmOperation, vmParams } from '../vm/target.ts'
 
 /** The CD drive of an HVM guest, which runs or not: an image put into it, and taken out again. */
@@ -31,7 +31,7 @@ async function gatherDrive(uuid: string, cx: Context): Promise<Facts> {
 /** An empty path: nothing in it. */
 async function load(cx: Context, { before }: Facts, path: string): Promise<void> {
   const domain = await findDomain(cx, before)
-  if (!domain || domain.state === 'dying') return
+  if (!lives(domain)) return
   const host = cx.host(before.pm)
   if (path === '') await cx.hypervisor.ejectCd(host, domain.domid, cx.tag)
   else await cx.hypervisor.insertCd(host, domain.domid, path, cx.tag)
@@ -40,7 +40,7 @@ async function load(cx: Context, { before }: Facts, path: string): Promise<void>
 /** A guest that has gone away meanwhile finds it in its configuration. */
 async function isLoaded(cx: Context, { before }: Facts, path: string): Promise<Applied> {
   const domain = await findDomain(cx, before)
-  if (!domain || domain.state === 'dying') return true
+  if (!lives(domain)) return true
   const { disks } = await cx.hypervisor.devices(cx.host(before.pm), domain.domid, cx.signal)
   return disks.some((disk) => disk.cdrom && disk.path === path) || 'again'
 }

@@ -1,7 +1,7 @@
 import type { Disk } from '../../../model/disk.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { formatDisk, toDiskSpec } from '../../tools/xl/disk.ts'
-import { findDomain } from '../vm/domain.ts'
+import { findDomain, lives } from '../vm/domain.ts'
 
 /**
  * A disk comes to a running guest and goes from it. The domain is looked up by the VM's UUID at the moment of acting:
@@ -15,7 +15,7 @@ const CONNECT_TIMEOUT_MS = 15_000
 
 async function attach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
   const domain = await findDomain(cx, vm)
-  if (!domain || domain.state === 'dying') return
+  if (!lives(domain)) return
   const host = cx.host(vm.pm)
   await cx.hypervisor.attachDisk(host, domain.domid, disk, cx.tag)
   if (domain.state !== 'paused' && !(await connects(cx, vm, domain.domid, disk.vdev)))
@@ -41,7 +41,7 @@ async function detach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
 /** The domain of the VM that has the disk; `none`: it has no domain; `another`: its domain does not have it. */
 async function attachedTo(cx: Context, vm: VmRef, { vdev, path }: Disk): Promise<number | 'none' | 'another'> {
   const domain = await findDomain(cx, vm)
-  if (!domain || domain.state === 'dying') return 'none'
+  if (!lives(domain)) return 'none'
   const device = await cx.hypervisor.device(cx.host(vm.pm), domain.domid, vdev, cx.signal)
   return device?.path === path ? domain.domid : 'another'
 }

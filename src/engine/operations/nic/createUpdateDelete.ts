@@ -8,7 +8,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { formatNic } from '../../tools/xl/nic.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
-import { findDomain } from '../vm/domain.ts'
+import { findDomain, lives } from '../vm/domain.ts'
 import { bridgeName, pickNics } from '../vm/pickNics.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { isSame, needNic, nicField, refuseBridge, refuseRunning } from './target.ts'
@@ -67,20 +67,18 @@ function attachStep({ before, domid }: ChangeFacts, nic: Nic): Step {
     shows: [`xl network-attach ${domid} ${formatNic(nic).replaceAll(',', ' ')}`],
     async do(cx) {
       const domain = await findDomain(cx, before)
-      if (domain && domain.state !== 'dying')
-        await cx.hypervisor.attachNic(cx.host(before.pm), domain.domid, nic, cx.tag)
+      if (lives(domain)) await cx.hypervisor.attachNic(cx.host(before.pm), domain.domid, nic, cx.tag)
       return null
     },
     async isApplied(cx) {
       const domain = await findDomain(cx, before)
-      if (!domain || domain.state === 'dying') return true
+      if (!lives(domain)) return true
       const { nics } = await cx.hypervisor.devices(cx.host(before.pm), domain.domid, cx.signal)
       return nics.some(({ mac }) => mac.toLowerCase() === nic.mac.toLowerCase()) || 'again'
     },
     async undo(cx) {
       const domain = await findDomain(cx, before)
-      if (domain && domain.state !== 'dying')
-        await cx.hypervisor.detachNic(cx.host(before.pm), domain.domid, nic.mac, cx.tag)
+      if (lives(domain)) await cx.hypervisor.detachNic(cx.host(before.pm), domain.domid, nic.mac, cx.tag)
     },
   }
 }

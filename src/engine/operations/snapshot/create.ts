@@ -18,7 +18,7 @@ import {
 } from '../disk/layers.ts'
 import { refuseStorlink } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
-import { configPathFor, findDomain } from '../vm/domain.ts'
+import { configPathFor, findDomain, lives } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { refuseSnapshotName, snapshotResult } from './target.ts'
 
@@ -146,8 +146,7 @@ function switchStep(facts: Facts, change: Change): Step {
       await config.do(cx)
       const domain = await findDomain(cx, { uuid, pm })
       // Without a domain the configuration is all there is.
-      if (domain && domain.state !== 'dying')
-        await cx.hypervisor.switchDisks(cx.host(pm), { domid: domain.domid, uuid }, moves, cx.tag)
+      if (lives(domain)) await cx.hypervisor.switchDisks(cx.host(pm), { domid: domain.domid, uuid }, moves, cx.tag)
       return null
     },
     undo: async (cx) => await config.undo?.(cx, undefined),

@@ -10,7 +10,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
 import { hasConfig, newConfigStep } from '../vm/configFile.ts'
-import { configPathFor, findDomain, needNoDomain } from '../vm/domain.ts'
+import { configPathFor, findDomain, lives, needNoDomain } from '../vm/domain.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps, whileOff } from '../vm/domainSteps.ts'
 import { pickNics } from '../vm/pickNics.ts'
 import { isForgotten, putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
@@ -173,7 +173,7 @@ async function gatherShutdown({ template }: ShutdownParams, cx: Context): Promis
   const domain = await findDomain(cx, vm)
   if (domain?.state === 'paused')
     throw new PengxError('refused', `${vm.name} is paused and cannot react: resume it first`)
-  const { domid } = domain && domain.state !== 'dying' ? domain : { domid: null }
+  const { domid } = lives(domain) ? domain : { domid: null }
   return { ...splitSecret(vm), template: row as Template & Json, domid }
 }
 

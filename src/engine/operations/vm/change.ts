@@ -4,7 +4,7 @@ import type { Vm, VmSpec } from '../../../model/vm.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { hasConfig, saysConfig } from './configFile.ts'
-import { configPathFor, findDomain, livingDomain, refuseState } from './domain.ts'
+import { configPathFor, findDomain, lives, livingDomain, refuseState } from './domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
 
 /**
@@ -146,7 +146,7 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
   const write = async (cx: Context, vm: Vm) => {
     await cx.hypervisor.writeConfig(cx.host(pm), path, cx.hypervisor.formatConfig(uuid, vm), cx.tag)
     const domain = facts.domid === null ? undefined : await findDomain(cx, { uuid, pm })
-    if (domain && domain.state !== 'dying') await cx.hypervisor.updateConfig(cx.host(pm), domain.domid, path, cx.tag)
+    if (lives(domain)) await cx.hypervisor.updateConfig(cx.host(pm), domain.domid, path, cx.tag)
   }
   return {
     name: 'write the configuration',

@@ -46,6 +46,11 @@ export async function findDomain(cx: Context, vm: { uuid: string; pm: string }):
   return domains.find((domain) => domain.uuid === vm.uuid)
 }
 
+/** A domain that can be worked with: it is there, whole, and not on its way out. */
+export function lives(domain: DomainSeen | undefined): domain is DomainSeen {
+  return domain !== undefined && domain.state !== 'dying' && domain.state !== 'broken'
+}
+
 /**
  * The VM's domain as its PM shows it now. Throws `refused` where there is none, or only one on its way out or that is
  * broken.
@@ -53,7 +58,7 @@ export async function findDomain(cx: Context, vm: { uuid: string; pm: string }):
 export async function needDomain(cx: Context, vm: Vm): Promise<DomainSeen> {
   const domain = await findDomain(cx, vm)
   if (domain?.state === 'broken') throw new PengxError('refused', `${vm.name}: ${WORDS.broken}: ${BROKEN_HINT}`)
-  if (domain && domain.state !== 'dying') return domain
+  if (lives(domain)) return domain
   throw new PengxError('refused', `${vm.name} has no domain on ${cx.view.needPm(vm.pm).name}: it is shut down`)
 }
 

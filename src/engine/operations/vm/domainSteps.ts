@@ -3,7 +3,7 @@ import type { Vm } from '../../../model/vm.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
-import { configPathFor, findDomain } from './domain.ts'
+import { configPathFor, findDomain, lives } from './domain.ts'
 
 /** Steps on the domain of a VM, as more than one operation takes them. */
 
@@ -45,19 +45,24 @@ async function create(cx: Context, facts: DomainFacts, config: Parameters<Hyperv
 }
 
 /** `xl create` builds a domain paused and lets it go last: one that has never run is half built, and holds nothing. */
-function hasNeverRun(domain: DomainSeen): boolean {
-  return domain.state === 'starting' || (domain.state === 'paused' && domain.cpuSeconds === 0)
+function hasNeverRun({ state, cpuSeconds }: DomainSeen): boolean {
+  return state === 'starting' || ((state === 'paused' || state === 'broken') && cpuSeconds === 0)
 }
 
 /** How long a domain that is there and has not run yet may be about to. */
 const BUILT_MS = 10_000
 
-/** The domain in the way, where it is this VM's own, by an earlier attempt; what of it never runs is taken away. */
+/**
+ * The domain in the way, where it is this VM's own, by an earlier attempt; what of it never runs is taken away. Throws
+ * `refused` for one that has run and is broken.
+ */
 async function ownDomain(cx: Context, vm: Vm): Promise<DomainSeen | undefined> {
   const until = cx.clock.now() + BUILT_MS
   for (;;) {
     const present = await findDomain(cx, vm)
     if (!present || present.state === 'dying') return undefined
+    if (present.state === 'broken' && !hasNeverRun(present))
+      throw new PengxError('refused', `domain ${present.domid} of ${vm.name} is broken: power it off first`)
     if (!hasNeverRun(present)) return present
     if (cx.clock.now() >= until) {
       await cx.hypervisor.destroy(cx.host(vm.pm), present.domid, cx.tag)
@@ -98,7 +103,7 @@ export function createStep(
     },
     async isApplied(cx) {
       const domain = await findDomain(cx, { uuid, pm })
-      if (domain && domain.state !== 'dying' && !hasNeverRun(domain)) return true
+      if (lives(domain) && !hasNeverRun(domain)) return true
       return anew ? 'again' : false
     },
     async mayBeUsed(cx) {
@@ -127,7 +132,7 @@ export function destroyStep(facts: DomainFacts): ChangingStep {
     async isApplied(cx) {
       const domain = (await cx.look(facts.pm)).find(({ domid }) => domid === facts.domid)
       if (domain?.uuid !== facts.uuid) return true
-      return domain.state === 'dying' ? 'again' : false
+      return lives(domain) ? false : 'again'
     },
   }
 }
@@ -151,7 +156,7 @@ export function whileOff(step: ChangingStep, vm: Pick<Vm, 'uuid' | 'pm' | 'name'
 /** Whether the domain that the facts name is no more, or is on its way out. */
 export async function isGone(cx: Context, { pm, uuid, domid }: DomainFacts): Promise<boolean> {
   const domain = (await cx.look(pm)).find((one) => one.domid === domid && one.uuid === uuid)
-  return domain === undefined || domain.state === 'dying'
+  return !lives(domain)
 }
 
 /** Waits for a state, looking once a second; what the guest does not do in time is said, not forced. */

@@ -13,7 +13,7 @@ import {
   recordStep,
   refuseChange,
 } from './change.ts'
-import { findDomain } from './domain.ts'
+import { findDomain, lives } from './domain.ts'
 import { vmField, vmOperation } from './target.ts'
 
 /**
@@ -69,8 +69,7 @@ function renameStep(facts: ChangeFacts, to: string): Step {
   const { uuid, pm, domainName: from } = facts.before
   const rename = async (cx: Context, name: string) => {
     const domain = await findDomain(cx, { uuid, pm })
-    if (domain && domain.state !== 'dying' && domain.name !== name)
-      await cx.hypervisor.rename(cx.host(pm), domain.domid, name, cx.tag)
+    if (lives(domain) && domain.name !== name) await cx.hypervisor.rename(cx.host(pm), domain.domid, name, cx.tag)
   }
   return {
     name: 'rename the domain',
@@ -81,7 +80,7 @@ function renameStep(facts: ChangeFacts, to: string): Step {
     },
     async isApplied(cx) {
       const domain = await findDomain(cx, { uuid, pm })
-      return !domain || domain.state === 'dying' || domain.name === to || 'again'
+      return !lives(domain) || domain.name === to || 'again'
     },
     undo: (cx) => rename(cx, from),
   }

@@ -3,7 +3,7 @@ import { PengxError } from '../../../model/error.ts'
 import type { VmState } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
-import { findDomain, needDomain, needNoDomain, refuseState } from './domain.ts'
+import { findDomain, lives, needDomain, needNoDomain, refuseState } from './domain.ts'
 import { createStep, type DomainFacts, destroyStep, factsOf, isGone, shutdownSteps, waitFor } from './domainSteps.ts'
 import { needNowhereElse } from './elsewhere.ts'
 import { type VmParams, vmField, vmOperation, vmParams } from './target.ts'
@@ -215,5 +215,5 @@ async function ownState(cx: Context, { uuid, pm, domid }: DomainFacts): Promise<
 /** A guest may have left meanwhile; then there is nothing to turn back. */
 async function whilePresent(cx: Context, facts: DomainFacts, act: () => Promise<void>): Promise<void> {
   const domain = await findDomain(cx, facts)
-  if (domain?.domid === facts.domid && domain.state !== 'dying') await act()
+  if (lives(domain) && domain.domid === facts.domid) await act()
 }

@@ -6,7 +6,7 @@ import type { Applied, Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from './change.ts'
-import { findDomain } from './domain.ts'
+import { findDomain, lives } from './domain.ts'
 import { vmField, vmOperation } from './target.ts'
 
 /**
@@ -115,7 +115,7 @@ async function give(
 ): Promise<void> {
   const find = () => findDomain(cx, facts.before)
   const domain = await find()
-  if (!domain || domain.state === 'dying') return
+  if (!lives(domain)) return
   await act(domain.domid)
   const until = cx.clock.now() + GUEST_MS
   for (;;) {
@@ -131,7 +131,7 @@ async function give(
 /** A guest that is slow to follow, or has gone away since, has been told all the same, or is told again. */
 async function isGiven(cx: Context, { before }: Facts, has: (domain: DomainSeen) => boolean): Promise<Applied> {
   const domain = await findDomain(cx, before)
-  return !domain || domain.state === 'dying' || has(domain) || 'again'
+  return !lives(domain) || has(domain) || 'again'
 }
 
 function setMemory(cx: Context, facts: Facts, mib: number): Promise<void> {
