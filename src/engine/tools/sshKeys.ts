@@ -64,12 +64,17 @@ export function parseBytes(stdout: string): string {
   return Buffer.from(stdout, 'base64').toString('latin1')
 }
 
+/** Where a file of keys is written before it takes the place of the one that is there. */
+export function keysDraft(path: string): string {
+  return `${path}.pengx-new`
+}
+
 /**
  * A file of keys with new content, whole or not at all: only its owner reads it, and he stays who he was. Parts of one
  * batch that stops at its first failure.
  */
 export function writeKeys(path: string, text: string, from: { readonly existed: boolean }): Program[] {
-  const draft = `${path}.pengx-new`
+  const draft = keysDraft(path)
   return [
     changes('install', '-m', '600', '/dev/null', draft),
     { ...changes('dd', `of=${draft}`, 'conv=fsync', 'status=none'), stdin: Buffer.from(text, 'latin1') },

@@ -9,13 +9,14 @@ import { run, runAll, runBatch } from '../../host/run.ts'
 import type { ChangingStep, Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { fileExists, readFile } from '../../tools/files.ts'
+import { fileExists, readFile, removeFile } from '../../tools/files.ts'
 import { changes, reads } from '../../tools/program.ts'
 import {
   findBlock,
   formatBlock,
   isPublicKey,
   KEY_NAMES,
+  keysDraft,
   makeKey,
   parseBlock,
   parseBytes,
@@ -150,13 +151,18 @@ function keyStep(account: Account, mark: string): ChangingStep {
   const publicKey = async (cx: Context) =>
     (await run(cx.host(account.pm), { ...readFile(`${path}.pub`), okExits: [0, 1] })).stdout.trim()
   const isMarked = (key: string) => key.includes(mark)
+  /** The private half comes last. */
+  const isWhole = async (cx: Context) =>
+    isMarked(await publicKey(cx)) && (await run(cx.host(account.pm), fileExists(path))).exit === 0
   return {
     name: stepOf(account),
     shows: [`ssh-keygen -t ed25519 -f ${path}`],
     async do(cx) {
       const host = cx.host(account.pm)
-      if (!isMarked(await publicKey(cx))) {
-        const parts = [changes('mkdir', '-p', '-m', '700', account.directory), ...makeKey(path, mark, account.name)]
+      if (!(await isWhole(cx))) {
+        const half = isMarked(await publicKey(cx)) ? [removeFile(`${path}.pub`)] : []
+        const directory = changes('mkdir', '-p', '-m', '700', account.directory)
+        const parts = [directory, ...half, ...makeKey(path, mark, account.name)]
         await runAll(host, { ...batch(parts, { stopOnFailure: true }), tag: cx.tag })
       }
       const key = await publicKey(cx)
@@ -169,7 +175,7 @@ function keyStep(account: Account, mark: string): ChangingStep {
     /** One that is there and was not told yet is asked for by doing it again. */
     async isApplied(cx) {
       const wasTold = cx.output(stepOf(account)) !== undefined
-      return wasTold ? isMarked(await publicKey(cx)) : 'again'
+      return wasTold ? await isWhole(cx) : 'again'
     },
     async undo(cx) {
       const host = cx.host(account.pm)
@@ -209,6 +215,7 @@ function writeStep(account: Account, facts: Facts): ChangingStep {
         return added && before.endsWith('\n') ? before.slice(0, -1) : before
       })
       const host = cx.host(pm)
+      await run(host, { ...removeFile(keysDraft(path)), tag: cx.tag })
       if (account.existed) await run(host, { ...changes('chmod', account.mode, path), okExits: [0, 1], tag: cx.tag })
       if (account.hadDirectory) await run(host, { ...changes('chmod', account.directoryMode, directory), tag: cx.tag })
       else await removeDirectory(cx, account)
