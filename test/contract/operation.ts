@@ -6,7 +6,7 @@ import { type Kills, openKills } from './kills.ts'
 import type { OperationCase } from './operationCase.ts'
 import { changesOf, failAt, failJournal, failWithin, repeatAt } from './operationFailures.ts'
 import { goOnAfter, goOnAfterMove, goOnBack } from './operationGaps.ts'
-import { runToEnd, type Steps, stepsOf } from './operationSteps.ts'
+import { lastUndone, runToEnd, type Steps, stepsOf } from './operationSteps.ts'
 import { openTrials } from './trials.ts'
 import { WORLD_MOVES, type WorldMove } from './worldMoves.ts'
 
@@ -143,11 +143,6 @@ async function inTurn(one: OperationCase, trials: readonly (() => Promise<void>)
 /** Half of what may become of the VM at one point, and the other half at the next. */
 function movesAt(nth: number): readonly WorldMove[] {
   return WORLD_MOVES.filter((_, index) => index % 2 === nth % 2)
-}
-
-/** The last step that can be taken back. */
-function lastUndone({ names, pivot }: Steps): number {
-  return pivot < 0 ? names.length - 1 : pivot - 1
 }
 
 /** Before each undo, in the order in which they come. */

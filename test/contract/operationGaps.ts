@@ -4,7 +4,7 @@ import type { CrashPoint } from '../support/children/crashPoints.ts'
 import { openWorld, pictureOf, type World } from '../support/sites/world.ts'
 import type { OperationCase } from './operationCase.ts'
 import { canStillBeDone } from './operationFailures.ts'
-import { comesBack, hasDecidedPivot, isPast, type Steps } from './operationSteps.ts'
+import { comesBack, hasDecidedPivot, isPast, lastUndone, type Steps } from './operationSteps.ts'
 import type { Prepared } from './trials.ts'
 import { type Living, livingOn, moveWorld, type WorldMove } from './worldMoves.ts'
 
@@ -57,7 +57,7 @@ export async function goOnBack(
       end = (await world.engine.finished(end.id)).job
     }
     expect({ where, state: end.state, message: end.message }).toMatchObject({ where, state: 'cancelled' })
-    if (!comesBack(steps, steps.names.length, 'before') && steps.pivot < 0) return
+    if (!comesBack(steps, lastUndone(steps), 'after')) return
     expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
     await canStillBeDone(one, where, world, raw)
   } finally {

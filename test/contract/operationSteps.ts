@@ -57,3 +57,8 @@ export function mayBeFound(steps: Steps, index: number, phase: Phase): boolean {
 export function hasDecidedPivot(steps: Steps, index: number): boolean {
   return index === steps.pivot && steps.decided[index]!
 }
+
+/** The last step that can be taken back. */
+export function lastUndone({ names, pivot }: Steps): number {
+  return pivot < 0 ? names.length - 1 : pivot - 1
+}

@@ -27,7 +27,7 @@ const MOVES: Readonly<Record<WorldMove, (site: SimSite, pm: PmState, uuid: strin
   destroyed: (site, pm, uuid) => onDomain(site, pm, uuid, destroyDomain),
   async started(site, pm, uuid) {
     const path = `/etc/xen/pengx/${uuid}.cfg`
-    if (findDomain(pm, uuid) || !findNode(pm, path)) return false
+    if (site.pmNames.some((name) => findDomain(site.pm(name), uuid)) || !findNode(pm, path)) return false
     const output = await run(site.host(pm.name), { ...createDomain(path, uuid), okExits: [0, 1, 3] })
     return output.exit === 0
   },
@@ -53,7 +53,7 @@ export async function moveWorld(
 ): Promise<readonly Living[] | undefined> {
   let moved = false
   await atSite(place, async (site) => {
-    for (const name of site.pmNames) moved = (await MOVES[move](site, site.pm(name), vm)) || moved
+    for (const name of site.pmNames) moved ||= await MOVES[move](site, site.pm(name), vm)
   })
   if (!moved) return undefined
   // One thing leads to another: a guest stops, is built again, and boots.
