@@ -108,7 +108,7 @@ async function logIn(from: Machine, to: Machine): Promise<string> {
 }
 
 describe('keys of the site', () => {
-  test('a failure on the second PM leaves both files byte for byte as they were', async () => {
+  test('a cancel on the second PM leaves both files byte for byte as they were', async () => {
     const [one, two] = machines as [Machine, Machine]
     // Bytes that are no UTF-8, lines that end as Windows has it, and a last line without an end.
     const odd = Buffer.concat([readFileSync(one.file), Buffer.from('# caf\xe9 \xff\r\n\n  # end', 'latin1')])
@@ -116,11 +116,11 @@ describe('keys of the site', () => {
     const before = [read(one), read(two), modeOf(one.file), modeOf(two.file)]
     armed = (moment) => {
       if (moment.name === 'write keys on alpha2' && moment.phase === 'after')
-        throw new PengxError('commandFailed', 'injected')
+        throw new PengxError('cancelled', 'injected')
     }
     const job = await spread({ create: true })
     armed = undefined
-    expect([job.state, job.message]).toEqual(['undone', expect.stringContaining('injected')])
+    expect([job.state, job.message]).toEqual(['cancelled', expect.stringContaining('injected')])
     expect([read(one), read(two), modeOf(one.file), modeOf(two.file)]).toEqual(before)
     expect(() => statSync(join(two.home, '.ssh/id_ed25519'))).toThrow()
     expect(modeOf(join(one.home, '.ssh'))).toBe('755')

@@ -91,6 +91,8 @@ async function doStep(
     const cx = contextOf(deps, planRun, index, { progress, effects, ...(isPastPivot(planRun) ? uncancelled() : {}) })
     await intercept(deps, planRun, index, 'before')
     const output = (await step.do(cx)) ?? null
+    // Whatever fails from here on, a line of the journal: the step has done its work.
+    effects.begin()(true)
     await intercept(deps, planRun, index, 'after', () => step.do(cx))
     await journal(deps, planRun, { step: index, kind: 'succeeded', output })
     progress(1)

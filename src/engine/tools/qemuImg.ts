@@ -77,11 +77,6 @@ export function mapBytes(path: string): Program {
   return reads('qemu-img', 'map', '--output=json', '-U', '-f', 'raw', path)
 }
 
-/** Where an image itself, and not what it lies on, has been written to; of a raw one: has more than a hole. */
-export function mapImage(path: string, format: DiskFormat): Program {
-  return reads('qemu-img', 'map', '--output=json', '-U', '-f', qemuFormat(format), path)
-}
-
 /** Writes another backing file into an image's header (`rebase -u`); its own bytes stay, so it reads as what that one holds. */
 export function renameBacking(path: string, backing: { readonly path: string; readonly format: DiskFormat }): Program {
   const base = ['-b', backing.path, '-F', qemuFormat(backing.format)]
@@ -208,20 +203,8 @@ export function parseMap(stdout: string): MappedExtent[] {
   return rows.map(({ start, length, data, zero }) => ({ start, length, data: data && !zero }))
 }
 
-/**
- * Whether anything was ever written to an image: bytes, or zeros of its own (`present`, since QEMU 6.1). Of a raw file `first`:
- * no more than the first block, which qemu-img itself fills with zeros.
- */
-export function parseOwnData(stdout: string, format: DiskFormat): boolean | 'first' {
-  const rows = JSON.parse(stdout) as (MappedExtent & { depth: number; zero: boolean; present?: boolean })[]
-  const own = rows.filter((row) => row.depth === 0)
-  if (format !== 'raw') return own.some((row) => row.data || (row.zero && row.present === true))
-  const data = own.filter((row) => row.data)
-  if (data.length === 0) return false
-  return data.some((row) => row.start + row.length > FIRST_BLOCK) || 'first'
-}
-
-const FIRST_BLOCK = 4096
+/** qemu-img itself fills it with zeros when it makes a raw image. */
+export const FIRST_BLOCK = 4096
 
 /** 0: there are zeros and nothing else in it, 1: there is more. */
 export function firstBlockIsEmpty(path: string): Program {

@@ -6,13 +6,15 @@ import { commandFailure, run, runWatched } from '../host/run.ts'
 import {
   convertImage,
   diskFormat,
+  FIRST_BLOCK,
   firstBlockIsEmpty,
   imageInfo,
-  mapImage,
+  mapBytes,
   parseImageInfo,
-  parseOwnData,
+  parseMap,
   parseProgress,
 } from '../tools/qemuImg.ts'
+import { mapOwn, parseOwn } from '../tools/qemuPack.ts'
 import type { Image, VolumeInfo } from './volumeDriver.ts'
 
 /** What qemu-img does alike wherever an image lies. */
@@ -44,13 +46,14 @@ export async function readImage(host: Host, path: string, format?: DiskFormat): 
 }
 
 /**
- * Whether anything has been written to an image since it was made empty (`qemu-img map -U`): a raw device always counts as
- * written. Looks only; `commandFailed` where it cannot be read.
+ * Whether anything has been written to an image since it was made empty (`qemu-img map -U`), zeros of its own too; a raw
+ * device always counts as written. Looks only; `commandFailed` where it cannot be read.
  */
 export async function holdsWrites(host: Host, { path, format }: Image): Promise<boolean> {
-  const found = parseOwnData((await run(host, mapImage(path, format))).stdout, format)
-  if (found !== 'first') return found
-  return (await run(host, firstBlockIsEmpty(path))).exit !== 0
+  if (format !== 'raw') return parseOwn((await run(host, mapOwn(path))).stdout).length > 0
+  const data = parseMap((await run(host, mapBytes(path))).stdout).filter((extent) => extent.data)
+  if (data.some(({ start, length }) => start + length > FIRST_BLOCK)) return true
+  return data.length > 0 && (await run(host, firstBlockIsEmpty(path))).exit !== 0
 }
 
 /**

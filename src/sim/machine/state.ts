@@ -163,6 +163,8 @@ export interface ImageHeader {
   virtualSize: number
   backing?: string
   backingFormat?: string
+  /** Made so, and nothing was written to it since as long as it takes no more than its tables. */
+  madeEmpty?: true
 }
 export interface DirNode extends NodeBase {
   kind: 'dir'

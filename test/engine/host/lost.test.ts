@@ -10,6 +10,9 @@ import { until } from '../../support/until.ts'
 
 const LOST_CHILD = new URL('../../support/children/lostChild.ts', import.meta.url).pathname
 
+/** Where the tests see to it that nothing outlives them, a child would see to the same for its own. */
+const { BUN_FEATURE_FLAG_NO_ORPHANS: _none, ...env } = process.env
+
 /** Says something at each turn, to a reader that is not there any more. */
 const talks = (file: string) =>
   `i=0; while [ $i -lt 15 ]; do echo said; echo said >&2; sleep 0.1; i=$((i+1)); done; echo whole >>${file}`
@@ -25,7 +28,7 @@ test('what a killed pengx had at work here is ended where it may be, and else go
     { ...batch([guard, change('sleep 1'), change(`echo whole >>${part}`)], { stopOnFailure: true }), tag: `${tag}.1` },
     { ...change(`sleep 1; echo whole >>${copied}`), endable: true, tag: `${tag}.2` },
   ]
-  const child = Bun.spawn([process.execPath, LOST_CHILD, JSON.stringify(commands)], { stdout: 'pipe' })
+  const child = Bun.spawn([process.execPath, LOST_CHILD, JSON.stringify(commands)], { stdout: 'pipe', env })
   const reader = child.stdout.getReader()
   await reader.read()
   child.kill('SIGKILL')
@@ -50,7 +53,7 @@ test('of what was fed half when pengx was killed nothing is made: what comes aft
   const build: Command = { argv: ['sh', '-c', `echo built >${built}`], effect: 'change' }
   // The child feeds nothing: it is killed before it has.
   const commands = [{ ...batch([write, build], { stopOnFailure: true }), tag }]
-  const child = Bun.spawn([process.execPath, LOST_CHILD, JSON.stringify(commands)], { stdout: 'pipe' })
+  const child = Bun.spawn([process.execPath, LOST_CHILD, JSON.stringify(commands)], { stdout: 'pipe', env })
   await child.stdout.getReader().read()
   await until(() => existsSync(draft))
   child.kill('SIGKILL')

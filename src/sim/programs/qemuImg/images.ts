@@ -144,3 +144,8 @@ export function imagesBelow(pm: PmState, image: Image): { readonly below: Image[
 export function chainAllocated(pm: PmState, image: Image): number {
   return imagesBelow(pm, image).below.reduce((sum, one) => sum + one.node.allocated, image.node.allocated)
 }
+
+/** Made so, and nothing was written to it since. */
+export function isEmpty({ header, node }: Image): boolean {
+  return header.madeEmpty === true && node.allocated <= allocatedFor(METADATA)
+}

@@ -1,9 +1,9 @@
 /** What `qemu-img` tells of images: info, check, compare, measure. */
-import { allocatedFor, splitPath } from '../../machine/files.ts'
+import { splitPath } from '../../machine/files.ts'
 import type { Call } from '../../machine/program.ts'
 import { readPath } from '../files/read.ts'
 import { bytesOf } from '../files/words.ts'
-import { chainAllocated, type Image, METADATA, type Options, openOrSay, readLock } from './images.ts'
+import { chainAllocated, type Image, isEmpty, type Options, openOrSay, readLock } from './images.ts'
 
 export function info(call: Call, given: Options): number {
   const path = given.words[0] ?? ''
@@ -139,8 +139,7 @@ function mapImage(call: Call, given: Options, path: string): number {
   const image = openOrSay(call, path, 'qcow2', readLock(given))
   if (image === undefined) return 1
   const { virtualSize: length, backing } = image.header
-  const isEmpty = image.node.allocated <= allocatedFor(METADATA)
-  const whole = isEmpty
+  const whole = isEmpty(image)
     ? { start: 0, length, depth: backing === undefined ? 0 : 1, present: false, zero: true, data: false }
     : { start: 0, length, depth: 0, present: true, zero: false, data: true, offset: 327_680 }
   call.out(`${JSON.stringify([whole])}\n`)

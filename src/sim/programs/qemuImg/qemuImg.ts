@@ -3,7 +3,16 @@ import { allocatedFor, findNode, setAllocated, splitPath } from '../../machine/f
 import type { Call, Program } from '../../machine/program.ts'
 import type { ImageHeader } from '../../machine/state.ts'
 import { bytesOf } from '../files/words.ts'
-import { chainAllocated, METADATA, type Options, openImage, openOrSay, readLock, writeImage } from './images.ts'
+import {
+  chainAllocated,
+  isEmpty,
+  METADATA,
+  type Options,
+  openImage,
+  openOrSay,
+  readLock,
+  writeImage,
+} from './images.ts'
 import { check, info, map, measure } from './info.ts'
 import { compare, rebase } from './layers.ts'
 
@@ -99,6 +108,7 @@ async function create(call: Call, given: Options): Promise<number> {
   const header: ImageHeader = {
     format,
     virtualSize: Math.ceil(size / 512) * 512,
+    ...(full ? {} : { madeEmpty: true as const }),
     ...(backing === undefined ? {} : { backing, ...(backingFormat === undefined ? {} : { backingFormat }) }),
   }
   const problem = writeImage(call, path, header, full ? size : format === 'raw' ? 0 : METADATA)
@@ -124,7 +134,8 @@ async function convert(call: Call, given: Options): Promise<number> {
   const backing = given.values.get('-B')
   const backingFormat = given.values.get('-F')
   const chain = backing === undefined ? chainAllocated(call.pm, source) : source.node.allocated
-  const bytes = Math.min(source.header.virtualSize, compressed ? Math.ceil(chain / 2) : chain)
+  const isNothing = backing !== undefined && isEmpty(source)
+  const bytes = isNothing ? 0 : Math.min(source.header.virtualSize, compressed ? Math.ceil(chain / 2) : chain)
   const progress = given.flags.has('-p')
   const target = findNode(call.pm, to)
   if (given.flags.has('-n') && target === undefined) {
@@ -134,6 +145,7 @@ async function convert(call: Call, given: Options): Promise<number> {
   const header: ImageHeader = {
     format,
     virtualSize: source.header.virtualSize,
+    ...(isNothing ? { madeEmpty: true as const } : {}),
     ...(backing === undefined ? {} : { backing, ...(backingFormat ? { backingFormat } : {}) }),
   }
   const begun = writeImage(call, to, header, 0)
