@@ -4,7 +4,7 @@ import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
 import { writeFileAtomically } from '../../src/engine/tools/files.ts'
 import { hypervisorSuite } from '../contract/hypervisor.ts'
-import { openSite, restingGuest } from '../support/sites/hypervisorSite.ts'
+import { openResting, openSite, restingGuest } from '../support/sites/hypervisorSite.ts'
 import { transcript } from '../support/transcript.ts'
 
 hypervisorSuite('the simulated site', async () => {
@@ -227,17 +227,9 @@ shutdown failed (rc=-9)
 
 describe('what is broken', () => {
   const TAG = 'test.0'
-  const open = async () => {
-    const { site, host } = openSite()
-    const guest = await restingGuest(host)
-    const { configPath, uuid, name } = guest
-    const create = (paused = false) => xen.create(host, { path: configPath, uuid, domainName: name, paused }, TAG)
-    const state = async () => (await xen.domains(host)).find((domain) => domain.uuid === uuid)?.state
-    return { site, host, name, create, state }
-  }
   test('where no socket and no file can be looked for, none is missing', async () => {
     for (const match of ['ls -1 /var/lib/xen', 'grep -o']) {
-      const { site, host, create, state } = await open()
+      const { site, host, create, state } = await openResting(TAG)
       await create(true)
       const armed = site.faults.add({ match, times: 9, effect: { kind: 'failBefore', exit: 127 } })
       expect(await state()).toBe('paused')
@@ -247,7 +239,7 @@ describe('what is broken', () => {
   })
 
   test('a healthy site is looked at in one round trip, a broken domain costs one more', async () => {
-    const { site, host, name, create } = await open()
+    const { site, host, name, create } = await openResting(TAG)
     let trips = 0
     const counted: Host = {
       ...host,

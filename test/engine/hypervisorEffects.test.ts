@@ -1,21 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { openSite, restingGuest } from '../support/sites/hypervisorSite.ts'
+import { openResting } from '../support/sites/hypervisorSite.ts'
 
 describe('what is there is what is said', () => {
   const TAG = 'test.0'
-  const open = async () => {
-    const { site, host } = openSite()
-    const guest = await restingGuest(host)
-    const { configPath, uuid, name } = guest
-    const create = (paused = false) => xen.create(host, { path: configPath, uuid, domainName: name, paused }, TAG)
-    const state = async () => (await xen.domains(host)).find((domain) => domain.uuid === uuid)?.state
-    return { site, host, name, create, state }
-  }
   const COMPLAINT = { kind: 'failAfter', stderr: 'libxl: error: libxl_x.c:1:x: Domain 1:no\n' } as const
 
   test('an xl that complains has done it, where it is done', async () => {
-    const { site, host, create, state } = await open()
+    const { site, host, create, state } = await openResting(TAG)
     site.faults.add({ match: 'xl create', effect: COMPLAINT })
     const { domid } = await create()
     const acts = [
@@ -35,7 +27,7 @@ describe('what is there is what is said', () => {
   })
 
   test('an xl whose connection was lost has done it, where it is done', async () => {
-    const { site, host, create, state } = await open()
+    const { site, host, create, state } = await openResting(TAG)
     const { domid } = await create()
     site.faults.add({ match: 'xl pause', effect: { kind: 'lostBefore' } })
     await expect(xen.pause(host, domid, TAG)).rejects.toMatchObject({ code: 'unreachable' })
@@ -48,7 +40,7 @@ describe('what is there is what is said', () => {
   })
 
   test('an xl that is content has not done it, where it is not', async () => {
-    const { site, host, create, state } = await open()
+    const { site, host, create, state } = await openResting(TAG)
     const { domid } = await create()
     for (const [act, match, words] of [
       [xen.destroy, 'xl destroy', /cannot destroy domain \d+ on xen1: xl was content, and it is running/],
@@ -69,7 +61,7 @@ describe('what is there is what is said', () => {
   })
 
   test('a half-built domain that an xl left is named, with what helps', async () => {
-    const { site, name, create } = await open()
+    const { site, name, create } = await openResting(TAG)
     const leaveHalf = (argv: readonly string[]) => {
       const isListed = argv[1] === 'list' && site.domain(name) !== undefined
       if (isListed) site.faults.leaveHalfBuilt(name)

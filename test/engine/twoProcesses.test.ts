@@ -19,11 +19,24 @@ let atMoment: (moment: Moment) => Promise<void> | void
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'pengx-two-'))
-  const db = join(dir, 'pengx.db')
   atMoment = () => undefined
-  world = await openWorld({ intercept: (moment) => atMoment(moment) }, { db, state: join(dir, 'site.json') })
-  other = await createEngine({
-    store: { path: db },
+  world = await openWorld(
+    { intercept: (moment) => atMoment(moment) },
+    { db: join(dir, 'pengx.db'), state: join(dir, 'site.json') },
+  )
+  other = await openBeside()
+})
+
+afterEach(async () => {
+  await other.close()
+  await world.close()
+  rmSync(dir, { recursive: true, force: true })
+})
+
+/** Another process's engine, which comes to the same store and site, and recovers. */
+async function openBeside(): Promise<Engine> {
+  return await createEngine({
+    store: { path: join(dir, 'pengx.db') },
     destinations: [],
     local: false,
     readOnly: false,
@@ -32,13 +45,7 @@ beforeEach(async () => {
     watch: 'never',
     sim: { host: world.site.host, pmNames: world.site.pmNames.slice(0, 2) },
   })
-})
-
-afterEach(async () => {
-  await other.close()
-  await world.close()
-  rmSync(dir, { recursive: true, force: true })
-})
+}
 
 async function begin(engine: Engine, operation: string, raw: Readonly<Record<string, unknown>>): Promise<string> {
   return (await engine.start(operation, engine.decode(operation, raw), 'cli')).id
@@ -100,16 +107,7 @@ test('who lives keeps its job, whoever else comes to recover', async () => {
   const job = await begin(world.engine, 'vm.suspend', { vm: uuid })
   await held.reached
   await other.recovery.over
-  const third = await createEngine({
-    store: { path: join(dir, 'pengx.db') },
-    destinations: [],
-    local: false,
-    readOnly: false,
-    recovers: true,
-    knownHostsPath: '/nonexistent/known_hosts',
-    watch: 'never',
-    sim: { host: world.site.host, pmNames: world.site.pmNames.slice(0, 2) },
-  })
+  const third = await openBeside()
   try {
     await third.recovery.over
     expect(await third.recovery.begun).toEqual([])

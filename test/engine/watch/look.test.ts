@@ -7,7 +7,7 @@ import { run } from '../../../src/engine/host/run.ts'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import type { Change } from '../../../src/engine/store/view.ts'
 import type { Vm } from '../../../src/model/vm.ts'
-import { act, pmNamed } from '../../support/sites/acts.ts'
+import { makeStorlinks, pmNamed } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
 import { createTurnedClock, type TurnedClock } from '../../support/turnedClock.ts'
 
@@ -79,10 +79,7 @@ describe('a file system that hangs', () => {
   beforeEach(async () => {
     clock = createTurnedClock()
     world = await openWorld({ clock })
-    const pm = pmNamed(world)
-    await act(world, 'storlink.create', { name: 'data', link: '/data', type: 'LO', level: 'FL', pm })
-    await act(world, 'storlink.create', { name: 'fast', link: '/dev/vg-fast', type: 'LO', level: 'BL', pm })
-    await act(world, 'storlink.create', { name: 'nfs', link: '/srv', type: 'NFS', level: 'FL', pm, shared: true })
+    await makeStorlinks(world)
     begun = []
     world.engine.onCommand(({ line, tookMs }) => void (tookMs === undefined && begun.push(line)))
   })

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { act, pmNamed } from '../../support/sites/acts.ts'
+import { makeStorlinks, pmNamed } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
 import { createTurnedClock, type TurnedClock } from '../../support/turnedClock.ts'
 
@@ -12,10 +12,7 @@ let asked: string[]
 beforeEach(async () => {
   clock = createTurnedClock()
   world = await openWorld({ clock })
-  const pm = pmNamed(world)
-  await act(world, 'storlink.create', { name: 'data', link: '/data', type: 'LO', level: 'FL', pm })
-  await act(world, 'storlink.create', { name: 'fast', link: '/dev/vg-fast', type: 'LO', level: 'BL', pm })
-  await act(world, 'storlink.create', { name: 'nfs', link: '/srv', type: 'NFS', level: 'FL', pm, shared: true })
+  await makeStorlinks(world)
   asked = []
   world.engine.onCommand(({ line, exit }) => void (exit !== undefined && /\bdf |\bvgs /.test(line) && asked.push(line)))
 })

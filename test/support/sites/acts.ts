@@ -44,6 +44,14 @@ export async function makeStorlink(world: World): Promise<number> {
   return world.engine.view.storlinks()[0]!.id
 }
 
+/** One of each kind: a directory, a volume group, and one that is shared. */
+export async function makeStorlinks(world: World): Promise<void> {
+  const pm = pmNamed(world)
+  await act(world, 'storlink.create', { name: 'data', link: '/data', type: 'LO', level: 'FL', pm })
+  await act(world, 'storlink.create', { name: 'fast', link: '/dev/vg-fast', type: 'LO', level: 'BL', pm })
+  await act(world, 'storlink.create', { name: 'nfs', link: '/srv', type: 'NFS', level: 'FL', pm, shared: true })
+}
+
 export const NEW_VM = {
   name: 'fresh',
   memory: 512,

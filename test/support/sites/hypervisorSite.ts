@@ -20,3 +20,12 @@ export async function restingGuest(host: Host) {
   }
   throw new Error('the simulated site has no PV guest with a kernel')
 }
+
+/** A guest that is shut down, and what a test does with it. */
+export async function openResting(tag: string) {
+  const { site, host } = openSite()
+  const { configPath, uuid, name } = await restingGuest(host)
+  const create = (paused = false) => xen.create(host, { path: configPath, uuid, domainName: name, paused }, tag)
+  const state = async () => (await xen.domains(host)).find((domain) => domain.uuid === uuid)?.state
+  return { site, host, name, create, state }
+}
