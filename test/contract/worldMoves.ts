@@ -7,10 +7,10 @@ import { lastDueIn, type WorldPlace } from '../support/sites/world.ts'
 import { createSkippingClock } from '../support/skippingClock.ts'
 
 /**
- * What becomes of a VM while nobody is there: its guest writes to its disks, somebody has it rebooted, destroys it, or starts
- * it by hand from the file that lies there.
+ * What becomes of a VM while nobody is there: its guest writes to its disks, somebody has it rebooted, destroys it, starts
+ * it by hand from the file that lies there, or has it migrated to another PM that sees its disks.
  */
-export type WorldMove = 'ran' | 'rebooted' | 'destroyed' | 'started'
+export type WorldMove = 'ran' | 'rebooted' | 'destroyed' | 'started' | 'moved'
 
 const MOVES: Readonly<Record<WorldMove, (site: SimSite, pm: PmState, uuid: string) => Promise<boolean>>> = {
   async ran(_site, pm, uuid) {
@@ -31,6 +31,27 @@ const MOVES: Readonly<Record<WorldMove, (site: SimSite, pm: PmState, uuid: strin
     const output = await run(site.host(pm.name), { ...createDomain(path, uuid), okExits: [0, 1, 3] })
     return output.exit === 0
   },
+  async moved(site, pm, uuid) {
+    const domain = findDomain(pm, uuid)
+    if (domain?.phase !== 'up' || domain.paused) return false
+    const to = site.pmNames.find((name) => name !== pm.name && sees(site.pm(name), domain))
+    return to !== undefined && moveDomain(site, pm.name, to, uuid)
+  },
+}
+
+function sees(pm: PmState, domain: Domain): boolean {
+  return domain.config.disks.every((disk) => findNode(pm, disk.livePath ?? disk.path) !== undefined)
+}
+
+/** As `xl migrate` by hand leaves it: gone here, and there under another number; false where there is none. */
+export function moveDomain(site: SimSite, from: string, to: string, uuid: string): boolean {
+  const [here, there] = [site.pm(from), site.pm(to)]
+  const domain = findDomain(here, uuid)
+  if (!domain) return false
+  here.domains = here.domains.filter((one) => one !== domain)
+  there.domains.push({ ...domain, domid: there.nextDomid++ })
+  site.save()
+  return true
 }
 
 export const WORLD_MOVES = Object.keys(MOVES) as readonly WorldMove[]

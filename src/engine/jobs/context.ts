@@ -61,6 +61,8 @@ export interface StepState {
   readonly jobId: string
   readonly by: By
   readonly signal: AbortSignal
+  /** The job was cut off, and taken up again. */
+  readonly afterGap?: boolean
   /** PMs that the job has locked: it changes nothing on others. Absent where nothing is changed at all. */
   readonly pms?: ReadonlySet<string>
   /** What the step at work has changed. */
@@ -92,6 +94,7 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     hypervisor: deps.hypervisor,
     clock: deps.clock,
     signal: stepState.signal,
+    afterGap: stepState.afterGap === true,
     get tag() {
       return `${stepState.jobId}.${stepState.step}`
     },

@@ -32,6 +32,8 @@ export interface Context {
   readonly clock: Clock
   /** Aborted when the job is cancelled before its pivot. */
   readonly signal: AbortSignal
+  /** The job was cut off: what `gather` found may not be so any more. */
+  readonly afterGap: boolean
   /** Under which a command of the step at work is found again after a crash. */
   readonly tag: string
   /** A PM's host; its commands are kept with the job. */

@@ -11,11 +11,11 @@ export function uncancelled(): Pick<StepState, 'signal'> {
 /** What one step works with, or a look at it; commands are found again by its tag. */
 export function contextOf(
   deps: EngineDeps,
-  { stepState }: PlanRun,
+  { stepState, gap }: PlanRun,
   index: number,
   more: Partial<StepState> = uncancelled(),
 ): Context {
-  return makeContext(deps, { ...stepState, ...more, step: index })
+  return makeContext(deps, { ...stepState, ...more, step: index, afterGap: gap !== undefined })
 }
 
 /**

@@ -4,6 +4,7 @@ import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
+import { needNowhereElse } from './elsewhere.ts'
 
 /** Steps on the domain of a VM, as more than one operation takes them. */
 
@@ -90,6 +91,8 @@ export function createStep(
     shows: [`xl create ${facts.configPath} 'uuid="${facts.uuid}"'`],
     async do(cx) {
       const vm = cx.view.needVm(facts.uuid)
+      // Somebody may have started it by other means since it was looked for.
+      if (cx.afterGap) await needNowhereElse(cx, vm)
       const text = vm.configForeign ? {} : { text: cx.hypervisor.formatConfig(vm.uuid, vm) }
       const config = { path: facts.configPath, uuid: vm.uuid, domainName: vm.domainName, ...text }
       try {

@@ -14,8 +14,11 @@ function isShared(vm: Vm, view: View): boolean {
   return vm.disks.some(({ storlink }) => storlink !== undefined && view.getStorlink(storlink)?.shared)
 }
 
-/** Fails where another PM that sees its disks has a domain of it, or cannot be asked; the latter can be overruled. */
-export async function needNowhereElse(cx: Context, vm: Vm, overrule: boolean): Promise<void> {
+/**
+ * Fails where another PM that sees its disks has a domain of it, or cannot be asked; the latter can be overruled by who
+ * begins to start it.
+ */
+export async function needNowhereElse(cx: Context, vm: Vm, overrule?: boolean): Promise<void> {
   if (!isShared(vm, cx.view)) return
   const others = cx.view.pms().filter((pm) => pm.uuid !== vm.pm && !isProvisional(pm))
   const silent = await Promise.all(
@@ -33,6 +36,7 @@ export async function needNowhereElse(cx: Context, vm: Vm, overrule: boolean): P
   const unasked = silent.filter((one) => one !== undefined)
   if (unasked.length === 0) return
   const text = `its disks are seen by ${unasked.join(' and ')}, which cannot be asked whether it runs there`
-  if (!overrule) throw new PengxError('refused', `${vm.name}: ${text}: --force starts it all the same`)
+  const hint = overrule === undefined ? 'try again when it can' : '--force starts it all the same'
+  if (!overrule) throw new PengxError('refused', `${vm.name}: ${text}: ${hint}`)
   cx.notice(`${text}; it was started all the same`)
 }
