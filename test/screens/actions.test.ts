@@ -230,6 +230,12 @@ describe('actions', () => {
     await until(() => engine.view.getJob(uuidOf(4, 119))?.state === 'cancelled')
     await robot.press('/', ...'stuck', 'enter', 'X')
     await robot.shows('cancel (undoes): it is stuck')
+    await robot.press('u')
+    await robot.shows('Try again job 115?')
+    // What it is stuck with, which says what trying again would do.
+    expect(robot.text()).toContain(engine.view.needJob(uuidOf(4, 115)).message.slice(0, 40))
+    await robot.press('n')
+    expect(engine.view.needJob(uuidOf(4, 115)).state).toBe('stuck')
     await robot.press('K')
     await robot.shows('Close job 115?')
     await robot.press('y')

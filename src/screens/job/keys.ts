@@ -1,3 +1,4 @@
+import { wrapCells } from '../../lib/text.ts'
 import type { Job } from '../../model/job.ts'
 import { line } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
@@ -31,8 +32,10 @@ export function jobKeys(chosen: (app: AppContext) => Job | undefined): readonly 
       refuse: unless((job) => (job.state === 'stuck' ? undefined : `it is ${job.state}, not stuck`)),
       act: (app) => {
         const job = chosen(app)!
-        app.say(`job ${job.number} tries again`, 'busy')
-        app.attempt(() => app.engine.retry(job.id))
+        ask(app, job, 'Try again', job.message, (id) => {
+          app.say(`job ${job.number} tries again`, 'busy')
+          return app.engine.retry(id)
+        })
       },
     },
     {
@@ -88,7 +91,7 @@ function ask(app: AppContext, job: Job, verb: string, meaning: string, run: (id:
         line(
           ` ${now.operation} of ${now.subject.name}, ${now.state}, step ${Math.min(now.stepIndex + 1, now.stepCount)} of ${now.stepCount}: ${now.step}`,
         ),
-        line(` ${meaning}`),
+        ...wrapCells(meaning, boxWidth - 4).map((text) => line(` ${text}`)),
         [],
         line(' ', { text: '[ n no ]', inverse: true, hit: 'answer n' }, '   ', { text: '[ y yes ]', hit: 'answer y' }),
       ]
