@@ -4,6 +4,7 @@ import { markPart } from '../engine/host/batch.ts'
 import { cancelledCommand, missingProgram } from '../engine/host/bounded.ts'
 import { type Command, type Host, mayBeEnded } from '../engine/host/host.ts'
 import { END_SCRIPT_NAME } from '../engine/host/lost.ts'
+import { turns } from '../lib/turns.ts'
 import { PengxError } from '../model/error.ts'
 import { remove, settle } from './machine/guests.ts'
 import { EMPTY_INPUT, type Io, LOST, start } from './machine/process.ts'
@@ -29,9 +30,6 @@ interface RunningCommand {
   readonly over: Promise<unknown>
   kill(): void
 }
-
-/** A real machine works beside a screen; a simulated one lets it have its turn between two of many programs. */
-const LONGEST_TURN_MS = 10
 
 /** Tagged commands at work, by machine: several hosts may be open to one. */
 const runningOn = new WeakMap<PmState, Set<RunningCommand>>()
@@ -59,20 +57,16 @@ export function createSimHost({ world, pm, faults }: SimHostParts): Host {
     world.save()
   }
 
-  /** One command or one part of a batch. */
+  /** One command or one part of a batch. A real machine works beside a screen; a simulated one in its turn. */
   const perform = async (command: Command, io: Io): Promise<number> => {
+    await turns.take()
     const effect = faults.meet(pm.name, command.argv, command.effect)
     const call = createCall(world, pm, command, io)
     return effect === undefined ? await runProgram(call) : await suffer(effect, call, command, unreachable)
   }
 
   const performParts = async (command: Command, parts: readonly Command[], io: Io): Promise<number> => {
-    let since = performance.now()
     for (const part of parts) {
-      if (performance.now() - since > LONGEST_TURN_MS) {
-        await new Promise((resolve) => setImmediate(resolve))
-        since = performance.now()
-      }
       const said = { stdout: '', stderr: '' }
       const exit = await perform(part, {
         ...io,
@@ -142,6 +136,7 @@ export function createSimHost({ world, pm, faults }: SimHostParts): Host {
     },
     async connect(socketPath, _effect, signal): Promise<Duplex> {
       if (signal?.aborted) throw new PengxError('cancelled', `connecting to ${socketPath} on ${pm.name} was cancelled`)
+      await turns.take()
       refuseReach()
       settle(world, pm)
       return connectQmp(world, pm, socketPath)

@@ -1,3 +1,4 @@
+import { turns } from '../../lib/turns.ts'
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
@@ -23,7 +24,8 @@ export async function details(host: Host, domids: readonly number[], signal?: Ab
   const parts = [...guests.map(listConfigurations), listStore('/vm'), ...guests.map(listConsole)]
   const outputs = await runBatch(host, batch(parts, LIMITS), signal)
   const listed = outputs.slice(0, guests.length).filter((output) => output.exit === 0)
-  const configured = listed.flatMap((output) => parse(host, output.stdout))
+  const configured: DomainConfig[] = []
+  for (const output of listed) configured.push(...(await parse(host, output.stdout)))
   return withStore(configured, outputs.slice(guests.length))
 }
 
@@ -31,7 +33,7 @@ export async function details(host: Host, domids: readonly number[], signal?: Ab
 async function ofAll(host: Host, signal?: AbortSignal): Promise<DomainDetail[]> {
   const [listed, tree] = await runMany(host, [listConfigurations(), listStore('/vm')], LIMITS, signal)
   if (listed!.exit !== 0) throw xlFailure(`cannot read what domains of ${host.name} were built from`, listed!)
-  const configured = parse(host, listed!.stdout)
+  const configured = await parse(host, listed!.stdout)
   const shown = configured.filter(({ spec }) => spec.vnc)
   const consoles = await runMany(
     host,
@@ -46,9 +48,14 @@ function listConsole(domid: number): Program {
   return listStore(`/local/domain/${domid}/console`)
 }
 
-function parse(host: Host, stdout: string): DomainConfig[] {
+async function parse(host: Host, stdout: string): Promise<DomainConfig[]> {
+  const configured: DomainConfig[] = []
   try {
-    return parseConfigurations(stdout)
+    for (const one of parseConfigurations(stdout)) {
+      configured.push(one)
+      await turns.take()
+    }
+    return configured
   } catch (error) {
     throw new PengxError('commandFailed', `xl list -l on ${host.name} wrote no JSON that pengx can read`, {
       cause: error,

@@ -1,3 +1,4 @@
+import { turns } from '../../lib/turns.ts'
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
@@ -82,10 +83,14 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
       `${host.name} has no identity: neither /etc/machine-id nor a product UUID; systemd-machine-id-setup(1) makes one`,
     )
   }
+  // Of thousands of guests, each of these takes a screen's or a server's moment.
+  await turns.take()
   const counters = parseNetworkCounters(text('counters'))
+  await turns.take()
   const interfaces = parseAddresses(text('addresses')) ?? (await interfacesByName(host, counters, signal))
   const cards = new Set(interfaces.physical.map((card) => card.name))
   const ofCards = counters.filter((row) => cards.has(row.name))
+  await turns.take()
   return {
     machineId,
     hostname: hostname || host.name,

@@ -1,9 +1,12 @@
 /** `ip` and `bridge`, as JSON and as text. */
 
+import { turns } from '../../lib/turns.ts'
 import type { Program } from '../machine/program.ts'
 import { allNets, type NetSeen } from '../machine/pseudo.ts'
 
-export const ip: Program = (call) => {
+const NETS_A_TURN = 200
+
+export const ip: Program = async (call) => {
   const words = call.argv.slice(1).filter((word) => !word.startsWith('-'))
   const options = call.argv.slice(1).filter((word) => word.startsWith('-'))
   const json = options.some((option) => /^-(j|json)/.test(option))
@@ -27,14 +30,13 @@ export const ip: Program = (call) => {
       (type === undefined || net.kind === type) &&
       (master === undefined || net.master === master),
   )
-  const values = nets.map((net) =>
-    value(
-      net,
-      all.indexOf(net) + 1,
-      isAddress,
-      options.some((o) => /^-d/.test(o)),
-    ),
-  )
+  const detailed = options.some((option) => /^-d/.test(option))
+  const numbers = new Map(all.map((net, index) => [net, index + 1]))
+  const values: ReturnType<typeof value>[] = []
+  for (const net of nets) {
+    if (values.length % NETS_A_TURN === 0) await turns.take()
+    values.push(value(net, numbers.get(net)!, isAddress, detailed))
+  }
   if (json) call.out(`${JSON.stringify(values)}\n`)
   else {
     for (const one of values) {

@@ -3,6 +3,7 @@
  * Who comes second is connected and hears nothing until the first has gone, as with the real ones.
  */
 import { Duplex } from 'node:stream'
+import { turns } from '../../lib/turns.ts'
 import { PengxError } from '../../model/error.ts'
 import { settle } from '../machine/guests.ts'
 import type { SimWorld } from '../machine/program.ts'
@@ -105,7 +106,8 @@ function createMonitor(world: SimWorld, pm: PmState, domain: Domain, left: () =>
 
   const duplex = new Duplex({
     read() {},
-    write(chunk: Buffer, _encoding, done) {
+    async write(chunk: Buffer, _encoding, done) {
+      await turns.take()
       const lines = (rest + chunk.toString('utf8')).split('\n')
       rest = lines.pop()!
       for (const line of lines.filter((one) => one.trim() !== '')) {

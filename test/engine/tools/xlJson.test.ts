@@ -3,7 +3,7 @@ import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.t
 import { parseConfigurations } from '../../../src/engine/tools/xl/json.ts'
 import { transcript } from '../../support/transcript.ts'
 
-const seen = parseConfigurations(transcript('xl-4.17-list-l').stdout)
+const seen = [...parseConfigurations(transcript('xl-4.17-list-l').stdout)]
 
 test('dom0 is nobody’s VM', () => {
   expect(seen.map(({ domid, uuid, spec }) => [domid, uuid, spec.name, spec.type])).toEqual([

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Clock, systemClock } from '../../../lib/clock.ts'
+import { turns } from '../../../lib/turns.ts'
 import type { PengxError } from '../../../model/error.ts'
 import type { Database, WriteTransaction } from './database.ts'
 import { createSql } from './driver.ts'
@@ -160,8 +161,9 @@ function createDatabase({ file: first, where, clock, barred: bar }: Opened): Dat
   /** Did not even begin, since another process is writing: can be done again. */
   const kept = new WeakSet<object>()
 
+  /** SQLite works within its calls, so one transaction after the other would leave nobody else a turn. */
   function queued<T>(work: () => Promise<T>): Promise<T> {
-    const turn = tail.then(work)
+    const turn = tail.then(() => turns.take()).then(work)
     tail = turn.catch(() => undefined)
     return turn
   }

@@ -1,4 +1,5 @@
 /** What `xl` shows of domains: list, vcpu-list, uptime, domid, domname. */
+import { turns } from '../../../lib/turns.ts'
 import { cpuSecondsOf } from '../../machine/guests.ts'
 import { cpuBetween, flicker } from '../../machine/noise.ts'
 import type { Call, Program } from '../../machine/program.ts'
@@ -10,9 +11,12 @@ const HEADER = 'Name                                        ID   Mem VCPUs\tStat
 
 const HEADER_V = `${HEADER}   UUID                            Reason-Code\tSecurity Label`
 
+/** A machine of thousands of guests lists them for longer than a screen beside it can wait. */
+const LINES_A_TURN = 100
+
 const DOM0_UUID = '00000000-0000-0000-0000-000000000000'
 
-export const list: Program = (call) => {
+export const list: Program = async (call) => {
   const { options, words } = splitOptions(call.argv, '')
   const verbose = options.includes('v') || options.includes('--verbose')
   const word = words[0]
@@ -38,7 +42,10 @@ export const list: Program = (call) => {
   const lines = [verbose ? HEADER_V : HEADER]
   if (dom0) lines.push(dom0Line(call, verbose))
   const now = call.now()
-  for (const domain of domains) lines.push(domainLine(domain, now, verbose))
+  for (const [index, domain] of [...domains].entries()) {
+    if (index % LINES_A_TURN === 0) await turns.take()
+    lines.push(domainLine(domain, now, verbose))
+  }
   call.out(`${lines.join('\n')}\n`)
   return 0
 }
