@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import { uuidOfMachineId } from '../../lib/ids.ts'
+import { turns } from '../../lib/turns.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Pm } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
@@ -13,6 +14,7 @@ import { unclaimed } from './files.ts'
 import { createSampler, type Sampler } from './perf.ts'
 import { type Known, type Reconciled, reconcile } from './reconcile.ts'
 import { type PmFindings, seenPm, vmsSeen } from './rows.ts'
+import { sharedLook } from './shared.ts'
 
 /**
  * Looks at PMs and corrects the store: what is written down is what was seen. Looks may overtake each other (a job looks
@@ -52,7 +54,12 @@ interface PmState {
   readonly sampler: Sampler
   readonly apart: Apart
   applying: Promise<void>
+  /** Hundreds of jobs may ask for the domains at once. */
+  list(authoritative: boolean): Promise<readonly DomainSeen[]>
 }
+
+/** xl lists what one domain was built from, or what all were: so many are asked for one by one. */
+const MOST_DETAILS_APART = 60
 
 export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverDeps): Observer {
   const { view, inventory } = store
@@ -71,6 +78,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
         sampler,
         apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, host, onFiles }),
         applying: Promise.resolve(),
+        list: sharedLook((authoritative) => list(pm, authoritative)),
       }
       states.set(pm, state)
     }
@@ -109,6 +117,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       const state = stateOf(pm)
       if (ticket < state.applied) return
       state.applied = ticket
+      await turns.take()
       await write(reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince))
     })
   }
@@ -121,7 +130,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     await apply(pm, ++state.started, domains, writeMeaning)
   }
 
-  async function quick(pm: string, authoritative = false): Promise<readonly DomainSeen[]> {
+  async function list(pm: string, authoritative: boolean): Promise<readonly DomainSeen[]> {
     const ticket = ++stateOf(pm).started
     const domains = await hypervisor.domains(host(view.needPm(pm)))
     await apply(pm, ticket, domains, writeMeaning, authoritative)
@@ -136,7 +145,8 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     const isNew = ({ domid, uuid }: DomainSeen) => !detailed.has(domid) || !view.getVm(uuid)
     const fresh = domains.filter((domain) => domain.domid !== 0 && domain.state !== 'starting' && isNew(domain))
     if (fresh.length === 0) return []
-    const domids = fresh.length > 8 ? [] : fresh.map((domain) => domain.domid)
+    const isMost = fresh.length > 8 && fresh.length > Math.min(MOST_DETAILS_APART, domains.length / 8)
+    const domids = isMost ? [] : fresh.map((domain) => domain.domid)
     const details = await hypervisor.details(host(row), domids).catch(() => [])
     for (const detail of details) detailed.add(detail.domid)
     return details
@@ -236,7 +246,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   }
 
   const observer: Observer = {
-    quick,
+    quick: (pm, authoritative = false) => stateOf(pm).list(authoritative),
     saw,
     async settled(pm) {
       const asked = pm === undefined ? [...states.values()] : [states.get(pm)]

@@ -103,7 +103,7 @@ function strayOf({ domid, name, uuid, rawState }: DomainSeen): Stray {
 function driftOf(vm: Vm, domain: DomainSeen, pm: string, known: Known): string[] {
   const lines: string[] = []
   if (vm.pm !== pm) lines.push(`moved from ${known.pmName(vm.pm)} to ${known.pmName(pm)}, not by pengx`)
-  else lines.push(...vm.seen.drift.filter((line) => line.startsWith('moved from')))
+  else if (vm.seen.drift.length > 0) lines.push(...vm.seen.drift.filter((line) => line.startsWith('moved from')))
   if (domain.name !== vm.domainName && vm.origin !== 'found') lines.push(`runs under the domain name ${domain.name}`)
   return lines
 }
