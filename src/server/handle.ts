@@ -10,7 +10,8 @@ import { pickVersion, splitPrefix, wantedFormat, wantedPreferences, wantedVersio
 import { perform } from './perform.ts'
 import { answerDocument, answerFailure, type ExtraHeaders, type ResponseWriter } from './respond.ts'
 import type { Call, Row } from './routes/row.ts'
-import type { Format } from './views/document.ts'
+import { prepareDocument } from './views/document.ts'
+import type { Format } from './views/shape.ts'
 
 /** One request's way: who asks, what is meant, how it is wanted, what is said, done. */
 export interface ServerContext {
@@ -111,7 +112,11 @@ async function answer(
 
 async function answerRow(row: Row, call: Call, wait: ExtendTimeout): Promise<Response> {
   const { action } = row
-  if (action.kind === 'show') return answerDocument(call, row.status, action.document(call))
+  if (action.kind === 'show') {
+    const document = action.document(call)
+    await prepareDocument(document, call.view, call.format)
+    return answerDocument(call, row.status, document)
+  }
   const body = await readBody(call.request)
   if (!body.ok) {
     const code = body.status === 415 ? 'unsupported' : 'invalid'

@@ -18,11 +18,21 @@ function splitPath(path: string): string[] | undefined {
   }
 }
 
+/** A row's patterns as words: hundreds of them are gone through for each request. */
+const patternsOf = new WeakMap<Row, readonly (readonly string[])[]>()
+
+function patterns(row: Row): readonly (readonly string[])[] {
+  const known = patternsOf.get(row)
+  if (known) return known
+  const made = [row.path, ...(row.also ?? [])].map((pattern) => splitPath(pattern)!)
+  patternsOf.set(row, made)
+  return made
+}
+
 function matchPattern(
-  pattern: string,
+  parts: readonly string[],
   words: readonly string[],
 ): { literals: number; raw: Record<string, string> } | undefined {
-  const parts = splitPath(pattern)!
   if (parts.length !== words.length) return undefined
   const raw: Record<string, string> = {}
   let literals = 0
@@ -43,7 +53,7 @@ export function findRow(rows: readonly Row[], method: string, path: string): Fou
   let allow: string[] = []
   let found: Found = { kind: 'none' }
   for (const row of rows) {
-    for (const pattern of [row.path, ...(row.also ?? [])]) {
+    for (const pattern of patterns(row)) {
       const match = matchPattern(pattern, words)
       if (!match || match.literals < best) continue
       if (match.literals > best) {

@@ -1,4 +1,4 @@
-import type { Format } from './views/document.ts'
+import type { Format } from './views/shape.ts'
 
 /** How an answer is wanted: its format, and which of two shapes of a row. */
 export type Version = 'v1' | 'v2'

@@ -1,7 +1,8 @@
 import type { View } from '../engine/store/view.ts'
 import type { Code } from '../model/error.ts'
-import { type Document, type Format, one, writeDocument } from './views/document.ts'
+import { type Document, one, writeDocument } from './views/document.ts'
 import { failureShape, successShape } from './views/outcome.ts'
+import type { Format } from './views/shape.ts'
 
 /** Answers as bytes. The only place that knows which status a failure has. */
 const STATUS_OF: Record<Code, number> = {
@@ -43,7 +44,7 @@ export function answerDocument(
   const body = writeDocument(document, writer.view, writer.format)
   // The same address answers in two formats, and to nobody but who shows the token.
   const fixed = { 'Content-Type': CONTENT_TYPE[writer.format], 'Cache-Control': 'no-store', Vary: 'Accept' }
-  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers: { ...fixed, ...headers } })
+  return new Response(body, { status, headers: { ...fixed, ...headers } })
 }
 
 export function answerSuccess(

@@ -3,9 +3,9 @@ import type { View } from '../../engine/store/view.ts'
 import type { Events } from '../events.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Preferences, Version } from '../negotiate.ts'
-import { type Document, type Format, many, one } from '../views/document.ts'
+import { type Document, many, one } from '../views/document.ts'
 import type { Form } from '../views/form.ts'
-import type { Shape } from '../views/shape.ts'
+import type { Format, Shape } from '../views/shape.ts'
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 

@@ -1,5 +1,6 @@
 import type { View } from '../../engine/store/view.ts'
-import { elementJson, elementXml, type Shape } from './shape.ts'
+import { elementText, listBytes, separator, writeAhead } from './listBytes.ts'
+import { elementJson, elementXml, type Format, type Shape } from './shape.ts'
 
 /** What an answer holds: one element, or a list of them under a root. */
 export type Document =
@@ -9,11 +10,9 @@ export type Document =
       readonly root: string
       readonly shape: Shape<never>
       readonly items: readonly unknown[]
-      /** Nothing but the items decides what is written, and a list that changes is another array. */
+      /** Nothing but the items decides what is written, and what changes is another item in another array. */
       readonly pure: boolean
     }
-
-export type Format = 'xml' | 'json'
 
 export function one<T>(shape: Shape<T>, item: T): Document {
   return { kind: 'one', shape: shape as unknown as Shape<never>, item }
@@ -26,37 +25,49 @@ export function many<T>(root: string, shape: Shape<T>, items: readonly T[], pure
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 /** Written bodies of pure lists, for as long as the list is the view's. */
-const written = new WeakMap<readonly unknown[], Map<string, Uint8Array>>()
+const written = new WeakMap<readonly unknown[], Map<string, Blob>>()
 
-export function writeDocument(document: Document, view: View, format: Format): Uint8Array {
-  if (document.kind === 'one' || !document.pure) return encode(document, view, format)
-  const key = `${document.root} ${document.shape.name} ${format}`
-  const kept = written.get(document.items) ?? new Map<string, Uint8Array>()
-  written.set(document.items, kept)
-  const there = kept.get(key)
+/** What a long list takes to be written is done here, in slices; `writeDocument` puts it together then. */
+export async function prepareDocument(document: Document, view: View, format: Format): Promise<void> {
+  if (document.kind === 'list' && document.pure && !keptBody(document, format))
+    await writeAhead(document.shape, document.items, view, format)
+}
+
+export function writeDocument(document: Document, view: View, format: Format): Blob | string {
+  if (document.kind === 'one' || !document.pure) return documentText(document, view, format)
+  const there = keptBody(document, format)
   if (there) return there
-  const bytes = encode(document, view, format)
-  kept.set(key, bytes)
-  return bytes
+  const { head, tail } = frameOf(document, format)
+  const body = new Blob([head, ...listBytes(document.shape, document.items, view, format), tail] as BlobPart[])
+  const bodies = written.get(document.items) ?? new Map<string, Blob>()
+  written.set(document.items, bodies.set(keyOf(document, format), body))
+  return body
 }
 
-function encode(document: Document, view: View, format: Format): Uint8Array {
-  return new TextEncoder().encode(format === 'xml' ? documentXml(document, view) : documentJson(document, view))
+type List = Extract<Document, { kind: 'list' }>
+
+function keptBody(document: List, format: Format): Blob | undefined {
+  return written.get(document.items)?.get(keyOf(document, format))
 }
 
-function documentXml(document: Document, view: View): string {
+function keyOf({ root, shape }: List, format: Format): string {
+  return `${root} ${shape.name} ${format}`
+}
+
+/** What stands around a list's elements. */
+function frameOf({ root, items }: List, format: Format): { readonly head: string; readonly tail: string } {
+  if (format === 'json') return { head: `{${JSON.stringify(root)}:[`, tail: ']}\n' }
+  if (items.length === 0) return { head: `${DECLARATION}<${root}>`, tail: `</${root}>\n` }
+  return { head: `${DECLARATION}<${root}>\n`, tail: `\n</${root}>\n` }
+}
+
+function documentText(document: Document, view: View, format: Format): string {
   const shape = document.shape as Shape<unknown>
-  if (document.kind === 'one') return `${DECLARATION}${elementXml(shape, document.item, view)}\n`
-  if (document.items.length === 0) return `${DECLARATION}<${document.root}></${document.root}>\n`
-  const parts = document.items.map((item) => elementXml(shape, item, view, '  '))
-  return `${DECLARATION}<${document.root}>\n${parts.join('\n')}\n</${document.root}>\n`
-}
-
-function documentJson(document: Document, view: View): string {
-  const shape = document.shape as Shape<unknown>
-  const inner =
-    document.kind === 'one'
-      ? { [shape.name]: elementJson(shape, document.item, view) }
-      : { [document.root]: document.items.map((item) => elementJson(shape, item, view)) }
-  return `${JSON.stringify(inner)}\n`
+  if (document.kind === 'list') {
+    const { head, tail } = frameOf(document, format)
+    const elements = document.items.map((item) => elementText(shape, item, view, format))
+    return `${head}${elements.join(separator(format))}${tail}`
+  }
+  if (format === 'xml') return `${DECLARATION}${elementXml(shape, document.item, view)}\n`
+  return `${JSON.stringify({ [shape.name]: elementJson(shape, document.item, view) })}\n`
 }

@@ -14,6 +14,8 @@ export interface Shape<T> {
   readonly fields: readonly ShapeField<T>[]
 }
 
+export type Format = 'xml' | 'json'
+
 interface Named {
   readonly name: string
   /** What a person needs to know of it, where the name does not say so. */

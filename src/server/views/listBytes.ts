@@ -1,0 +1,87 @@
+import type { View } from '../../engine/store/view.ts'
+import { turns } from '../../lib/turns.ts'
+import { elementJson, elementXml, type Format, type Shape } from './shape.ts'
+
+/**
+ * A long list as bytes. Of thousands of rows mostly a few are new since it was written last, so what each gave is kept for
+ * as long as the row is there, and so are blocks of rows that nothing in has changed.
+ */
+interface Kept {
+  /** What one row gives. */
+  readonly elements: WeakMap<object, string>
+  /** By their first row. */
+  readonly blocks: WeakMap<object, { readonly items: readonly unknown[]; readonly bytes: Uint8Array }>
+}
+
+const BLOCK_LENGTH = 64
+
+const INDENT = '  '
+
+const keptOf: Record<Format, WeakMap<Shape<never>, Kept>> = { xml: new WeakMap(), json: new WeakMap() }
+
+export function separator(format: Format): string {
+  return format === 'xml' ? '\n' : ','
+}
+
+/** Writes what of a list is not kept yet, and leaves others their turn between two blocks. */
+export async function writeAhead(
+  shape: Shape<never>,
+  items: readonly unknown[],
+  view: View,
+  format: Format,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += BLOCK_LENGTH) {
+    await turns.take('awaited')
+    blockAt(start, shape, items, view, format)
+  }
+}
+
+/** The elements of a list of which nothing but the items decides what is written, separated, in blocks. */
+export function listBytes(shape: Shape<never>, items: readonly unknown[], view: View, format: Format): Uint8Array[] {
+  const parts: Uint8Array[] = []
+  const between = new TextEncoder().encode(separator(format))
+  for (let start = 0; start < items.length; start += BLOCK_LENGTH) {
+    if (start > 0) parts.push(between)
+    parts.push(blockAt(start, shape, items, view, format))
+  }
+  return parts
+}
+
+function blockAt(
+  start: number,
+  shape: Shape<never>,
+  items: readonly unknown[],
+  view: View,
+  format: Format,
+): Uint8Array {
+  const { blocks, elements } = keptFor(shape, format)
+  const first = items[start] as object
+  const length = Math.min(BLOCK_LENGTH, items.length - start)
+  const there = blocks.get(first)
+  if (there?.items.length === length && there.items.every((item, index) => item === items[start + index]))
+    return there.bytes
+  const own = items.slice(start, start + length)
+  const written = own.map((item) => {
+    const known = elements.get(item as object)
+    if (known !== undefined) return known
+    const element = elementText(shape as Shape<unknown>, item, view, format)
+    elements.set(item as object, element)
+    return element
+  })
+  const bytes = new TextEncoder().encode(written.join(separator(format)))
+  blocks.set(first, { items: own, bytes })
+  return bytes
+}
+
+/** One element of a list. */
+export function elementText(shape: Shape<unknown>, item: unknown, view: View, format: Format): string {
+  return format === 'xml' ? elementXml(shape, item, view, INDENT) : JSON.stringify(elementJson(shape, item, view))
+}
+
+function keptFor(shape: Shape<never>, format: Format): Kept {
+  const there = keptOf[format].get(shape)
+  if (there) return there
+  const made: Kept = { elements: new WeakMap(), blocks: new WeakMap() }
+  keptOf[format].set(shape, made)
+  return made
+}
