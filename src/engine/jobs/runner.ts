@@ -10,6 +10,7 @@ import { needAllowed } from './refusal.ts'
 import { splitParams } from './secrets.ts'
 import { goForward } from './steps.ts'
 import { createPatience } from './unwritten.ts'
+import { createWaits } from './waits.ts'
 
 /**
  * A job's life: locks → refuse → gather → plan → journal → steps, or unwind → look again → result. What is refused
@@ -57,11 +58,12 @@ export function createRunner(deps: EngineDeps): Runner {
   const active = new Map<string, { readonly abort: AbortController; readonly done: Promise<void> }>()
   const closing = new AbortController()
   const patience = createPatience(deps, closing.signal)
+  const waits = createWaits(deps, closing.signal)
   let closed = false
+  let cancelPoll: ReturnType<typeof setInterval> | undefined
 
   /** Registers the work on a job of this process, so that it can be waited for and cancelled. */
   function track(jobId: string, abort: AbortController, work: () => Promise<void>): Promise<void> {
-    const unwatch = watchForCancel(jobId, abort)
     const done = work()
       .catch(async (error: unknown) => {
         if (closed) return
@@ -71,22 +73,24 @@ export function createRunner(deps: EngineDeps): Runner {
         await patience.write(jobId, () => store.jobs.update(jobId, stuck)).catch(() => undefined)
       })
       .finally(() => {
-        unwatch()
         active.delete(jobId)
+        if (active.size === 0) clearInterval(cancelPoll)
         patience.forget(jobId)
       })
+    if (active.size === 0) watchForCancels()
     active.set(jobId, { abort, done })
     return done
   }
 
-  /** Another process may ask for the cancel; it is seen here while the job is at work. */
-  function watchForCancel(jobId: string, abort: AbortController): () => void {
-    const timer = setInterval(async () => {
+  /** Another process may ask for a cancel; it is seen here while jobs are at work, for all of them at once. */
+  function watchForCancels(): void {
+    clearInterval(cancelPoll)
+    cancelPoll = setInterval(async () => {
       await store.view.refresh().catch(() => undefined)
-      if (!closed && store.jobs.cancelRequested(jobId)) abort.abort(cancelled())
+      if (closed) return
+      for (const [jobId, { abort }] of active) if (store.jobs.cancelRequested(jobId)) abort.abort(cancelled())
     }, CANCEL_POLL_MS)
-    timer.unref()
-    return () => clearInterval(timer)
+    cancelPoll.unref()
   }
 
   /**
@@ -108,14 +112,14 @@ export function createRunner(deps: EngineDeps): Runner {
         if (isSameLocks(now, locks)) return locks
         await store.locks.release(job.id)
         await store.jobs.update(job.id, { locks: now })
+        waits.released(job.id)
         locks = now
         continue
       }
       needUnstuck(answer.waitsFor.map((id) => store.view.getJob(id)))
       onWait()
       store.jobs.progress(job.id, { queuePosition: answer.position, step: 'waits for its turn' })
-      await clock.sleep(POLL_MS, signal)
-      await store.view.refresh()
+      await waits.untilFree(job.id, answer.waitsFor, signal)
       if (store.jobs.cancelRequested(job.id)) throw cancelled()
     }
   }
@@ -250,6 +254,7 @@ export function createRunner(deps: EngineDeps): Runner {
     },
     close() {
       closed = true
+      clearInterval(cancelPoll)
       closing.abort(new PengxError('cancelled', 'pengx is closing'))
     },
   }
