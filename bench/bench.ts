@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
+import { measureBusy } from './busy.ts'
 import { measureCopy } from './copy.ts'
 import { measureHttp } from './http.ts'
 import { measureLab } from './lab.ts'
@@ -19,6 +20,7 @@ const PARTS: Record<string, () => Promise<Figure[]>> = {
   idle: measureIdle,
   open: measureOpen,
   http: measureHttp,
+  busy: measureBusy,
   copy: measureCopy,
   lab: measureLab,
 }

@@ -36,7 +36,7 @@ async function read(url: string): Promise<void> {
   if (response.status !== 200) throw new Error(`${url} answered ${response.status}: ${body.slice(0, 300)}`)
 }
 
-async function urlOf(stderr: ReadableStream<Uint8Array>): Promise<string> {
+export async function urlOf(stderr: ReadableStream<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder()
   let said = ''
   for await (const part of stderr) {

@@ -42,11 +42,12 @@ export function formatFigures(figures: readonly Figure[]): string {
     String(figure.samples.length),
     number(median(figure.samples), figure.unit),
     number(quantile(figure.samples, 0.99), figure.unit),
+    number(quantile(figure.samples, 1), figure.unit),
     figure.beside ? `${number(median(figure.beside.samples), figure.unit)} ${figure.beside.what}` : '',
     figure.beside ? (median(figure.samples) / median(figure.beside.samples)).toFixed(2) : '',
     figure.bound === undefined ? '' : `${figure.bound} ${figure.unit}`,
   ])
-  const titles = ['what', 'runs', 'median', 'p99', 'beside', 'ratio', 'promised']
+  const titles = ['what', 'runs', 'median', 'p99', 'max', 'beside', 'ratio', 'promised']
   const widths = titles.map((title, index) =>
     Math.max(title.length, ...rows.map((row) => Bun.stringWidth(row[index]!))),
   )

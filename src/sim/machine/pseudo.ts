@@ -94,7 +94,10 @@ function unixSockets(pm: PmState): string {
 /** The guest behind a QMP socket's path, while its QEMU runs. */
 export function socketDomain(pm: PmState, path: string): Domain | undefined {
   const match = /^\/(?:var\/)?run\/xen\/qmp-(?:libxl|libxenstat)-(\d+)$/.exec(path)
-  const domain = match ? pm.domains.find((one) => one.domid === Number(match[1])) : undefined
+  const domid = Number(match?.[1])
+  let domain: Domain | undefined
+  // Asked for each of thousands of guests at every other look: a call for each of the others would be millions.
+  for (const one of pm.domains) if (one.domid === domid) domain = one
   return domain && domain.phase !== 'dying' && hasQemu(domain) ? domain : undefined
 }
 
