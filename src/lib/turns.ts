@@ -8,6 +8,8 @@ export interface Turns {
    * nobody waits for.
    */
   take(awaited?: 'awaited'): Promise<void> | undefined
+  /** Somebody has a turn, or waits for one. */
+  readonly isBusy: boolean
 }
 
 interface TurnsOptions {
@@ -39,7 +41,6 @@ export function createTurns({
   const waitingAwaited: (() => void)[] = []
   /** When this round began; undefined: nobody has taken a turn in it. */
   let since: number | undefined
-  /** Somebody has a turn, or waits for one. */
   let isBusy = false
 
   function hasTime(): boolean {
@@ -75,6 +76,9 @@ export function createTurns({
   }
 
   return {
+    get isBusy() {
+      return isBusy
+    },
     take(awaited) {
       const isFree = !isBusy
       isBusy = true

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { newUuid, shortUuid } from '../lib/ids.ts'
+import { turns } from '../lib/turns.ts'
 import { toPengxError } from '../model/error.ts'
 import { type Access, foreignPage, showsToken } from './auth.ts'
 import { readBody } from './body.ts'
@@ -126,6 +127,8 @@ async function answerRow(row: Row, call: Call, wait: ExtendTimeout): Promise<Res
   }
   wait(call.request)
   if (action.kind === 'own') return await action.answer(call)
+  // Hundreds of changes may be asked for in one moment, and what is only shown is not to wait for all of them.
+  await turns.take()
   if (action.kind === 'run') return await perform(row, action, call, body.body)
   return answerFailure(call, 'internal', 'this row does nothing')
 }

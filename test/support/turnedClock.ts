@@ -1,4 +1,5 @@
 import type { Clock } from '../../src/lib/clock.ts'
+import { turns } from '../../src/lib/turns.ts'
 import { createSleepers } from './sleepers.ts'
 
 /** A clock that a test turns: nothing passes unless it is told to. */
@@ -60,5 +61,9 @@ export function createTurnedClock(options: TurnedClockOptions = {}): TurnedClock
 
 /** A few rounds of the event loop: promises that can settle have settled. */
 async function quiet(): Promise<void> {
-  for (let round = 0; round < 3; round++) await new Promise<void>((resolve) => setImmediate(resolve))
+  for (let round = 0; round < 3; round++) {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    // Who waits for a turn is not quiet, however long the machine lets it wait.
+    for (; turns.isBusy; round = 0) await new Promise<void>((resolve) => setTimeout(resolve, 0))
+  }
 }

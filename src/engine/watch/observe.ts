@@ -118,7 +118,9 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       if (ticket < state.applied) return
       state.applied = ticket
       await turns.take()
-      await write(reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince))
+      const meaning = reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince)
+      await turns.take()
+      await write(meaning)
     })
   }
 
@@ -209,7 +211,6 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       fresh = found
     }
     await apply(row.uuid, ticket, look.domains, write, authoritative)
-    await turns.take()
     for (const [subject, sample] of state.sampler.sample(look, clock.now())) {
       // A stray has no row, and nobody to show its curve.
       if (subject === row.uuid || view.getVm(subject)) store.perf.add(subject, sample)

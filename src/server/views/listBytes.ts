@@ -14,6 +14,7 @@ interface Kept {
 }
 
 const BLOCK_LENGTH = 64
+const BLOCKS_A_TURN = 8
 
 const INDENT = '  '
 
@@ -30,8 +31,10 @@ export async function writeAhead(
   view: View,
   format: Format,
 ): Promise<void> {
+  let fresh = 0
   for (let start = 0; start < items.length; start += BLOCK_LENGTH) {
-    await turns.take('awaited')
+    if (keptBlock(start, shape, items, format)) continue
+    if (++fresh % BLOCKS_A_TURN === 0) await turns.take('awaited')
     blockAt(start, shape, items, view, format)
   }
 }
@@ -54,13 +57,10 @@ function blockAt(
   view: View,
   format: Format,
 ): Uint8Array {
+  const there = keptBlock(start, shape, items, format)
+  if (there) return there
   const { blocks, elements } = keptFor(shape, format)
-  const first = items[start] as object
-  const length = Math.min(BLOCK_LENGTH, items.length - start)
-  const there = blocks.get(first)
-  if (there?.items.length === length && there.items.every((item, index) => item === items[start + index]))
-    return there.bytes
-  const own = items.slice(start, start + length)
+  const own = items.slice(start, start + BLOCK_LENGTH)
   const written = own.map((item) => {
     const known = elements.get(item as object)
     if (known !== undefined) return known
@@ -69,8 +69,21 @@ function blockAt(
     return element
   })
   const bytes = new TextEncoder().encode(written.join(separator(format)))
-  blocks.set(first, { items: own, bytes })
+  blocks.set(own[0] as object, { items: own, bytes })
   return bytes
+}
+
+/** What was written of exactly these rows. */
+function keptBlock(
+  start: number,
+  shape: Shape<never>,
+  items: readonly unknown[],
+  format: Format,
+): Uint8Array | undefined {
+  const there = keptFor(shape, format).blocks.get(items[start] as object)
+  const length = Math.min(BLOCK_LENGTH, items.length - start)
+  const isSame = there?.items.length === length && there.items.every((item, index) => item === items[start + index])
+  return isSame ? there.bytes : undefined
 }
 
 /** One element of a list. */
