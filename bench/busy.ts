@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { urlOf } from './http.ts'
 import type { Figure } from './measure.ts'
-import { makeStore, PENGX } from './site.ts'
+import { PENGX } from './site.ts'
 
 const VM_COUNT = 10_000
 const JOB_COUNT = 200
@@ -9,19 +9,12 @@ const QUIET_MS = 5_000
 const PAUSE_MS = 5
 const PROMISED_MS = 50
 
-/** How long a server of 10,000 VMs takes for GET /vms/ while 200 jobs begin, run and end, beside the same without jobs. */
+/**
+ * How long a server of 10,000 VMs takes for GET /vms/ while 200 jobs begin, run and end, beside the same without jobs. Its PMs
+ * are simulated, in its own process.
+ */
 export async function measureBusy(): Promise<Figure[]> {
-  const path = await makeStore(VM_COUNT)
-  return [
-    // Its PMs are simulated in the server's own process.
-    ...(await besideJobs('the demo', [`--demo=${VM_COUNT}`])),
-    // Its PM refuses at once: what is measured is pengx alone, with its store on a disk.
-    ...(await besideJobs('PMs that refuse', ['--db', path])),
-  ]
-}
-
-async function besideJobs(site: string, args: readonly string[]): Promise<Figure[]> {
-  const child = Bun.spawn([PENGX, ...args, '--serve', '--no-auth', '--listen', '127.0.0.1:0'], {
+  const child = Bun.spawn([PENGX, `--demo=${VM_COUNT}`, '--serve', '--no-auth', '--listen', '127.0.0.1:0'], {
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'pipe',
@@ -36,7 +29,7 @@ async function besideJobs(site: string, args: readonly string[]): Promise<Figure
     const busy = asker.take()
     await asker.stop()
     const beside = { what: 'without jobs', samples: quiet.tookMs }
-    const what = `GET /vms/ beside ${JOB_COUNT} jobs, ${site}`
+    const what = `GET /vms/ beside ${JOB_COUNT} jobs, ${VM_COUNT} VMs`
     return [
       { what, unit: 'ms', samples: busy.tookMs, beside, bound: PROMISED_MS },
       // On a machine that others use too, the time for which it let the server or the asker wait for a processor.
