@@ -118,9 +118,8 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       if (ticket < state.applied) return
       state.applied = ticket
       await turns.take()
-      const meaning = reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince)
-      await turns.take()
-      await write(meaning)
+      // Whole rows may follow from it (a VM that has moved): nobody has a turn between reading them and writing.
+      await write(reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince))
     })
   }
 
