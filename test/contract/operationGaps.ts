@@ -30,7 +30,7 @@ export async function goOnAfter(
     if (end.state === 'done') await one.check(world, raw)
     else if (comesBack(steps, index, phase === 'before' ? 'before' : 'after')) {
       expect({ where, picture: await pictureOf(world) }).toEqual({ where, picture: before })
-      await canStillBeDone(one, where, world, raw)
+      if (typeof phase !== 'number') await canStillBeDone(one, where, world, raw)
     }
   } finally {
     await world.close()
