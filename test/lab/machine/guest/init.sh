@@ -3,10 +3,12 @@
 #   READY name=N disks=D,D nics=E     all that the configuration promised is there
 #   DISKS xvda:65536 …                name and KiB of each disk, at start and whenever they change
 #   NICS eth0:00:16:3e:… …            name and MAC of each card, likewise
-#   RESUME N                          the highest counter found on xvda at start (gmode=count or stream)
-#   COUNT N                           counter N is on xvda: the write has been acknowledged
+#   RESUME N                          the highest counter found at start (gmode=count, stream or prove)
+#   COUNT N                           counter N is on its disks: the writes have been acknowledged
+#   COUNT FAILED N …                  a write failed, or something was read that had not been written
+#   LONGEST S                         from one counter to the next it took so many seconds, longer than ever before (gmode=prove)
 #   ANSWER ID EXIT                    end of a command that was typed as `ID command…`
-# Kernel command line: gname= gip= gmode=idle|count|stream gignore=1 (shutdown requests are ignored).
+# Kernel command line: gname= gip= gmode=idle|count|stream|prove gignore=1 (shutdown requests are ignored).
 /bin/mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -71,7 +73,44 @@ count() {
         [ -n "$1" ] && sleep "$1"
     done
 }
-case $gmode in count) count 1 & ;; stream) count '' & ;; esac
+
+# Block N mod 64 behind the first 8 MiB of xvda, and then of xvdb, holds the line `SEQ N`. What the disk gives is compared
+# with what was written: all 64 at start, then one for each four that are written.
+held() {
+    dd if="/dev/$1" bs=4096 skip=2048 count=64 2>/dev/null | tr -d '\000' | grep -a -o '^SEQ [0-9]*' | cut -d' ' -f2 | sort -n |
+        awk 'NR == 1 { first = $1 } { last = $1 } END { print NR, first + 0, last + 0 }'
+}
+is_whole() { [ "$1" -eq "$(($3 - $2 + ($3 > 0)))" ] && [ "$1" -eq "$(($3 < 64 ? $3 : 64))" ]; }
+prove() {
+    a=$(held xvda) b=$(held xvdb)
+    is_whole $a && is_whole $b && [ $((${a##* } - ${b##* })) -ge 0 ] && [ $((${a##* } - ${b##* })) -le 1 ] ||
+        echo "COUNT FAILED ${a##* } at start: $a, $b"
+    n=${b##* } longest=0 before=''
+    echo "RESUME $n"
+    while :; do
+        n=$((n + 1)) old=$((n > 31 ? n - 31 : n)) why=''
+        for disk in xvda xvdb; do
+            printf '%-4095s\n' "SEQ $n" |
+                dd of=/dev/$disk bs=4096 seek=$((2048 + n % 64)) conv=notrunc,fsync 2>/dev/null || why="$why write $disk"
+        done
+        # A program that is started is dear here.
+        if [ $((n % 4)) -eq 0 ]; then
+            echo 1 >/proc/sys/vm/drop_caches
+            for disk in xvda xvdb; do
+                read -r word number _ <<EOF
+$(dd if=/dev/$disk bs=4096 skip=$((2048 + old % 64)) count=1 2>/dev/null)
+EOF
+                [ "$word $number" = "SEQ $old" ] || why="$why read $disk $old: $word $number"
+            done
+        fi
+        echo "COUNT ${why:+FAILED }$n$why"
+        [ -n "$why" ] && sleep 1
+        read -r now _ </proc/uptime
+        now=${now%.*} took=$((${now%.*} - ${before:-${now%.*}})) before=$now
+        [ "$took" -gt "$longest" ] && longest=$took && echo "LONGEST $took"
+    done
+}
+case $gmode in count) count 1 & ;; stream) count '' & ;; prove) prove & ;; esac
 
 echo "READY name=$gname disks=$(names /sys/block/xvd*) nics=$(names /sys/class/net/eth*)"
 # Told by a process of its own, so that a command is read without a bound: a read that gives up in the middle of a line,
