@@ -17,11 +17,14 @@ export function numberedWrites(disks: readonly string[]): string {
   return `(${loop}) >/dev/null 2>&1 & echo $! >/tmp/writer; until [ -s /tmp/written ] && [ "$(cat /tmp/written)" -gt ${SLOTS} ]; do sleep 0.2; done`
 }
 
-/** The last number in the slots, which hold just what they did when it had been written: not a byte older or newer. */
+/**
+ * The last number in the slots, which hold just what they did when it had been written: not a byte older or newer; 0 where
+ * nothing was yet.
+ */
 export function momentOf(slots: Buffer): number {
-  const last = Math.max(...[...slots.toString('latin1').matchAll(/SEQ (\d+)/g)].map((match) => Number(match[1])))
+  const last = Math.max(0, ...[...slots.toString('latin1').matchAll(/SEQ (\d+)/g)].map((match) => Number(match[1])))
   const expected = Buffer.alloc(SLOTS * BLOCK)
-  for (let number = last - SLOTS + 1; number <= last; number++)
+  for (let number = Math.max(1, last - SLOTS + 1); number <= last; number++)
     expected.write(`${`SEQ ${number}`.padEnd(BLOCK - 1)}\n`, (number % SLOTS) * BLOCK, 'latin1')
   expect(sumOf(slots)).toBe(sumOf(expected))
   return last

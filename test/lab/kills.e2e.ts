@@ -1,10 +1,10 @@
 // The short form of kills.soak.ts.
-import { test } from 'bun:test'
-import { randomKills } from './kills.ts'
-import { labHost } from './machine/ssh.ts'
-import { pengxInside } from './pengx.ts'
+import { expect, test } from 'bun:test'
+import { randomKills } from './kills/randomKills.ts'
+import { labHost, labHosts } from './machine/ssh.ts'
+import { pengxOutside } from './pengx.ts'
 
-test('pengx is killed at three moments, and the next start leaves nothing half made', async () => {
-  const host = labHost()
-  await randomKills(host, await pengxInside(host, '/var/lib/pengx-kills'), 3, 20_261_123)
+test('pengx is killed at eight moments, and the next start leaves nothing half made', async () => {
+  const open = async () => pengxOutside(labHosts().slice(0, 1))
+  expect(await randomKills(labHost(), { seed: 20_261_128, count: 8, open })).toEqual([])
 })

@@ -11,6 +11,8 @@ const EXECUTABLE = new URL('../../dist/pengx', import.meta.url).pathname
 
 export interface Pengx {
   readonly where: 'inside' | 'outside'
+  /** Where its store lies, there or here. */
+  readonly storePath: string
   /** Runs it to its end, whatever its exit status. */
   run(...words: string[]): Promise<Output>
   /** The argv that runs it from here, for a test that kills it. */
@@ -29,6 +31,7 @@ export async function pengxInside(host: LabHost, store: string): Promise<Pengx> 
   const command = (words: string[]) => ['env', `XDG_STATE_HOME=${store}`, there, ...words]
   return {
     where: 'inside',
+    storePath: `${store}/pengx/pengx.db`,
     run: (...words) => run(host, command(words), { timeoutMs: 600_000 }),
     argv: (...words) => ({ argv: ['ssh', '-F', host.sshConfig, host.name, ...command(words)], env: process.env }),
   }
@@ -45,6 +48,7 @@ export function pengxOutside(hosts: readonly LabHost[]): Pengx & { readonly home
   const destinations = hosts.map((host) => `${host.user}@${host.name}`)
   return {
     where: 'outside',
+    storePath: join(home, 'state/pengx/pengx.db'),
     home,
     run: (...words) => output([EXECUTABLE, ...destinations, ...words], { timeoutMs: 600_000, env }),
     argv: (...words) => ({ argv: [EXECUTABLE, ...destinations, ...words], env }),

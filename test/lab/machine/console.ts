@@ -12,10 +12,9 @@ export async function consoleMark(host: LabHost, guest: string): Promise<number>
   return Number(await sh(host, `stat -c %s ${consoleLog(guest)} 2>/dev/null || echo 0`))
 }
 
-/** All that the guest has said from a mark on. */
-async function consoleText(host: LabHost, guest: string, mark = 0): Promise<string> {
-  const text = await sh(host, `tail -c +${mark + 1} ${consoleLog(guest)} 2>/dev/null || :`)
-  return text.replaceAll('\r', '')
+/** All that the guest has said from a mark on, as it said it: with a carriage return at the end of each line. */
+export async function consoleText(host: LabHost, guest: string, mark = 0): Promise<string> {
+  return await sh(host, `tail -c +${mark + 1} ${consoleLog(guest)} 2>/dev/null || :`)
 }
 
 export interface Wait {
@@ -63,12 +62,12 @@ export async function askGuest(host: LabHost, guest: string, command: string, ti
     stdin: `${id} echo BEGIN ${id}; ${command}\n`,
   })
   const [, exit] = await waitConsole(host, guest, new RegExp(`^ANSWER ${id} (\\d+)$`), { mark, timeoutMs })
-  const text = await consoleText(host, guest, mark)
+  const text = (await consoleText(host, guest, mark)).replaceAll('\r', '')
   const begin = `BEGIN ${id}\n`
   const answer = text
     .slice(text.indexOf(begin) + begin.length, text.indexOf(`ANSWER ${id}`))
     .split('\n')
-    .filter((line) => !/^(DISKS|NICS|COUNT|RESUME)( |$)/.test(line))
+    .filter((line) => !/^(DISKS|NICS|COUNT|RESUME|LONGEST)( |$)/.test(line))
     .join('\n')
     .trimEnd()
   if (exit !== '0') throw new Error(`${guest}: ${command}: exit ${exit}\n${answer}`)
