@@ -31,10 +31,10 @@ export async function isToBeFinished(deps: EngineDeps, planRun: PlanRun, isCance
     if (standing === 'gone') return false
     standings.set(index, standing)
   }
-  const isThere = (index: number) => ['done', 'found'].includes(standings.get(index) ?? 'gone')
-  const isAll = [...steps.keys()].every(isThere)
-  const isOnItsWay = begun.some((index) => steps[index]!.onward) || standings.get(last) === 'again'
-  const cannotBeCancelled = standings.get(last) === 'again' && steps[last]!.undo === undefined
+  const isAll = begun.length === steps.length && begun.every((index) => standings.get(index) !== 'again')
+  const isAgain = standings.get(last) === 'again'
+  const isOnItsWay = isAgain || begun.some((index) => steps[index]!.onward)
+  const cannotBeCancelled = isAgain && steps[last]!.undo === undefined
   if (!isAll && !(isCancelled ? cannotBeCancelled : isOnItsWay)) return false
   for (const [index, standing] of standings) if (standing === 'found') await recordFound(deps, planRun, index)
   return true
@@ -45,9 +45,8 @@ type Standing = 'done' | 'found' | 'again' | 'gone'
 
 async function standingOf(deps: EngineDeps, planRun: PlanRun, index: number): Promise<Standing> {
   const isDone = hasSucceeded(planRun, index)
-  const { onlyReads, isApplied, name } = planRun.steps[index]!
+  const { onlyReads, name } = planRun.steps[index]!
   if (onlyReads) return isDone ? 'done' : 'again'
-  if (!isApplied) return isDone ? 'done' : 'gone'
   const found = await probe(deps, planRun, index)
   if (found instanceof PengxError) {
     const why = `whether "${name}" was done cannot be told: ${found.message}`
@@ -88,15 +87,11 @@ async function lastExposing(deps: EngineDeps, planRun: PlanRun): Promise<number>
   return -1
 }
 
-const USED = { used: true }
+/** What the journal of a job ends with that was stopped before it took away what may have been used. */
+export const USED = { used: true }
 
-/** Pure. The end of a journal of a job that was stopped before it took away what may have been used. */
+/** Pure. Whether a journal ends so. */
 export function stoppedForUse(events: readonly StepEvent[]): boolean {
   const last = events.at(-1)
   return last?.kind === 'undoFailed' && (last.output as typeof USED | undefined)?.used === true
-}
-
-/** What that end holds. */
-export function usedOutput(): typeof USED {
-  return USED
 }

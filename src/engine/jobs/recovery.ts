@@ -3,7 +3,7 @@ import type { Json } from '../../model/json.ts'
 import type { StoredJob } from '../store/jobs/jobRows.ts'
 import type { EngineDeps } from './context.ts'
 import { isToBeFinished, stoppedForUse } from './gap.ts'
-import { conclude, createJobRun, type JobRun, touchedBy } from './jobRun.ts'
+import { conclude, createJobRun, type JobRun, pmsIn, touchedBy } from './jobRun.ts'
 import type { AnyOperation, Step } from './operation.ts'
 import type { Outcome, PlanRun } from './planRun.ts'
 import { joinFacts, joinParams } from './secrets.ts'
@@ -104,6 +104,7 @@ function causeOf({ events, cancelRequested }: StoredJob): PengxError {
 
 /** Where commands of it may still run: every PM that it has locked or acts on. */
 function pmsOf(deps: EngineDeps, stored: StoredJob, jobRun: JobRun): readonly string[] {
-  const locked = stored.locks.filter((lock) => lock.key.startsWith('pm:')).map((lock) => lock.key.slice(3))
-  return [...new Set([...locked, ...touchedBy(deps, jobRun)])].filter((pm) => deps.store.view.getPm(pm) !== undefined)
+  return [...new Set([...pmsIn(stored.locks), ...touchedBy(deps, jobRun)])].filter(
+    (pm) => deps.store.view.getPm(pm) !== undefined,
+  )
 }

@@ -2,7 +2,7 @@ import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { EngineDeps, Moment } from './context.ts'
 import { createEffects } from './effects.ts'
-import { usedOutput, usedSince } from './gap.ts'
+import { USED, usedSince } from './gap.ts'
 import {
   didNothing,
   eventsOf,
@@ -128,7 +128,7 @@ export async function goBack(deps: EngineDeps, planRun: PlanRun, error: PengxErr
     const used = gap && !gap.consents ? await usedSince(deps, planRun, indexes) : undefined
     if (used) {
       const { index: step, why } = used
-      await journal(deps, planRun, { step, kind: 'undoFailed', message: why, output: usedOutput() })
+      await journal(deps, planRun, { step, kind: 'undoFailed', message: why, output: USED })
       return stuckBehind(error, new PengxError('refused', why))
     }
   } catch (thrown) {
