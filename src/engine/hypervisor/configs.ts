@@ -1,3 +1,4 @@
+import { turns } from '../../lib/turns.ts'
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
@@ -29,6 +30,7 @@ export async function configFiles(host: Host, signal?: AbortSignal): Promise<Con
   const files = new Map<string, ConfigFile>()
   for (const [index, path] of paths.entries()) {
     const { exit, stdout } = outputs[index]!
+    await turns.take()
     const file = exit === 0 ? toConfigFile(path, stdout) : undefined
     if (file && !files.has(file.text)) files.set(file.text, file)
   }

@@ -75,6 +75,8 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
   const listed = output('domains')
   if (listed.exit !== 0) throw xlFailure(`cannot list the domains of ${host.name}`, listed)
   const hostname = text('hostname').trim()
+  // Of thousands of guests, each of these takes a screen's or a server's moment.
+  await turns.take()
   const rows = await readListing(host, [listed, output('traces'), output('monitors')], signal)
   const machineId = parseMachineId(text('machineId')) ?? parseMachineId(text('productUuid'))
   if (machineId === undefined) {
@@ -83,7 +85,6 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
       `${host.name} has no identity: neither /etc/machine-id nor a product UUID; systemd-machine-id-setup(1) makes one`,
     )
   }
-  // Of thousands of guests, each of these takes a screen's or a server's moment.
   await turns.take()
   const counters = parseNetworkCounters(text('counters'))
   await turns.take()

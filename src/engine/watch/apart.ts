@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
+import { turns } from '../../lib/turns.ts'
 import type { FoundConfig, IsoImage, Pm } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
@@ -112,6 +113,7 @@ export function createApart(parts: ApartDeps): Apart {
     const running = domains.filter((domain) => domain.domid !== 0 && domain.state === 'running')
     await Promise.all(
       running.map(async ({ uuid, domid }) => {
+        await turns.take()
         const counters = await hypervisor.diskCounters(host(row), domid).catch(() => [])
         if (counters.length > 0) sampler.disks(uuid, domid, counters, clock.now())
       }),

@@ -210,10 +210,12 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       fresh = found
     }
     await apply(row.uuid, ticket, look.domains, write, authoritative)
+    await turns.take()
     for (const [subject, sample] of state.sampler.sample(look, clock.now())) {
       // A stray has no row, and nobody to show its curve.
       if (subject === row.uuid || view.getVm(subject)) store.perf.add(subject, sample)
     }
+    await turns.take()
     state.apart.begin(row, look.domains, fresh)
   }
 
