@@ -1,3 +1,4 @@
+import { turns } from '../../lib/turns.ts'
 import type { Host, Output } from '../host/host.ts'
 import { runMany } from '../host/run.ts'
 import {
@@ -31,6 +32,7 @@ export async function readListing(
   signal?: AbortSignal,
 ): Promise<ListedDomain[]> {
   const rows = parseList(list?.stdout ?? '')
+  await turns.take()
   const traces = tracesOf(files, monitors)
   if (traces === undefined) return rows
   const doubtful = rows.filter((row) => isDoubtful(row, traces)).map((row) => row.domid)
@@ -38,9 +40,11 @@ export async function readListing(
   // the list comes last: what is in it was there when the rest was looked at
   const parts = [listXl, listTraces, listMonitors, ...doubtful.flatMap(nodesOf), listDomains]
   const looked = await runMany(host, parts, { timeoutMs: LOOK_TIMEOUT_MS }, signal).catch(() => undefined)
+  await turns.take()
   const again = looked === undefined ? undefined : tracesOf(looked[1], looked[2])
   if (looked === undefined || again === undefined || looked.at(-1)!.exit !== 0) return rows
   const processes = looked[0]!.exit > 1 ? undefined : parseXl(looked[0]!.stdout)
+  await turns.take()
   return parseList(looked.at(-1)!.stdout).map((row) => {
     const at = doubtful.indexOf(row.domid)
     if (at === -1 || !isDoubtful(row, again)) return row

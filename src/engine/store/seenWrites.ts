@@ -146,7 +146,10 @@ export function createSeenWriter({ view, memory, clock, write, putVmsIn, dropVms
     const newVms = vms.filter((entry) => {
       const vm = view.getVm(entry.uuid)
       if (!vm) return false
-      return !Bun.deepEquals(vm.seen, entry.seen) || ('bootedAt' in entry && entry.bootedAt !== vm.bootedAt)
+      return (
+        (vm.seen !== entry.seen && !Bun.deepEquals(vm.seen, entry.seen)) ||
+        ('bootedAt' in entry && entry.bootedAt !== vm.bootedAt)
+      )
     })
     const newStorlinks = storlinks.filter(({ id, sizeMib, freeMib }) => {
       const storlink = view.getStorlink(id)

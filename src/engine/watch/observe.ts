@@ -209,9 +209,10 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       })
       fresh = found
     }
-    await apply(row.uuid, ticket, look.domains, write, authoritative)
     await turns.take()
-    for (const [subject, sample] of state.sampler.sample(look, clock.now())) {
+    const samples = state.sampler.sample(look, clock.now())
+    await apply(row.uuid, ticket, look.domains, write, authoritative)
+    for (const [subject, sample] of samples) {
       // A stray has no row, and nobody to show its curve.
       if (subject === row.uuid || view.getVm(subject)) store.perf.add(subject, sample)
     }

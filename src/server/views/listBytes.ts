@@ -13,8 +13,8 @@ interface Kept {
   readonly blocks: WeakMap<object, { readonly items: readonly unknown[]; readonly bytes: Uint8Array }>
 }
 
-const BLOCK_LENGTH = 64
-const BLOCKS_A_TURN = 8
+const BLOCK_LENGTH = 16
+const BLOCKS_A_TURN = 32
 
 const INDENT = '  '
 

@@ -183,17 +183,14 @@ export const ls: Program = (call) => {
     const shown =
       letters.includes('a') && node?.kind === 'dir' && !letters.includes('d') ? ['.', '..', ...names] : names
     if (letters.includes('l')) call.out('total 0\n')
-    for (const name of shown.sort()) {
+    const lines = shown.sort().map((name) => {
       const child = node?.kind === 'dir' && !letters.includes('d') ? (node.children[name] ?? node) : node
-      if (!letters.includes('l') || child === undefined) call.out(`${name}\n`)
-      else {
-        const time = new Date(child.mtimeMs).toUTCString()
-        const link = child.kind === 'link' ? ` -> ${child.target}` : ''
-        call.out(
-          `${modeLetters(child)} 1 root root ${sizeOf(child)} ${time.slice(8, 11)} ${time.slice(5, 7)} ${time.slice(17, 22)} ${name}${link}\n`,
-        )
-      }
-    }
+      if (!letters.includes('l') || child === undefined) return `${name}\n`
+      const time = new Date(child.mtimeMs).toUTCString()
+      const link = child.kind === 'link' ? ` -> ${child.target}` : ''
+      return `${modeLetters(child)} 1 root root ${sizeOf(child)} ${time.slice(8, 11)} ${time.slice(5, 7)} ${time.slice(17, 22)} ${name}${link}\n`
+    })
+    call.out(lines.join(''))
   }
   return exit
 }
