@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { runChecks } from './check.ts'
@@ -6,6 +7,7 @@ import { leftOut, PROGRAMS } from './support/programs/programs.ts'
 import { openShelf } from './support/programs/shelf.ts'
 import { readSources, type Source } from './support/sources.ts'
 import { addTallies, formatTally, readBunTally, type Tally } from './support/tally.ts'
+import { readTrialCount } from './support/trialCount.ts'
 
 /**
  * `npm test`: brings what the tests need, says what is left out for want of what, builds the executable, checks the
@@ -86,6 +88,8 @@ async function runTests(files: readonly Source[]): Promise<Tally> {
   const shelf = openShelf('tests', resolve(cache, 'programs'))
   if (shelf === undefined) say('no dpkg here: a program that nobody has said is needed is not noticed')
   const crashChild = await bundleCrashChild()
+  const trialCount = resolve(cache, 'trials')
+  rmSync(trialCount, { force: true })
   let output = ''
   const flags = [
     ...['--no-orphans', `--timeout=${TEST_MS}`, `--parallel=${WORKERS}`, `--timings=${await writeExpectations(files)}`],
@@ -99,6 +103,7 @@ async function runTests(files: readonly Source[]): Promise<Tally> {
       process.stdout.write(text)
     },
     {
+      PENGX_TRIAL_COUNT: trialCount,
       PENGX_BUILT: resolve(root, 'dist/pengx'),
       // No test works for so long that what the last of the compilers makes of it would be worth its making: 8 % of the time.
       BUN_JSC_useFTLJIT: '0',
@@ -108,6 +113,9 @@ async function runTests(files: readonly Source[]): Promise<Tally> {
   )
   const skipped = output.split('\n').filter((line) => /^\((skip|todo)\)/.test(line))
   for (const line of skipped) say(`skipped: ${line}`)
+  const { cases, trials } = readTrialCount(trialCount)
+  if (trials > 0)
+    say(`${cases} cases of operations passed ${trials} trials: failures, cancels, kills, and what came to live since`)
   return readBunTally(output, exit)
 }
 

@@ -1,5 +1,4 @@
 import { afterAll, describe, expect, test } from 'bun:test'
-import PQueue from 'p-queue'
 import type { CrashPoint } from '../support/children/crashPoints.ts'
 import { pictureOf } from '../support/sites/world.ts'
 import { type Kills, openKills } from './kills.ts'
@@ -7,7 +6,7 @@ import type { OperationCase } from './operationCase.ts'
 import { changesOf, failAt, failJournal, failWithin, repeatAt } from './operationFailures.ts'
 import { goOnAfter, goOnAfterMove, goOnBack } from './operationGaps.ts'
 import { lastUndone, runToEnd, type Steps, stepsOf } from './operationSteps.ts'
-import { openTrials } from './trials.ts'
+import { openTrials, type Trials } from './trials.ts'
 import { WORLD_MOVES, type WorldMove } from './worldMoves.ts'
 
 /**
@@ -41,7 +40,7 @@ export function operationSuite(one: OperationCase): void {
 
     test('fails or is cancelled before and after each step, and unwinds, or goes on from what is there', async () => {
       const all = await steps()
-      await atEach(one, all, (index) => [
+      await atEach(trials, all, (index) => [
         () => failAt(one, trials, all, { index, phase: 'before', code: 'commandFailed' }),
         () => failAt(one, trials, all, { index, phase: 'after', code: 'commandFailed' }),
         () => failAt(one, trials, all, { index, phase: 'after', code: 'cancelled' }),
@@ -50,12 +49,12 @@ export function operationSuite(one: OperationCase): void {
 
     test('does each step and each undo twice', async () => {
       const all = await steps()
-      await atEach(one, all, (index) => [() => repeatAt(one, trials, all, index)])
+      await atEach(trials, all, (index) => [() => repeatAt(one, trials, all, index)])
     }, 120_000)
 
     test('a line of its journal cannot be written, and it finds what it has done', async () => {
       const all = await steps()
-      await atEach(one, all, (index) => [
+      await atEach(trials, all, (index) => [
         () => failJournal(one, trials, all, index, 'started'),
         () => failJournal(one, trials, all, index, 'succeeded'),
       ])
@@ -64,8 +63,7 @@ export function operationSuite(one: OperationCase): void {
     test('a command within a step fails, having done its work or not, and it unwinds or goes on', async () => {
       const all = await steps()
       const count = await changesOf(one, trials)
-      await inTurn(
-        one,
+      await trials.each(
         [...Array(count).keys()].map(
           (nth) => () => failWithin(one, trials, all, nth, nth % 2 === 0 ? 'failAfter' : 'failBefore'),
         ),
@@ -81,8 +79,7 @@ export function operationSuite(one: OperationCase): void {
 
       test('before, within and after each step, and the next start finishes or unwinds', async () => {
         const [all, kills_] = [await steps(), await killed()]
-        await inTurn(
-          one,
+        await trials.each(
           (await pointsOf(all, kills_)).map((point) => async () => goOnAfter(one, all, point, await kills_.at(point))),
         )
       }, 120_000)
@@ -92,13 +89,9 @@ export function operationSuite(one: OperationCase): void {
         const points = undosOf(all)
         if (points.length === 0) return
         const undone = openKills(one, trials, { ...points.at(-1)!, cancelledAt: lastUndone(all) })
-        await inTurn(
-          one,
-          points.map((point) => async () => goOnBack(one, all, point, await undone.at(point))),
-        )
+        await trials.each(points.map((point) => async () => goOnBack(one, all, point, await undone.at(point))))
         if (one.inTurns) return
-        await inTurn(
-          one,
+        await trials.each(
           points.flatMap((point, nth) =>
             movesAt(nth).map((move) => async () => {
               await goOnAfterMove(one, all, point, await undone.at(point), move)
@@ -110,8 +103,7 @@ export function operationSuite(one: OperationCase): void {
       test('before, within and after each step, and what has come to live since goes on living', async () => {
         const [all, kills_] = [await steps(), await killed()]
         if (one.inTurns) return
-        await inTurn(
-          one,
+        await trials.each(
           (await pointsOf(all, kills_)).flatMap((point, nth) =>
             movesAt(nth).map((move) => async () => {
               await goOnAfterMove(one, all, point, await kills_.at(point), move)
@@ -124,20 +116,11 @@ export function operationSuite(one: OperationCase): void {
 }
 
 function atEach(
-  one: OperationCase,
+  trials: Trials,
   steps: Steps,
-  trials: (index: number) => readonly (() => Promise<void>)[],
+  those: (index: number) => readonly (() => Promise<void>)[],
 ): Promise<void> {
-  return inTurn(
-    one,
-    steps.names.flatMap((_, index) => trials(index)),
-  )
-}
-
-/** Each trial has a world of its own and mostly waits: two run at once. */
-async function inTurn(one: OperationCase, trials: readonly (() => Promise<void>)[]): Promise<void> {
-  const queue = new PQueue({ concurrency: one.inTurns ? 1 : 2 })
-  await queue.addAll(trials)
+  return trials.each(steps.names.flatMap((_, index) => those(index)))
 }
 
 /** Half of what may become of the VM at one point, and the other half at the next. */

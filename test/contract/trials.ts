@@ -1,8 +1,10 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import PQueue from 'p-queue'
 import type { Json } from '../../src/model/json.ts'
 import { copyWorld, openWorld, pictureOf, type World, type WorldPlace } from '../support/sites/world.ts'
+import { countTrials } from '../support/trialCount.ts'
 import type { OperationCase } from './operationCase.ts'
 
 /**
@@ -19,6 +21,8 @@ export interface Trials {
     more: Parameters<typeof openWorld>[0],
     use: (world: World, raw: Raw, before: Json, place: WorldPlace) => Promise<void>,
   ): Promise<void>
+  /** Each has a world of its own and mostly waits: two run at once. */
+  each(trials: readonly (() => Promise<void>)[]): Promise<void>
   close(): void
 }
 
@@ -37,6 +41,7 @@ const PLACES = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 export function openTrials(one: OperationCase): Trials {
   const root = mkdtempSync(join(PLACES, 'pengx-operation-'))
   let count = 0
+  let passed = 0
   let first: Promise<Prepared> | undefined
   const nextPlace = (): WorldPlace => ({ db: join(root, `${++count}.db`), state: join(root, `${count}.json`) })
 
@@ -73,6 +78,14 @@ export function openTrials(one: OperationCase): Trials {
         for (const path of [place.state, place.db, `${place.db}-wal`, `${place.db}-shm`]) rmSync(path, { force: true })
       }
     },
-    close: () => rmSync(root, { recursive: true, force: true }),
+    async each(trials) {
+      const queue = new PQueue({ concurrency: one.inTurns ? 1 : 2 })
+      await queue.addAll(trials)
+      passed += trials.length
+    },
+    close() {
+      countTrials(passed)
+      rmSync(root, { recursive: true, force: true })
+    },
   }
 }

@@ -95,13 +95,47 @@ test('restored, the guest has what it had then, and what it held is kept', async
   await proveMoments()
 }, 900_000)
 
-test('the last are merged, and one volume a disk is left', async () => {
-  for (const name of ['third', 'before restore of third'])
-    await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', name)
+/** The guest has its latest, on one volume a disk, and nothing else is left. */
+async function proveOneVolume(): Promise<void> {
   expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
   const files = (await sh(host, 'ls /layers')).trim().split('\n')
   expect(files.map((file) => `/layers/${file}`).sort()).toEqual((await disks()).map((disk) => disk.path).sort())
   expect(await sh(host, `qemu-img info -U ${await pathOf('xvda')}`)).not.toContain('backing file')
+}
+
+test('the last are merged, and one volume a disk is left', async () => {
+  for (const name of ['third', 'before restore of third'])
+    await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', name)
+  moments.clear()
+  await proveOneVolume()
+}, 900_000)
+
+test('a layer that two lie on outlives its snapshot, and goes with the next one, both in one merge', async () => {
+  await snap('one')
+  await snap('two')
+  const held = [await pathOf('xvda'), await pathOf('xvdb')]
+  const sums = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  await perform(pengx, 'vm.poweroff', GUEST)
+  await booting(() => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'one'))
+  moments.set('before restore of one', { paths: held, sums })
+  await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'one')
+  const shared = moments.get('one')!
+  moments.delete('one')
+  expect([await imageSum(host, shared.paths[0]!), await imageSum(host, shared.paths[1]!)]).toEqual(shared.sums)
+  await proveMoments()
+  await perform(pengx, 'vm.poweroff', GUEST)
+  await booting(() => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'two', '--no-keep'))
+  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(moments.get('two')!.sums)
+  latest = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'before restore of one')
+  moments.delete('before restore of one')
+  await proveMoments()
+  await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'two')
+  moments.clear()
+  await proveOneVolume()
+}, 900_000)
+
+test('the VM is deleted, and nothing of it is left', async () => {
   await perform(pengx, 'vm.poweroff', GUEST)
   await perform(pengx, 'vm.delete', GUEST)
   await perform(pengx, 'storlink.delete', 'layers')
