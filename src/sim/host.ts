@@ -209,6 +209,10 @@ async function suffer(
       while (call.now() < until) await call.world.clock.sleep(until - call.now(), call.signal)
       return await runProgram(call)
     }
+    case 'meanwhile':
+      await effect.happens()
+      call.signal.throwIfAborted()
+      return await runProgram(call)
     case 'hang':
       return await new Promise<number>(() => undefined)
     case 'dieBefore':

@@ -60,13 +60,14 @@ export function operationSuite(one: OperationCase): void {
       ])
     }, 120_000)
 
-    test('a command within a step fails, having done its work or not, and it unwinds or goes on', async () => {
+    test('a command within a step fails, having done its work or not, or is at work at a cancel, and it unwinds or goes on', async () => {
       const all = await steps()
       const count = await changesOf(one, trials)
       await trials.each(
-        [...Array(count).keys()].map(
-          (nth) => () => failWithin(one, trials, all, nth, nth % 2 === 0 ? 'failAfter' : 'failBefore'),
-        ),
+        [...Array(count).keys()].flatMap((nth) => [
+          () => failWithin(one, trials, all, nth, nth % 2 === 0 ? 'failAfter' : 'failBefore'),
+          () => failWithin(one, trials, all, nth, 'cancelled'),
+        ]),
       )
     }, 120_000)
 

@@ -64,19 +64,27 @@ export async function changesOf(one: OperationCase, trials: Trials): Promise<num
   return count
 }
 
-/** One of its commands fails, once: what it says is no verdict on what it has done. */
+/**
+ * One of its commands fails, once: what it says is no verdict on what it has done. Or the job is cancelled while that
+ * command is at work: what may be ended is, and the effect of the others is looked at.
+ */
 export async function failWithin(
   one: OperationCase,
   trials: Trials,
   steps: Steps,
   nth: number,
-  kind: 'failAfter' | 'failBefore',
+  kind: 'failAfter' | 'failBefore' | 'cancelled',
 ): Promise<void> {
   await trials.inWorld({}, async (world, raw, before) => {
-    const fault = world.site.faults.add({ of: 'change', skip: nth, times: 1, effect: { kind } })
-    const { job, detail } = await runToEnd(world, one.operation, world.engine.decode(one.operation, raw))
+    const began = Promise.withResolvers<string>()
+    const happens = async () => cancelOrNot(world, await began.promise)
+    const effect = kind === 'cancelled' ? ({ kind: 'meanwhile', happens } as const) : { kind }
+    const fault = world.site.faults.add({ of: 'change', skip: nth, times: 1, effect })
+    const params = world.engine.decode(one.operation, raw)
+    const { job, detail } = await runToEnd(world, one.operation, params, began.resolve)
     fault.remove()
     const where = `${one.operation}, command ${nth} (${kind})`
+    const ends = kind === 'cancelled' ? /done|cancelled/ : /done|undone/
     const begun = steps.names.flatMap((_, index) =>
       detail.events.some((event) => event.step === index) ? [index] : [],
     )
@@ -85,12 +93,12 @@ export async function failWithin(
       const end = await world.engine.finished(job.id)
       expect({ where, state: end.job.state, message: end.job.message }).toMatchObject({
         where,
-        state: expect.stringMatching(/done|undone/),
+        state: expect.stringMatching(ends),
       })
       if (end.job.state === 'done') await one.check(world, raw)
       return
     }
-    expect({ where, state: job.state }).toEqual({ where, state: expect.stringMatching(/done|undone/) })
+    expect({ where, state: job.state }).toEqual({ where, state: expect.stringMatching(ends) })
     if (job.state === 'done') return await one.check(world, raw)
     if (begun.every((index) => steps.comesBack[index]))
       expect({ where, message: job.message, picture: await pictureOf(world) }).toEqual({
@@ -98,6 +106,13 @@ export async function failWithin(
         message: job.message,
         picture: before,
       })
+  })
+}
+
+/** Behind the pivot it is refused. */
+async function cancelOrNot(world: World, jobId: string): Promise<void> {
+  await world.engine.cancel(jobId).catch((error: PengxError) => {
+    if (error.code !== 'refused') throw error
   })
 }
 

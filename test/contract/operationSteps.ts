@@ -17,8 +17,9 @@ export interface Steps {
   readonly decided: readonly boolean[]
 }
 
-export async function runToEnd(world: World, operation: string, params: Json) {
+export async function runToEnd(world: World, operation: string, params: Json, began?: (jobId: string) => void) {
   const started = await world.engine.start(operation, params, 'cli')
+  began?.(started.id)
   const { job } = await world.engine.finished(started.id)
   return { job, detail: await world.engine.jobDetail(job.id) }
 }

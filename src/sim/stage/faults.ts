@@ -17,6 +17,8 @@ export type FaultEffect =
   /** The PM does not answer for so long, from this command on. */
   | { kind: 'unreachable'; ms: number }
   | { kind: 'slow'; ms: number }
+  /** Something else happens while it is at work, and then it does its work, where nobody has ended it. */
+  | { kind: 'meanwhile'; happens: () => Promise<void> }
   /** It never ends, until it is aborted. */
   | { kind: 'hang' }
   /** The process that gave the command is killed at once, with its work not begun or done. */
