@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Host } from '../../src/engine/host/host.ts'
 import { run } from '../../src/engine/host/run.ts'
-import { streamLayer, writtenImages } from '../../src/engine/hypervisor/layers.ts'
+import { cancelJobs } from '../../src/engine/hypervisor/blockJobs.ts'
+import { writtenImages } from '../../src/engine/hypervisor/layers.ts'
+import { streamLayer } from '../../src/engine/hypervisor/stream.ts'
 import { parseOpenFiles } from '../../src/engine/tools/qmp.ts'
 import { readChain } from '../../src/engine/volumes/layers.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -34,13 +37,19 @@ beforeEach(async () => {
 })
 afterEach(() => qemu.close())
 
-const stream = (name: Name, base?: Name) =>
-  streamLayer(
-    qemu.host,
-    qemu.domid,
-    { path: imageOf(name).path, ...(base ? { base: imageOf(base).path } : {}) },
-    { name: 'merge-1a2b3c4d', clock: systemClock, onProgress: () => undefined },
-  )
+const OPTIONS = { name: 'merge-1a2b3c4d', clock: systemClock, onProgress: () => undefined }
+const stream = (name: Name, base?: Name, host = qemu.host) =>
+  streamLayer(host, qemu.domid, { path: imageOf(name).path, ...(base ? { base: imageOf(base).path } : {}) }, OPTIONS)
+
+/** Its QEMU says that it writes down what it knows, and does not. */
+const lyingHost = (): Host => ({
+  ...qemu.host,
+  async connect(path, effect, signal) {
+    const socket = await qemu.host.connect(path, effect, signal)
+    const write = socket.write.bind(socket) as (text: string) => boolean
+    return Object.assign(socket, { write: (text: string) => write(text.replace(/ flush"/, ' length"')) })
+  },
+})
 
 const THIRD: readonly Pattern[] = [
   ['0xa0', 0, 2],
@@ -54,7 +63,6 @@ const TOP: readonly Pattern[] = [...THIRD.slice(0, 3), ['0xa3', 6, 2], ['0xa4', 
 test('into one in the middle and into the one that is written to, which the guest goes on writing to', async () => {
   await qemu.write('xvda', 0xee, 15 * 1024, 1024)
   await stream('third', 'base')
-  await qemu.flush()
   expect(await pathsBelow('top')).toEqual((['top', 'third', 'base'] as const).map((name) => imageOf(name).path))
   for (const name of ['first', 'second'] as const) {
     expect(await openFiles()).not.toContain(imageOf(name).path)
@@ -62,7 +70,6 @@ test('into one in the middle and into the one that is written to, which the gues
   }
   expect(await unlike(qemu.host, imageOf('third'), THIRD)).toEqual([])
   await stream('top')
-  await qemu.flush()
   expect(await pathsBelow('top')).toEqual([imageOf('top').path])
   for (const name of ['third', 'base'] as const) {
     expect(await openFiles()).not.toContain(imageOf(name).path)
@@ -77,9 +84,34 @@ test('what an attempt before has streamed of it is gone on from', async () => {
   await stream('top', 'second')
   await stream('top', 'base')
   await stream('top', 'base')
-  await qemu.flush()
   expect(await pathsBelow('top')).toEqual([imageOf('top').path, imageOf('base').path])
   for (const name of ['first', 'second', 'third'] as const) rmSync(imageOf(name).path)
   await qemu.kill()
   expect(await unlike(qemu.host, imageOf('top'), [...TOP.slice(0, 5), ['0', 12, 4]])).toEqual([])
+})
+
+const UNWRITTEN = /has not written down all that it has copied/
+const BEFORE = [...TOP.slice(0, 5), ['0', 12, 4]] satisfies Pattern[]
+
+test.each([
+  ['top', undefined],
+  ['top', 'first'],
+  ['third', 'base'],
+] as const)('%s, merged down to %p, lies as it did until all is written down', async (name, base) => {
+  const before = await pathsBelow('top')
+  await expect(stream(name, base, lyingHost())).rejects.toThrow(UNWRITTEN)
+  expect(await pathsBelow('top')).toEqual(before)
+  await qemu.kill()
+  expect(await unlike(qemu.host, imageOf('top'), BEFORE)).toEqual([])
+})
+
+test('one that is given up at its last change leaves nothing at work, and is done again', async () => {
+  await expect(stream('top', undefined, lyingHost())).rejects.toThrow(UNWRITTEN)
+  await cancelJobs(qemu.host, qemu.domid, OPTIONS)
+  expect(await qemu.ask((monitor) => monitor.execute('query-jobs'))).toEqual([])
+  await expect(stream('top', undefined, lyingHost())).rejects.toThrow(UNWRITTEN)
+  await stream('top')
+  expect(await pathsBelow('top')).toEqual([imageOf('top').path])
+  await qemu.kill()
+  expect(await unlike(qemu.host, imageOf('top'), BEFORE)).toEqual([])
 })

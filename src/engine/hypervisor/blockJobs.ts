@@ -31,6 +31,43 @@ export async function followJobs(
   options: BlockJobOptions,
   doing: string,
 ): Promise<void> {
+  await untilAll(host, domid, count, options, doing, ['concluded'])
+  const over = await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => putAway(qmp, options.name))
+  const why = over?.find((job) => job.error !== undefined)?.error
+  if (why === undefined) return
+  throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
+}
+
+/**
+ * Waits until so many jobs of that name, begun with `auto-finalize: false`, have done all but their last change; gives
+ * whether they wait for that (`finishJobs`), and have not failed. Else as `followJobs`, which tells why.
+ */
+export async function holdJobs(
+  host: Host,
+  domid: number,
+  count: number,
+  options: BlockJobOptions,
+  doing: string,
+): Promise<boolean> {
+  const jobs = await untilAll(host, domid, count, options, doing, ['pending', 'concluded'])
+  return jobs.every((job) => job.status === 'pending')
+}
+
+/** Their last change is done (QMP `job-finalize`). */
+export async function finishJobs(host: Host, domid: number, { name }: Pick<BlockJobOptions, 'name'>): Promise<void> {
+  await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
+    for (const { id } of await ownJobs(qmp, name)) await qmp.execute('job-finalize', { id })
+  })
+}
+
+async function untilAll(
+  host: Host,
+  domid: number,
+  count: number,
+  options: BlockJobOptions,
+  doing: string,
+  there: readonly string[],
+): Promise<readonly BlockJob[]> {
   for (;;) {
     options.signal?.throwIfAborted()
     const jobs = await withMonitor(
@@ -43,15 +80,11 @@ export async function followJobs(
     )
     if (jobs === undefined || jobs.length < count)
       throw new PengxError('commandFailed', `${doing}: its QEMU has ended, or somebody else has ended what it did`)
-    if (jobs.every((job) => job.status === 'concluded')) break
+    if (jobs.every((job) => there.includes(job.status))) return jobs
     const total = jobs.reduce((sum, job) => sum + job.total, 0)
     options.onProgress(total === 0 ? 0 : jobs.reduce((sum, job) => sum + job.current, 0) / total)
     await options.clock.sleep(POLL_MS, options.signal)
   }
-  const over = await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => putAway(qmp, options.name))
-  const why = over?.find((job) => job.error !== undefined)?.error
-  if (why === undefined) return
-  throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
 }
 
 /**

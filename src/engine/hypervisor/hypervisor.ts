@@ -10,10 +10,11 @@ import type { BlockJobOptions } from './blockJobs.ts'
 import type { CreateConfig } from './create.ts'
 import type { Timeouts } from './devices.ts'
 import type { ConfigFile, DiskCounters, DomainDetail, DomainSeen, PmLook } from './domain.ts'
-import type { LayerStream, LayerSwitch } from './layers.ts'
+import type { LayerSwitch } from './layers.ts'
 import type { Migration, MigrationOptions } from './migrate.ts'
 import type { MomentDisk, MomentMeans } from './moment.ts'
 import type { MomentOptions } from './momentExport.ts'
+import type { LayerStream } from './stream.ts'
 
 /** How domains are looked at and driven on one PM. Domids come from a look of the same moment, never from memory. */
 export interface Hypervisor {

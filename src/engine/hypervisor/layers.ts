@@ -1,8 +1,7 @@
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
-import type { Qmp } from '../tools/qmp.ts'
-import { type BlockJobOptions, cancelJobs, followJobs, type NamedBlock, namedBlocks } from './blockJobs.ts'
+import { type NamedBlock, namedBlocks } from './blockJobs.ts'
 import { withMonitor } from './monitor.ts'
 import { withQmpLock } from './qmpLock.ts'
 
@@ -16,13 +15,6 @@ export interface LayerSwitch {
   readonly from: string
   /** A qcow2 image that lies on it, still empty. */
   readonly to: string
-}
-
-export interface LayerStream {
-  /** The image that the bytes come into; QEMU has it open, at the top of a disk's chain or within. */
-  readonly path: string
-  /** What it shall lie on, an image further down its chain; absent: on none. */
-  readonly base?: string
 }
 
 /**
@@ -89,55 +81,4 @@ function blockOf(blocks: readonly NamedBlock[], { vdev, from, to }: LayerSwitch,
   if (!block) throw new PengxError('unsupported', `${doing}: ${vdev} goes through the kernel (phy), not through QEMU`)
   if (block.file === from || block.file === to) return block
   throw new PengxError('refused', `${doing}: ${vdev} is written to ${block.file}, not to ${from}, as is written down`)
-}
-
-/**
- * Copies into `path` what it reads from the images between it and `base`, and writes `base` (or none) into its header
- * when all is there (QMP `block-stream`). Returns then; those between are not changed, nor in use any more. Cut short
- * or aborted it reads as before, and doing it again finishes it; an abort leaves the job at work (`cancelJobs`).
- * `refused` where QEMU does not have `path` or `base` open, `unsupported` without a QEMU, `noSpace`, `commandFailed`.
- */
-export async function streamLayer(
-  host: Host,
-  domid: number,
-  { path, base }: LayerStream,
-  options: BlockJobOptions,
-): Promise<void> {
-  await cancelJobs(host, domid, options)
-  const doing = `cannot merge what ${path} lies on, on ${host.name}, into it`
-  const begun = await withMonitor(
-    host,
-    domid,
-    'libxenstat',
-    'change',
-    async (qmp) => {
-      const nodes = await chainNodes(qmp)
-      const top = nodes.find((node) => node.file === path)
-      const below = nodes.find((node) => node.file === base)
-      if (!top) throw new PengxError('refused', `${doing}: the QEMU of domain ${domid} does not have it open`)
-      if (base !== undefined && !below) throw new PengxError('refused', `${doing}: it does not lie on ${base}`)
-      const bottom = below === undefined ? {} : { 'base-node': below.name }
-      await qmp.execute('block-stream', {
-        'job-id': `${options.name}-0`,
-        device: top.name,
-        ...bottom,
-        'auto-dismiss': false,
-      })
-      return true
-    },
-    options.signal,
-  )
-  if (begun === undefined) throw new PengxError('unsupported', `${doing}: domain ${domid} has no QEMU`)
-  await followJobs(host, domid, 1, options, doing)
-}
-
-/** The image nodes, each of which stands on a node for the file that it lies in. */
-async function chainNodes(qmp: Qmp): Promise<{ readonly name: string; readonly file: string }[]> {
-  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly {
-    readonly 'node-name'?: string
-    readonly drv?: string
-    readonly file?: string
-  }[]
-  const images = nodes.filter(({ drv }) => drv === 'qcow2' || drv === 'raw' || drv === 'vpc')
-  return images.map((node) => ({ name: node['node-name'] ?? '', file: node.file ?? '' }))
 }

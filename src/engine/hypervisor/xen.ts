@@ -24,12 +24,13 @@ import {
 } from './devices.ts'
 import { openImages, rereadImages, waitForQemu } from './handOver.ts'
 import type { Hypervisor } from './hypervisor.ts'
-import { streamLayer, switchDisks, writtenImages } from './layers.ts'
+import { switchDisks, writtenImages } from './layers.ts'
 import { domains, look } from './look.ts'
 import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
 import { copyMoment, forgetBitmaps, holdMoment, momentMeans, needMoment, releaseMoment } from './moment.ts'
 import { destroy, pause, reboot, shutdown, unpause } from './power.ts'
 import { resizeDisk } from './resizeDisk.ts'
+import { streamLayer } from './stream.ts'
 
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
 export const xen: Hypervisor = {

@@ -77,6 +77,24 @@ export function mapBytes(path: string): Program {
   return reads('qemu-img', 'map', '--output=json', '-U', '-f', 'raw', path)
 }
 
+/** `$0` of the script, by which the simulated site knows it. A whole map may have a line for each 64 KiB. */
+const LACKING_SCRIPT = '{ qemu-img map --output=json -U -f qcow2 "$1"; echo "exit $?"; } | grep -E -m 1 "$2"'
+
+/**
+ * The first stretch, if any, that an image reads from one of so many images below it, and would read otherwise without
+ * them: laid on nothing what reads as zeros is no loss. Of what lies on the disk, whoever has it open.
+ */
+export function firstLacking(path: string, layers: number, onNothing: boolean): Program {
+  const depths = Array.from({ length: layers }, (_, index) => index + 1).join('|')
+  const lost = `"depth": (${depths}),${onNothing ? '.*"data": true' : ''}`
+  return reads('sh', '-c', LACKING_SCRIPT, 'pengx-lacking', path, `^exit|${lost}`)
+}
+
+/** What `firstLacking` printed; a map that could not be read to its end tells nothing. */
+export function isLackingNothing(stdout: string): boolean {
+  return stdout.trim() === 'exit 0'
+}
+
 /** Writes another backing file into an image's header (`rebase -u`); its own bytes stay, so it reads as what that one holds. */
 export function renameBacking(path: string, backing: { readonly path: string; readonly format: DiskFormat }): Program {
   const base = ['-b', backing.path, '-F', qemuFormat(backing.format)]

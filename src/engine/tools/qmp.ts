@@ -219,6 +219,12 @@ export function parseBlockJobs(answer: Json): BlockJob[] {
   }))
 }
 
+/** The answer to `query-version`, as 7.02 for 7.2. */
+export function parseVersion(answer: Json): number {
+  const { qemu } = answer as { readonly qemu?: { readonly major?: number; readonly minor?: number } }
+  return (qemu?.major ?? 0) + (qemu?.minor ?? 0) / 100
+}
+
 /** A node of QEMU's block layer. */
 export interface NodeSeen {
   readonly name: string

@@ -139,6 +139,10 @@ export interface SimBlockJob {
   virtualSize: number
   startedAt: number
   endsAt: number
+  /** It waits to be told to make its last change (`auto-finalize: false`), or does when it has done all else. */
+  held?: 'later' | 'now'
+  /** What it has written is in the image, and not in QEMU's memory alone. */
+  flushed?: true
   concluded?: true
   error?: string
 }

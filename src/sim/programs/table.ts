@@ -1,6 +1,7 @@
 /** Which programs a simulated PM has. */
 import { createHash } from 'node:crypto'
 import type { Call, Program } from '../machine/program.ts'
+import type { Domain } from '../machine/state.ts'
 import { cp, dd, install, ln, mv } from './files/copy.ts'
 import { df, find } from './files/find.ts'
 import { cat, cmp, grep, head, readlink, readPath, tail } from './files/read.ts'
@@ -21,11 +22,21 @@ import { xl } from './xl/xl.ts'
 const shell: Program = (call) => {
   if (call.pty) return loginShell(call)
   if (call.argv[3] === 'pengx-digest') return digest(call)
+  if (call.argv[3] === 'pengx-lacking') return lacking(call)
   call.err('sh: scripts are not simulated\n')
   return 2
 }
 
-/** The one script that is known here: the digest of a stretch of a file (volumes/copy.ts). */
+/** What an image would lose with those below it (tools/qemuImg.ts): what QEMU has copied and not written down, too. */
+const lacking: Program = (call) => {
+  const path = call.argv[4] ?? ''
+  const isWritten = (domain: Domain) => domain.blockJobs?.some((job) => job.target === path && job.flushed)
+  const isLacking = !call.pm.domains.some(isWritten)
+  call.out(isLacking ? '{ "start": 0, "length": 65536, "depth": 1, "zero": false, "data": true },\n' : 'exit 0\n')
+  return 0
+}
+
+/** The digest of a stretch of a file (volumes/copy.ts). */
 const digest: Program = (call) => {
   const [path = '', skip, count] = call.argv.slice(4)
   const read = readPath(call, path)

@@ -247,7 +247,4 @@ export const QMP_COMMANDS: Record<string, QmpCommand> = {
     world.save()
     return { return: {}, hangUp: true }
   },
-  'human-monitor-command': ({ args }) => ({
-    return: /^info status/.test(String(args['command-line'])) ? 'VM status: running\r\n' : '',
-  }),
 }

@@ -6,7 +6,7 @@ import { allocatedFor, findNode, freeBytes, mountOf, setAllocated } from '../mac
 import type { SimBlockJob } from '../machine/state.ts'
 import { chainAllocated, openImage } from '../programs/qemuImg/images.ts'
 import { findBlock, type QmpAnswer, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
-import { concludeStream, snapshotSync } from './layers.ts'
+import { concludeStream, endStream, snapshotSync } from './layers.ts'
 import { addBitmap, lacksBitmap, QMP_MOMENTS } from './moments.ts'
 
 const MS_PER_GIB = 400
@@ -114,13 +114,18 @@ function backupJob(call: QmpCall, data: Record<string, unknown>): { job: SimBloc
 function conclude(call: QmpCall): void {
   const { pm, domain, world } = call
   for (const job of domain.blockJobs ?? []) {
-    if (job.concluded || world.clock.now() < job.endsAt) continue
-    job.concluded = true
+    if (job.concluded || job.held === 'now' || world.clock.now() < job.endsAt) continue
     if (job.type === 'stream') {
-      concludeStream(call, job)
+      endStream(call, job)
+      if (job.held === 'later' && job.error === undefined) job.held = 'now'
+      else {
+        concludeStream(call, job)
+        job.concluded = true
+      }
       world.save()
       continue
     }
+    job.concluded = true
     const path = domain.addedNodes?.find((node) => node.name === job.target)?.path ?? ''
     const node = findNode(pm, path)
     if (node?.kind !== 'file' && node?.kind !== 'block') job.error = 'No such file or directory'
@@ -135,10 +140,13 @@ const queryJobs: QmpCommand = (call): QmpAnswer => {
   const now = call.world.clock.now()
   return {
     return: (call.domain.blockJobs ?? []).map((job) => {
-      const share = job.concluded ? 1 : Math.min(1, (now - job.startedAt) / Math.max(1, job.endsAt - job.startedAt))
+      const share =
+        job.concluded || job.held === 'now'
+          ? 1
+          : Math.min(1, (now - job.startedAt) / Math.max(1, job.endsAt - job.startedAt))
       return {
         'current-progress': Math.floor(job.virtualSize * share),
-        status: job.concluded ? 'concluded' : 'running',
+        status: job.concluded ? 'concluded' : job.held === 'now' ? 'pending' : 'running',
         'total-progress': job.virtualSize,
         type: job.type,
         id: job.id,
@@ -158,6 +166,18 @@ const cancelJob: QmpCommand = ({ domain, args, world }) => {
   return { return: {} }
 }
 
+const finalizeJob: QmpCommand = (call) => {
+  const id = String(call.args.id ?? '')
+  const job = call.domain.blockJobs?.find((one) => one.id === id)
+  if (job === undefined) return qmpError('Job not found')
+  if (job.concluded || job.held !== 'now')
+    return qmpError(`Job '${id}' in state 'running' cannot accept command verb 'finalize'`)
+  concludeStream(call, job)
+  job.concluded = true
+  call.world.save()
+  return { return: {} }
+}
+
 const dismissJob: QmpCommand = ({ domain, args, world }) => {
   const id = String(args.id ?? '')
   const job = domain.blockJobs?.find((one) => one.id === id)
@@ -173,6 +193,7 @@ export const QMP_JOBS: Record<string, QmpCommand> = {
   'blockdev-del': blockdevDel,
   transaction,
   'query-jobs': queryJobs,
+  'job-finalize': finalizeJob,
   'job-dismiss': dismissJob,
   'job-cancel': cancelJob,
   'block-job-cancel': cancelJob,

@@ -68,6 +68,7 @@ const blockStream: QmpCommand = (call) => {
   const job: SimBlockJob = {
     id,
     type: 'stream',
+    ...(args['auto-finalize'] === false ? { held: 'later' as const } : {}),
     target: top.path,
     ...(base === undefined ? {} : { base: { path: base.path, format: base.header.format } }),
     bytes,
@@ -80,21 +81,41 @@ const blockStream: QmpCommand = (call) => {
   return { return: {} }
 }
 
-/** The bytes are there, then the header says what the image lies on. */
+/** The bytes are there, or there is no room for them. */
+export function endStream({ pm }: QmpCall, job: SimBlockJob): void {
+  const image = openImage(pm, job.target)
+  if (typeof image === 'string') job.error = image
+  else if (image.node.kind === 'file' && job.bytes > freeBytes(mountOf(pm, image.path)))
+    job.error = 'No space left on device'
+}
+
+/** The header says what the image lies on. */
 export function concludeStream({ pm }: QmpCall, job: SimBlockJob): void {
   const image = openImage(pm, job.target)
-  if (typeof image === 'string') {
-    job.error = image
-    return
-  }
+  if (typeof image === 'string' || job.error !== undefined) return
   const { node, header, path } = image
-  if (node.kind === 'file' && job.bytes > freeBytes(mountOf(pm, path))) {
-    job.error = 'No space left on device'
-    return
-  }
   if (node.kind === 'file') setAllocated(pm, path, node, node.allocated + allocatedFor(job.bytes))
   const { backing: _backing, backingFormat: _format, ...rest } = header
   node.image = job.base === undefined ? rest : { ...rest, backing: job.base.path, backingFormat: job.base.format }
 }
 
-export const QMP_LAYERS: Record<string, QmpCommand> = { 'block-stream': blockStream }
+/** `qemu-io WHOM flush`; nothing else is simulated, and what it says tells nothing either way. */
+const qemuIo = (call: QmpCall, line: string): string => {
+  const [, whom, does] = /^qemu-io (?:-d )?(\S+) (.*)$/.exec(line) ?? []
+  const path = findBlock(call, whom)?.path ?? imageNamed(call, whom)?.path
+  if (does !== 'flush' || path === undefined) return `Error: Cannot find device='' nor node-name='${String(whom)}'\r\n`
+  for (const job of call.domain.blockJobs ?? []) if (job.target === path && job.held === 'now') job.flushed = true
+  call.world.save()
+  return ''
+}
+
+const humanMonitor: QmpCommand = (call) => {
+  const line = String(call.args['command-line'])
+  if (line.startsWith('info status')) return { return: 'VM status: running\r\n' }
+  return { return: line.startsWith('qemu-io ') ? qemuIo(call, line) : '' }
+}
+
+export const QMP_LAYERS: Record<string, QmpCommand> = {
+  'block-stream': blockStream,
+  'human-monitor-command': humanMonitor,
+}

@@ -1,0 +1,107 @@
+import { PengxError } from '../../model/error.ts'
+import type { Host } from '../host/host.ts'
+import { run } from '../host/run.ts'
+import { changes } from '../tools/program.ts'
+import { firstLacking, imageChain, isLackingNothing, parseImageChain } from '../tools/qemuImg.ts'
+import { parseBlocks, parseVersion, type Qmp } from '../tools/qmp.ts'
+import { type BlockJobOptions, cancelJobs, finishJobs, followJobs, holdJobs } from './blockJobs.ts'
+import { withMonitor } from './monitor.ts'
+
+/** Merging layers under a running guest: QEMU copies what they hold into the image on them. */
+export interface LayerStream {
+  /** The image that the bytes come into; QEMU has it open, at the top of a disk's chain or within. */
+  readonly path: string
+  /** What it shall lie on, an image further down its chain; absent: on none. */
+  readonly base?: string
+}
+
+/**
+ * Copies into `path` what it reads from the images between it and `base`, and writes `base` (or none) into its header
+ * when all is there (QMP `block-stream`). Returns then; those between are not changed, nor in use any more. The header
+ * changes when what was copied lies on the disk, tables and all, for whoever reads it: left to itself QEMU (as of 7.2)
+ * keeps the tables to itself until the guest flushes, and with its end, or the machine's, the copy was lost. Cut short
+ * or aborted it reads as before, and doing it again finishes it; an abort leaves the job at work (`cancelJobs`).
+ * `refused` where QEMU does not have `path` or `base` open, `unsupported` without a QEMU, `noSpace`, `commandFailed`.
+ */
+export async function streamLayer(
+  host: Host,
+  domid: number,
+  { path, base }: LayerStream,
+  options: BlockJobOptions,
+): Promise<void> {
+  await cancelJobs(host, domid, options)
+  const doing = `cannot merge what ${path} lies on, on ${host.name}, into it`
+  const begun = await withMonitor(
+    host,
+    domid,
+    'libxenstat',
+    'change',
+    async (qmp) => {
+      const nodes = await chainNodes(qmp)
+      const top = nodes.find((node) => node.file === path)
+      const below = nodes.find((node) => node.file === base)
+      if (!top) throw new PengxError('refused', `${doing}: the QEMU of domain ${domid} does not have it open`)
+      if (base !== undefined && !below) throw new PengxError('refused', `${doing}: it does not lie on ${base}`)
+      const bottom = below === undefined ? {} : { 'base-node': below.name }
+      await qmp.execute('block-stream', {
+        'job-id': `${options.name}-0`,
+        device: top.name,
+        ...bottom,
+        'auto-finalize': false,
+        'auto-dismiss': false,
+      })
+      return top.name
+    },
+    options.signal,
+  )
+  if (begun === undefined) throw new PengxError('unsupported', `${doing}: domain ${domid} has no QEMU`)
+  if (await holdJobs(host, domid, 1, options, doing)) {
+    await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => flush(qmp, begun, path))
+    await needWritten(host, { path, base }, doing)
+    await finishJobs(host, domid, options)
+  }
+  await followJobs(host, domid, 1, options, doing)
+}
+
+/** The image nodes, each of which stands on a node for the file that it lies in. */
+async function chainNodes(qmp: Qmp): Promise<{ readonly name: string; readonly file: string }[]> {
+  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly {
+    readonly 'node-name'?: string
+    readonly drv?: string
+    readonly file?: string
+  }[]
+  const images = nodes.filter(({ drv }) => drv === 'qcow2' || drv === 'raw' || drv === 'vpc')
+  return images.map((node) => ({ name: node['node-name'] ?? '', file: node.file ?? '' }))
+}
+
+/** From this one on QEMU's monitor can be asked for a node behind an I/O thread: before, it ended over that. */
+const NODES_SINCE = 6.01
+
+/**
+ * QEMU writes down what it knows of an image (HMP `qemu-io`, which QMP has nothing for). It does not tell whether that
+ * went well: `needWritten` looks.
+ */
+async function flush(qmp: Qmp, node: string, path: string): Promise<void> {
+  const blocks = parseBlocks(await qmp.execute('query-block'))
+  const device = blocks.find((block) => block.file === path && block.qdev !== '')
+  const isAsked = device !== undefined || parseVersion(await qmp.execute('query-version')) >= NODES_SINCE
+  if (!isAsked) return
+  const whom = device ? `-d ${device.qdev}` : node
+  await qmp.execute('human-monitor-command', { 'command-line': `qemu-io ${whom} flush` })
+}
+
+/** Throws where an image, as it lies on its disk, does not hold by itself all that it reads from those above `base`. */
+async function needWritten(host: Host, { path, base }: LayerStream, doing: string): Promise<void> {
+  await run(host, changes('sync', path))
+  const chain = parseImageChain((await run(host, imageChain(path, 'qcow2'))).stdout)
+  const at = chain.findIndex(({ backingPath }) => backingPath === base)
+  // It lies there already.
+  if (at === 0) return
+  const output = await run(host, firstLacking(path, at < 0 ? chain.length - 1 : at, base === undefined))
+  if (isLackingNothing(output.stdout)) return
+  throw new PengxError(
+    'commandFailed',
+    `${doing}: its QEMU has not written down all that it has copied; with the guest shut down no QEMU is asked`,
+    { cause: output },
+  )
+}
