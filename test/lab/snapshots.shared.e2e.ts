@@ -80,8 +80,22 @@ test('merged away under the running guest: one in the middle, the base, the one 
     moments.delete(name)
     expect((await sh(host, 'ls /layers')).split('\n').some((file) => gone.includes(`/layers/${file}`))).toBe(false)
     await proveMoments()
+    // On the disk itself first: the guest has flushed nothing since.
+    expect([await imageSum(host, await pathOf('xvda')), await imageSum(host, await pathOf('xvdb'))]).toEqual(latest)
     expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
   }
+}, 900_000)
+
+test('a merge is not lost with its QEMU', async () => {
+  await snap('fourth')
+  latest = moments.get('fourth')!.sums
+  moments.delete('fourth')
+  await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'fourth')
+  await sh(host, `pkill -9 -f -- "-xen-domid $(xl domid ${GUEST}) "`)
+  await perform(pengx, 'vm.poweroff', GUEST)
+  await booting(() => perform(pengx, 'vm.start', GUEST))
+  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  await proveMoments()
 }, 900_000)
 
 test('restored, the guest has what it had then, and what it held is kept', async () => {
