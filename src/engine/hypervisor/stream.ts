@@ -56,7 +56,7 @@ export async function streamLayer(
   )
   if (begun === undefined) throw new PengxError('unsupported', `${doing}: domain ${domid} has no QEMU`)
   if (await holdJobs(host, domid, 1, options, doing)) {
-    await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => flush(qmp, begun, path))
+    await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => flush(qmp, begun))
     await needWritten(host, { path, base }, doing)
     await finishJobs(host, domid, options)
   }
@@ -81,9 +81,9 @@ const NODES_SINCE = 6.01
  * QEMU writes down what it knows of an image (HMP `qemu-io`, which QMP has nothing for). It does not tell whether that
  * went well: `needWritten` looks.
  */
-async function flush(qmp: Qmp, node: string, path: string): Promise<void> {
+async function flush(qmp: Qmp, node: string): Promise<void> {
   const blocks = parseBlocks(await qmp.execute('query-block'))
-  const device = blocks.find((block) => block.file === path && block.qdev !== '')
+  const device = blocks.find((block) => block.node === node && block.qdev !== '')
   const isAsked = device !== undefined || parseVersion(await qmp.execute('query-version')) >= NODES_SINCE
   if (!isAsked) return
   const whom = device ? `-d ${device.qdev}` : node
