@@ -57,7 +57,7 @@ export async function streamLayer(
   if (begun === undefined) throw new PengxError('unsupported', `${doing}: domain ${domid} has no QEMU`)
   if (await holdJobs(host, domid, 1, options, doing)) {
     await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => flush(qmp, begun))
-    await needWritten(host, { path, base }, doing)
+    await needWritten(host, { path, base }, doing, options.signal)
     await finishJobs(host, domid, options)
   }
   await followJobs(host, domid, 1, options, doing)
@@ -91,13 +91,18 @@ async function flush(qmp: Qmp, node: string): Promise<void> {
 }
 
 /** Throws where an image, as it lies on its disk, does not hold by itself all that it reads from those above `base`. */
-async function needWritten(host: Host, { path, base }: LayerStream, doing: string): Promise<void> {
+async function needWritten(
+  host: Host,
+  { path, base }: LayerStream,
+  doing: string,
+  signal?: AbortSignal,
+): Promise<void> {
   await run(host, changes('sync', path))
-  const chain = parseImageChain((await run(host, imageChain(path, 'qcow2'))).stdout)
+  const chain = parseImageChain((await run(host, imageChain(path, 'qcow2'), signal)).stdout)
   const at = chain.findIndex(({ backingPath }) => backingPath === base)
   // It lies there already.
   if (at === 0) return
-  const output = await run(host, firstLacking(path, at < 0 ? chain.length - 1 : at, base === undefined))
+  const output = await run(host, firstLacking(path, at < 0 ? chain.length - 1 : at, base === undefined), signal)
   if (isLackingNothing(output.stdout)) return
   throw new PengxError(
     'commandFailed',

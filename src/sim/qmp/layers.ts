@@ -89,7 +89,7 @@ export function endStream({ pm }: QmpCall, job: SimBlockJob): void {
     job.error = 'No space left on device'
 }
 
-/** The header says what the image lies on. */
+/** They take their room, and the header says what the image lies on. */
 export function concludeStream({ pm }: QmpCall, job: SimBlockJob): void {
   const image = openImage(pm, job.target)
   if (typeof image === 'string' || job.error !== undefined) return
