@@ -1,4 +1,5 @@
 /** Programs that give what stands in files: cat, head, tail, cmp, readlink. */
+import { turns } from '../../../lib/turns.ts'
 import { findNode, isFsError, locate, splitPath } from '../../machine/files.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import { pseudoText } from '../../machine/pseudo.ts'
@@ -48,15 +49,16 @@ export const cat: Program = async (call) => {
 }
 
 /** `grep -o PATTERN FILE`, of a basic expression that has only brackets and stars. */
-export const grep: Program = (call) => {
+export const grep: Program = async (call) => {
   const [pattern = '', path = ''] = call.argv.slice(1).filter((word) => !word.startsWith('-'))
   const read = readPath(call, path)
   if ('problem' in read) {
     call.err(`grep: ${path}: ${read.problem}\n`)
     return 2
   }
+  await turns.take()
   const found = [...read.text.matchAll(new RegExp(pattern, 'g'))].filter(([match]) => match !== '')
-  for (const [match] of found) call.out(`${match}\n`)
+  call.out(found.map(([match]) => `${match}\n`).join(''))
   return found.length > 0 ? 0 : 1
 }
 

@@ -1,4 +1,5 @@
 /** Programs that tell what a file is: test, stat, ls. */
+import { turns } from '../../../lib/turns.ts'
 import { findNode, splitPath } from '../../machine/files.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import { pseudoDir, pseudoText, socketDomain } from '../../machine/pseudo.ts'
@@ -160,7 +161,7 @@ function modeLetters(node: FsNode): string {
   return first[node.kind] + letters.join('')
 }
 
-export const ls: Program = (call) => {
+export const ls: Program = async (call) => {
   const options = call.argv.slice(1).filter((word) => word.startsWith('-') && word !== '--')
   const letters = options.filter((word) => !word.startsWith('--')).join('')
   const paths = call.argv.slice(1).filter((word) => !word.startsWith('-'))
@@ -183,7 +184,10 @@ export const ls: Program = (call) => {
     const shown =
       letters.includes('a') && node?.kind === 'dir' && !letters.includes('d') ? ['.', '..', ...names] : names
     if (letters.includes('l')) call.out('total 0\n')
-    const lines = shown.sort().map((name) => {
+    await turns.take()
+    shown.sort()
+    await turns.take()
+    const lines = shown.map((name) => {
       const child = node?.kind === 'dir' && !letters.includes('d') ? (node.children[name] ?? node) : node
       if (!letters.includes('l') || child === undefined) return `${name}\n`
       const time = new Date(child.mtimeMs).toUTCString()
