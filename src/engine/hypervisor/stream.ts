@@ -1,6 +1,7 @@
 import { PengxError } from '../../model/error.ts'
+import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
-import { run } from '../host/run.ts'
+import { run, runAll } from '../host/run.ts'
 import { changes } from '../tools/program.ts'
 import { firstLacking, imageChain, isLackingNothing, parseImageChain } from '../tools/qemuImg.ts'
 import { parseBlocks, parseVersion, type Qmp } from '../tools/qmp.ts'
@@ -97,8 +98,8 @@ async function needWritten(
   doing: string,
   signal?: AbortSignal,
 ): Promise<void> {
-  await run(host, changes('sync', path))
-  const chain = parseImageChain((await run(host, imageChain(path, 'qcow2'), signal)).stdout)
+  const [, listed] = await runAll(host, batch([changes('sync', path), imageChain(path, 'qcow2')]))
+  const chain = parseImageChain(listed!.stdout)
   const at = chain.findIndex(({ backingPath }) => backingPath === base)
   // It lies there already.
   if (at === 0) return
