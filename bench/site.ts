@@ -62,6 +62,7 @@ function vmOf(pm: Pm, index: number, now: number): Vm {
         createdAt: now,
       },
     ],
+    drives: [],
     nics: [{ id: 0, name: 'eth0', mac: `00:16:3e:${bytes.join(':')}`, bridge: 'xenbr0', ip: '' }],
     extraConfig: '',
     desc: '',

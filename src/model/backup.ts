@@ -1,4 +1,5 @@
 import type { Disk, DiskFormat } from './disk.ts'
+import type { Drive } from './drive.ts'
 import type { Vm, VmSpec } from './vm.ts'
 
 export type BackupKind = 'full' | 'incremental'
@@ -27,7 +28,11 @@ export interface BackupVolume {
 }
 
 /** The VM as it was configured, with all of its disks and without the VNC password. */
-export type BackedUpVm = VmSpec & Pick<Vm, 'desc' | 'os' | 'osArch' | 'template'>
+export type BackedUpVm = Omit<VmSpec, 'drives'> &
+  Pick<Vm, 'desc' | 'os' | 'osArch' | 'template'> & {
+    /** Absent in backups of earlier versions. */
+    readonly drives?: readonly Drive[]
+  }
 
 /** What all disks of a VM held at one moment. It outlives the VM. */
 export interface Backup {
@@ -132,8 +137,8 @@ export function specOf(vm: Vm): BackedUpVm {
     maxmemMib: vm.maxmemMib,
     boot: vm.boot,
     ...(vm.vnc ? { vnc: { ...vnc, listen: vm.vnc.listen } } : {}),
-    ...(vm.iso === undefined ? {} : { iso: vm.iso }),
     disks: vm.disks,
+    drives: vm.drives,
     nics: vm.nics,
     extraConfig: vm.extraConfig,
     desc: vm.desc,

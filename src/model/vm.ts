@@ -1,4 +1,5 @@
 import type { Disk } from './disk.ts'
+import type { Drive } from './drive.ts'
 import type { Layer } from './layer.ts'
 import type { Nic } from './nic.ts'
 
@@ -48,9 +49,8 @@ export interface VmSpec {
   readonly maxmemMib: number
   readonly boot: Boot
   readonly vnc?: Vnc
-  /** An ISO image in the CD drive of an HVM guest: its path on the PM. */
-  readonly iso?: string
   readonly disks: readonly Disk[]
+  readonly drives: readonly Drive[]
   readonly nics: readonly Nic[]
   /** Lines of an adopted configuration that pengx does not interpret; kept and written back as they are. */
   readonly extraConfig: string

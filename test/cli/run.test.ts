@@ -34,6 +34,7 @@ const vm = (uuid: string, name: string, on: Pm, state: VmState): Vm => ({
   maxmemMib: 256,
   boot: {},
   disks: [],
+  drives: [],
   nics: [],
   extraConfig: '',
   pm: on.uuid,

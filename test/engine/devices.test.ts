@@ -187,7 +187,7 @@ test('what a domain cannot be given is said in words', async () => {
   })
   await expect(xen.rename(lab.host, domid, 'Domain-0', TAG)).rejects.toMatchObject({ code: 'conflict' })
   await expect(xen.updateConfig(lab.host, domid, '/none.cfg', TAG)).rejects.toMatchObject({ code: 'notFound' })
-  await expect(xen.insertCd(lab.host, domid, '/x.iso', TAG)).rejects.toMatchObject({
+  await expect(xen.insertCd(lab.host, domid, { vdev: 'hdc', path: '/x.iso' }, TAG)).rejects.toMatchObject({
     message: expect.stringContaining('was started without a CD drive'),
   })
 })

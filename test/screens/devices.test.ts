@@ -92,7 +92,8 @@ describe('disks', () => {
     await robot.shows('CD drive: empty')
     await robot.press('I')
     await robot.shows('eject the CD of web01: there is nothing in its CD drive')
-    engine.set({ jobs: [], vms: [{ ...engine.site.vms[0]!, iso: '/root/my.iso' }] }, [{ kind: 'vm', id: web.uuid }])
+    const cd = { vdev: 'hdc', cdrom: true, path: '/root/my.iso', after: 1 }
+    engine.set({ jobs: [], vms: [{ ...engine.site.vms[0]!, drives: [cd] }] }, [{ kind: 'vm', id: web.uuid }])
     await robot.shows('CD drive: /root/my.iso')
     await robot.press('I')
     await until(() => engine.started.length === 2)

@@ -73,6 +73,7 @@ function vm(uuid: string, name: string, more: Partial<Vm> = {}): Vm {
         createdAt: AT,
       },
     ],
+    drives: [],
     nics: [{ id: 7, name: 'eth0', mac: '00:16:3e:00:00:01', bridge: 'xenbr0', ip: '' }],
     extraConfig: '',
     origin: 'created',

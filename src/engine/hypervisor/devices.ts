@@ -216,33 +216,36 @@ export async function detachNic(host: Host, domid: number, mac: string, tag: str
 }
 
 /**
- * `xl cd-insert` into the domain's first CD drive, whatever is in it; done where that is in it. `refused` without a
+ * `xl cd-insert` into one CD drive of the domain, whatever is in it; done where that is in it. `refused` without such a
  * drive.
  */
-export async function insertCd(host: Host, domid: number, path: string, tag: string): Promise<void> {
-  const drive = await needDrive(host, domid)
-  if (drive.path === path) return
-  const doing = `put ${path} into ${drive.vdev} of domain ${domid}`
-  await change(host, xl.insertCd(domid, drive.vdev, path), tag, doing).catch(unlessDriveHas(host, domid, path))
+export async function insertCd(
+  host: Host,
+  domid: number,
+  { vdev, path }: { readonly vdev: string; readonly path: string },
+  tag: string,
+): Promise<void> {
+  if ((await needDrive(host, domid, vdev)).path === path) return
+  const doing = `put ${path} into ${vdev} of domain ${domid}`
+  await change(host, xl.insertCd(domid, vdev, path), tag, doing).catch(unlessDriveHas(host, domid, vdev, path))
 }
 
-/** `xl cd-eject` of the domain's first CD drive; done where it is empty, `refused` where there is none. */
-export async function ejectCd(host: Host, domid: number, tag: string): Promise<void> {
-  const drive = await needDrive(host, domid)
-  if (drive.path === '') return
-  const doing = `empty ${drive.vdev} of domain ${domid}`
-  await change(host, xl.ejectCd(domid, drive.vdev), tag, doing).catch(unlessDriveHas(host, domid, ''))
+/** `xl cd-eject` of one CD drive of the domain; done where it is empty, `refused` where there is none of that name. */
+export async function ejectCd(host: Host, domid: number, vdev: string, tag: string): Promise<void> {
+  if ((await needDrive(host, domid, vdev)).path === '') return
+  const doing = `empty ${vdev} of domain ${domid}`
+  await change(host, xl.ejectCd(domid, vdev), tag, doing).catch(unlessDriveHas(host, domid, vdev, ''))
 }
 
 /** What xl complained of counts where the drive does not hold what it shall. */
-const unlessDriveHas = (host: Host, domid: number, path: string) => async (error: unknown) => {
-  const drive = await needDrive(host, domid).catch(() => undefined)
+const unlessDriveHas = (host: Host, domid: number, vdev: string, path: string) => async (error: unknown) => {
+  const drive = await needDrive(host, domid, vdev).catch(() => undefined)
   if (drive?.path !== path) throw error
 }
 
-async function needDrive(host: Host, domid: number): Promise<xl.DiskDevice> {
-  const { disks } = await find(host, domid, xl.listDisks(domid))
-  const drive = disks.find((disk) => disk.cdrom)
+async function needDrive(host: Host, domid: number, vdev: string): Promise<xl.DiskDevice> {
+  const { disks } = await find(host, domid, xl.listDisk(domid, vdev))
+  const drive = disks.find((disk) => disk.cdrom && disk.vdev === vdev)
   if (drive) return drive
-  throw new PengxError('refused', `domain ${domid} on ${host.name} was started without a CD drive`)
+  throw new PengxError('refused', `domain ${domid} on ${host.name} was started without a CD drive ${vdev}`)
 }

@@ -157,10 +157,10 @@ export interface Hypervisor {
   attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
   /** For the undo of an attachment alone; none there is done. */
   detachNic(host: Host, domid: number, mac: string, tag: string): Promise<void>
-  /** Into the drive that the domain has; `refused` where it has none. */
-  insertCd(host: Host, domid: number, path: string, tag: string): Promise<void>
+  /** Into that drive; `refused` where the domain has none of that name. */
+  insertCd(host: Host, domid: number, cd: { readonly vdev: string; readonly path: string }, tag: string): Promise<void>
   /** Empties that drive; an empty one is done. */
-  ejectCd(host: Host, domid: number, tag: string): Promise<void>
+  ejectCd(host: Host, domid: number, vdev: string, tag: string): Promise<void>
   /** What the guest shall have now; at most what it was built with as its maximum. */
   setMemory(host: Host, domid: number, mib: number, tag: string): Promise<void>
   /** How many processors are online; `refused` above what it was built with as its maximum. */

@@ -1,3 +1,5 @@
+import type { Disk } from '../../model/disk.ts'
+import { type Drive, inListOrder, isDrive } from '../../model/drive.ts'
 import type { Vm } from '../../model/vm.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 
@@ -17,12 +19,8 @@ export function configLines(vm: Vm): Line[] {
     ['bootloader', vm.boot.bootloader],
     ['firmware', vm.boot.firmware],
     ['boot', vm.boot.order],
-    ['iso', vm.iso],
     ['vnc', vncRow(vm)],
-    ...vm.disks.map(({ vdev, format, path, readOnly }): [string, string] => [
-      'disk',
-      `${vdev}, ${format}, ${readOnly ? 'read-only' : 'read-write'}, ${path}`,
-    ]),
+    ...inListOrder(vm).map((one): [string, string] => ['disk', isDrive(one) ? driveWords(one) : diskWords(one)]),
     ...vm.nics.map(({ mac, bridge, model, extra }): [string, string] => [
       'vif',
       [mac, bridge, model, extra].filter(Boolean).join(', '),
@@ -32,6 +30,14 @@ export function configLines(vm: Vm): Line[] {
     value === undefined || value === '' ? [] : [line(span(` ${name.padEnd(11)}`, 'dim'), String(value))],
   )
   return [fileLine(vm), [], ...lines, ...keptLines(vm)]
+}
+
+function diskWords({ vdev, format, path, readOnly }: Disk): string {
+  return `${vdev}, ${format}, ${readOnly ? 'read-only' : 'read-write'}, ${path}`
+}
+
+function driveWords({ vdev, cdrom, path, text }: Drive): string {
+  return cdrom ? `${vdev}, CD drive, ${path || 'empty'}` : (text ?? `${vdev}, ${path}`)
 }
 
 function fileLine(vm: Vm): Line {

@@ -1,6 +1,7 @@
 import { formatAge, formatDate } from '../../lib/age.ts'
 import { formatMib } from '../../lib/bytes.ts'
 import { wrapCells } from '../../lib/text.ts'
+import { loadedCds } from '../../model/drive.ts'
 import { DEEP, depthOf, snapshotBelow } from '../../model/layer.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { type Line, line, type Span, span } from '../../ui/line.ts'
@@ -52,7 +53,7 @@ function statusLine(app: AppContext, vm: Vm): Line {
 }
 
 function vmFacts(app: AppContext, vm: Vm): Line[] {
-  const boot = [vm.boot.kernel ?? vm.boot.bootloader ?? vm.boot.firmware, vm.iso].filter(Boolean).join(', ')
+  const boot = [vm.boot.kernel ?? vm.boot.bootloader ?? vm.boot.firmware, ...loadedCds(vm)].filter(Boolean).join(', ')
   return facts(
     [
       ['uuid', vm.uuid],

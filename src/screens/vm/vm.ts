@@ -1,3 +1,4 @@
+import { loadedCds } from '../../model/drive.ts'
 import type { Vm } from '../../model/vm.ts'
 import { withKeyNames } from '../../ui/keymap.ts'
 import { beside, fill, type Line, line, type Span, span } from '../../ui/line.ts'
@@ -92,8 +93,8 @@ function textOf(app: AppContext, vm: Vm, tab: Tab, width: number): readonly Line
   return tab === 'overview' ? vmPane(app, vm, vmKeys(vmOf), width) : configLines(vm)
 }
 
-function driveNote({ type, iso }: Vm): string | undefined {
-  return type === 'hvm' ? `CD drive: ${iso ?? 'empty'}` : undefined
+function driveNote(vm: Vm): string | undefined {
+  return vm.type === 'hvm' ? `CD drive: ${loadedCds(vm).join(', ') || 'empty'}` : undefined
 }
 
 /** The tree, and where there is room what can be said of the one under the cursor. */

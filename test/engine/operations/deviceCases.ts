@@ -1,5 +1,6 @@
 import { expect } from 'bun:test'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { loadedCds } from '../../../src/model/drive.ts'
 import type { Vm } from '../../../src/model/vm.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../../support/sites/acts.ts'
@@ -236,7 +237,7 @@ const DRIVES: readonly OperationCase[] = [
     },
     async check(world, raw) {
       await agree(world, raw)
-      expect(vmOf(world, raw).iso).toBeUndefined()
+      expect(loadedCds(vmOf(world, raw))).toEqual([])
       expect(cdOf(world, raw)).toEqual(['hdc '])
       const vm = vmOf(world, raw)
       const { text } = await xen.readConfig(world.site.host(pmOf(world, vm)), vm.configPath!)
@@ -254,7 +255,7 @@ function cdOf(world: World, raw: Raw): string[] {
 async function checkInserted(world: World, raw: Raw): Promise<void> {
   await agree(world, raw)
   const vm = vmOf(world, raw)
-  expect(vm.iso).toBe(INSERTED)
+  expect(loadedCds(vm)).toEqual([INSERTED])
   expect(vm.extraConfig).toBe('')
   expect(cdOf(world, raw)).toEqual(vm.seen.state === 'shutdown' ? [] : [`hdc ${INSERTED}`])
 }

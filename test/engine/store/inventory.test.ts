@@ -14,7 +14,7 @@ test('what is put is there after the next opening, field by field', async () => 
   const id = await store.inventory.putStorlink(storlink)
   const vm = aVm(pm.uuid, {
     vnc: { listen: '127.0.0.1', password: 'abcdefgh', display: 3 },
-    iso: '/srv/iso/debian.iso',
+    drives: [{ vdev: 'hdb', cdrom: true, path: '/srv/iso/debian.iso', after: 1, text: 'x' }],
     disks: [
       aDisk('xvda', { storlink: id }),
       aDisk('xvdb', { sizeMib: undefined, backend: 'phy', extra: 'script=block-drbd', format: 'raw' }),

@@ -43,6 +43,7 @@ export function aVm(pm: string, more: Partial<Vm> = {}): Vm {
     maxmemMib: 1_024,
     boot: { kernel: '/boot/vmlinuz', cmdline: 'root=/dev/xvda' },
     disks: [],
+    drives: [],
     nics: [],
     extraConfig: '',
     desc: '',

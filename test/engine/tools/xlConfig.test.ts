@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.ts'
+import { drivesFor } from '../../../src/model/drive.ts'
 import { expectGolden } from '../../support/golden.ts'
-import { anySpec, disk, SPECS, spec, UUID } from '../../support/sites/specs.ts'
+import { anySpec, disk, SPECS, UUID } from '../../support/sites/specs.ts'
 
 describe('configurations as they are written', () => {
   for (const [name, value] of Object.entries(SPECS)) {
@@ -76,15 +77,26 @@ usbdevice = 'tablet'
     expect(read).toMatchObject({
       type: 'hvm',
       boot: { firmware: 'ovmf', order: 'dc' },
-      iso: '/iso/win.iso',
       vnc: { listen: '127.0.0.1' },
       disks: [{ vdev: 'hda', path: '/dev/vg/win' }],
+      drives: [
+        { vdev: 'hdd', cdrom: true, path: '', after: 1, text: ',hdd:cdrom,r' },
+        { vdev: 'hdc', cdrom: true, path: '/iso/win.iso', after: 1, text: '/iso/win.iso,,hdc,cdrom' },
+        { vdev: 'hdb', cdrom: false, path: '/x.qed', after: 1, text: '/x.qed,qed,hdb,w' },
+      ],
     })
     expect(read.boot.kernel).toBeUndefined()
     expect(read.vnc?.password).toBeUndefined()
-    expect(read.extraConfig).toBe(`usbdevice = 'tablet'\ndisk += [ ",hdd:cdrom,r" ]\ndisk += [ "/x.qed,qed,hdb,w" ]`)
-    expect(notUnderstood).toEqual(['usbdevice', 'disk'])
+    expect(read.extraConfig).toBe(`usbdevice = 'tablet'`)
+    expect(notUnderstood).toEqual(['usbdevice'])
     expect(parseConfig(formatConfig(UUID, read)).spec).toEqual(read)
+  })
+
+  test('a list in which the CD comes first', () => {
+    const text = `name="a"\nmemory=64\nbootloader="pygrub"\ndisk=[ 'file:/g.iso,hdc:cdrom,r', 'phy:/dev/sdc,xvda,rw' ]\n`
+    const { spec: read } = parseConfig(text)
+    expect(read.drives).toMatchObject([{ vdev: 'hdc', after: 0 }])
+    expect(formatConfig(UUID, read)).toContain('disk = [ "file:/g.iso,hdc:cdrom,r", "format=raw,vdev=xvda,')
   })
 
   test('a display that is switched off keeps its words', () => {
@@ -137,6 +149,6 @@ test('the UUID is read in each of its spellings', () => {
 
 test('an hvm guest with four drives has none for an iso', () => {
   const disks = ['a', 'b', 'c', 'd'].map((letter) => disk(`hd${letter}`, `/${letter}`))
-  expect(() => formatConfig(UUID, spec({ type: 'hvm', iso: '/x.iso', disks }))).toThrow(/no free drive/)
-  expect(formatConfig(UUID, spec({ type: 'hvm', iso: '/x.iso', disks: [disk('hdc', '/c')] }))).toContain('vdev=hdd')
+  expect(() => drivesFor(disks, '/x.iso')).toThrow(/no free drive/)
+  expect(drivesFor([disk('hdc', '/c')], '/x.iso').drives).toMatchObject([{ vdev: 'hdd', path: '/x.iso', after: 1 }])
 })

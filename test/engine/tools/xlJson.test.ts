@@ -41,6 +41,7 @@ test('a PV guest with disks, nic and frame buffer', () => {
         desc: '',
         createdAt: 0,
       })),
+      drives: [],
       nics: [{ id: 0, name: 'eth0', mac: '00:16:3e:00:00:01', bridge: 'xenbr0', ip: '' }],
       extraConfig: '',
     },
@@ -90,11 +91,13 @@ test('drives, scripts and passwords; and what has no words is named', () => {
     vcpuCount: 3,
     boot: { firmware: 'ovmf', order: 'dc' },
     vnc: { listen: '127.0.0.1', password: 'geheim', display: 4 },
-    iso: '/iso/x.iso',
     disks: [{ vdev: 'hda', backend: 'phy', extra: 'discard' }],
+    drives: [
+      { vdev: 'hdc', cdrom: true, path: '/iso/x.iso', after: 1 },
+      { vdev: 'hdd', cdrom: true, path: '', after: 1 },
+    ],
     nics: [{ mac: '00:16:3e:00:00:09', model: 'e1000', extra: 'script=vif-route,type=vif' }],
-    extraConfig: `disk += [ "format=empty,vdev=hdd,access=ro,devtype=cdrom,target=" ]
-on_crash = "preserve"
+    extraConfig: `on_crash = "preserve"
 usbdevice = [ "tablet", "mouse" ]`,
   })
   expect(found?.notUnderstood).toEqual([

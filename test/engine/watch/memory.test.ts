@@ -50,7 +50,7 @@ test('10,000 looks at a restless PM', async () => {
   await store.inventory.putPm(pm)
   let looks = 0
   let last = restlessLook(0)
-  const spec = { domainName: '', type: 'pv', disks: [], nics: [], extraConfig: '', boot: {} } as const
+  const spec = { domainName: '', type: 'pv', disks: [], drives: [], nics: [], extraConfig: '', boot: {} } as const
   const observer = createObserver({
     store,
     clock,

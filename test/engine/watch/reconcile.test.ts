@@ -22,6 +22,7 @@ function vm(state: VmState, more: Partial<Vm> = {}): Vm {
     maxmemMib: 256,
     boot: {},
     disks: [],
+    drives: [],
     nics: [],
     extraConfig: '',
     desc: '',

@@ -78,6 +78,7 @@ export function vmOf(number: number, name: string, pm: number, state: VmState, c
     boot: { firmware: 'bios' },
     vnc: { listen: '127.0.0.1' },
     disks: [disk],
+    drives: [],
     nics: [
       {
         id: number,

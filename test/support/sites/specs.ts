@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import type { Disk } from '../../../src/model/disk.ts'
+import type { Drive } from '../../../src/model/drive.ts'
 import type { Nic } from '../../../src/model/nic.ts'
 import { domainNameFor, type VmSpec, type VmType } from '../../../src/model/vm.ts'
 
@@ -15,6 +16,13 @@ export const disk = (vdev: string, path: string, rest: Partial<Disk> = {}): Disk
   desc: '',
   createdAt: 0,
   ...rest,
+})
+const cd = (vdev: string, path: string, after: number, text?: string): Drive => ({
+  vdev,
+  cdrom: true,
+  path,
+  after,
+  text: text ?? `format=raw,vdev=${vdev},access=ro,devtype=cdrom,target=${path}${path.endsWith(',') ? ',' : ''}`,
 })
 const nic = (index: number, rest: Partial<Nic> = {}): Nic => ({
   id: 0,
@@ -34,6 +42,7 @@ export const spec = (rest: Partial<VmSpec> = {}): VmSpec => ({
   maxmemMib: 2048,
   boot: { kernel: '/boot/vmlinuz', ramdisk: '/boot/initrd', cmdline: 'root=/dev/xvda1 console=hvc0' },
   disks: [disk('xvda', '/srv/web01.qcow2')],
+  drives: [],
   nics: [nic(0)],
   extraConfig: '',
   ...rest,
@@ -57,15 +66,15 @@ export const SPECS: Record<string, VmSpec> = {
   'hvm-iso-vnc': spec({
     type: 'hvm',
     boot: { firmware: 'uefi', order: 'dc' },
-    iso: '/srv/iso/debian 12, netinst.iso',
+    drives: [cd('hdc', '/srv/iso/debian 12, netinst.iso', 2)],
     vnc: { listen: '127.0.0.1', password: 'a"b\\c,d' },
     disks: [disk('xvda', '/srv/a.qcow2'), disk('xvdb', '/srv/b.vhd', { format: 'vhd', readOnly: true })],
     nics: [nic(0, { model: 'e1000', ip: '10.0.0.9' }), nic(1, { extra: 'script=vif-route,rate=10Mb/s', bridge: '' })],
   }),
   'hvm-no-display': spec({ type: 'hvm', boot: {}, disks: [] }),
   'extra-kept': spec({
-    extraConfig:
-      '# for the office\nsoundhw = "hda"  # intel\nusbdevice = [\n  "tablet",\n]\ndisk += [ ",hdd:cdrom,r" ]',
+    drives: [cd('hdd', '', 0, ',hdd:cdrom,r')],
+    extraConfig: '# for the office\nsoundhw = "hda"  # intel\nusbdevice = [\n  "tablet",\n]',
   }),
 }
 
@@ -111,7 +120,7 @@ export const anySpec: fc.Arbitrary<VmSpec> = fc
         display: optional(fc.integer({ min: 1, max: 99 })),
       }),
     ),
-    iso: optional(filePath),
+    cd: optional(fc.record({ path: filePath, after: fc.nat(2) })),
     disks: fc.tuple(anyDisk('a'), anyDisk('b')),
     diskCount: fc.nat(2),
     nics: fc.array(
@@ -136,8 +145,8 @@ export const anySpec: fc.Arbitrary<VmSpec> = fc
     maxmemMib: value.memoryMib + value.moreMib,
     boot: defined({ ...value.boot, order: value.type === 'hvm' ? value.order : undefined }),
     ...(value.vnc === undefined ? {} : { vnc: defined(value.vnc) }),
-    ...(value.type === 'hvm' && value.iso !== undefined ? { iso: value.iso } : {}),
     disks: value.disks.slice(0, value.diskCount),
+    drives: value.cd === undefined ? [] : [cd('hdc', value.cd.path, Math.min(value.cd.after, value.diskCount))],
     nics: value.nics.map((one, index) => defined(nic(index, one))),
     extraConfig: value.extra.join('\n'),
   }))

@@ -1,5 +1,6 @@
 import { newUuid, newXenMac } from '../../../lib/ids.ts'
 import type { Backup } from '../../../model/backup.ts'
+import { emptied } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
@@ -45,12 +46,15 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
   await needRoomFor(restored, backup, pm.uuid, cx)
   const left = backup.spec.disks.filter((disk) => !backup.volumes.some((volume) => volume.disk === disk.uuid))
   for (const { vdev, path } of left) cx.notice(`${vdev} (${path}) was only read and is not in the backup: left out`)
-  if (backup.spec.iso !== undefined) cx.notice(`its CD drive is empty: it had ${backup.spec.iso}`)
+  for (const { vdev, cdrom, path } of backup.spec.drives ?? []) {
+    if (!cdrom) cx.notice(`${vdev} (${path}) is of a format that is not backed up: left out`)
+    else if (path !== '') cx.notice(`its CD drive ${vdev} is empty: it had ${path}`)
+  }
   const nics = wanted.withoutNics ? [] : pickAddresses(backup.spec.nics, same, cx)
   const strange = nics.find((nic) => pm.seen.bridges && !pm.seen.bridges.includes(nic.bridge))
   if (strange) cx.notice(`bridge ${strange.bridge} is not on ${pm.name}: edit ${strange.name} before it is started`)
   const at = cx.clock.now()
-  const { template, iso: _iso, domainName: _old, ...spec } = backup.spec
+  const { template, drives = [], domainName: _old, ...spec } = backup.spec
   const vm: Vm = {
     ...spec,
     uuid: wanted.uuid,
@@ -62,6 +66,7 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
       const then = backup.spec.disks.find((disk) => disk.uuid === volume.disk)!
       return { ...restoredDisk(then, restored[index]!), uuid: restored[index]!.disk, createdAt: at }
     }),
+    drives: emptied(drives),
     nics,
     ...(template !== undefined && view.getTemplate(template) ? { template } : {}),
     createdAt: at,

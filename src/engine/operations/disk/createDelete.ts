@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { newUuid } from '../../../lib/ids.ts'
 import { type Disk, nextVdev } from '../../../model/disk.ts'
+import { takenVdevs, withoutDisk as without } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
@@ -8,7 +9,6 @@ import type { Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { takenVdevs } from '../../tools/xl/drive.ts'
 import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { needRoom, refuseReach } from '../storlink/access.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
@@ -145,7 +145,7 @@ function refuseShared(vm: Vm, disk: Disk, view: View): string | undefined {
 }
 
 function withoutDisk(disk: Disk): Change {
-  return (vm) => ({ ...vm, disks: vm.disks.filter((one) => one.uuid !== disk.uuid) })
+  return (vm) => without(vm, (one) => one.uuid === disk.uuid)
 }
 
 function planDelete(facts: DeleteFacts): Step[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { cdDrives, driveToLoad, freeCdVdev, loadedCds, withDrive, withImage } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { run } from '../../host/run.ts'
@@ -6,52 +7,67 @@ import type { Applied, Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { fileExists } from '../../tools/files.ts'
-import { withIso, withoutIso } from '../../tools/xl/drive.ts'
 import { type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
 import { findDomain, lives } from '../vm/domain.ts'
-import { type VmParams, vmField, vmOperation, vmParams } from '../vm/target.ts'
+import { vmField, vmOperation, vmParams } from '../vm/target.ts'
 
-/** The CD drive of an HVM guest, which runs or not: an image put into it, and taken out again. */
+/** The CD drives of an HVM guest, which runs or not: an image put into one, and taken out again. */
 
-/** What was in the running domain's drive; null where it has none. */
-type Facts = ChangeFacts & { readonly loaded: string | null }
+type Facts = ChangeFacts & {
+  readonly vdev: string
+  /** What was in the running domain's drive; null where it has none of that name. */
+  readonly loaded: string | null
+}
+
+const driveField = field(z.string().optional(), {
+  title: 'Drive',
+  help: 'as the guest names it: hdc; none given: the first that fits',
+  advanced: true,
+})
 
 function refuseDrive(vm: Vm, view: View): string | undefined {
   if (vm.type !== 'hvm') return `a ${vm.type.toUpperCase()} guest has no CD drive: give it the image as a disk`
   return refuseChange(vm, view)
 }
 
-async function gatherDrive(uuid: string, cx: Context): Promise<Facts> {
-  const facts = await gatherChange(uuid, cx)
-  if (facts.domid === null) return { ...facts, loaded: null }
+function refuseNamed(vm: Vm, drive: string | undefined): string | undefined {
+  if (drive === undefined || cdDrives(vm).some(({ vdev }) => vdev === drive)) return undefined
+  const there = cdDrives(vm).map(({ vdev }) => vdev)
+  return `it has no CD drive ${drive}${there.length === 0 ? '' : `, but ${there.join(', ')}`}`
+}
+
+/** `vdev`: of a drive that is there, or of one that comes to be. */
+async function withLoaded(facts: ChangeFacts, vdev: string, cx: Context): Promise<Facts> {
+  if (facts.domid === null) return { ...facts, vdev, loaded: null }
   const { disks } = await cx.hypervisor.devices(cx.host(facts.before.pm), facts.domid, cx.signal)
-  return { ...facts, loaded: disks.find((disk) => disk.cdrom)?.path ?? null }
+  const loaded = disks.find((disk) => disk.cdrom && disk.vdev === vdev)?.path ?? null
+  return { ...facts, vdev, loaded }
 }
 
 /** An empty path: nothing in it. */
-async function load(cx: Context, { before }: Facts, path: string): Promise<void> {
+async function load(cx: Context, { before, vdev }: Facts, path: string): Promise<void> {
   const domain = await findDomain(cx, before)
   if (!lives(domain)) return
   const host = cx.host(before.pm)
-  if (path === '') await cx.hypervisor.ejectCd(host, domain.domid, cx.tag)
-  else await cx.hypervisor.insertCd(host, domain.domid, path, cx.tag)
+  if (path === '') await cx.hypervisor.ejectCd(host, domain.domid, vdev, cx.tag)
+  else await cx.hypervisor.insertCd(host, domain.domid, { vdev, path }, cx.tag)
 }
 
 /** A guest that has gone away meanwhile finds it in its configuration. */
-async function isLoaded(cx: Context, { before }: Facts, path: string): Promise<Applied> {
+async function isLoaded(cx: Context, { before, vdev }: Facts, path: string): Promise<Applied> {
   const domain = await findDomain(cx, before)
   if (!lives(domain)) return true
   const { disks } = await cx.hypervisor.devices(cx.host(before.pm), domain.domid, cx.signal)
-  return disks.some((disk) => disk.cdrom && disk.path === path) || 'again'
+  return disks.some((disk) => disk.cdrom && disk.vdev === vdev && disk.path === path) || 'again'
 }
 
 function loadStep(facts: Facts, path: string): Step[] {
-  const { loaded, domid } = facts
+  const { loaded, domid, vdev } = facts
   if (loaded === null) return []
   return [
     {
       name: path === '' ? 'eject' : 'insert',
-      shows: [path === '' ? `xl cd-eject ${domid} hdc` : `xl cd-insert ${domid} hdc ${path}`],
+      shows: [path === '' ? `xl cd-eject ${domid} ${vdev}` : `xl cd-insert ${domid} ${vdev} ${path}`],
       async do(cx) {
         await load(cx, facts, path)
         return null
@@ -72,6 +88,7 @@ const insertParams = z.object({
       help: 'an ISO image on the PM',
     },
   ),
+  drive: driveField,
 })
 type InsertParams = z.infer<typeof insertParams>
 
@@ -81,33 +98,55 @@ export const isoInsert = vmOperation<InsertParams, Facts>({
   help: 'Puts an ISO image into the CD drive of an HVM guest.',
   danger: 'safe',
   params: insertParams,
-  refuse: ({ vm }, view) => refuseDrive(view.needVm(vm), view),
-  async gather({ vm, path }, cx) {
+  refuse({ vm, drive }, view) {
+    const row = view.needVm(vm)
+    return refuseDrive(row, view) ?? refuseNamed(row, drive)
+  },
+  async gather({ vm, path, drive }, cx) {
     const row = cx.view.needVm(vm)
     const there = await run(cx.host(row.pm), { ...fileExists(path), timeoutMs: 60_000 }, cx.signal)
     if (there.exit !== 0)
       throw new PengxError('invalid', `path: there is no file ${path} on ${cx.view.needPm(row.pm).name}`)
-    const facts = await gatherDrive(vm, cx)
-    if (facts.domid !== null && facts.loaded === null)
+    const facts = await gatherChange(vm, cx)
+    const vdev = drive ?? driveToLoad(facts.base)?.vdev ?? freeCdVdev(facts.base)
+    if (vdev === undefined) throw new PengxError('refused', `${row.name} has no free drive for ${path}: hda to hdd`)
+    const found = await withLoaded(facts, vdev, cx)
+    if (facts.domid !== null && found.loaded === null)
       throw new PengxError('refused', `${row.name} was started without a CD drive: shut it down first`)
-    return facts
+    return found
   },
   plan({ path }, facts) {
-    const change = (vm: Vm) => withIso(vm, path)
+    const change = (vm: Vm): Vm =>
+      vm.drives.some(({ vdev }) => vdev === facts.vdev)
+        ? withImage(vm, facts.vdev, path)
+        : withDrive(vm, facts.vdev, path)
     return [recordStep(facts, change), configStep(facts, change), ...loadStep(facts, path)]
   },
 })
 
-export const isoEject = vmOperation<VmParams, Facts>({
+const ejectParams = vmParams.extend({ drive: driveField })
+type EjectParams = z.infer<typeof ejectParams>
+
+export const isoEject = vmOperation<EjectParams, Facts>({
   name: 'iso.eject',
   title: 'eject the CD of',
-  help: 'Takes the ISO image out of the CD drive of an HVM guest; the drive stays.',
+  help: 'Takes the ISO image out of a CD drive of an HVM guest; the drive stays.',
   danger: 'safe',
-  params: vmParams,
-  refuse({ vm }, view) {
+  params: ejectParams,
+  refuse({ vm, drive }, view) {
     const row = view.needVm(vm)
-    return refuseDrive(row, view) ?? (row.iso === undefined ? 'there is nothing in its CD drive' : undefined)
+    const nothing = loadedCds(row).length === 0 ? 'there is nothing in its CD drive' : undefined
+    return refuseDrive(row, view) ?? refuseNamed(row, drive) ?? nothing
   },
-  gather: ({ vm }, cx) => gatherDrive(vm, cx),
-  plan: (_params, facts) => [recordStep(facts, withoutIso), configStep(facts, withoutIso), ...loadStep(facts, '')],
+  async gather({ vm, drive }, cx) {
+    const facts = await gatherChange(vm, cx)
+    const loaded = cdDrives(facts.base).find(({ path }) => path !== '')
+    const vdev = drive ?? loaded?.vdev
+    if (vdev === undefined) throw new PengxError('refused', `there is nothing in a CD drive of ${facts.base.name}`)
+    return await withLoaded(facts, vdev, cx)
+  },
+  plan(_params, facts) {
+    const change = (vm: Vm) => withImage(vm, facts.vdev, '')
+    return [recordStep(facts, change), configStep(facts, change), ...loadStep(facts, '')]
+  },
 })

@@ -1,4 +1,5 @@
 import { uuidOfMachineId } from '../../../lib/ids.ts'
+import { loadedCds } from '../../../model/drive.ts'
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { Vm, VmType } from '../../../model/vm.ts'
@@ -37,7 +38,7 @@ export async function needFree(cx: Context, vm: Vm, target: Pm): Promise<void> {
 /** What a VM is booted from beside its disks: kernels, a CD image. */
 export async function needBootFiles(cx: Context, vm: Vm, target: Pm): Promise<void> {
   const files = [
-    { path: vm.iso, what: 'the CD in its drive', hint: 'eject it first, or put it there' },
+    ...loadedCds(vm).map((path) => ({ path, what: 'the CD in its drive', hint: 'eject it first, or put it there' })),
     { path: vm.boot.kernel, what: 'its kernel', hint: 'put it there, or it does not come back from its next reboot' },
     { path: vm.boot.ramdisk, what: 'its ramdisk', hint: 'put it there, or it does not come back from its next reboot' },
   ].flatMap(({ path, ...rest }) => (path?.startsWith('/') ? [{ path, ...rest }] : []))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Disk } from '../../../model/disk.ts'
+import { drivesFor } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
@@ -68,8 +69,10 @@ function upkeepVm(p: StartParams, { template, pm, nics, startedAt }: Upkeep): Vm
     maxmemMib: p.memory,
     boot,
     ...(template.type === 'hvm' ? { vnc: { listen: '127.0.0.1', ...password } } : {}),
-    ...(p.iso === undefined ? {} : { iso: p.iso }),
-    disks: template.disks.map((disk, index): Disk => ({ ...disk, vdev: vdevOf(index), readOnly: false, owned: false })),
+    ...drivesFor(
+      template.disks.map((disk, index): Disk => ({ ...disk, vdev: vdevOf(index), readOnly: false, owned: false })),
+      p.iso,
+    ),
     nics,
     extraConfig: '',
     desc: '',

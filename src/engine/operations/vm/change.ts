@@ -79,7 +79,7 @@ function mergeSpec(row: Vm, spec: VmSpec): Vm {
     const known = row.nics.find((one) => one.mac === nic.mac && nic.mac !== '')
     return known ? { ...nic, id: known.id, ip: nic.ip || known.ip } : nic
   })
-  const { iso: _iso, vnc: _vnc, ...rest } = row
+  const { vnc: _vnc, ...rest } = row
   return { ...rest, ...spec, name: row.name, disks, nics }
 }
 

@@ -1,4 +1,5 @@
 import { newUuid } from '../../../lib/ids.ts'
+import { drivesFor } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
@@ -102,8 +103,7 @@ function rowOf(p: CreateParams, facts: Facts): Vm {
     maxmemMib: p.maxmem ?? p.memory,
     boot: facts.boot,
     ...vnc,
-    ...(p.iso === undefined ? {} : { iso: p.iso }),
-    disks: [...facts.disks, ...(facts.seed ? [facts.seed] : [])],
+    ...drivesFor([...facts.disks, ...(facts.seed ? [facts.seed] : [])], p.iso),
     nics: facts.nics,
     extraConfig: '',
     desc: p.desc,

@@ -1,4 +1,5 @@
 import type { Disk, DiskFormat } from '../../../model/disk.ts'
+import type { Drive } from '../../../model/drive.ts'
 import type { Layer } from '../../../model/layer.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Boot, Vm, VmOrigin, VmSeen, VmType, Vnc } from '../../../model/vm.ts'
@@ -21,7 +22,7 @@ export function toVmRow(vm: Vm, rev: number): VmRow {
     bootJson: JSON.stringify(vm.boot),
     vncJson: vm.vnc ? JSON.stringify(vnc) : null,
     vncPassword: password ?? null,
-    iso: vm.iso ?? null,
+    drivesJson: JSON.stringify(vm.drives),
     extraConfig: vm.extraConfig,
     desc: vm.desc,
     os: vm.os,
@@ -96,8 +97,8 @@ export function fromVmRow(row: VmRow, { disks, nics, layers }: VmParts): Vm {
     maxmemMib: row.maxmemMib,
     boot: JSON.parse(row.bootJson) as Boot,
     vnc: row.vncJson === null ? undefined : vncOf(row.vncJson, row.vncPassword),
-    iso: row.iso ?? undefined,
     disks: disks.map(fromDiskRow),
+    drives: JSON.parse(row.drivesJson) as Drive[],
     nics: nics.map(fromNicRow),
     extraConfig: row.extraConfig,
     desc: row.desc,

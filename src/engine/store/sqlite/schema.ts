@@ -96,7 +96,7 @@ export interface VmRow {
   /** Without the password. */
   vncJson: string | null
   vncPassword: string | null
-  iso: string | null
+  drivesJson: string
   extraConfig: string
   desc: string
   os: string

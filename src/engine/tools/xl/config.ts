@@ -1,8 +1,8 @@
 import type { Disk } from '../../../model/disk.ts'
+import { type Drive, inListOrder, isDrive } from '../../../model/drive.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Boot, VmSpec, VmType } from '../../../model/vm.ts'
-import { type DiskSpec, formatDisk, parseDisk, toDiskSpec } from './disk.ts'
-import { cdDrive } from './drive.ts'
+import { type DiskSpec, formatDisk, formatDrive, parseDisk, toDiskSpec } from './disk.ts'
 import { formatNic, parseNic } from './nic.ts'
 import { type ConfigReader, createReader } from './reader.ts'
 import { formatList, parseStatements, quoteString, type XlStatement } from './syntax.ts'
@@ -43,7 +43,7 @@ export function parseConfig(
   const maxVcpuCount = reader.number('maxvcpus') ?? vcpuCount
   const boot = readBoot(reader, type)
   const vnc = readVnc(reader, type)
-  const { disks, iso } = readDisks(reader, type)
+  const { disks, drives } = readDisks(reader)
   const nics = readNics(reader)
   // 32 MiB is libxl's own default
   const memory = memoryMib ?? maxmemMib ?? 32
@@ -60,8 +60,8 @@ export function parseConfig(
       maxmemMib: Math.max(maxmemMib ?? memory, memory),
       boot,
       ...(vnc === undefined ? {} : { vnc }),
-      ...(iso === undefined ? {} : { iso }),
       disks,
+      drives,
       nics,
       extraConfig: kept.map((statement) => statement.text).join('\n'),
     },
@@ -86,8 +86,8 @@ export function formatConfig(uuid: string, spec: VmSpec): string {
     if (value !== undefined) lines.push(`${key} = ${quoteString(value)}`)
   }
   lines.push(...formatVnc(spec))
-  const disks = [...spec.disks.map(toDiskSpec), ...(spec.iso === undefined ? [] : [cdDrive(spec)])]
-  lines.push(formatList('disk', disks.map(formatDisk)), formatList('vif', spec.nics.map(formatNic)))
+  const disks = inListOrder(spec).map((one) => (isDrive(one) ? formatDrive(one) : formatDisk(toDiskSpec(one))))
+  lines.push(formatList('disk', disks), formatList('vif', spec.nics.map(formatNic)))
   if (spec.extraConfig !== '') lines.push(spec.extraConfig)
   return `${lines.join('\n')}\n`
 }
@@ -151,26 +151,17 @@ function bootKeys({ boot, type }: VmSpec): (readonly [string, string | undefined
   ]
 }
 
-/** The first CD drive of an HVM guest that holds an image is `iso`; other drives, and formats pengx lacks, are kept. */
-function readDisks(reader: ConfigReader, type: VmType): { disks: Disk[]; iso?: string } {
-  let iso: string | undefined
-  const disks = reader.list('disk', (item) => {
-    const disk = readDisk(reader, item)
-    if (
-      disk.cdrom &&
-      type === 'hvm' &&
-      disk.path !== '' &&
-      disk.format === 'raw' &&
-      disk.extra === undefined &&
-      iso === undefined
-    ) {
-      iso = disk.path
-      return 'iso' as const
-    }
-    return disk.cdrom ? undefined : toDisk(disk)
+function readDisks(reader: ConfigReader): { disks: Disk[]; drives: Drive[] } {
+  const disks: Disk[] = []
+  const drives: Drive[] = []
+  reader.list('disk', (text) => {
+    const read = readDisk(reader, text)
+    const disk = toDisk(read)
+    if (disk) disks.push(disk)
+    else drives.push({ ...toDrive(read, disks.length), text })
+    return text
   })
-  const kept = disks.filter((disk): disk is Disk => disk !== 'iso')
-  return { disks: kept, ...(iso === undefined ? {} : { iso }) }
+  return { disks, drives }
 }
 
 function readDisk(reader: ConfigReader, item: string): DiskSpec {
@@ -181,9 +172,10 @@ function readDisk(reader: ConfigReader, item: string): DiskSpec {
   }
 }
 
-/** Undefined for a format that pengx has no word for. */
+/** Undefined for a CD drive, and for a format that pengx has no word for. */
 export function toDisk(disk: DiskSpec): Disk | undefined {
   const { format } = disk
+  if (disk.cdrom) return undefined
   if (format !== 'qcow2' && format !== 'raw' && format !== 'vhd') return undefined
   return {
     uuid: '',
@@ -197,6 +189,11 @@ export function toDisk(disk: DiskSpec): Disk | undefined {
     desc: '',
     createdAt: 0,
   }
+}
+
+/** What is no disk of a VM; `after`: how many of its disks stand before it. */
+export function toDrive({ vdev, cdrom, path }: DiskSpec, after: number): Drive {
+  return { vdev, cdrom, path, after }
 }
 
 function readNics(reader: ConfigReader): Nic[] {

@@ -1,4 +1,5 @@
 import type { Disk, DiskFormat } from '../../../model/disk.ts'
+import type { Drive } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
 
 /**
@@ -128,6 +129,12 @@ export function formatDisk(disk: DiskSpec): string {
     `target=${disk.path}${disk.path.endsWith(',') ? ',' : ''}`,
   ]
   return words.join(',')
+}
+
+/** A drive as it was read, or, where pengx has made it or put something else into it, as that. */
+export function formatDrive({ vdev, path, text }: Drive): string {
+  const format = path === '' ? 'empty' : 'raw'
+  return text ?? formatDisk({ path, format, vdev, readOnly: true, cdrom: true })
 }
 
 /** A disk of a VM as it stands in a configuration. */

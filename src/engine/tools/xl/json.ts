@@ -1,11 +1,11 @@
 import type { Disk } from '../../../model/disk.ts'
+import type { Drive } from '../../../model/drive.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Boot, VmSpec, VmType, Vnc } from '../../../model/vm.ts'
-import { toDisk } from './config.ts'
+import { toDisk, toDrive } from './config.ts'
 import { type DiskSpec, formatDisk } from './disk.ts'
 import { LINES } from './jsonLines.ts'
 import { createTreeReader, type Tree, type TreeReader, tree } from './jsonTree.ts'
-import { quoteString } from './syntax.ts'
 import { toVnc } from './vnc.ts'
 
 /**
@@ -40,7 +40,7 @@ function parseOne(entry: Tree): DomainConfig {
   const maxKib = build.number('max_memkb')
   const targetKib = build.number('target_memkb') ?? maxKib ?? 0
   const extra: string[] = []
-  const { disks, iso } = readDisks(config, type, extra)
+  const { disks, drives } = readDisks(config)
   const vnc = readVnc(config, own, type)
   const boot = readBoot(build, own)
   for (const key of LINES) {
@@ -64,8 +64,8 @@ function parseOne(entry: Tree): DomainConfig {
       maxmemMib: Math.round((maxKib ?? targetKib) / 1024),
       boot,
       ...(vnc === undefined ? {} : { vnc }),
-      ...(iso === undefined ? {} : { iso }),
       disks,
+      drives,
       nics: readNics(config),
       extraConfig: extra.join('\n'),
     },
@@ -110,18 +110,16 @@ function readVnc(config: TreeReader, own: TreeReader, type: VmType): Vnc | undef
   return toVnc(listen, password, display)
 }
 
-function readDisks(config: TreeReader, type: VmType, extra: string[]): { disks: Disk[]; iso?: string } {
+function readDisks(config: TreeReader): { disks: Disk[]; drives: Drive[] } {
   const disks: Disk[] = []
-  let iso: string | undefined
+  const drives: Drive[] = []
   config.list('disks').forEach((_, index) => {
-    const disk = readDisk(config.under('disks').under(String(index)))
-    const known = disk.cdrom ? undefined : toDisk(disk)
-    if (known !== undefined) disks.push(known)
-    else if (disk.cdrom && type === 'hvm' && disk.path !== '' && disk.format === 'raw' && iso === undefined)
-      iso = disk.path
-    else extra.push(`disk += [ ${quoteString(formatDisk(disk))} ]`)
+    const read = readDisk(config.under('disks').under(String(index)))
+    const disk = toDisk(read)
+    if (disk) disks.push(disk)
+    else drives.push({ ...toDrive(read, disks.length), text: formatDisk(read) })
   })
-  return { disks, ...(iso === undefined ? {} : { iso }) }
+  return { disks, drives }
 }
 
 function readDisk(from: TreeReader): DiskSpec {
