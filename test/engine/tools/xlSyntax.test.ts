@@ -84,3 +84,20 @@ test('any text survives quoting', () => {
     }),
   )
 })
+
+test('a statement knows the places of its value, of items and of the commas behind them', () => {
+  const text = `a=1;disk = [ 'x', # one, two
+  "y\\"", [ 2 ,], ] # end\n`
+  const [a, list] = parseStatements(text)
+  const cut = ({ at, end }: { at: number; end: number }) => text.slice(at, end)
+  expect([cut(a!), a!.node]).toEqual(['a=1', { kind: 'number', at: 2, end: 3, text: '1' }])
+  expect(cut(list!)).toBe(text.slice(4, -' # end\n'.length))
+  const { node } = list!
+  if (node.kind !== 'list') throw new Error('it is a list')
+  expect(cut(node)).toBe(text.slice(text.indexOf('['), text.lastIndexOf(']') + 1))
+  expect(node.items.map(cut)).toEqual(["'x'", '"y\\""', '[ 2 ,]'])
+  expect(node.items.map(({ kind }) => kind)).toEqual(['string', 'string', 'list'])
+  expect(node.items[0]).toMatchObject({ text: 'x', quote: "'" })
+  expect(node.items[1]).toMatchObject({ text: 'y"', quote: '"' })
+  expect(node.commas.map((at) => text.slice(at - 1, at + 2))).toEqual(["', ", '", ', '], '])
+})

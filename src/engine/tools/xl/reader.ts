@@ -8,13 +8,13 @@ export interface ConfigReader {
   number(key: string): number | undefined
   /** List items that `take` understands; those for which it gives undefined are kept as `key += [ … ]`. */
   list<T>(key: string, take: (item: string) => T | undefined): T[]
-  kept(): readonly XlStatement[]
+  kept(): readonly Pick<XlStatement, 'key' | 'text'>[]
   wrong(what: string): PengxError
 }
 
 export function createReader(statements: readonly XlStatement[], source: string): ConfigReader {
   const taken = new Set<string>()
-  const added: XlStatement[] = []
+  const added: Pick<XlStatement, 'key' | 'text'>[] = []
   const valueUnder = (key: string): XlValue | undefined => {
     let value: XlValue | undefined
     for (const statement of statements) {
@@ -46,17 +46,13 @@ export function createReader(statements: readonly XlStatement[], source: string)
       const value = valueUnder(key)
       if (value === undefined || typeof value === 'string') return []
       taken.add(key)
-      const line = statements.find((statement) => statement.key === key)!.line
       const items = []
       for (const item of value) {
         // xl ends a list of devices at the first item that is no string
         if (typeof item !== 'string') break
         const found = take(item)
         if (found !== undefined) items.push(found)
-        else {
-          const text = `${key} += [ ${quoteString(item)} ]`
-          added.push({ key, op: '+=', value: [item], line, text })
-        }
+        else added.push({ key, text: `${key} += [ ${quoteString(item)} ]` })
       }
       return items
     },

@@ -16,6 +16,31 @@ export interface XlStatement {
   readonly line: number
   /** As it stands in the file: the comments right above it, itself, the comment behind it. */
   readonly text: string
+  /** From its key to the end of its value, as offsets in the whole text. */
+  readonly at: number
+  readonly end: number
+  /** Its value with the places of all that it consists of. */
+  readonly node: XlNode
+}
+
+export type XlNode = XlAtom | XlList
+
+export interface XlAtom {
+  readonly kind: 'string' | 'number'
+  readonly at: number
+  readonly end: number
+  /** The value: without quotes and escapes. */
+  readonly text: string
+  readonly quote?: '"' | "'"
+}
+
+export interface XlList {
+  readonly kind: 'list'
+  readonly at: number
+  readonly end: number
+  readonly items: readonly XlNode[]
+  /** Where the comma behind each item stands; the last item may have none. */
+  readonly commas: readonly number[]
 }
 
 type Token =
@@ -36,23 +61,32 @@ export function parseStatements(text: string, source = 'configuration'): XlState
   const skipNewlines = () => {
     while (peek().kind === 'newline') position++
   }
-  const parseValue = (): XlValue => {
+  const parseNode = (): XlNode => {
     const token = peek()
     position++
-    if (token.kind === 'value') return unquote(token.text, () => fail(token, 'a backslash before a wrong letter'))
+    if (token.kind === 'value') {
+      const { at, end } = token
+      const atom = unquote(token.text, () => fail(token, 'a backslash before a wrong letter'))
+      const quote = /^["']/.exec(token.text)?.[0] as '"' | "'" | undefined
+      return quote === undefined
+        ? { kind: 'number', at, end, text: atom }
+        : { kind: 'string', at, end, text: atom, quote }
+    }
     if (token.kind !== '[') return fail(token, 'a value is expected: a string in quotes, a number or a list')
-    const items: XlValue[] = []
+    const items: XlNode[] = []
+    const commas: number[] = []
     skipNewlines()
     while (peek().kind !== ']') {
-      items.push(parseValue())
+      items.push(parseNode())
       skipNewlines()
       if (peek().kind === ',') {
+        commas.push(peek().at)
         position++
         skipNewlines()
       } else if (peek().kind !== ']') fail(peek(), 'a list lacks a comma or its end')
     }
     position++
-    return items
+    return { kind: 'list', at: token.at, end: tokens[position - 1]!.end, items, commas }
   }
 
   while (peek().kind !== 'end') {
@@ -66,8 +100,8 @@ export function parseStatements(text: string, source = 'configuration'): XlState
     const op = peek()
     if (op.kind !== '=' && op.kind !== '+=') fail(op, 'a parameter lacks its "="')
     position++
-    const value = parseValue()
-    const end = tokens[position - 1]!.end
+    const node = parseNode()
+    const { end } = node
     const after = peek()
     if (after.kind !== 'newline' && after.kind !== ';' && after.kind !== 'end') {
       fail(after, 'more than one value, or text behind a value')
@@ -75,12 +109,19 @@ export function parseStatements(text: string, source = 'configuration'): XlState
     statements.push({
       key: (first as { text: string }).text,
       op: op.kind as '=' | '+=',
-      value,
+      value: toValue(node),
       line: lineAt(text, first.at),
       text: commentAbove(text, first.at) + text.slice(first.at, end) + commentBehind(text, end),
+      at: first.at,
+      end,
+      node,
     })
   }
   return statements
+}
+
+function toValue(node: XlNode): XlValue {
+  return node.kind === 'list' ? node.items.map(toValue) : node.text
 }
 
 function tokenize(text: string, source: string): Token[] {
@@ -126,8 +167,14 @@ function unquote(text: string, fail: () => never): string {
 
 /** A string as xl.cfg(5) wants it. */
 export function quoteString(text: string): string {
-  const escaped = text.replace(/["\\]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')
-  return `"${escaped}"`
+  return quoteWith('"', text)
+}
+
+/** The same in the quotes that are given. */
+export function quoteWith(quote: '"' | "'", text: string): string {
+  const inner = text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`)
+  const escaped = inner.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')
+  return quote + escaped + quote
 }
 
 /** A list of strings; several stand in one line. */
