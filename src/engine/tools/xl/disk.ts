@@ -1,12 +1,9 @@
 import type { Disk, DiskFormat } from '../../../model/disk.ts'
 import type { Drive } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
+import { isShortEmpty, readDiskWords } from './diskSyntax.ts'
 
-/**
- * Disk specifications of xl-disk-configuration(5), read as tools/libs/util/libxlu_disk_l.l reads them: named parameters
- * and positional ones mixed (`TARGET, FORMAT, VDEV, ACCESS`), the deprecated prefixes (`phy:`, `tap:qcow2:`, …), and
- * `target=`, which takes the rest of the text, commas included.
- */
+/** Disk specifications of xl-disk-configuration(5): what their words say. */
 export interface DiskSpec {
   readonly path: string
   /** `qed`, `qcow` and `empty` too: what Xen knows and pengx does not. */
@@ -21,22 +18,18 @@ export interface DiskSpec {
 
 const FORMATS = ['raw', 'qcow2', 'vhd', 'qcow', 'qed', 'empty'] as const
 const BACKENDS = ['phy', 'tap', 'qdisk', 'standalone']
-const FLAGS = /^(direct-io-safe|discard|no-discard|colo|no-colo|trusted|untrusted|grant_usage=[01])$/
-const KEPT = /^(backend|specification|script|colo-host|colo-port|colo-export|active-disk|hidden-disk)=/
 
 export function parseDisk(text: string): DiskSpec {
   const fail = (what: string): never => {
     throw new PengxError('invalid', `a disk specification is wrong: ${what}`)
   }
-  let rest = text
+  const words = readDiskWords(text)
   let path: string | undefined
-  let format: DiskSpec['format'] | undefined
+  let format: DiskSpec['format'] | undefined = isShortEmpty(words) ? 'empty' : undefined
   let vdev: string | undefined
   let backend: string | undefined
   let readOnly = false
-  let accessGiven = false
   let cdrom = false
-  let prefixed = false
   const extra: string[] = []
 
   const setFormat = (name: string) => {
@@ -48,59 +41,24 @@ export function parseDisk(text: string): DiskSpec {
     else if (word === '' || word === 'w' || word === 'rw') readOnly = false
     else fail(`no access "${word}"`)
   }
-  /** `hdc:cdrom`, as xm had it. */
-  const setVdev = (word: string): boolean => {
-    const colon = word.lastIndexOf(':')
-    vdev = colon < 0 ? word : word.slice(0, colon)
-    if (colon < 0) return false
-    const type = word.slice(colon + 1)
+  const setType = (type: string) => {
     if (type !== 'cdrom' && type !== 'disk') fail(`no device type "${type}"`)
     cdrom = type === 'cdrom'
-    return true
   }
-  const setPositional = (word: string) => {
-    if (path === undefined) path = word
-    else if (!prefixed && format === undefined) {
-      // an empty drive has no format, so its vdev may stand in that place
-      if (path === '' && word.includes(':')) {
-        setVdev(word)
-        format = 'empty'
-      } else setFormat(word)
-    } else if (vdev === undefined) setVdev(word)
-    else if (!accessGiven) {
-      accessGiven = true
-      setAccess(word)
-    } else fail('too many positional parameters')
-  }
-
-  for (;;) {
-    rest = rest.replace(/^[ \t\n]+/, '')
-    if (rest === '') break
-    if (rest.startsWith('target=')) {
-      path = rest.slice('target='.length).replace(/,$/, '')
-      break
-    }
-    const prefix = /^(raw|qcow2?|vhd|iscsi|e?nbd|drbd|tapdisk|tap2?|aio|ioemu|file|phy):/.exec(rest)?.[1]
-    if (prefix !== undefined) {
-      prefixed = true
-      if (/^(raw|qcow|vhd)/.test(prefix)) setFormat(prefix)
-      else if (/^(iscsi|e?nbd|drbd)$/.test(prefix)) extra.push(`script=block-${prefix}`)
-      rest = rest.slice(prefix.length + 1)
-      continue
-    }
-    const comma = rest.indexOf(',')
-    const word = comma < 0 ? rest : rest.slice(0, comma)
-    rest = comma < 0 ? '' : rest.slice(comma + 1)
-    const [, key, value] = /^([a-z][-_a-z0-9]*)=(.*)$/s.exec(word) ?? []
-    if (word === 'cdrom' || word === 'devtype=cdrom') cdrom = true
-    else if (word === 'devtype=disk') cdrom = false
-    else if (key === 'format') setFormat(value!)
-    else if (key === 'vdev') vdev = value!
-    else if (key === 'access') setAccess(value!)
-    else if (key === 'backendtype') backend = BACKENDS.includes(value!) ? value! : fail(`no backend type "${value}"`)
-    else if (FLAGS.test(word) || KEPT.test(word)) extra.push(word)
-    else if (word.includes('=')) fail(`unknown parameter "${word.slice(0, word.indexOf('='))}"`)
-    else setPositional(word)
+  for (const { role, value, isNamed } of words) {
+    if (role === 'path') path = value
+    else if (role === 'format') setFormat(value)
+    else if (role === 'access') setAccess(value)
+    else if (role === 'type') setType(value)
+    else if (role === 'backend') backend = BACKENDS.includes(value) ? value : fail(`no backend type "${value}"`)
+    else if (role === 'other') extra.push(value)
+    else if (role === 'vdev') {
+      // `hdc:cdrom`, as xm had it
+      const colon = isNamed ? -1 : value.lastIndexOf(':')
+      vdev = colon < 0 ? value : value.slice(0, colon)
+      if (colon >= 0) setType(value.slice(colon + 1))
+    } else if (/^(raw|qcow|vhd)/.test(value)) setFormat(value)
+    else if (/^(iscsi|e?nbd|drbd)$/.test(value)) extra.push(`script=block-${value}`)
   }
 
   if (vdev === undefined || vdev === '') return fail('it has no vdev')
