@@ -1,3 +1,4 @@
+import { PengxError } from '../../../model/error.ts'
 import type { Nic } from '../../../model/nic.ts'
 
 /** Network specifications of xl-network-configuration(5): `key=value` words between commas, blanks before them ignored. */
@@ -38,4 +39,47 @@ export function nicWords(nic: Nic): string[] {
     ...(nic.model === undefined ? [] : [`model=${nic.model}`]),
     ...(nic.extra === undefined ? [] : nic.extra.split(',')),
   ]
+}
+
+/** A specification in which these words are changed and no others; an empty one goes away. */
+export function editNicItem(item: string, to: Partial<Pick<Nic, 'bridge' | 'ip' | 'mac' | 'model'>>): string {
+  const parts = item.split(',')
+  for (const key of ['mac', 'bridge', 'ip', 'model'] as const) {
+    const value = to[key]
+    if (value === undefined) continue
+    if (value.includes(',')) throw new PengxError('invalid', `no ${key} of an interface can hold a comma`)
+    const isIt = (part: string) => part.trimStart().startsWith(`${key}=`)
+    if (!parts.some(isIt)) {
+      if (value !== '') addWord(parts, `${key}=${value}`)
+      continue
+    }
+    // of a word that is given twice the last counts
+    for (let index = parts.length - 1; index >= 0; index--) {
+      if (!isIt(parts[index]!)) continue
+      if (value === '') removeWord(parts, index)
+      else parts[index] = sayWord(parts[index]!, key, value)
+    }
+  }
+  return parts.join(',')
+}
+
+const blanksOf = (part: string) => /^ */.exec(part)![0]
+
+function sayWord(part: string, key: string, value: string): string {
+  const word = `${key}=${value}`
+  const isSame = key === 'mac' && part.trim().toLowerCase() === word.toLowerCase()
+  return isSame ? part : blanksOf(part) + word
+}
+
+/** Behind the last, with the blanks that stand there. */
+function addWord(parts: string[], word: string): void {
+  const last = parts.at(-1)!
+  if (last.trim() === '') parts[parts.length - 1] = last + word
+  else parts.push(parts.length > 1 ? blanksOf(last) + word : word)
+}
+
+function removeWord(parts: string[], index: number): void {
+  const [removed] = parts.splice(index, 1)
+  if (parts.length === 0) parts.push('')
+  else if (index === 0) parts[0] = blanksOf(removed!) + parts[0]!.replace(/^ */, '')
 }
