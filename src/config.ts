@@ -95,15 +95,15 @@ export function engineConfig(
     ...(config.settings.site.self === '' ? {} : { self: config.settings.site.self }),
     knownHostsPath: config.knownHostsPath,
     ...(config.settings.ssh.config === '' ? {} : { sshConfigPath: config.settings.ssh.config }),
-    ...isoDirectories(config.settings.iso.directories),
+    isoDirectories: absolute(config.settings.iso.directories),
+    configPatterns: absolute(config.settings.vm.configurations),
     watch,
     recovers,
   }
 }
 
-function isoDirectories(paths: string): Pick<EngineConfig, 'isoDirectories'> {
-  const given = paths.split(':').filter((path) => path.startsWith('/'))
-  return given.length === 0 ? {} : { isoDirectories: given }
+function absolute(paths: string): string[] {
+  return paths.split(':').filter((path) => path.startsWith('/'))
 }
 
 /** A directory that somebody names is theirs to make: a mistyped path is an error and not a new site. */

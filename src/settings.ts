@@ -30,6 +30,10 @@ export interface Settings {
     /** Where CD images lie on PMs, beside storlinks: paths with colons between. */
     readonly directories: string
   }
+  readonly vm: {
+    /** Where configurations of VMs lie, beside /etc/xen: patterns with `*` and `?`, with colons between. */
+    readonly configurations: string
+  }
   /** Keys of one's own: an action's name and the keys that mean it. */
   readonly keys: Readonly<Record<string, readonly string[]>>
 }
@@ -39,6 +43,7 @@ export const DEFAULT_SETTINGS: Settings = {
   terminal: { ascii: false, graph: '', motion: true },
   ssh: { config: '' },
   iso: { directories: '' },
+  vm: { configurations: '' },
   keys: {},
 }
 

@@ -164,6 +164,8 @@ function values(view: View, field: Field, of: string | undefined): readonly stri
       return (vm?.nics ?? []).map(({ name }) => name)
     case 'snapshot':
       return vm ? snapshotsOf(vm).map(({ name }) => name) : []
+    case 'config':
+      return configsIn(view).flatMap((file) => (vm && file.vm !== vm.uuid ? [] : file.path))
     case 'found':
       return foundNames(view)
   }
@@ -174,9 +176,13 @@ function vmNames(view: View): readonly string[] {
   return view.vms().map(({ name }) => name)
 }
 
+function configsIn(view: View) {
+  return view.pms().flatMap(({ seen }) => seen.configs ?? [])
+}
+
 /** Domains and configuration files that nobody has taken under care. */
 function foundNames(view: View): readonly string[] {
   const vms = view.vms().filter(({ origin }) => origin === 'found')
-  const configs = view.pms().flatMap(({ seen }) => seen.configs ?? [])
+  const configs = configsIn(view).filter(({ vm }) => vm === undefined)
   return [...vms.map(({ name }) => name), ...configs.map(({ path }) => path)]
 }

@@ -7,10 +7,9 @@ import type { Host } from './host/host.ts'
 import { runBatch } from './host/run.ts'
 import type { ConfigFile } from './hypervisor/domain.ts'
 import type { Hypervisor } from './hypervisor/hypervisor.ts'
-import { adoptedVm, filesByDomain } from './operations/vm/adopted.ts'
+import { adoptedVm, candidatesFor } from './operations/vm/adopted.ts'
 import type { Store } from './store/store.ts'
 import { freeSpace, parseFreeSpace } from './tools/system.ts'
-import { parseConfig } from './tools/xl/config.ts'
 import { needDriver } from './volumes/drivers.ts'
 import { withSizes } from './volumes/sizes.ts'
 import type { Observer } from './watch/observe.ts'
@@ -76,8 +75,8 @@ async function furnishPm(
 ): Promise<void> {
   const files = await hypervisor.configFiles(host(pm))
   const found = store.view.vmsOn(pm.uuid).filter((vm) => vm.origin === 'found' && !alone.has(vm.uuid))
-  const paths = new Set((pm.seen.configs ?? []).map((config) => config.path))
-  const fileOf = filesByDomain(files)
+  const paths = new Set((pm.seen.configs ?? []).flatMap(({ path, vm }) => (vm === undefined ? path : [])))
+  const fileOf = (vm: Vm) => candidatesFor({ uuid: vm.uuid, spec: vm }, files)[0]
   const rows = [
     ...found.map((vm) => adoptRunning(vm, fileOf(vm))),
     ...files.filter((file) => paths.has(file.path)).map((file) => adoptStopped(pm, file)),
@@ -99,7 +98,7 @@ function adoptRunning(vm: Vm, file: ConfigFile | undefined): Vm {
   const { uuid, pm, name } = vm
   const from = { uuid, pm, name, now: Date.now(), before: vm }
   if (!file) return withSizesOf(adoptedVm({ ...from, spec: vm }), vm)
-  const { spec } = parseConfig(file.text, file.path)
+  const { spec } = file
   return withSizesOf(adoptedVm({ ...from, spec, configPath: file.path }), vm)
 }
 
@@ -115,7 +114,7 @@ function withSizesOf(vm: Vm, before: Vm): Vm {
 
 /** One that only its configuration file tells of. */
 function adoptStopped(pm: Pm, file: ConfigFile): Vm {
-  const { spec } = parseConfig(file.text, file.path)
+  const { spec } = file
   const uuid = file.uuid ?? crypto.randomUUID()
   return adoptedVm({ spec, uuid, pm: pm.uuid, name: spec.name, now: Date.now(), configPath: file.path })
 }

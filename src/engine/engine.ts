@@ -8,7 +8,7 @@ import { furnishDemo } from './demo.ts'
 import { createFollower } from './follower.ts'
 import type { Host } from './host/host.ts'
 import { createHosts } from './host/hosts.ts'
-import { xen } from './hypervisor/xen.ts'
+import { xenWith } from './hypervisor/xen.ts'
 import { jobDeps } from './jobDeps.ts'
 import type { EngineDeps } from './jobs/context.ts'
 import type { AnyOperation, Preview } from './jobs/operation.ts'
@@ -105,6 +105,8 @@ export interface EngineConfig {
   readonly clock?: Clock
   /** Where CD images lie on PMs, beside the usual places and storlinks. */
   readonly isoDirectories?: readonly string[]
+  /** Where configurations lie on PMs, beside the usual places: patterns with `*` and `?`. */
+  readonly configPatterns?: readonly string[]
   /** Tests stand here: called around every step and every undo of a job. */
   readonly intercept?: EngineDeps['intercept']
 }
@@ -131,12 +133,13 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     },
   })
   const hostOf = (pm: Pm) => hosts.get(pm.name, pm.destination)
-  const { isoDirectories = [] } = config
+  const { isoDirectories = [], configPatterns = [] } = config
+  const hypervisor = xenWith(configPatterns)
   const seeing = { ...store, inventory: forSightings(store.inventory) }
-  const observer = createObserver({ store: seeing, hypervisor: xen, clock, host: hostOf, isoDirectories })
+  const observer = createObserver({ store: seeing, hypervisor, clock, host: hostOf, isoDirectories })
   const beat = createBeat(view, observer, clock)
   const recovers = config.recovers && !config.readOnly
-  const deps = jobDeps({ store, hosts, hostOf, observer, clock, config })
+  const deps = jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config })
   const runner = createRunner(deps)
   const work = createWorkList(store, CATALOG, runner, beat.nudge)
   await knowPms(store, config, sim?.pmNames ?? [], clock)
@@ -163,7 +166,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   })
   const leaving = new AbortController()
   const begin = async () => {
-    if (config.demo) await furnishDemo({ store, observer, hypervisor: xen, host: hostOf }, leaving.signal)
+    if (config.demo) await furnishDemo({ store, observer, hypervisor, host: hostOf }, leaving.signal)
     if (config.watch !== 'beat') return
     beat.start()
     if (!config.readOnly) scheduler.start()
@@ -238,7 +241,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     recovery,
     atWork: work.atWork,
     look: (pm) => (pm === undefined ? lookAtAll(true) : lookAt(pm)),
-    terminal: async (what) => terminalTo(what, view, xen, hostOf),
+    terminal: async (what) => terminalTo(what, view, hypervisor, hostOf),
     onCommand(listener) {
       commandListeners.add(listener)
       return () => commandListeners.delete(listener)

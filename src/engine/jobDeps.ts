@@ -3,7 +3,7 @@ import type { Pm } from '../model/pm.ts'
 import type { Host } from './host/host.ts'
 import type { Hosts } from './host/hosts.ts'
 import { endLost } from './host/lost.ts'
-import { xen } from './hypervisor/xen.ts'
+import type { Hypervisor } from './hypervisor/hypervisor.ts'
 import { tellAway, told } from './jobs/away.ts'
 import type { EngineDeps, JobRecord } from './jobs/context.ts'
 import { withRecord } from './jobs/recorded.ts'
@@ -14,6 +14,7 @@ import type { Observer } from './watch/observe.ts'
 
 export interface JobDepsParts {
   readonly store: Store
+  readonly hypervisor: Hypervisor
   readonly hosts: Hosts
   hostOf(pm: Pm): Host
   readonly observer: Observer
@@ -22,7 +23,7 @@ export interface JobDepsParts {
 }
 
 /** The rest of the engine as jobs see it. Which PM did not answer a job is kept with it. */
-export function jobDeps({ store, hosts, hostOf, observer, clock, config }: JobDepsParts): EngineDeps {
+export function jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config }: JobDepsParts): EngineDeps {
   const { view } = store
   const away = (record: JobRecord | undefined, pm: string) => () => {
     if (record) store.jobs.progress(record.jobId, { away: pm })
@@ -30,7 +31,7 @@ export function jobDeps({ store, hosts, hostOf, observer, clock, config }: JobDe
   return {
     store,
     operations: CATALOG,
-    hypervisor: xen,
+    hypervisor,
     clock,
     readOnly: config.readOnly,
     host: (pm, record) => tellAway(withRecord(hostOf(view.needPm(pm)), store.jobs, record), away(record, pm)),

@@ -39,7 +39,7 @@ export interface PmSeen {
   readonly bridges?: readonly string[]
   /** Domains there that no VM row stands for: `(null)`, dying without a name, or sharing another's UUID. */
   readonly strays?: readonly Stray[]
-  /** Configuration files found there that no VM row stands for. */
+  /** Configuration files found there that are no VM's own. */
   readonly configs?: readonly FoundConfig[]
   /** CD images found there, by path. */
   readonly isos?: readonly IsoImage[]
@@ -63,10 +63,17 @@ export interface Stray {
   readonly state: string
 }
 
+/** A configuration file that is no VM's own: nobody has adopted it, or it describes a VM that has another file. */
 export interface FoundConfig {
+  /** It leads through no link. */
   readonly path: string
+  /** The domain's. */
   readonly name: string
   readonly uuid?: string
+  /** Other names that lead there; absent: none. */
+  readonly links?: readonly string[]
+  /** The VM that it describes, found or under care; absent: none is known. */
+  readonly vm?: string
 }
 
 export function emptyPmSeen(now: number): PmSeen {

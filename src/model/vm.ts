@@ -73,8 +73,10 @@ export interface Vm extends VmSpec {
   readonly bootedAt?: number
   /** The configuration file on its PM that a start uses; absent for a found domain that has none. */
   readonly configPath?: string
-  /** The file at `configPath` is the administrator's own and has not been touched. */
+  /** The file at `configPath` is its owner's: pengx edits it in its place, and never removes it. */
   readonly configForeign: boolean
+  /** Files that describe it too, and of which it was said that they are not its own; absent: none. */
+  readonly otherConfigs?: readonly string[]
   readonly seen: VmSeen
 }
 

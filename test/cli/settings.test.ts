@@ -12,6 +12,7 @@ describe('the settings file', () => {
       terminal: { ascii: true, graph: 'block', motion: false },
       ssh: { config: '/etc/ssh/lab' },
       iso: { directories: '/srv/iso:/mnt' },
+      vm: { configurations: '/srv/vms/*.cfg' },
       keys: { start: ['s', 'f2'] },
     }
     expect(parseSettings(formatSettings(settings))).toEqual({ settings, problems: [] })

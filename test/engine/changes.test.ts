@@ -122,19 +122,23 @@ test('a storlink that the VM’s PM does not see takes none of its disks', async
   )
 })
 
-test('the first change of an adopted VM takes along what its owner has written since', async () => {
+test('a change of an adopted VM takes in what its owner has written since, and leaves every other byte', async () => {
   const vm = await adoptForeign(world)
   const pm = world.engine.view.needPm(vm.pm).name
   const path = `/etc/xen/${vm.name}.cfg`
   const { text } = await xen.readConfig(world.site.host(pm), path)
-  await xen.writeConfig(world.site.host(pm), path, `${text}vcpus = 1\nlocaltime = 1\n`, 'prepare.0')
+  const written = `${text.replace(/^vcpus = .*$/m, 'vcpus=1;  # one')}localtime = 1\n`
+  await xen.writeConfig(world.site.host(pm), path, written, 'prepare.0')
   await act(world, 'nic.update', { vm: vm.uuid, nic: 'eth0', ip: '192.0.2.1' })
   const changed = world.engine.view.needVm(vm.uuid)
   expect(changed).toMatchObject({
     vcpuCount: 1,
-    configForeign: false,
+    configForeign: true,
+    configPath: path,
     extraConfig: expect.stringContaining('localtime = 1'),
   })
+  const after = await xen.readConfig(world.site.host(pm), path)
+  expect(after.text).toBe(written.replace(/(vif = \[ "mac=[^"]*)"/, '$1,ip=192.0.2.1"'))
   expect(changed.nics.map((nic) => nic.id)).toEqual(vm.nics.map((nic) => nic.id))
   expect(changed.disks.map((disk) => disk.uuid)).toEqual(vm.disks.map((disk) => disk.uuid))
 })

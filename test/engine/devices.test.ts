@@ -186,7 +186,9 @@ test('what a domain cannot be given is said in words', async () => {
     message: expect.stringContaining('at most 2 VCPUs, and 5 are asked for'),
   })
   await expect(xen.rename(lab.host, domid, 'Domain-0', TAG)).rejects.toMatchObject({ code: 'conflict' })
-  await expect(xen.updateConfig(lab.host, domid, '/none.cfg', TAG)).rejects.toMatchObject({ code: 'notFound' })
+  await expect(
+    xen.updateConfig(lab.host, domid, { path: '/none.cfg', uuid: LAB_UUIDS.pvh1 }, TAG),
+  ).rejects.toMatchObject({ code: 'notFound' })
   await expect(xen.insertCd(lab.host, domid, { vdev: 'hdc', path: '/x.iso' }, TAG)).rejects.toMatchObject({
     message: expect.stringContaining('was started without a CD drive'),
   })

@@ -3,7 +3,7 @@ import { batch } from '../host/batch.ts'
 import { cancelledCommand } from '../host/bounded.ts'
 import type { Command, Host, Output } from '../host/host.ts'
 import { commandFailure, runBatch } from '../host/run.ts'
-import { lastLines, readFile, writeFileAtomically } from '../tools/files.ts'
+import { holdsBytes, lastLines, readFile, writeFileAtomically } from '../tools/files.ts'
 import { ANY_EXIT, type Program } from '../tools/program.ts'
 import { storeHas } from '../tools/xenstore.ts'
 import { parseConfig } from '../tools/xl/config.ts'
@@ -22,6 +22,8 @@ export interface CreateConfig {
   readonly path: string
   /** Absent: what lies at `path` is taken as it is. */
   readonly text?: string
+  /** SHA-256 of what the file has to say, in hexadecimal digits; absent with `text`, and where it is not looked at. */
+  readonly digest?: string
   /** Passed beside the file, so that a configuration without one keeps the VM's. */
   readonly uuid: string
   /** The name in the configuration. */
@@ -44,12 +46,13 @@ export async function create(
   tag: string,
   signal?: AbortSignal,
 ): Promise<{ domid: number; domains: DomainSeen[] }> {
-  const { path, text, uuid, domainName, paused } = config
+  const { path, text, digest, uuid, domainName, paused } = config
   const guards: Program[] = [
     { ...domainNamed(domainName), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
     { ...storeHas(`/vm/${uuid}`), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
   ]
-  const writes = text === undefined ? [] : writeFileAtomically(path, text)
+  const same = digest === undefined ? [] : [holdsBytes(path, digest)]
+  const writes = text === undefined ? same : writeFileAtomically(path, text)
   const rest: Program[] = [{ ...createDomain(path, uuid, paused), okExits: ANY_EXIT }, ...LISTING]
 
   const attempt = async (parts: readonly Program[]) => {
@@ -64,6 +67,8 @@ export async function create(
     parts = [...writes, ...rest]
     outputs = await attempt(parts)
   }
+  if (digest !== undefined && outputs.length === parts.indexOf(writes[0]!) + 1)
+    throw new PengxError('conflict', `${path} on ${host.name} was changed by somebody else meanwhile: try again`)
   const created = outputs[parts.length - 1 - LISTING.length]
   if (created === undefined) throw commandFailure(host, parts[outputs.length - 1]!, outputs.at(-1)!)
   const domains = toDomains(await readListing(host, outputs.slice(parts.length - LISTING.length), signal), [])

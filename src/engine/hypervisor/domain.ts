@@ -63,10 +63,25 @@ export interface DiskCounters {
   readonly writeBytes: number
 }
 
-/** A configuration file as it lies on a PM. */
+/** A configuration file as it was found on a PM, and what it makes of a guest. */
 export interface ConfigFile {
+  /** It leads through no link. */
   readonly path: string
+  /** Other names that lead there. */
+  readonly links: readonly string[]
   readonly uuid?: string
+  /** The domain's. */
   readonly name: string
+  readonly spec: VmSpec
+}
+
+/** A configuration file as it was read, to be changed. */
+export interface ConfigText {
+  /** As it was asked for. */
+  readonly path: string
+  /** The same, through no link. */
+  readonly target: string
+  readonly name: string
+  /** Byte by byte: one that is no part of a letter is a lone surrogate (`lib/bytes.ts`). */
   readonly text: string
 }

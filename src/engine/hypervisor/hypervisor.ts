@@ -3,18 +3,22 @@ import type { Disk } from '../../model/disk.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { VmSpec } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
+import type { ParsedConfig } from '../tools/xl/config.ts'
 import type { Devices, DiskDevice } from '../tools/xl/devices.ts'
 import type { XenInfo } from '../tools/xl/xl.ts'
 import type { BackupDisk, LiveCopyOptions } from './backup.ts'
 import type { BlockJobOptions } from './blockJobs.ts'
+import type { LinkedConfig } from './configs.ts'
 import type { CreateConfig } from './create.ts'
 import type { Timeouts } from './devices.ts'
-import type { ConfigFile, DiskCounters, DomainDetail, DomainSeen, PmLook } from './domain.ts'
+import type { ConfigFile, ConfigText, DiskCounters, DomainDetail, DomainSeen, PmLook } from './domain.ts'
 import type { LayerSwitch } from './layers.ts'
 import type { Migration, MigrationOptions } from './migrate.ts'
 import type { MomentDisk, MomentMeans } from './moment.ts'
 import type { MomentOptions } from './momentExport.ts'
 import type { LayerStream } from './stream.ts'
+
+export type ReadConfig = ConfigText & ParsedConfig
 
 /** How domains are looked at and driven on one PM. Domids come from a look of the same moment, never from memory. */
 export interface Hypervisor {
@@ -27,18 +31,32 @@ export interface Hypervisor {
   domains(host: Host, signal?: AbortSignal): Promise<DomainSeen[]>
   /** What the named domains were built from, in one round trip; with none named, all but dom0. */
   details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]>
-  /** Configuration files in /etc/xen that `xl create` would take; files that do not parse are left out. */
+  /** Configuration files where people keep them that `xl create` would take; files that do not parse are left out. */
   configFiles(host: Host, signal?: AbortSignal): Promise<ConfigFile[]>
-  /** One of those by its path, parsed; `notFound` where there is none, `invalid` where xl would not take it. */
-  readConfig(
-    host: Host,
-    path: string,
-  ): Promise<ConfigFile & { readonly spec: VmSpec; readonly notUnderstood: readonly string[] }>
+  /** One by its path, byte by byte, and parsed; `notFound` where there is none, `invalid` where xl would not take it. */
+  readConfig(host: Host, path: string): Promise<ReadConfig>
   /** Disk bytes through QMP, since xentop's disk columns are 0 for qdisk; empty where there is no QEMU. */
   diskCounters(host: Host, domid: number, signal?: AbortSignal): Promise<DiskCounters[]>
 
   /** Writes the configuration (mode 0600, atomically) and nothing else. */
   writeConfig(host: Host, path: string, text: string, tag: string): Promise<void>
+  /** Another text for its owner's file; `conflict` where it does not say `before` any more. */
+  replaceConfig(
+    host: Host,
+    path: string,
+    texts: { readonly before: string; readonly after: string },
+    tag: string,
+  ): Promise<void>
+  /** What is kept of it as it was goes, where that is `text`, which it says again. */
+  forgetOriginal(host: Host, path: string, text: string, tag: string): Promise<void>
+  /** A link to a configuration in the place of a file, which is kept beside it under a name that nobody starts from. */
+  linkConfig(host: Host, link: LinkedConfig, tag: string): Promise<void>
+  /** The file in the link's place again. */
+  unlinkConfig(host: Host, link: LinkedConfig, tag: string): Promise<void>
+  /** A file gets such a name too; done where it is not there. */
+  setConfigAside(host: Host, path: string, tag: string): Promise<void>
+  /** It gets its name again, unless another has it. */
+  bringConfigBack(host: Host, path: string, tag: string): Promise<void>
   /** Removes that file, and what a write that was cut short left; what is not there is removed. A running domain goes on. */
   removeConfig(host: Host, path: string, tag: string): Promise<void>
   /** Removes only what a write of that file which was cut short has left beside it. */
@@ -168,7 +186,12 @@ export interface Hypervisor {
   /** The domain's name in Xen; the file that it was built from is not touched. */
   rename(host: Host, domid: number, name: string, tag: string): Promise<void>
   /** What the domain is built from when its guest reboots by itself. */
-  updateConfig(host: Host, domid: number, path: string, tag: string): Promise<void>
+  updateConfig(
+    host: Host,
+    domid: number,
+    config: { readonly path: string; readonly uuid: string },
+    tag: string,
+  ): Promise<void>
 
   /** What the hypervisor can do: versions, processors, memory. */
   abilities(host: Host, signal?: AbortSignal): Promise<XenInfo>

@@ -1,12 +1,21 @@
-import { batch } from '../host/batch.ts'
-import { run, runAll } from '../host/run.ts'
-import { draftOf, removeFile, writeFileAtomically } from '../tools/files.ts'
 import { formatConfig } from '../tools/xl/config.ts'
 import { consoleOf, renameDomain, setMemory, setVcpus, updateConfig } from '../tools/xl/xl.ts'
 import { backupDisks, refuseBackup } from './backup.ts'
 import { cancelJobs } from './blockJobs.ts'
 import { change, changeDomain } from './change.ts'
-import { configFiles, readConfig } from './configs.ts'
+import {
+  bringConfigBack,
+  configFiles,
+  forgetOriginal,
+  linkConfig,
+  readConfig,
+  removeConfig,
+  removeConfigDraft,
+  replaceConfig,
+  setConfigAside,
+  unlinkConfig,
+  writeConfig,
+} from './configs.ts'
 import { diskCounters } from './counters.ts'
 import { create } from './create.ts'
 import { details } from './details.ts'
@@ -32,13 +41,27 @@ import { destroy, pause, reboot, shutdown, unpause } from './power.ts'
 import { resizeDisk } from './resizeDisk.ts'
 import { streamLayer } from './stream.ts'
 
+/** The same, which looks for configurations where `patterns` say, too. */
+export function xenWith(patterns: readonly string[]): Hypervisor {
+  return { ...xen, configFiles: (host, signal) => configFiles(host, signal, patterns) }
+}
+
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
 export const xen: Hypervisor = {
   look,
   domains,
   details,
-  configFiles,
+  configFiles: (host, signal) => configFiles(host, signal),
   readConfig,
+  writeConfig,
+  replaceConfig,
+  forgetOriginal,
+  linkConfig,
+  setConfigAside,
+  unlinkConfig,
+  bringConfigBack,
+  removeConfig,
+  removeConfigDraft,
   diskCounters,
   create,
   formatConfig,
@@ -75,15 +98,6 @@ export const xen: Hypervisor = {
   waitForQemu,
   rereadImages,
 
-  async writeConfig(host, path, text, tag) {
-    await runAll(host, { ...batch(writeFileAtomically(path, text), { stopOnFailure: true }), tag })
-  },
-  async removeConfig(host, path, tag) {
-    await runAll(host, { ...batch([removeFile(path), removeFile(draftOf(path))]), tag })
-  },
-  async removeConfigDraft(host, path, tag) {
-    await run(host, { ...removeFile(draftOf(path)), tag })
-  },
   shutdown,
   reboot,
   pause,
@@ -106,6 +120,6 @@ export const xen: Hypervisor = {
       isThere: (domain) => domain?.name === name,
     })
   },
-  updateConfig: (host, domid, path, tag) =>
-    change(host, updateConfig(domid, path), tag, `give domain ${domid} its new configuration`),
+  updateConfig: (host, domid, { path, uuid }, tag) =>
+    change(host, updateConfig(domid, path, uuid), tag, `give domain ${domid} its new configuration`),
 }

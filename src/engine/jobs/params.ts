@@ -11,7 +11,7 @@ export interface FieldMeta {
   readonly title: string
   readonly help?: string
   /** Where a form takes its choices from. */
-  readonly from?: Noun | 'bridge' | 'found' | 'iso' | 'disk' | 'nic' | 'snapshot'
+  readonly from?: Noun | 'bridge' | 'config' | 'found' | 'iso' | 'disk' | 'nic' | 'snapshot'
   readonly unit?: 'MiB' | 's'
   /** Never shown, logged or journalled in clear. */
   readonly secret?: true

@@ -22,10 +22,12 @@ import { templateAdd, templateAddNew } from './template/add.ts'
 import { templateCreate } from './template/create.ts'
 import { templateDelete, templateUpdate } from './template/updateDelete.ts'
 import { templateShutdown, templateStart } from './template/upkeep.ts'
-import { vmAdopt, vmForget } from './vm/adopt.ts'
+import { vmAdopt } from './vm/adopt.ts'
+import { vmConfig } from './vm/chooseConfig.ts'
 import { vmCreate } from './vm/create.ts'
 import { vmDelete } from './vm/delete.ts'
 import { vmEdit } from './vm/edit.ts'
+import { vmForget } from './vm/forget.ts'
 import { vmPoweroff, vmReboot, vmReset, vmResume, vmShutdown, vmStart, vmSuspend } from './vm/power.ts'
 import { vmResize } from './vm/resize.ts'
 
@@ -68,6 +70,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       vmCreate,
       vmAdopt,
       vmForget,
+      vmConfig,
       vmDelete,
       templateCreate,
       templateAdd,

@@ -1,5 +1,6 @@
 import type { FoundConfig, IsoImage } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
+import type { ConfigFile } from '../hypervisor/domain.ts'
 import { findIsos, parseSizedPaths } from '../tools/files.ts'
 import type { Question } from './askEach.ts'
 
@@ -29,14 +30,21 @@ export function listIsos(found: Iterable<readonly IsoImage[]>): IsoImage[] {
   return [...all.values()].sort((one, other) => (one.path < other.path ? -1 : 1)).slice(0, MOST)
 }
 
-/** Configurations that no row stands for: neither its own file nor one of its name. */
-export function unclaimed(rows: readonly Vm[], configs: readonly FoundConfig[]): FoundConfig[] {
-  const paths = new Set(rows.map((vm) => vm.configPath))
-  const uuids = new Set<string | undefined>(rows.map((vm) => vm.uuid))
-  const names = new Set(rows.map((vm) => vm.name))
-  const claimed = (file: FoundConfig) =>
-    paths.has(file.path) || (file.uuid === undefined ? names.has(file.name) : uuids.has(file.uuid))
-  return configs
-    .filter((file) => !claimed(file))
-    .map(({ path, name, uuid }) => ({ path, name, ...(uuid === undefined ? {} : { uuid }) }))
+/** Configurations that are no VM's own file, each with the VM that it describes: by its UUID, or, without one, by name. */
+export function unclaimed(rows: readonly Vm[], files: readonly (FoundConfig | ConfigFile)[]): FoundConfig[] {
+  const own = new Set(rows.filter(({ origin }) => origin !== 'found').map((vm) => vm.configPath))
+  const uuids = new Set(rows.map((vm) => vm.uuid))
+  const byName = new Map(rows.toReversed().map((vm) => [vm.domainName, vm.uuid]))
+  return files
+    .filter(({ path, links = [] }) => ![path, ...links].some((name) => own.has(name)))
+    .map(({ path, name, uuid, links = [] }) => {
+      const vm = uuid === undefined ? byName.get(name) : uuids.has(uuid) ? uuid : undefined
+      return {
+        path,
+        name,
+        ...(uuid === undefined ? {} : { uuid }),
+        ...(links.length === 0 ? {} : { links }),
+        ...(vm === undefined ? {} : { vm }),
+      }
+    })
 }

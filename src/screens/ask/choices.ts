@@ -56,6 +56,8 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
       return isos(view, values).map(({ path, sizeMib }) => ({ value: path, label: `${path}, ${formatMib(sizeMib)}` }))
     case 'bridge':
       return bridges(view, values).map((name) => ({ value: name, label: name }))
+    case 'config':
+      return configsOf(view, values.vm || values.what || '').map((path) => ({ value: path, label: path }))
     case 'found':
       return foundOn(view)
   }
@@ -81,6 +83,14 @@ function isos(view: View, values: Readonly<Record<string, string>>): IsoImage[] 
   return [...found.values()]
 }
 
+/** The files that describe a VM beside its own; its own first, where it has one. */
+function configsOf(view: View, uuid: string): string[] {
+  const vm = view.getVm(uuid)
+  const files = (vm && view.getPm(vm.pm)?.seen.configs) ?? []
+  const own = vm?.configPath === undefined ? [] : [vm.configPath]
+  return [...own, ...files.flatMap((file) => (file.vm === uuid ? file.path : []))]
+}
+
 /** Domains and configuration files that nobody has taken under care yet. */
 function foundOn(view: View): Choice[] {
   const vms = view
@@ -90,7 +100,9 @@ function foundOn(view: View): Choice[] {
   const configs = view
     .pms()
     .flatMap((pm) =>
-      (pm.seen.configs ?? []).map(({ path, name }) => ({ value: path, label: `${name}: ${path} on ${pm.name}` })),
+      (pm.seen.configs ?? [])
+        .filter(({ vm }) => vm === undefined)
+        .map(({ path, name }) => ({ value: path, label: `${name}: ${path} on ${pm.name}` })),
     )
   return [...vms, ...configs]
 }

@@ -105,7 +105,7 @@ function coresText(pm: Pm): string {
 
 function foundText(pm: Pm, view: View): string {
   const vms = view.vmsOn(pm.uuid).filter((vm) => vm.origin === 'found').length
-  const configs = pm.seen.configs?.length ?? 0
+  const configs = (pm.seen.configs ?? []).filter(({ vm }) => vm === undefined).length
   if (vms + configs === 0) return 'nothing that is not under care'
   return `${count(vms, 'VM')} and ${count(configs, 'configuration')} not under care`
 }

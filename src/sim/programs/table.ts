@@ -23,6 +23,7 @@ const shell: Program = (call) => {
   if (call.pty) return loginShell(call)
   if (call.argv[3] === 'pengx-digest') return digest(call)
   if (call.argv[3] === 'pengx-lacking') return lacking(call)
+  if (call.argv[3] === 'pengx-holds') return holds(call)
   call.err('sh: scripts are not simulated\n')
   return 2
 }
@@ -44,6 +45,14 @@ const digest: Program = (call) => {
   const text = 'text' in read ? read.text.slice(Number(skip), Number(skip) + Number(count)) : ''
   call.out(`${createHash('sha256').update(text).digest('hex')}  -\n`)
   return 0
+}
+
+/** Whether a file holds bytes of that digest (tools/files.ts). */
+const holds: Program = (call) => {
+  const [path = '', sha256] = call.argv.slice(4)
+  const read = readPath(call, path)
+  if ('problem' in read) call.err(`sh: 1: cannot open ${path}: ${read.problem}\n`)
+  return 'text' in read && createHash('sha256').update(read.text).digest('hex') === sha256 ? 0 : 1
 }
 
 /** A program of that name is there. */

@@ -20,7 +20,6 @@ async function agree(world: World, raw: Raw): Promise<void> {
   const { spec } = await xen.readConfig(host, vm.configPath!)
   const disks = vm.disks.map((disk) => `${disk.vdev} ${disk.path}`)
   const nics = vm.nics.map((nic) => `${nic.mac} ${nic.bridge}`)
-  expect(vm.configForeign).toBe(false)
   expect(spec.disks.map((disk) => `${disk.vdev} ${disk.path}`)).toEqual(disks)
   expect(spec.nics.map((nic) => `${nic.mac} ${nic.bridge}`)).toEqual(nics)
   const domain = world.site.domainsOn(host.name).find((one) => one.uuid === vm.uuid)
@@ -53,7 +52,8 @@ const DISKS: readonly OperationCase[] = [
       const made = vm.disks.at(-1)!
       expect(made).toMatchObject({ sizeMib: 256, format: 'qcow2', owned: true })
       expect(hasFile(world, vm, made.path)).toBe(true)
-      expect(hasFile(world, vm, `/etc/xen/${vm.name}.cfg`)).toBe(true)
+      expect(vm).toMatchObject({ configForeign: true, configPath: `/etc/xen/${vm.name}.cfg` })
+      expect(hasFile(world, vm, `/etc/xen/.${vm.name}.cfg.before-pengx`)).toBe(true)
       const { text } = await xen.readConfig(world.site.host(pmOf(world, vm)), vm.configPath!)
       expect(text).toContain('usbdevice = "tablet"')
     },
@@ -241,7 +241,7 @@ const DRIVES: readonly OperationCase[] = [
       expect(cdOf(world, raw)).toEqual(['hdc '])
       const vm = vmOf(world, raw)
       const { text } = await xen.readConfig(world.site.host(pmOf(world, vm)), vm.configPath!)
-      expect(text).toContain('format=empty,vdev=hdc')
+      expect(text).toContain('vdev=hdc,access=ro,devtype=cdrom,target="')
     },
   },
 ]

@@ -54,7 +54,10 @@ export const VM_CASES: readonly OperationCase[] = [
   },
   {
     operation: 'vm.adopt',
-    prepare: async (world) => ({ what: world.engine.view.vms().find((vm) => vm.origin === 'found')!.uuid }),
+    prepare: async (world) => ({
+      what: world.engine.view.vms().find((vm) => vm.origin === 'found')!.uuid,
+      acceptLoss: true,
+    }),
     check: (world, raw) => expect(world.engine.view.needVm(String(raw.what)).origin).toBe('adopted'),
   },
   {

@@ -85,7 +85,7 @@ export async function adoptRunning(world: World): Promise<Vm> {
   const found = world.engine.view
     .vms()
     .find((vm) => vm.origin === 'found' && vm.seen.state === 'running' && !vm.name.startsWith('stubborn'))!
-  await act(world, 'vm.adopt', { what: found.uuid })
+  await act(world, 'vm.adopt', { what: found.uuid, acceptLoss: true })
   return world.engine.view.needVm(found.uuid)
 }
 

@@ -16,7 +16,12 @@ export async function restingGuest(host: Host) {
     if (file.uuid === undefined || spec.type !== 'pv' || !spec.boot.kernel || spec.nics.length === 0) continue
     const domain = domains.find((one) => one.uuid === file.uuid)
     if (domain) await xen.destroy(host, domain.domid, 'test.0')
-    return { configPath: file.path, uuid: file.uuid, name: file.name, text: file.text }
+    return {
+      configPath: file.path,
+      uuid: file.uuid,
+      name: file.name,
+      text: (await xen.readConfig(host, file.path)).text,
+    }
   }
   throw new Error('the simulated site has no PV guest with a kernel')
 }

@@ -11,13 +11,14 @@ import { needRoom } from '../storlink/access.ts'
 import { needLetGo } from '../storlink/asideVolume.ts'
 import { isThere, madeVolume } from '../storlink/madeVolume.ts'
 import { isSameRow } from '../vm/change.ts'
+import { refuseManyConfigs } from '../vm/configNow.ts'
 import { refuseDisks } from './target.ts'
 
 /** The layers of a VM's disks: the overlays that they go on in, what those below hold, why nothing can be done to them. */
 
 /** Why nothing can be done to a VM's layers, or undefined: its disks cannot be changed, or another VM has one too. */
 export function refuseLayers(vm: Vm, view: View): string | undefined {
-  const reason = refuseDisks(vm, view)
+  const reason = refuseDisks(vm, view) ?? refuseManyConfigs(vm, view)
   if (reason) return reason
   const shared = view.vms().find((one) => one.uuid !== vm.uuid && one.disks.some((disk) => isDiskOf(vm, disk, one)))
   return shared ? `${shared.name} has one of its disks too: a layer of one would hide what the other writes` : undefined

@@ -8,18 +8,20 @@ import type { Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { movedOf } from '../../tools/files.ts'
 import { parseStatements } from '../../tools/xl/syntax.ts'
 import { gatherChange, refuseChange } from '../vm/change.ts'
+import { refuseManyConfigs } from '../vm/configNow.ts'
 import { needNoDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { needAbilities, needBootFiles, needBridges, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
 import {
   type LiveGuest,
+  leaveConfigStep,
   type MigrateFacts,
   moveRowStep,
   proveStep,
-  removeConfigStep,
   resumeStep,
   sendStep,
   writeConfigStep,
@@ -77,7 +79,7 @@ function refuse({ vm, pm }: Params, view: View): string | undefined {
   const row = view.needVm(vm)
   const target = view.needPm(pm)
   if (row.pm === pm) return `it is on ${target.name} already`
-  const reason = refuseChange(row, view)
+  const reason = refuseChange(row, view) ?? refuseManyConfigs(row, view)
   if (reason) return reason
   if (isUpkeep(row)) return 'it is the upkeep of a template: template.shutdown ends it'
   if (row.seen.state === 'paused') return 'a paused guest cannot be asked to suspend: resume it first, or power it off'
@@ -100,9 +102,9 @@ async function gather({ vm, pm, address }: Params, cx: Context): Promise<Migrate
   const disks = await needSameDisks(cx, base, source, target)
   const same = `${source.name} and ${target.name} have the same ${disks.images.length} images of its disks`
   const found = facts.domid === null ? undefined : await gatherLive(cx, base, facts.domid, target, address)
-  if (facts.before.configForeign && facts.before.configPath)
+  if (facts.before.configForeign)
     cx.notice(
-      `${facts.before.configPath} on ${source.name} is its owner’s and stays: xl create from it would run the VM twice`,
+      `${facts.configPath} on ${source.name} is set aside as ${movedOf(facts.configPath)}: xl create from it would run the VM twice`,
     )
   const names = { sourceName: source.name, targetName: target.name }
   const { live = null, checked = [] } = found ?? {}
@@ -175,9 +177,9 @@ async function needSameDevices(
 
 function plan(facts: MigrateFacts): Step[] {
   const before = [...proveStep(facts), writeConfigStep(facts)]
-  if (facts.live === null) return [...before, moveRowStep(facts, { pivot: true }), ...removeConfigStep(facts)]
+  if (facts.live === null) return [...before, moveRowStep(facts, { pivot: true }), ...leaveConfigStep(facts)]
   const sent = [sendStep(facts, facts.live), resumeStep(facts)]
-  return [...before, ...sent, moveRowStep(facts), ...removeConfigStep(facts)]
+  return [...before, ...sent, moveRowStep(facts), ...leaveConfigStep(facts)]
 }
 
 export const vmMigrate = vmOperation<Params, MigrateFacts>({

@@ -3,6 +3,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
+import { movedOf } from '../../tools/files.ts'
 import { type ChangeFacts, recordStep } from '../vm/change.ts'
 import { hasConfig, newConfigStep } from '../vm/configFile.ts'
 import { configPathFor, findDomain } from '../vm/domain.ts'
@@ -47,7 +48,8 @@ export function proveStep(facts: MigrateFacts): Step[] {
 
 /** Nothing of that name was there: that is looked at before. */
 export function writeConfigStep({ before, base, secrets, target, targetName }: MigrateFacts): ChangingStep {
-  const textOf = (cx: Context) => cx.hypervisor.formatConfig(before.uuid, joinSecret(base, secrets))
+  // byte by byte what it is started from on the source, where there is such a file
+  const textOf = (cx: Context) => secrets.config ?? cx.hypervisor.formatConfig(before.uuid, joinSecret(base, secrets))
   const name = `write the configuration on ${targetName}`
   // Whatever was looked at is old after a gap: a VM that has not gone over by then stays where it is.
   return { ...newConfigStep(target, configPathFor(before.uuid), textOf, name), onward: undefined }
@@ -170,7 +172,13 @@ export function resumeStep(facts: MigrateFacts): ChangingStep {
  * is: one that somebody has started on the source since is not taken from under it.
  */
 export function moveRowStep(facts: MigrateFacts, more: { readonly pivot?: true } = {}): ChangingStep {
-  const { undo, ...step } = recordStep(facts, (vm) => ({ ...vm, pm: facts.target }), more)
+  const moved = (vm: Vm): Vm => ({
+    ...vm,
+    pm: facts.target,
+    configPath: configPathFor(vm.uuid),
+    configForeign: false,
+  })
+  const { undo, ...step } = recordStep(facts, moved, more)
   const move = moveOf(facts)
   return {
     ...step,
@@ -193,14 +201,18 @@ export function moveRowStep(facts: MigrateFacts, more: { readonly pivot?: true }
   }
 }
 
-/** Where the guest is back on the source by then, not by pengx, it needs its configuration there. */
-export function removeConfigStep({ before, hadConfig, sourceName }: MigrateFacts): Step[] {
-  if (!hadConfig) return []
-  const path = configPathFor(before.uuid)
+/**
+ * The configuration must not be there any more for anybody who would start the VM on the source: pengx's own goes, its
+ * owner's is set aside under a name that nobody starts from. Where the guest is back on the source by then, not by pengx,
+ * it needs its configuration there.
+ */
+export function leaveConfigStep({ before, secrets, configPath: path, sourceName }: MigrateFacts): Step[] {
+  if (secrets.config === undefined) return []
+  const aside = before.configForeign
   return [
     {
-      name: `remove the configuration on ${sourceName}`,
-      shows: [`remove ${path}`],
+      name: `${aside ? 'set the configuration aside' : 'remove the configuration'} on ${sourceName}`,
+      shows: [aside ? `mv ${path} ${movedOf(path)}` : `remove ${path}`],
       async do(cx) {
         const back = await findDomain(cx, before)
         if (back && back.state !== 'dying') {
@@ -209,7 +221,8 @@ export function removeConfigStep({ before, hadConfig, sourceName }: MigrateFacts
           )
           return null
         }
-        await cx.hypervisor.removeConfig(cx.host(before.pm), path, cx.tag)
+        if (aside) await cx.hypervisor.setConfigAside(cx.host(before.pm), path, cx.tag)
+        else await cx.hypervisor.removeConfig(cx.host(before.pm), path, cx.tag)
         return null
       },
       isApplied: async (cx) => !(await hasConfig(cx, before.pm, path)) || 'again',

@@ -18,7 +18,7 @@ import {
 } from '../disk/layers.ts'
 import { refuseStorlink } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
-import { configPathFor, findDomain, lives } from '../vm/domain.ts'
+import { findDomain, lives } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { refuseSnapshotName, snapshotResult } from './target.ts'
 
@@ -162,7 +162,7 @@ function switchStep(facts: Facts, change: Change): Step {
 
   /** What no guest has gone over to is an empty volume: only where its configuration leads there does it count. */
   async function isConfigured(cx: Context): Promise<boolean> {
-    const config = await cx.hypervisor.readConfig(cx.host(pm), configPathFor(uuid)).catch(() => undefined)
+    const config = await cx.hypervisor.readConfig(cx.host(pm), facts.configPath).catch(() => undefined)
     const paths = config?.spec.disks.map((disk) => disk.path) ?? []
     return moves.every(({ to }) => paths.includes(to))
   }

@@ -109,12 +109,16 @@ function changeOf({ keep }: Params, facts: Facts): Change {
       createdAt: at,
       volumes: frozenVolumes(vm.disks, ids),
     }
-    const stay = vm.disks.filter((disk) => ids[disk.uuid] === undefined)
-    const had = [...vm.disks.filter((disk) => ids[disk.uuid] !== undefined), ...returning]
-    const back = overlays.map((overlay) => diskOnOverlay(had.find((disk) => disk.uuid === overlay.disk)!, overlay))
+    const overlayOf = (disk: Disk) => overlays.find((one) => one.disk === disk.uuid)
+    // each stays in its place: the order of disks is what a guest boots by
+    const had = vm.disks.filter((disk) => ids[disk.uuid] === undefined || overlayOf(disk))
+    const disks = [...had, ...returning].map((disk) => {
+      const overlay = overlayOf(disk)
+      return overlay ? diskOnOverlay(disk, overlay) : disk
+    })
     return {
       ...vm,
-      disks: [...back, ...stay],
+      disks,
       layer: target,
       layers: keep ? [...layersOf(vm), frozen] : layersOf(vm),
     }
@@ -159,9 +163,6 @@ export const snapshotStart = vmOperation<Params, Facts>({
   title: 'start from a snapshot of',
   help: 'Restores a snapshot and starts the VM, as one job.',
   danger: 'disrupts',
-  plan: (p, facts) => [
-    ...stepsOf(p, facts),
-    createStep(factsOf({ ...(facts.before as Vm), configPath: undefined }, 0)),
-  ],
+  plan: (p, facts) => [...stepsOf(p, facts), createStep(factsOf(facts.before as Vm, 0))],
   ...both,
 })

@@ -2,22 +2,20 @@ import { z } from 'zod'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
-import { layersOf, snapshotsOf } from '../../../model/layer.ts'
-import type { Pm } from '../../../model/pm.ts'
-import { isUpkeep } from '../../../model/template.ts'
 import { refuseName, type Vm, type VmSpec } from '../../../model/vm.ts'
+import type { ConfigFile, DomainDetail } from '../../hypervisor/domain.ts'
 import type { Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { withSizes } from '../../volumes/sizes.ts'
-import { adoptedVm, filesByDomain } from './adopted.ts'
+import { adoptedVm, candidatesFor, refuseAgreement } from './adopted.ts'
+import { configOf, type FoundFile, findOne } from './adoptFind.ts'
 import { isSameRow } from './change.ts'
-import { isForgotten, joinSecret, putBack, splitSecret, type VmSecrets } from './secrets.ts'
-import { type VmParams, vmOperation, vmParams } from './target.ts'
+import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
 
 /**
  * Adopting takes a VM that somebody else made under pengx's care: a running domain, or a configuration file. Nothing on
- * the PM is changed by it; the file stays as it is until the first change of the VM's configuration.
+ * the PM is changed by it. The file that agrees with what runs is the VM's from then on; where none or several do, it asks.
  */
 const params = z.object({
   what: field(z.string(), {
@@ -26,6 +24,16 @@ const params = z.object({
     help: 'a name, a UUID, or the path of a configuration file',
   }),
   pm: field(z.string().optional(), { title: 'PM', from: 'pm' }),
+  config: field(z.string().startsWith('/', 'is not an absolute path').optional(), {
+    title: 'Configuration',
+    from: 'config',
+    help: 'the file that describes it; none given: the one that agrees with what runs',
+  }),
+  acceptLoss: field(z.boolean().default(false), {
+    title: 'Without a file',
+    help: 'adopt it although no file describes it, and what is LOST is lost',
+    advanced: true,
+  }),
   name: field(z.string().optional(), { title: 'Name', help: 'another name for it here', advanced: true }),
 })
 type Params = z.infer<typeof params>
@@ -35,68 +43,6 @@ type Facts = {
   readonly before: (Vm & Json) | null
   readonly secrets: VmSecrets
   readonly notUnderstood: readonly string[]
-}
-
-type Found =
-  | { readonly kind: 'domain'; readonly vm: Vm }
-  | { readonly kind: 'config'; readonly pm: Pm; readonly path: string; readonly name: string; readonly uuid?: string }
-
-function pmNamed(text: string, view: View): Pm {
-  const pm = view.pms().find((one) => one.uuid === text || one.name === text)
-  if (pm) return pm
-  throw new PengxError('notFound', `there is no PM "${text}"`)
-}
-
-/** Everything that `what` can mean: found domains by name or UUID, configuration files by path or the name in them. */
-function matches({ what, pm }: Params, view: View): Found[] {
-  const only = pm === undefined ? undefined : pmNamed(pm, view).uuid
-  const domains = view
-    .vms()
-    .filter((vm) => vm.origin === 'found' && (vm.uuid === what.toLowerCase() || vm.name === what))
-    .map((vm): Found => ({ kind: 'domain', vm }))
-  const configs = view
-    .pms()
-    .flatMap((one) =>
-      (one.seen.configs ?? [])
-        .filter((config) => config.path === what || config.name === what || config.uuid === what.toLowerCase())
-        .map((config): Found => ({ kind: 'config', pm: one, ...config })),
-    )
-  const here = (found: Found) => only === undefined || only === (found.kind === 'domain' ? found.vm.pm : found.pm.uuid)
-  // A running domain and the file that it was built from are one VM: the domain speaks for both.
-  const running = new Set(domains.map((found) => (found.kind === 'domain' ? `${found.vm.pm} ${found.vm.name}` : '')))
-  const stopped = configs.filter((found) => found.kind === 'config' && !running.has(`${found.pm.uuid} ${found.name}`))
-  return [...domains, ...stopped].filter(here)
-}
-
-function describe(found: Found, view: View): string {
-  if (found.kind === 'config') return `${found.path} on ${found.pm.name}`
-  return `${found.vm.name} (${found.vm.uuid}) on ${view.getPm(found.vm.pm)?.name}`
-}
-
-function findOne(p: Params, view: View): Found {
-  const found = matches(p, view)
-  if (found.length === 1) return found[0]!
-  if (found.length > 1) {
-    throw new PengxError(
-      'invalid',
-      `"${p.what}" means more than one: ${found.map((one) => describe(one, view)).join(', ')}; name a PM or a UUID`,
-    )
-  }
-  const known = view.vms().find((vm) => vm.origin !== 'found' && (vm.name === p.what || vm.uuid === p.what))
-  if (known) throw new PengxError('refused', `${known.name} is under pengx's care already`)
-  if (p.what.startsWith('/')) {
-    const pm = p.pm === undefined ? view.pms()[0] : pmNamed(p.pm, view)
-    if (pm && (p.pm !== undefined || view.pms().length === 1)) return { kind: 'config', pm, path: p.what, name: p.what }
-    throw new PengxError('invalid', `pm is missing: on which PM is ${p.what}?`)
-  }
-  const there = view
-    .vms()
-    .filter((vm) => vm.origin === 'found')
-    .map((vm) => vm.name)
-  throw new PengxError(
-    'notFound',
-    `nothing named "${p.what}" was found${there.length > 0 ? `; not adopted are ${there.slice(0, 8).join(', ')}` : ''}`,
-  )
 }
 
 function needFreeName(name: string, uuid: string, view: View): void {
@@ -117,32 +63,92 @@ type Adopted = {
   readonly notUnderstood: readonly string[]
 }
 
-/** A running domain tells what it is; the file it was built from, where there is one, is what it will be started from. */
-async function lookAtDomain(cx: Context, vm: Vm): Promise<Adopted> {
+/** A running domain tells what it is; the file that agrees with it is what it was built from, and what it will be. */
+async function lookAtDomain(cx: Context, vm: Vm, { config: named, acceptLoss }: Params): Promise<Adopted> {
   const host = cx.host(vm.pm)
   const domain = (await cx.look(vm.pm)).find((one) => one.uuid === vm.uuid)
   if (!domain) throw new PengxError('notFound', `${vm.name} is no longer on ${cx.view.needPm(vm.pm).name}`)
   const [detail] = await cx.hypervisor.details(host, [domain.domid], cx.signal)
   if (!detail) throw new PengxError('notFound', `${vm.name} went away while it was looked at`)
-  const files = await cx.hypervisor.configFiles(host, cx.signal)
-  const file = filesByDomain(files)({ uuid: vm.uuid, name: domain.name })
-  if (!file) return { spec: detail.spec, uuid: vm.uuid, notUnderstood: detail.notUnderstood }
-  const config = await cx.hypervisor.readConfig(host, file.path)
-  return { spec: config.spec, uuid: vm.uuid, configPath: file.path, notUnderstood: config.notUnderstood }
+  if (named !== undefined) return await asNamed(cx, vm, detail, named)
+  const candidates = candidatesFor(detail, await cx.hypervisor.configFiles(host, cx.signal))
+  const agreeing = candidates.filter(({ spec }) => refuseAgreement(detail.spec, spec) === undefined)
+  if (agreeing.length === 1) return await asNamed(cx, vm, detail, agreeing[0]!.path)
+  if (candidates.length > 0) throw new PengxError('invalid', whichOf(vm, detail, candidates))
+  const losses = detail.notUnderstood.map((key) => `LOST: ${key}`)
+  if (!acceptLoss)
+    throw new PengxError(
+      'refused',
+      `${vm.name}: ${['no configuration file of it was found', ...losses, LOSS_HINT].join('; ')}`,
+    )
+  for (const line of losses) cx.notice(line)
+  return { spec: detail.spec, uuid: vm.uuid, notUnderstood: [] }
 }
 
-async function lookAtConfig(cx: Context, found: Found & { kind: 'config' }): Promise<Adopted> {
+const LOSS_HINT = 'name its file (--config PATH), or insist (--accept-loss)'
+
+function whichOf(vm: Vm, detail: DomainDetail, candidates: readonly ConfigFile[]): string {
+  const said = candidates.map(
+    ({ path, spec }) => `${path} (${refuseAgreement(detail.spec, spec) ?? 'agrees with what runs'})`,
+  )
+  return `config: which of these describes ${vm.name}? ${said.join(', ')}: name it (--config PATH)`
+}
+
+async function asNamed(cx: Context, vm: Vm, detail: DomainDetail, path: string): Promise<Adopted> {
+  const config = await cx.hypervisor.readConfig(cx.host(vm.pm), path)
+  const { spec } = config
+  if (config.uuid !== undefined && config.uuid !== vm.uuid)
+    throw new PengxError(
+      'invalid',
+      `config: ${path} is of another VM: its UUID is ${config.uuid}, and ${vm.name} runs as ${vm.uuid}`,
+    )
+  if (config.uuid === undefined && spec.domainName !== detail.spec.domainName)
+    throw new PengxError(
+      'invalid',
+      `config: ${path} is of another VM: it names ${spec.domainName}, and the domain is ${detail.spec.domainName}`,
+    )
+  const differs = refuseAgreement(detail.spec, spec)
+  if (differs !== undefined)
+    cx.notice(`${vm.name} runs otherwise than ${path} says, which counts from its next start: ${differs}`)
+  return { spec, uuid: vm.uuid, configPath: config.target, notUnderstood: config.notUnderstood }
+}
+
+async function lookAtConfig(cx: Context, found: FoundFile, { config: named }: Params): Promise<Adopted> {
+  if (named !== undefined && named !== found.path)
+    throw new PengxError('invalid', `config: two files are named: ${found.path} and ${named}`)
   const config = await cx.hypervisor.readConfig(cx.host(found.pm.uuid), found.path)
-  const uuid = config.uuid !== undefined && isUuid(config.uuid) ? config.uuid.toLowerCase() : newUuid()
-  const known = cx.view.getVm(uuid)
-  if (known && known.origin !== 'found')
-    throw new PengxError('refused', `${found.path} is VM ${known.name}, which is under pengx's care already`)
-  return { spec: config.spec, uuid, configPath: found.path, notUnderstood: config.notUnderstood }
+  const { spec, target } = config
+  const uuid = config.uuid !== undefined && isUuid(config.uuid) ? config.uuid : newUuid()
+  const known = cx.view.vmsOn(found.pm.uuid).find((vm) => vm.origin !== 'found' && isOf(vm, config))
+  if (known) {
+    const from =
+      known.configPath === undefined || known.configPath === target
+        ? ''
+        : `, from ${known.configPath}: vm.config chooses between files`
+    throw new PengxError('refused', `${found.path} is VM ${known.name}, which is under pengx's care already${from}`)
+  }
+  const domain = (await cx.look(found.pm.uuid)).find((one) => one.uuid === uuid || one.name === spec.domainName)
+  if (domain) {
+    const text = `a domain named ${domain.name} (${domain.domid}) runs on ${found.pm.name}`
+    throw new PengxError(
+      'refused',
+      `${found.path} describes what is running: ${text}: adopt that, with --config ${found.path}`,
+    )
+  }
+  return { spec, uuid, configPath: target, notUnderstood: config.notUnderstood }
+}
+
+/** The same UUID, or, for a file that names none, the same name and no other file's. */
+function isOf(vm: Vm, { uuid, spec }: { readonly uuid?: string; readonly spec: VmSpec }): boolean {
+  return uuid === undefined ? vm.domainName === spec.domainName : vm.uuid === uuid
 }
 
 async function gather(p: Params, cx: Context): Promise<Facts> {
   const found = findOne(p, cx.view)
-  const adopted = found.kind === 'domain' ? await lookAtDomain(cx, found.vm) : await lookAtConfig(cx, found)
+  const adopted =
+    found.kind === 'domain'
+      ? await lookAtDomain(cx, found.vm, { ...p, ...configOf(found) })
+      : await lookAtConfig(cx, found, p)
   const { spec, uuid, configPath } = adopted
   const name = p.name ?? spec.name
   needFreeName(name, uuid, cx.view)
@@ -214,35 +220,3 @@ export const vmAdopt: Operation<Params, Facts> = {
     return vm ? [vm.pm] : []
   },
 }
-
-type ForgetFacts = { readonly vm: Vm & Json; readonly secrets: VmSecrets }
-
-export const vmForget = vmOperation<VmParams, ForgetFacts>({
-  name: 'vm.forget',
-  title: 'forget',
-  help: 'Gives a VM out of care again: its domain, disks and configuration stay as they are.',
-  danger: 'disrupts',
-  params: vmParams,
-  refuse({ vm }, view) {
-    const row = view.needVm(vm)
-    if (isUpkeep(row)) return 'it is the upkeep of a template: template.shutdown ends it'
-    if (layersOf(row).length > 0)
-      return `its ${snapshotsOf(row).length} snapshots are written down here alone: delete them first`
-    return row.origin === 'found' ? 'it is not adopted' : undefined
-  },
-  gather: async ({ vm }, cx) => splitSecret(cx.view.needVm(vm)),
-  plan: (_params, { vm, secrets }) => [
-    {
-      name: 'forget',
-      async do(cx) {
-        await cx.inventory.dropVm(vm.uuid)
-        return null
-      },
-      isApplied: async (cx) => isForgotten(cx.view.getVm(vm.uuid)),
-      undo: (cx) => putBack(cx, vm, secrets),
-    },
-  ],
-  effects: (_params, { vm }) => ({
-    keeps: [...vm.disks.map((disk) => disk.path), ...(vm.configPath ? [vm.configPath] : [])],
-  }),
-})

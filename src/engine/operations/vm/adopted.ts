@@ -5,13 +5,31 @@ import { configPathFor } from './domain.ts'
 
 /** What a VM that somebody else made is from its adoption on. */
 
-/** Finds the file that a domain was built from, by its UUID where the file names one. */
-export function filesByDomain(
+/** The files that may describe a domain: by its UUID where one names that, else by its name alone. */
+export function candidatesFor(
+  { uuid, spec }: { readonly uuid: string; readonly spec: Pick<VmSpec, 'domainName'> },
   files: readonly ConfigFile[],
-): (domain: { readonly uuid: string; readonly name: string }) => ConfigFile | undefined {
-  const keyOf = ({ uuid, name }: ConfigFile) => (uuid === undefined ? `name ${name}` : `uuid ${uuid}`)
-  const found = new Map(files.toReversed().map((file) => [keyOf(file), file]))
-  return ({ uuid, name }) => found.get(`uuid ${uuid}`) ?? found.get(`name ${name}`)
+): readonly ConfigFile[] {
+  const own = files.filter((file) => file.uuid === uuid)
+  return own.length > 0 ? own : files.filter((file) => file.uuid === undefined && file.name === spec.domainName)
+}
+
+/**
+ * Why a file cannot be what a domain was built from, in words, or undefined: its disks are others, or it boots otherwise.
+ * What changes while a guest runs (memory, processors, a CD) tells nothing.
+ */
+export function refuseAgreement(running: VmSpec, file: VmSpec): string | undefined {
+  const vdevs = [...new Set([...running.disks, ...file.disks].map(({ vdev }) => vdev))]
+  const pathOf = ({ disks }: VmSpec, vdev: string) => disks.find((disk) => disk.vdev === vdev)?.path
+  const other = vdevs.find((vdev) => pathOf(running, vdev) !== pathOf(file, vdev))
+  if (other !== undefined)
+    return `${other} is ${pathOf(file, other) ?? 'not there'}, and runs as ${pathOf(running, other) ?? 'none'}`
+  const keys = ['kernel', 'ramdisk', 'bootloader'] as const
+  // the kernel that a boot loader has taken from the disk is a file of a moment
+  const key = keys.find(
+    (one) => running.boot[one] !== file.boot[one] && !(one !== 'bootloader' && file.boot.bootloader),
+  )
+  return key && `${key} is ${file.boot[key] ?? 'not there'}, and runs as ${running.boot[key] ?? 'none'}`
 }
 
 /** The row of a VM that somebody else made, as it is from its adoption on; its file, if it has one, is its owner's. */

@@ -1,17 +1,17 @@
-import { identifyDisks } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
 import { isSame, type Json } from '../../../model/json.ts'
-import type { Vm, VmSpec } from '../../../model/vm.ts'
+import type { Vm } from '../../../model/vm.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
-import { hasConfig, saysConfig } from './configFile.ts'
-import { configPathFor, findDomain, lives, livingDomain, refuseState } from './domain.ts'
+import { editConfig } from '../../tools/xl/edit.ts'
+import { changedWords, configNow, configPathOf, following } from './configNow.ts'
+import { findDomain, lives, livingDomain, refuseState } from './domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
 
 /**
- * A change of what a VM is configured to be goes to three places: its row, which a start by pengx counts on; its file,
- * which a person's `xl create` counts on; and, while it runs, the domain (`xl config-update`), which the guest's own reboot
- * counts on. An adopted VM's first change is written to a file of pengx's own, with all that its file holds at
- * that moment; the file itself stays as it is.
+ * A change of what a VM is configured to be goes to three places: its file, which is what it is started from, by whomever;
+ * its row, which follows the file; and, while it runs, the domain (`xl config-update`), which the guest's own reboot counts
+ * on. The file is read again first: what its owner has changed since is taken in.
  */
 export interface ChangeFacts {
   readonly [key: string]: Json | undefined
@@ -21,8 +21,10 @@ export interface ChangeFacts {
   readonly base: Vm & Json
   /** Passwords of the two, where they differ. */
   readonly secrets: VmSecrets
-  /** A file stood already where pengx keeps its own. */
-  readonly hadConfig: boolean
+  /** The file that describes it, by a path through no link. Its text is among the secrets; none: it is not there. */
+  readonly configPath: string
+  /** It is its owner's. */
+  readonly configForeign: boolean
   /** Its domain when the change was planned. */
   readonly domid: number | null
 }
@@ -38,14 +40,27 @@ export function refuseChange(vm: Vm, view: View): string | undefined {
 }
 
 /**
- * What a change of a VM starts from. Looks at its PM's domains, at the file of its owner where it has one (xl.cfg(5)),
- * and whether pengx's own is there; changes nothing. Throws `notFound` for no such VM, `refused` where its domain is
- * neither running nor paused nor gone.
+ * What a change of a VM starts from. Looks at its PM's domains and at its file (xl.cfg(5)); changes nothing. Throws
+ * `notFound` for no such VM, `refused` where its domain is neither running nor paused nor gone, and as `configNow` and
+ * `following` do.
  */
 export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFacts> {
   const row = cx.view.needVm(uuid)
   const domain = await livingDomain(cx, row)
-  const base = await refreshed(cx, row)
+  const config = await configNow(cx, row)
+  const base = config === undefined ? row : following(row, config)
+  const words = changedWords(row, base)
+  if (words !== '') cx.notice(`${config!.path} was changed by its owner, and is taken in: ${words}`)
+  return {
+    ...rowsApart(row, base, config?.text),
+    configPath: config?.target ?? configPathOf(row),
+    configForeign: row.configForeign,
+    domid: domain?.domid ?? null,
+  }
+}
+
+/** The two rows, and what must not be journalled of them: passwords, and the text of the file. */
+export function rowsApart(row: Vm, base: Vm, config?: string): Pick<ChangeFacts, 'before' | 'base' | 'secrets'> {
   const old = splitSecret(row)
   const now = splitSecret(base)
   return {
@@ -53,46 +68,17 @@ export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFac
     base: now.vm,
     secrets: {
       ...now.secrets,
+      ...(config === undefined ? {} : { config }),
       ...(old.secrets.vncPassword === now.secrets.vncPassword ? {} : { before: old.secrets.vncPassword ?? '' }),
     },
-    hadConfig: await hasConfig(cx, row.pm, configPathFor(uuid)),
-    domid: domain?.domid ?? null,
   }
-}
-
-/** The row with what its owner's file says now; a file that is gone or cannot be read any more leaves the row as it is. */
-async function refreshed(cx: Context, row: Vm): Promise<Vm> {
-  if (!row.configForeign || row.configPath === undefined) return row
-  const config = await cx.hypervisor.readConfig(cx.host(row.pm), row.configPath).catch(() => undefined)
-  return config === undefined ? row : mergeSpec(row, config.spec)
-}
-
-/** A row with another specification, keeping what only pengx knows of it: ids, sizes, descriptions. */
-function mergeSpec(row: Vm, spec: VmSpec): Vm {
-  const disks = identifyDisks(row.uuid, spec.disks, row.createdAt).map((disk) => {
-    const known = row.disks.find((one) => one.vdev === disk.vdev && one.path === disk.path)
-    if (!known) return disk
-    const { uuid, sizeMib, storlink, base, owned, desc, createdAt } = known
-    return { ...disk, ...defined({ sizeMib, storlink, base }), uuid, owned, desc, createdAt }
-  })
-  const nics = spec.nics.map((nic) => {
-    const known = row.nics.find((one) => one.mac === nic.mac && nic.mac !== '')
-    return known ? { ...nic, id: known.id, ip: nic.ip || known.ip } : nic
-  })
-  const { vnc: _vnc, ...rest } = row
-  return { ...rest, ...spec, name: row.name, disks, nics }
-}
-
-function defined<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
 }
 
 /** A change of what a VM is configured to be, as a function of the row; done twice it must come to the same. */
 export type Change = (vm: Vm) => Vm
 
 function changed(facts: ChangeFacts, change: Change): Vm {
-  const after = change(joinSecret(facts.base, facts.secrets))
-  return { ...after, configPath: configPathFor(after.uuid), configForeign: false }
+  return change(joinSecret(facts.base, facts.secrets))
 }
 
 function original(facts: ChangeFacts): Vm {
@@ -136,35 +122,82 @@ export function isSameRow(one: Vm, other: Vm): boolean {
   return isSame(told(one), told(other))
 }
 
+/** What the file says before the change (null: it is not there) and after it. */
+function textsOf(facts: ChangeFacts, change: Change, cx: Context): { before: string | null; after: string } {
+  const before = facts.secrets.config ?? null
+  const base = joinSecret(facts.base, facts.secrets)
+  const after = change(base)
+  const text =
+    before === null ? cx.hypervisor.formatConfig(after.uuid, after) : editConfig(before, base, after, facts.configPath)
+  return { before, after: text }
+}
+
 /**
- * Writes pengx's own file of the VM, and gives it to the running domain for its next reboot (`xl config-update`, xl(1)).
- * The undo writes what the change started from, or removes a file that was not there before.
+ * Changes the file that describes the VM, in its place, and gives it to the running domain for its next reboot
+ * (`xl config-update`, xl(1)). Throws `invalid`, before anything is done, where the file says what is to be changed in
+ * a way that cannot be edited safely. What its owner changes at the same time is never overwritten: the step fails then.
+ * The undo brings the very bytes back; where its owner has changed the file since, it takes the change back alone.
  */
 export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
   const { uuid, pm } = facts.before
-  const path = configPathFor(uuid)
-  const write = async (cx: Context, vm: Vm) => {
-    await cx.hypervisor.writeConfig(cx.host(pm), path, cx.hypervisor.formatConfig(uuid, vm), cx.tag)
+  const { configPath: path } = facts
+  if (facts.secrets.config !== undefined) {
+    const base = joinSecret(facts.base, facts.secrets)
+    editConfig(facts.secrets.config, base, change(base), path)
+  }
+  const write = async (cx: Context, before: string | null, after: string) => {
+    const host = cx.host(pm)
+    if (before === null || !facts.configForeign) await cx.hypervisor.writeConfig(host, path, after, cx.tag)
+    else await cx.hypervisor.replaceConfig(host, path, { before, after }, cx.tag)
+  }
+  const tell = async (cx: Context) => {
     const domain = facts.domid === null ? undefined : await findDomain(cx, { uuid, pm })
-    if (lives(domain)) await cx.hypervisor.updateConfig(cx.host(pm), domain.domid, path, cx.tag)
+    if (lives(domain)) await cx.hypervisor.updateConfig(cx.host(pm), domain.domid, { path, uuid }, cx.tag)
   }
   return {
     name: 'write the configuration',
     onward: true,
     shows: [`write ${path}`, ...(facts.domid === null ? [] : [`xl config-update ${facts.domid} ${path}`])],
     async do(cx) {
-      await write(cx, changed(facts, change))
+      const { before, after } = textsOf(facts, change, cx)
+      const now = await textOf(cx, pm, path)
+      if (now !== after) {
+        if (now !== before) throw changedMeanwhile(path)
+        await write(cx, before, after)
+      }
+      await tell(cx)
       return null
     },
     /** Of what a domain was told for its next reboot the file says nothing: it is told again. */
     async isApplied(cx) {
-      const text = cx.hypervisor.formatConfig(uuid, changed(facts, change))
-      if (!(await saysConfig(cx, pm, path, text))) return false
+      if ((await textOf(cx, pm, path)) !== textsOf(facts, change, cx).after) return false
       return (await findDomain(cx, { uuid, pm })) === undefined || 'again'
     },
     async undo(cx) {
-      await write(cx, joinSecret(facts.base, facts.secrets))
-      if (!facts.hadConfig) await cx.hypervisor.removeConfig(cx.host(pm), path, cx.tag)
+      const { before, after } = textsOf(facts, change, cx)
+      const now = await textOf(cx, pm, path)
+      const host = cx.host(pm)
+      if (now === after && before === null) return await cx.hypervisor.removeConfig(host, path, cx.tag)
+      if (now === after) await write(cx, now, before!)
+      else if (now !== before && now !== null) {
+        const base = joinSecret(facts.base, facts.secrets)
+        await write(cx, now, editConfig(now, change(base), base, path))
+      }
+      if (before !== null && facts.configForeign) await cx.hypervisor.forgetOriginal(host, path, before, cx.tag)
+      await cx.hypervisor.removeConfigDraft(host, path, cx.tag)
+      if (now !== null) await tell(cx)
     },
   }
+}
+
+function changedMeanwhile(path: string): PengxError {
+  return new PengxError('conflict', `${path} was changed by somebody else meanwhile, and stays as it is: try again`)
+}
+
+async function textOf(cx: Context, pm: string, path: string): Promise<string | null> {
+  const config = await cx.hypervisor.readConfig(cx.host(pm), path).catch((error: unknown) => {
+    if (error instanceof PengxError && error.code === 'notFound') return null
+    throw error
+  })
+  return config?.text ?? null
 }

@@ -1,8 +1,10 @@
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
+import { digestOf } from '../../hypervisor/configs.ts'
+import type { CreateConfig } from '../../hypervisor/create.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
-import type { Hypervisor } from '../../hypervisor/hypervisor.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
+import { changedWords, configNow, configPathOf, following } from './configNow.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
 import { needNowhereElse } from './elsewhere.ts'
 
@@ -19,7 +21,7 @@ export type DomainFacts = {
 
 /** The facts of a VM and its domid; one without a file of its own gets the path of pengx's. */
 export function factsOf(vm: Vm, domid: number): DomainFacts {
-  return { uuid: vm.uuid, pm: vm.pm, name: vm.name, domid, configPath: vm.configPath ?? configPathFor(vm.uuid) }
+  return { uuid: vm.uuid, pm: vm.pm, name: vm.name, domid, configPath: configPathOf(vm) }
 }
 
 /** How often a domain is tried to be built on a PM that is too busy for its own time-outs. */
@@ -29,7 +31,7 @@ const CREATE_ATTEMPTS = 3
  * Builds it. libxl gives each hotplug script 40 s and takes the domain down where one needs more, which many starts at
  * once can bring about: that is tried again, behind the others that wait for their turn.
  */
-async function create(cx: Context, facts: DomainFacts, config: Parameters<Hypervisor['create']>[1]): Promise<number> {
+async function create(cx: Context, facts: DomainFacts, config: CreateConfig): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     try {
       const made = await cx.hypervisor.create(cx.host(facts.pm), config, cx.tag, cx.signal)
@@ -74,7 +76,25 @@ async function ownDomain(cx: Context, vm: Vm): Promise<DomainSeen | undefined> {
 }
 
 /**
- * Builds the domain (`xl create`, xl(1)), and writes pengx's file first, unless the VM's is its owner's; a PM that is too
+ * What the VM is built from: its file as it is at this moment, which the row follows, or what pengx prints for one that it
+ * has made. `refused` where the file is gone, or names other volumes than those that the VM's snapshots lie under.
+ */
+async function startedFrom(cx: Context, row: Vm): Promise<CreateConfig> {
+  const config = await configNow(cx, row)
+  const { uuid } = row
+  if (config === undefined)
+    return { path: configPathOf(row), uuid, domainName: row.domainName, text: cx.hypervisor.formatConfig(uuid, row) }
+  const vm = following(row, config)
+  const words = changedWords(row, vm)
+  if (words !== '') {
+    cx.notice(`${config.path} was changed by its owner, and is taken in: ${words}`)
+    await cx.inventory.putVm({ ...vm, seen: cx.view.needVm(uuid).seen })
+  }
+  return { path: config.path, uuid, domainName: vm.domainName, digest: digestOf(config.text) }
+}
+
+/**
+ * Builds the domain (`xl create`, xl(1)) from the VM's file; a PM that is too
  * busy is tried again. Output: `domid`. The undo destroys what is there of this VM, half built or whole. `anew`: after a
  * gap it is built where it is not there, since what was made before it counts on it. `disposable`: the job takes it away
  * again whatever it has done, so its undo may too.
@@ -93,8 +113,7 @@ export function createStep(
       const vm = cx.view.needVm(facts.uuid)
       // Somebody may have started it by other means since it was looked for.
       if (cx.afterGap) await needNowhereElse(cx, vm)
-      const text = vm.configForeign ? {} : { text: cx.hypervisor.formatConfig(vm.uuid, vm) }
-      const config = { path: facts.configPath, uuid: vm.uuid, domainName: vm.domainName, ...text }
+      const config = await startedFrom(cx, vm)
       try {
         return { domid: await create(cx, facts, config) }
       } catch (error) {

@@ -33,6 +33,7 @@ export function toVmRow(vm: Vm, rev: number): VmRow {
     bootedAt: vm.bootedAt === undefined ? null : Math.round(vm.bootedAt),
     configPath: vm.configPath ?? null,
     configForeign: vm.configForeign ? 1 : 0,
+    otherConfigsJson: JSON.stringify(vm.otherConfigs ?? []),
     seenJson: JSON.stringify(vm.seen),
     rev,
   }
@@ -111,6 +112,7 @@ export function fromVmRow(row: VmRow, { disks, nics, layers }: VmParts): Vm {
     bootedAt: row.bootedAt ?? undefined,
     configPath: row.configPath ?? undefined,
     configForeign: row.configForeign === 1,
+    otherConfigs: row.otherConfigsJson === '[]' ? undefined : (JSON.parse(row.otherConfigsJson) as string[]),
     seen: JSON.parse(row.seenJson) as VmSeen,
   }
 }

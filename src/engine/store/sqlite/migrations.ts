@@ -201,12 +201,13 @@ export const MIGRATIONS: readonly string[] = [
   alter table jobs add column away text;
   alter table jobs add column retries integer not null default 0 check (retries >= 0);
   `,
-  // Drives have names and places of their own; the one of an image was hdc.
+  // Drives have names and places of their own; the one of an image was hdc. Of several files one is a VM's.
   `
   alter table vms add column drivesJson text not null default '[]' check (json_valid(drivesJson));
   update vms set drivesJson = json_array(json_object('vdev', 'hdc', 'cdrom', json('true'), 'path', iso,
     'after', (select count(*) from disks where disks.vm = vms.uuid))) where iso is not null;
   alter table vms drop column iso;
+  alter table vms add column otherConfigsJson text not null default '[]' check (json_valid(otherConfigsJson));
   `,
 ]
 

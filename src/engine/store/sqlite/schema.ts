@@ -106,6 +106,7 @@ export interface VmRow {
   createdAt: number
   bootedAt: number | null
   configPath: string | null
+  otherConfigsJson: string
   configForeign: number
   seenJson: string
   rev: number

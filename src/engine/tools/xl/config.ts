@@ -24,7 +24,7 @@ export interface ParsedConfig {
   readonly notUnderstood: readonly string[]
 }
 
-const HEADER = /^# written by pengx for ([^\n]*) \(([0-9a-f-]{36})\);/
+export const HEADER = /^# written by pengx for ([^\n]*) \(([0-9a-f-]{36})\);/
 
 /** `statements`: those of the text, where they have been read already. */
 export function parseConfig(

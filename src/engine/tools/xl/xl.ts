@@ -55,8 +55,9 @@ export function setVcpus(domid: number, count: number): Program {
 }
 
 /** What the domain is built from at its next reboot; it exits with 0 and a warning. */
-export function updateConfig(domid: number, path: string): Program {
-  return changes('xl', 'config-update', String(domid), path)
+/** `uuid`: a file without one would let xl make another up at the guest's next reboot. */
+export function updateConfig(domid: number, path: string, uuid: string): Program {
+  return changes('xl', 'config-update', String(domid), path, `uuid="${uuid}"`)
 }
 
 export function renameDomain(domid: number, name: string): Program {

@@ -58,7 +58,9 @@ export const cp: Program = async (call) => {
   for (const source of words) {
     const node = findNode(call.pm, source)
     const to = targetOf(call, source, target, letters.includes('T'))
-    if (source === '/dev/stdin') {
+    if (call.argv.includes('--attributes-only')) {
+      exit = copyAttributes(call, source, to) || exit
+    } else if (source === '/dev/stdin') {
       const text = await call.stdin()
       exit = attempt(call, `cannot create regular file '${to}'`, () => writeInto(call, to, text)) || exit
     } else if (node === undefined) {
@@ -82,6 +84,13 @@ export const cp: Program = async (call) => {
   }
   call.world.save()
   return exit
+}
+
+/** Mode and owner; what is in the file stays. */
+function copyAttributes(call: Call, source: string, target: string): number {
+  return attempt(call, `cannot stat '${source}'`, () => {
+    needNode(call.pm, target).mode = needNode(call.pm, source).mode
+  })
 }
 
 function hasParent(call: Call, path: string): boolean {

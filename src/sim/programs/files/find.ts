@@ -61,6 +61,8 @@ export const df: Program = (call) => {
 
 export const find: Program = (call) => {
   const words = call.argv.slice(1)
+  const follows = words[0] === '-L'
+  if (follows) words.shift()
   const start = words.findIndex((word) => word.startsWith('-') || word === '(' || word === '!')
   const roots = start === -1 ? words : words.slice(0, start)
   const terms = start === -1 ? [] : words.slice(start)
@@ -72,17 +74,27 @@ export const find: Program = (call) => {
   const maxDepth = Number(value('-maxdepth') ?? 99)
   const minDepth = Number(value('-mindepth') ?? 0)
   const type = value('-type')
-  const patterns = terms.flatMap((term, at) =>
-    /^-i?name$/.test(term) ? [new RegExp(glob(terms[at + 1]!), term === '-iname' ? 'i' : '')] : [],
-  )
+  const isNot = (at: number) => terms[at - 1] === '!'
+  const patternsOf = (name: RegExp, not: boolean) =>
+    terms.flatMap((term, at) =>
+      name.test(term) && isNot(at) === not ? [new RegExp(glob(terms[at + 1]!), term === '-iname' ? 'i' : '')] : [],
+    )
+  const patterns = patternsOf(/^-i?name$/, false)
+  const forbidden = patternsOf(/^-i?name$/, true)
+  const paths = patternsOf(/^-path$/, false)
+  const mostKib = Number(/^-(\d+)k$/.exec(value('-size') ?? '')?.[1] ?? Number.POSITIVE_INFINITY)
   const format = value('-printf')
   const end = terms.includes('-print0') ? '\0' : '\n'
-  const visit = (path: string, root: string, node: FsNode, depth: number) => {
+  const visit = (path: string, root: string, child: FsNode, depth: number) => {
+    const node = (follows && child.kind === 'link' ? lookAt(call.pm, path) : child) ?? child
     const name = splitPath(path).at(-1) ?? '/'
     const letter: Record<FsNode['kind'], string> = { dir: 'd', file: 'f', block: 'b', link: 'l' }
     const fits =
       (type === undefined || type.includes(letter[node.kind])) &&
-      (patterns.length === 0 || patterns.some((p) => p.test(name)))
+      (patterns.length === 0 || patterns.some((p) => p.test(name))) &&
+      (paths.length === 0 || paths.some((p) => p.test(path))) &&
+      !forbidden.some((p) => p.test(name)) &&
+      Math.ceil(sizeOf(node) / 1024) < mostKib
     if (fits && depth >= minDepth)
       call.out(format === undefined ? `${path}${end}` : findText(node, path, root, name, format))
     if (node.kind !== 'dir' || depth >= maxDepth) return

@@ -90,7 +90,11 @@ export const cmp: Program = (call) => {
 }
 
 export const readlink: Program = (call) => {
-  const path = call.argv.findLast((word) => !word.startsWith('-')) ?? ''
+  const paths = call.argv.slice(1).filter((word) => !word.startsWith('-'))
+  return paths.map((path) => readOneLink(call, path)).some((exit) => exit !== 0) ? 1 : 0
+}
+
+function readOneLink(call: Call, path: string): number {
   const canonical = call.argv[0] === 'realpath' || call.argv.some((word) => /^-[fe]/.test(word))
   try {
     const place = locate(call.pm, path, canonical)
