@@ -67,6 +67,15 @@ test('what is wrong is said', () => {
   expect(() => parseDisk('/a,raw,xvda,x')).toThrow(/no access "x"/)
   expect(() => parseDisk('/a,raw,xvda,w,w')).toThrow(/too many/)
   expect(() => parseDisk('/a,raw,xvda,speed=9')).toThrow(/unknown parameter "speed"/)
+  expect(() => parseDisk('nfs:/a,raw,xvda')).toThrow(/unknown prefix "nfs"/)
+  expect(() => parseDisk('/a,raw,xvda,format=qcow2')).toThrow(/format given twice/)
+  expect(() => parseDisk(',hdc:cdrom,r,format=raw')).toThrow(/format given twice/)
+  expect(() => parseDisk('/a,raw,xvda,target=/a')).toThrow(/target given twice/)
+  expect(() => parseDisk('/a,raw,xvda,vdev=xvda')).toThrow(/vdev given twice/)
+  expect(() => parseDisk('/a,raw,xvda,backendtype=phy,backendtype=qdisk')).toThrow(/backend type given twice/)
+  expect(() => parseDisk('drbd:/a,xvda,script=x')).toThrow(/script given twice/)
+  expect(parseDisk('iqn:a,raw,xvda,format=raw,backendtype=phy,backendtype=phy')).toMatchObject({ path: 'iqn:a' })
+  expect(parseDisk(',raw,xvda,target=/a')).toMatchObject({ path: '/a' })
 })
 
 test('what is written is read back', () => {

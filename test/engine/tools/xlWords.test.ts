@@ -28,6 +28,7 @@ test('the words of a disk change and no others, whichever way they are said', ()
     ['/a.iso,,hdc,cdrom', { path: '' }, ',,hdc,cdrom'],
     ['file:/a.iso,hdc:cdrom,r', { path: '/b.iso' }, 'file:/b.iso,hdc:cdrom,r'],
     [',hdc:cdrom,r', { path: '/a.iso' }, '/a.iso,,hdc:cdrom,r'],
+    [',hda:disk,r', { path: '/a', format: 'qcow2' }, '/a,qcow2,hda:disk,r'],
     [',empty,hdc,cdrom', { path: '/a.iso' }, '/a.iso,raw,hdc,cdrom'],
     ['devtype=cdrom,vdev=hdc', { path: '/a.iso' }, 'devtype=cdrom,vdev=hdc,target=/a.iso'],
     ['format=empty,vdev=hdc,access=ro,cdrom,target=', { path: '/a' }, 'format=raw,vdev=hdc,access=ro,cdrom,target=/a'],
@@ -69,9 +70,11 @@ const positional = joined(
     .map(([p, f, v, a, o, t]) => [...[p, f, v], ...(a === undefined ? [] : [a]), ...o, ...(t === '' ? [] : [t])]),
 )
 const prefixed = joined(
-  fc
-    .tuple(prefix, path, vdev, fc.constantFrom('', ':cdrom', ':disk'), access, others)
-    .map(([p, at, v, t, a, o]) => [...[`${p}${at}`, `${v}${t}`, a], ...o]),
+  fc.tuple(prefix, path, vdev, fc.constantFrom('', ':cdrom', ':disk'), access, others).map(([p, at, v, t, a, o]) => {
+    // this prefix names a script itself
+    const words = o.filter((word) => p !== 'iscsi:' || !word.startsWith('script='))
+    return [`${p}${at}`, `${v}${t}`, a, ...words]
+  }),
 )
 const named = joined(
   fc

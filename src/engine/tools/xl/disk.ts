@@ -32,9 +32,24 @@ export function parseDisk(text: string): DiskSpec {
   let cdrom = false
   const extra: string[] = []
 
+  // xl takes a second value only for an empty one, or where it is the same word of a few
+  const setOnce = (what: string, before: string | undefined, value: string): string =>
+    before === undefined || before === '' ? value : fail(`${what} given twice`)
   const setFormat = (name: string) => {
-    const known = name === '' ? 'raw' : FORMATS.find((one) => one === name)
-    format = known ?? fail(`no format "${name}"`)
+    const known = FORMATS.find((one) => one === (name || 'raw')) ?? fail(`no format "${name}"`)
+    format = format === known ? known : (setOnce('format', format, known) as typeof known)
+  }
+  const setBackend = (name: string) => {
+    if (!BACKENDS.includes(name)) fail(`no backend type "${name}"`)
+    backend = backend === name ? name : setOnce('backend type', backend, name)
+  }
+  const addScript = (script: string) => {
+    setOnce(
+      'script',
+      extra.find((word) => /^script=./.test(word)),
+      script,
+    )
+    extra.push(script)
   }
   const setAccess = (word: string) => {
     if (word === 'r' || word === 'ro') readOnly = true
@@ -46,19 +61,20 @@ export function parseDisk(text: string): DiskSpec {
     cdrom = type === 'cdrom'
   }
   for (const { role, value, isNamed } of words) {
-    if (role === 'path') path = value
+    if (role === 'path') path = setOnce('target', path, value)
     else if (role === 'format') setFormat(value)
     else if (role === 'access') setAccess(value)
     else if (role === 'type') setType(value)
-    else if (role === 'backend') backend = BACKENDS.includes(value) ? value : fail(`no backend type "${value}"`)
+    else if (role === 'backend') setBackend(value)
+    else if (role === 'other' && value.startsWith('script=')) addScript(value)
     else if (role === 'other') extra.push(value)
     else if (role === 'vdev') {
       // `hdc:cdrom`, as xm had it
       const colon = isNamed ? -1 : value.lastIndexOf(':')
-      vdev = colon < 0 ? value : value.slice(0, colon)
+      vdev = setOnce('vdev', vdev, colon < 0 ? value : value.slice(0, colon))
       if (colon >= 0) setType(value.slice(colon + 1))
     } else if (/^(raw|qcow|vhd)/.test(value)) setFormat(value)
-    else if (/^(iscsi|e?nbd|drbd)$/.test(value)) extra.push(`script=block-${value}`)
+    else if (/^(iscsi|e?nbd|drbd)$/.test(value)) addScript(`script=block-${value}`)
   }
 
   if (vdev === undefined || vdev === '') return fail('it has no vdev')

@@ -26,7 +26,7 @@ const FLAGS = /^(direct-io-safe|discard|no-discard|colo|no-colo|trusted|untruste
 const KEPT = /^(backend|specification|script|colo-host|colo-port|colo-export|active-disk|hidden-disk)=/
 const PREFIX = /^(raw|qcow2?|vhd|iscsi|e?nbd|drbd|tapdisk|tap2?|aio|ioemu|file|phy):/
 
-/** `invalid` for a word that xl does not know, and for one positional word too many. */
+/** `invalid` for a word or prefix that xl does not know, and for one positional word too many. */
 export function readDiskWords(text: string): DiskWord[] {
   const words: DiskWord[] = []
   let at = 0
@@ -44,6 +44,7 @@ export function readDiskWords(text: string): DiskWord[] {
       at += prefix.length + 1
       continue
     }
+    if (/^[a-z][a-z0-9]*:([^a-z0-9]|$)/.test(rest)) throw wrong(`unknown prefix "${rest.slice(0, rest.indexOf(':'))}"`)
     const word = /^[^,]*/.exec(rest)![0]
     words.push({ ...readWord(word, words), at, end: at + word.length })
     at += word.length + 1
@@ -73,8 +74,9 @@ function positionalRole(word: string, before: readonly DiskWord[]): DiskWord['ro
 
 /** Whether these are the words of an empty drive as xm had it, `,hdc:cdrom,r`: with no place for a format. */
 export function isShortEmpty(words: readonly DiskWord[]): boolean {
-  if (pathOf(words) !== '' || words.some(({ role }) => role === 'prefix' || role === 'format')) return false
-  return words.some(({ role, isNamed, value }) => role === 'vdev' && !isNamed && value.includes(':'))
+  const at = words.findIndex(({ role, isNamed, value }) => role === 'vdev' && !isNamed && value.includes(':'))
+  const before = words.slice(0, Math.max(0, at))
+  return pathOf(before) === '' && !before.some(({ role }) => role === 'prefix' || role === 'format')
 }
 
 function pathOf(words: readonly DiskWord[]): string | undefined {

@@ -59,7 +59,7 @@ interface Work {
   readonly added: string[]
 }
 
-function editPath({ words, before, meant: { path }, splices, added }: Work): boolean {
+function editPath({ words, before, meant: { path, format }, splices, added }: Work): boolean {
   if (path === before.path) return true
   const word = words.findLast(({ role }) => role === 'path')
   // one comma at the end is taken off again
@@ -67,11 +67,10 @@ function editPath({ words, before, meant: { path }, splices, added }: Work): boo
   if (!word) added.push(target)
   else if (word.isNamed) splices.push({ at: word.at, end: word.end, text: target })
   else {
-    // xl takes a word before a colon for a prefix
-    if (/[,=]|^[a-z][a-z0-9]*:/.test(path)) return false
     const isKept = path === '' || before.path === '' || isDevice(path) === isDevice(before.path)
     if (!isKept && words.some(({ role }) => role === 'prefix')) return false
-    splices.push({ at: word.at, end: word.end, text: isShortEmpty(words) ? `${path},` : path })
+    const text = isShortEmpty(words) ? `${path},${format === 'raw' ? '' : format}` : path
+    splices.push({ at: word.at, end: word.end, text })
   }
   return true
 }
@@ -80,6 +79,8 @@ function editFormat({ words, before, meant, splices, added }: Work): boolean {
   const { format } = meant
   // a drive is empty for want of a path
   if (format === before.format || (meant.cdrom && meant.path === '')) return true
+  // it goes in with the path
+  if (isShortEmpty(words)) return true
   const said = words.filter(isFormat)
   for (const { role, value, isNamed, at, end } of said) {
     if (role === 'prefix' && !FORMAT_PREFIX.test(format)) return false
