@@ -106,6 +106,7 @@ test('an item leaves with one comma and without any comment', () => {
     ['[ "a", ]', 0, '[ ]'],
     ['[ "a",\n  "b",\n  "c" ]', 0, '[ "b",\n  "c" ]'],
     ['[ "a",\n  "b",\n  "c" ]', 1, '[ "a",\n  "c" ]'],
+    ['[ "a",\n  "b", "c" ]', 1, '[ "a",\n  "c" ]'],
     ['[ "a",\n  "b",\n  "c" ]', 2, '[ "a",\n  "b" ]'],
     ['[\n  "a", # root\n  "b", # data\n]', 0, '[\n   # root\n  "b", # data\n]'],
     ['[\n  "a", # root\n  "b", # data\n]', 1, '[\n  "a", # root\n   # data\n]'],
