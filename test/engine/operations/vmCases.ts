@@ -1,6 +1,7 @@
 import { expect } from 'bun:test'
+import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
+import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 
 /** VMs and PMs: made, started, ended, taken under care. */
@@ -59,6 +60,28 @@ export const VM_CASES: readonly OperationCase[] = [
       acceptLoss: true,
     }),
     check: (world, raw) => expect(world.engine.view.needVm(String(raw.what)).origin).toBe('adopted'),
+  },
+  {
+    operation: 'vm.config',
+    variant: 'another file, and the rest are links',
+    async prepare(world) {
+      const vm = await adoptForeign(world)
+      const host = world.site.host(world.engine.view.needPm(vm.pm).name)
+      const { text } = await xen.readConfig(host, vm.configPath!)
+      await xen.writeConfig(host, `/etc/xen/auto/${vm.name}`, `${text}# at boot\n`, 'prepare.0')
+      await xen.writeConfig(host, '/etc/xen/vm/kept', `${text}# kept\n`, 'prepare.0')
+      return { vm: vm.uuid, config: `/etc/xen/auto/${vm.name}`, link: true }
+    },
+    async check(world, raw) {
+      const vm = world.engine.view.needVm(String(raw.vm))
+      const host = world.site.host(world.engine.view.needPm(vm.pm).name)
+      expect(vm).toMatchObject({ configPath: raw.config, configForeign: true })
+      for (const path of [`/etc/xen/${vm.name}.cfg`, '/etc/xen/vm/kept']) {
+        const { target, text } = await xen.readConfig(host, path)
+        expect(target).toBe(String(raw.config))
+        expect(text).toEndWith('# at boot\n')
+      }
+    },
   },
   {
     operation: 'vm.forget',

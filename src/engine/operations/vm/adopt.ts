@@ -3,7 +3,7 @@ import { isUuid, newUuid } from '../../../lib/ids.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { refuseName, type Vm, type VmSpec } from '../../../model/vm.ts'
-import type { ConfigFile, DomainDetail } from '../../hypervisor/domain.ts'
+import type { ConfigFile, DomainDetail, DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
@@ -128,14 +128,21 @@ async function lookAtConfig(cx: Context, found: FoundFile, { config: named }: Pa
     throw new PengxError('refused', `${found.path} is VM ${known.name}, which is under pengx's care already${from}`)
   }
   const domain = (await cx.look(found.pm.uuid)).find((one) => one.uuid === uuid || one.name === spec.domainName)
-  if (domain) {
-    const text = `a domain named ${domain.name} (${domain.domid}) runs on ${found.pm.name}`
-    throw new PengxError(
-      'refused',
-      `${found.path} describes what is running: ${text}: adopt that, with --config ${found.path}`,
-    )
-  }
+  if (domain) return await asRunning(cx, found, domain, spec)
   return { spec, uuid, configPath: target, notUnderstood: config.notUnderstood }
+}
+
+/** A file that describes what runs: the domain and the file are one VM, where the two agree. */
+async function asRunning(cx: Context, { pm, path }: FoundFile, domain: DomainSeen, spec: VmSpec): Promise<Adopted> {
+  const which = `domain ${domain.domid} on ${pm.name}, ${domain.name}`
+  const vm = cx.view.getVm(domain.uuid)
+  if (vm?.origin !== 'found') throw new PengxError('refused', `${path} describes ${which}, which is another VM already`)
+  const [detail] = await cx.hypervisor.details(cx.host(pm.uuid), [domain.domid], cx.signal)
+  if (!detail) throw new PengxError('notFound', `${vm.name} went away while it was looked at`)
+  const differs = refuseAgreement(detail.spec, spec)
+  if (differs === undefined) return await asNamed(cx, vm, detail, path)
+  const text = `${path} has the name of ${which}, and is not what that runs from: ${differs}`
+  throw new PengxError('refused', `${text}: adopt ${vm.uuid}, and name its file (--config PATH)`)
 }
 
 /** The same UUID, or, for a file that names none, the same name and no other file's. */

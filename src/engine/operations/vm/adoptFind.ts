@@ -89,7 +89,7 @@ export function findOne(p: Wanted, view: View): Found {
       `"${p.what}" means more than one: ${found.map((one) => describe(one, view)).join(', ')}; name a PM or a UUID`,
     )
   }
-  const known = view.vms().find((vm) => vm.origin !== 'found' && (vm.name === p.what || vm.uuid === p.what))
+  const known = view.vms().find((vm) => vm.origin !== 'found' && [vm.name, vm.uuid, vm.configPath].includes(p.what))
   if (known) throw new PengxError('refused', `${known.name} is under pengx's care already`)
   if (p.what.startsWith('/')) {
     const pm = p.pm === undefined ? view.pms()[0] : pmNamed(p.pm, view)
