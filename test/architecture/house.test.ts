@@ -66,7 +66,6 @@ const PACKAGES: Record<string, readonly string[]> = {
   react: ['src/ui', 'src/screens', 'src/main.tsx'],
   pino: ['src/lib/log.ts'],
   'prom-client': ['src/server'],
-  'ssh-config': ['src/engine/host'],
   'p-queue': ['src/engine/host/limited.ts'],
 }
 

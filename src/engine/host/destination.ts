@@ -26,7 +26,8 @@ export function parseDestination(text: string): Destination {
 
 /** A host that begins with a dash would be an option to the `ssh` client; blanks and slashes are in no name. */
 const HOST = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$|^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?$/
-const USER = /^[A-Za-z0-9_][A-Za-z0-9_.+@-]*$/
+/** `DOMAIN\\user` is one too; a backslash at the end would quote what follows it in a ProxyCommand. */
+const USER = /^[A-Za-z0-9_]([A-Za-z0-9_.+@\\-]*[A-Za-z0-9_.+@-])?$/
 
 /** Pure. `invalid` for what is no such address: no word that ssh(1) would take for an option gets through. */
 export function parseSshAddress(text: string): SshAddress {

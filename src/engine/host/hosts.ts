@@ -149,9 +149,11 @@ export function createHosts(options: HostsOptions): Hosts {
     closeAll: async () => {
       const all = [...kept.values()]
       kept.clear()
-      await Promise.all([...all.map((each) => each.host.close()), here.close()])
+      await Promise.all(all.map((each) => each.host.close()))
       await Promise.all([...machines.values()].map((machine) => machine.close()))
       machines.clear()
+      // The processes that connections went through are ended with these.
+      await here.close()
     },
   }
 }

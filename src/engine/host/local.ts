@@ -137,7 +137,7 @@ function attempt<T>(name: string, command: Command, spawn: () => T): T {
 
 /** A script is ended with all it started; of any other program only itself, for what it left running is its work. */
 async function endGroup(name: string, command: Command, pid: number, exit: Promise<number>): Promise<void> {
-  const whole = /^(.*\/)?(sh|bash|dash)$/.test(command.argv[0]) || command.pty !== undefined
+  const whole = /^(.*\/)?(sh|bash|dash|ash|ksh|zsh|fish)$/.test(command.argv[0]) || command.pty !== undefined
   const gone = async (withinMs: number) => {
     const until = performance.now() + withinMs
     const ended = await Promise.race([exit.then(() => true), Bun.sleep(withinMs).then(() => false)])

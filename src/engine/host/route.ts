@@ -1,12 +1,16 @@
 import type { Duplex } from 'node:stream'
 import { PengxError, toPengxError } from '../../model/error.ts'
+import type { Host } from './host.ts'
 import { checkKey, type HostKeys, type PresentedKey, unknownKeyRefusal, wantedKeyTypes } from './hostKeys.ts'
+import { openProxyCommand, type ProxyConnection } from './proxyCommand.ts'
 import type { SshLink } from './ssh.ts'
 import type { SshSettings } from './sshConfig.ts'
 
 /** How connections are made; the same for every machine. */
 export interface RouteOptions {
   readonly hostKeys: HostKeys
+  /** This machine, on which a ProxyCommand runs. */
+  readonly local: Host
   readonly connectTimeoutMs?: number
   /** After this long in silence the machine is asked for a sign of life; lost after `keepaliveMisses` of them. */
   readonly keepaliveMs?: number
@@ -59,7 +63,7 @@ async function walk(
   try {
     for (const settings of route) {
       const before = links.at(-1)
-      const through = before && (await tunnel(before, settings))
+      const through = before ? { stream: await tunnel(before, settings) } : await proxyOf(settings, options.local)
       const hop = await dialHop(settings, options, through, onlySee(settings))
       if ('key' in hop) {
         if (hop.error instanceof PengxError) throw hop.error
@@ -86,10 +90,23 @@ async function tunnel(link: SshLink, settings: SshSettings): Promise<Duplex> {
   }
 }
 
+/** Any stream there is instead of a TCP connection of our own; a process can say why it is none. */
+type Through = Pick<ProxyConnection, 'stream'> & Partial<Pick<ProxyConnection, 'trouble'>>
+
+async function proxyOf({ address, proxyCommand }: SshSettings, local: Host): Promise<Through | undefined> {
+  if (proxyCommand === undefined) return undefined
+  try {
+    return await openProxyCommand(local, proxyCommand)
+  } catch (error) {
+    const text = `${address}: its ProxyCommand does not start: ${(error as Error).message}`
+    throw new PengxError('unreachable', text, { cause: error })
+  }
+}
+
 async function dialHop(
   settings: SshSettings,
   options: RouteOptions,
-  through: Duplex | undefined,
+  through: Through | undefined,
   onlySee: boolean,
 ): Promise<Hop> {
   // Loaded with the first connection: a start that needs none does not pay for it.
@@ -101,7 +118,9 @@ async function dialHop(
       host: settings.hostName,
       port: settings.port,
       user: settings.user,
-      ...(through ? { through } : {}),
+      ...(through ? { through: through.stream } : {}),
+      ...(settings.family === undefined ? {} : { family: settings.family }),
+      ...(settings.localAddress === undefined ? {} : { localAddress: settings.localAddress }),
       hostKeyTypes: wantedKeyTypes(entries, settings),
       verify: (blob) => {
         const key = { settings, blob: new Uint8Array(blob) }
@@ -112,8 +131,9 @@ async function dialHop(
       },
       ...(settings.agentSocket === undefined ? {} : { agentSocket: settings.agentSocket }),
       identityFiles: settings.identityFiles,
+      certificateFiles: settings.certificateFiles,
       identitiesOnly: settings.identitiesOnly,
-      connectTimeoutMs: options.connectTimeoutMs ?? 15_000,
+      connectTimeoutMs: settings.connectTimeoutMs ?? options.connectTimeoutMs ?? 15_000,
       keepaliveMs: options.keepaliveMs ?? 15_000,
       keepaliveMisses: options.keepaliveMisses ?? 3,
     })
@@ -121,6 +141,8 @@ async function dialHop(
   } catch (error) {
     if (rejected) return rejected
     const reason = toPengxError(error)
-    throw new PengxError(reason.code, `${settings.address}: ${reason.message}`, { cause: reason })
+    const trouble = reason.code === 'unreachable' ? await through?.trouble?.() : undefined
+    const proxy = trouble === undefined ? '' : `; its ProxyCommand ${trouble}`
+    throw new PengxError(reason.code, `${settings.address}: ${reason.message}${proxy}`, { cause: reason })
   }
 }

@@ -50,13 +50,18 @@ export interface DialOptions {
   readonly host: string
   readonly port: number
   readonly user: string
-  /** The way through a jump host, in place of a TCP connection of our own. */
+  /** The way through a jump host or a ProxyCommand, in place of a TCP connection of our own. */
   readonly through?: Duplex
+  /** Of a TCP connection of our own. */
+  readonly family?: 4 | 6
+  readonly localAddress?: string
   readonly hostKeyTypes: readonly string[]
   /** Whether that public key (RFC 4253 section 6.6) may be what the machine shows; must not wait. */
   verify(blob: Uint8Array): boolean
   readonly agentSocket?: string
   readonly identityFiles: readonly string[]
+  /** Not understood; who is not let in is told so. */
+  readonly certificateFiles: readonly string[]
   readonly identitiesOnly: boolean
   readonly connectTimeoutMs: number
   readonly keepaliveMs: number
@@ -64,13 +69,20 @@ export interface DialOptions {
 }
 
 /**
- * One connection: a TCP socket or the way through a jump host, the host key shown to `verify`, the agent and the key
+ * One connection: a TCP socket or another stream in its place, the host key shown to `verify`, the agent and the key
  * files tried. Fails with the bare reason, as `unreachable` or (login, host key) `refused`.
  */
 export async function dial(options: DialOptions): Promise<SshLink> {
   const login = await readLogin(options)
   const client = new Client()
-  const socket = options.through ?? connectSocket({ host: options.host, port: options.port, noDelay: true })
+  const { host, port, family, localAddress } = options
+  const socket =
+    options.through ??
+    connectSocket({
+      ...{ host, port, noDelay: true },
+      ...(family === undefined ? {} : { family }),
+      ...(localAddress === undefined ? {} : { localAddress }),
+    })
   const end = watchEnd(client, socket)
   await new Promise<void>((resolve, reject) => {
     client.on('ready', resolve)
@@ -209,7 +221,9 @@ interface Login {
 async function readLogin(options: DialOptions): Promise<Login> {
   const methods: AnyAuthMethod[] = []
   const tried: string[] = []
-  const problems: string[] = []
+  const problems = options.certificateFiles.map(
+    (path) => `the certificate ${path} is not used: pengx logs in by plain keys`,
+  )
   const named: Buffer[] = []
   const keys: { path: string; key: ParsedKey }[] = []
   for (const path of options.identityFiles) {
@@ -250,12 +264,13 @@ function publicBlob(text: string): Buffer | undefined {
 /** A server counts refused keys: those that are named come first, and with IdentitiesOnly no others. */
 function orderedAgent(agent: BaseAgent, named: readonly Buffer[], only: boolean): BaseAgent {
   const getIdentities = agent.getIdentities.bind(agent)
-  const isNamed = (key: unknown) => named.some((blob) => blob.equals((key as ParsedKey).getPublicSSH()))
+  const is = (key: unknown, blob: Buffer) => blob.equals((key as ParsedKey).getPublicSSH())
   return Object.assign(agent, {
     getIdentities: (done: Parameters<typeof getIdentities>[0]) =>
       getIdentities((error, keys) => {
         const all = keys ?? []
-        done(error, [...all.filter(isNamed), ...(only ? [] : all.filter((key) => !isNamed(key)))])
+        const first = new Set(named.flatMap((blob) => all.filter((key) => is(key, blob))))
+        done(error, [...first, ...(only ? [] : all.filter((key) => !first.has(key)))])
       }),
   })
 }

@@ -18,6 +18,7 @@ describe('an address', () => {
     ['root@[fe80::1%eth0]', { host: 'fe80::1%eth0', user: 'root' }],
     ['fe80::1', { host: 'fe80::1' }],
     ['me@corp@pm1', { host: 'pm1', user: 'me@corp' }],
+    ['CORP\\admin@pm1', { host: 'pm1', user: 'CORP\\admin' }],
   ])('%s', (text, address) => {
     expect(parseSshAddress(text)).toEqual(address)
     expect(parseSshAddress(formatSshAddress(address))).toEqual(address)
@@ -35,6 +36,9 @@ describe('an address', () => {
     'a b',
     '[::1]22',
     '@pm1',
+    'admin\\@pm1',
+    'a;b@pm1',
+    'a b@pm1',
   ])('%p is none', (text) => {
     expect(() => parseSshAddress(text)).toThrow(PengxError)
   })
@@ -67,7 +71,12 @@ Host circle2
   ProxyJump circle
 
 Host odd
-  ProxyCommand nc %h %p
+  HostName %h.example
+  ProxyCommand nc -X "connect" %h %p # %r@%n 100%%
+
+Host fdpass
+  ProxyCommand nc -F %h %p
+  ProxyUseFdpass yes
 
 Host *
   IdentityAgent none
@@ -82,7 +91,8 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const withoutClient: Host = {
   ...openLocalHost('here'),
-  open: async () => {
+  open: async (command, signal) => {
+    if (command.argv[0] !== 'ssh') return openLocalHost('here').open(command, signal)
     throw new PengxError('notFound', 'ssh is not installed on here')
   },
 }
@@ -128,8 +138,17 @@ describe.each([
     expect(route.map((hop) => hop.address)).toEqual(['outer', 'jumper@gate:24', 'inner', 'alpha'])
   })
 
-  test('a circle and a ProxyCommand are refused', async () => {
+  test('a circle is refused', async () => {
     await expect(readRoute({ host: 'circle' }, options())).rejects.toMatchObject({ code: 'invalid' })
-    await expect(settingsOf({ host: 'odd' })).rejects.toMatchObject({ code: 'unsupported' })
+  })
+
+  test('a ProxyCommand has its tokens in place; one that hands over a socket is refused', async () => {
+    expect(await settingsOf({ host: 'odd', user: 'me', port: 24 })).toMatchObject({
+      proxyCommand: 'nc -X "connect" odd.example 24 # me@odd 100%',
+    })
+    await expect(settingsOf({ host: 'fdpass' })).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('ProxyUseFdpass'),
+    })
   })
 })

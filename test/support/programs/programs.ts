@@ -19,7 +19,7 @@ export const PROGRAMS: Readonly<Record<string, Row>> = {
   'qemu-storage-daemon': { package: 'qemu-system-common', users: ['tests'] },
   'qemu-system-x86_64': { package: 'qemu-system-x86', users: ['tests', 'lab'] },
   sshd: { package: 'openssh-server', users: ['tests'] },
-  ssh: { package: 'openssh-client', users: ['tests', 'lab'], sign: /\bssh -G\b/ },
+  ssh: { package: 'openssh-client', users: ['tests', 'lab'], sign: /\bssh -[GW]\b/ },
   scp: { package: 'openssh-client', users: ['lab'] },
   'ssh-keygen': { package: 'openssh-client', users: ['tests', 'lab'] },
   'ssh-agent': { package: 'openssh-client', users: ['tests'] },

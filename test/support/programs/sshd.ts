@@ -93,6 +93,10 @@ export interface SshConfigEntry {
   readonly identity?: string
   readonly jump?: string
   readonly agent?: string
+  /** A ProxyCommand. */
+  readonly proxy?: string
+  /** What stands behind UserKnownHostsFile; else there is none. */
+  readonly known?: string
 }
 
 /** An ssh_config in which nothing of the person's own appears. */
@@ -104,9 +108,10 @@ export function writeSshConfig(path: string, entries: readonly SshConfigEntry[])
       `  Port ${entry.port}`,
       `  IdentityFile ${entry.identity ?? '/nonexistent'}`,
       `  IdentityAgent ${entry.agent ?? 'none'}`,
-      '  UserKnownHostsFile /nonexistent',
+      `  UserKnownHostsFile ${entry.known ?? '/nonexistent'}`,
       '  GlobalKnownHostsFile /nonexistent',
       ...(entry.jump ? [`  ProxyJump ${entry.jump}`] : []),
+      ...(entry.proxy ? [`  ProxyCommand ${entry.proxy}`] : []),
     ].join('\n'),
   )
   writeFileSync(path, `${text.join('\n\n')}\n`)
