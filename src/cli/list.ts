@@ -33,8 +33,14 @@ async function lookForRates(engine: Engine, list: ListName): Promise<void> {
 function warnUnreachable(engine: Engine, io: Io): number {
   const pms = engine.view.pms()
   const down = pms.filter((pm) => pm.seen.reach === 'down')
-  for (const pm of down)
-    io.err(`pengx: ${stripControl(`${pm.name} cannot be reached: ${pm.seen.problem ?? 'no reason is known'}`)}\n`)
+  for (const pm of down) {
+    const what = pm.seen.twinOf === undefined ? 'cannot be reached' : 'is not shown'
+    io.err(`pengx: ${stripControl(`${pm.name} ${what}: ${pm.seen.problem ?? 'no reason is known'}`)}\n`)
+  }
+  for (const pm of pms) {
+    for (const also of pm.seen.alsoAt ?? [])
+      io.err(`pengx: ${stripControl(`${also} is ${pm.name} (${pm.destination}): one machine, shown once`)}\n`)
+  }
   if (pms.length === 0) {
     io.err(
       'pengx: no PM is known: this machine is not a Xen host; `pengx run pm.add root@HOST` adds one, --demo shows a simulated site\n',

@@ -5,11 +5,14 @@ import { shortUuid } from '../lib/ids.ts'
 import type { Job } from '../model/job.ts'
 import type { PerfSample } from '../model/perf.ts'
 import type { Pm } from '../model/pm.ts'
+import { copyOf } from '../model/twin.ts'
 import type { Vm } from '../model/vm.ts'
 import { disks, nics } from './deviceLists.ts'
 import { byName, iso, listing, pmName } from './listing.ts'
 import { snapshots } from './snapshotLists.ts'
 import { storlinks, templates } from './storageLists.ts'
+
+const twinsOf = (pm: Pm, engine: Engine) => engine.view.pms().filter(({ seen }) => seen.twinOf === pm.uuid)
 
 /** What `pengx pms`, `vms`, `perf` and `jobs` print. */
 const pms = listing<Pm>(
@@ -24,7 +27,7 @@ const pms = listing<Pm>(
     { title: 'XEN', text: (pm) => pm.seen.xenVersion ?? '' },
     { title: 'UUID', text: (pm) => shortUuid(pm.uuid) },
     { title: 'DESTINATION', text: (pm) => pm.destination },
-    { title: 'PROBLEM', text: (pm) => pm.seen.problem ?? '' },
+    { title: 'PROBLEM', text: (pm) => pm.seen.problem ?? twinsOf(pm, engine).map(copyOf).join('; ') },
   ],
   (pm, engine) => ({
     uuid: pm.uuid,
@@ -34,6 +37,9 @@ const pms = listing<Pm>(
     since: iso(pm.seen.since),
     seenAt: iso(pm.seen.at),
     problem: pm.seen.problem,
+    twinOf: pm.seen.twinOf,
+    twins: twinsOf(pm, engine).map(({ destination }) => destination),
+    alsoAt: pm.seen.alsoAt ?? [],
     readOnly: pm.readOnly,
     vmCount: engine.view.vmsOn(pm.uuid).length,
     cpuCount: pm.cpuCount,

@@ -25,6 +25,10 @@ export interface PmSeen {
   readonly at: number
   /** Why it is down, as one line for a person. */
   readonly problem?: string
+  /** The PM whose machine-id it has too: what runs here is not shown, and `problem` says why. */
+  readonly twinOf?: string
+  /** Other destinations under which this process was given it too. */
+  readonly alsoAt?: readonly string[]
   readonly xenVersion?: string
   readonly kernel?: string
   readonly bootId?: string

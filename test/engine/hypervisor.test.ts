@@ -3,6 +3,7 @@ import type { Host } from '../../src/engine/host/host.ts'
 import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
 import { writeFileAtomically } from '../../src/engine/tools/files.ts'
+import type { PengxError } from '../../src/model/error.ts'
 import { hypervisorSuite } from '../contract/hypervisor.ts'
 import { openResting, openSite, restingGuest } from '../support/sites/hypervisorSite.ts'
 import { transcript } from '../support/transcript.ts'
@@ -58,8 +59,29 @@ describe('a look', () => {
       site.faults.add({ match, effect: { kind: 'lie', stdout: '\n' } })
     await expect(xen.look(host)).rejects.toMatchObject({
       code: 'unsupported',
-      message: expect.stringContaining('machine-id'),
+      message: expect.stringMatching(/machine-id is empty or not there, and its product UUID is empty/),
     })
+  })
+
+  test.each([
+    ['uninitialized\n', '/etc/machine-id says "uninitialized"'],
+    [`${'0'.repeat(32)}\n`, 'many machines have'],
+  ])('refuses what many machines have, by name: %j', async (machineId, said) => {
+    for (const uuid of [
+      '03000200-0400-0500-0006-000700080009',
+      '00020003-0004-0005-0006-000700080009',
+      '6AB5B300-538D-1014-9FB5-B0684D007B53',
+      '01010101-0101-0101-0101-010101010101',
+      'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF',
+    ]) {
+      const { site, host } = openSite()
+      site.faults.add({ match: 'machine-id', effect: { kind: 'lie', stdout: machineId } })
+      site.faults.add({ match: 'product_uuid', effect: { kind: 'lie', stdout: `${uuid}\n` } })
+      const failure: PengxError = await xen.look(host).catch((error) => error)
+      expect(failure).toMatchObject({ code: 'unsupported' })
+      expect(failure.message).toContain(said)
+      expect(failure.message).toContain(`its product UUID is ${uuid}, which many machines have`)
+    }
   })
 
   test('refuses a machine without xl, and one that is not booted under Xen', async () => {

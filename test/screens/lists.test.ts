@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import type { Pm } from '../../src/model/pm.ts'
+import { copiedMachine } from '../../src/model/twin.ts'
 import { openRobot, type Robot, type RobotOptions } from '../support/screenRobot.ts'
 import { createScreenEngine, jobOf, mockSite, type ScreenEngine, uuidOf, vmOf } from '../support/sites/screenSite.ts'
 
@@ -202,6 +204,22 @@ describe('lists', () => {
     await robot.press('3')
     await robot.shows('VMs')
     expect(robot.line('web04')).toContain('✗ broken')
+  })
+
+  test('two machines with one machine-id are both named in "needs attention", and one that was named twice is', async () => {
+    const site = mockSite()
+    const [first, second] = site.pms as [Pm, Pm]
+    const problem = copiedMachine(first)
+    const pms = site.pms.map((pm) => {
+      if (pm === first) return { ...pm, seen: { ...pm.seen, alsoAt: ['ssh:10.9.9.9'] } }
+      if (pm !== second) return pm
+      return { ...pm, seen: { ...pm.seen, reach: 'down' as const, twinOf: first.uuid, problem } }
+    })
+    await open({}, createScreenEngine({ ...site, pms }))
+    await robot.shows('Needs attention')
+    expect(robot.line(`✗ ${second.name}`)).toContain(`its machine-id is that of ${first.name}`)
+    expect(robot.line(`${second.name} (${second.destination})`)).toMatch(/▲ xen1 +xen2 .*has its machine-id too/)
+    expect(robot.line('10.9.9.9')).toContain('named twice: ssh:10.9.9.9 is the same machine')
   })
 
   test('perf goes from PM to PM and says its numbers', async () => {

@@ -20,6 +20,7 @@ import {
   machineIdFile,
   type NetworkCounters,
   networkCountersFile,
+  noIdentity,
   parseLoad,
   parseMachineId,
   parseNetworkCounters,
@@ -62,7 +63,7 @@ type Part = keyof typeof PARTS
 /**
  * All that a beat needs to know of a PM, in one round trip (two where ip(8) writes no JSON, or a domain looks half
  * built or half torn down: `readListing`). Changes nothing.
- * `unsupported` where there is no Xen, or where the machine has neither /etc/machine-id nor a product UUID.
+ * `unsupported` where there is no Xen, or where the machine has neither an /etc/machine-id nor a product UUID of its own.
  */
 export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
   const outputs = await runBatch(host, batch(Object.values(PARTS), { timeoutMs: LOOK_TIMEOUT_MS }), signal)
@@ -82,7 +83,7 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
   if (machineId === undefined) {
     throw new PengxError(
       'unsupported',
-      `${host.name} has no identity: neither /etc/machine-id nor a product UUID; systemd-machine-id-setup(1) makes one`,
+      `${host.name} has no identity: ${noIdentity(text('machineId'), text('productUuid'))}; systemd-machine-id-setup(1) makes one`,
     )
   }
   await turns.take()

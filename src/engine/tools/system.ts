@@ -17,10 +17,42 @@ export function freeSpace(path: string): Program {
   return reads('df', '-P', '-B', '1M', path)
 }
 
-/** 32 hexadecimal digits, from either source; undefined where the file is empty, `uninitialized` or something else. */
+/**
+ * 32 hexadecimal digits, from either source; undefined where the file is empty, `uninitialized` or something else, and for
+ * what many boards carry in place of a UUID of their own.
+ */
 export function parseMachineId(text: string): string | undefined {
   const digits = text.trim().toLowerCase().replaceAll('-', '')
-  return /^[0-9a-f]{32}$/.test(digits) && !/^(0+|f+)$/.test(digits) ? digits : undefined
+  return /^[0-9a-f]{32}$/.test(digits) && !isShared(digits) ? digits : undefined
+}
+
+/** Product UUIDs that makers of boards left as they were given to them; both orders of the first three fields. */
+const SHARED_UUIDS = [
+  '03000200-0400-0500-0006-000700080009',
+  '00020003-0004-0005-0006-000700080009',
+  '6ab5b300-538d-1014-9fb5-b0684d007b53',
+  '00b3b56a-8d53-1410-9fb5-b0684d007b53',
+  '12345678-1234-5678-90ab-cddeefaabbcc',
+  '78563412-3412-7856-90ab-cddeefaabbcc',
+].map((uuid) => uuid.replaceAll('-', ''))
+
+/** One pair of digits throughout is none either: zeros, `ff`, `01`, `fe`. */
+function isShared(digits: string): boolean {
+  return /^(..)\1*$/.test(digits) || SHARED_UUIDS.includes(digits)
+}
+
+/** Why a machine cannot be told from others, from what its two files say; an unreadable file is `''`. */
+export function noIdentity(machineId: string, productUuid: string): string {
+  const say = (file: string, text: string) => {
+    const said = text.trim()
+    if (said === '') return `${file} is empty or not there`
+    const digits = said.toLowerCase().replaceAll('-', '')
+    const isKnown = /^[0-9a-f]{32}$/.test(digits)
+    return isKnown
+      ? `${file} is ${said}, which many machines have`
+      : `${file} says ${JSON.stringify(said.slice(0, 60))}`
+  }
+  return `${say('/etc/machine-id', machineId)}, and ${say('its product UUID', productUuid)}`
 }
 
 export function parseUptime(text: string): number | undefined {

@@ -4,6 +4,7 @@ import { turns } from '../../lib/turns.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Pm } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
+import { judgeTwin } from '../../model/twin.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/domain.ts'
@@ -52,6 +53,8 @@ interface PmState {
   /** Domids whose details are known: a domain never changes under its domid. */
   detailed: ReadonlySet<number>
   readonly sampler: Sampler
+  /** Where else it was named. */
+  readonly alsoAt: Set<string>
   readonly apart: Apart
   applying: Promise<void>
   /** Hundreds of jobs may ask for the domains at once. */
@@ -64,6 +67,8 @@ const MOST_DETAILS_APART = 60
 export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverDeps): Observer {
   const { view, inventory } = store
   const states = new Map<string, PmState>()
+  /** One at a time: two machines of one identity may answer at once. */
+  let settling: Promise<unknown> = Promise.resolve()
 
   function stateOf(pm: string): PmState {
     let state = states.get(pm)
@@ -76,6 +81,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
         missingSince: new Map(),
         detailed: new Set(),
         sampler,
+        alsoAt: new Set(),
         apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, host, onFiles }),
         applying: Promise.resolve(),
         list: sharedLook((authoritative) => list(pm, authoritative)),
@@ -175,15 +181,19 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     const uuid = uuidOfMachineId(look.machineId)
     if (!isProvisional(row)) {
       if (uuid === row.uuid) return await record(row, ticket, look, authoritative)
+      const whose = view.getPm(uuid)?.name
+      const id = whose === undefined ? uuid : `that of ${whose}, ${uuid}`
       throw new PengxError(
         'refused',
-        `${row.destination} leads to another machine now: its machine-id is ${uuid}, not ${row.uuid}`,
+        `${row.destination} leads to another machine now: its machine-id is ${id}, not ${row.uuid}`,
       )
     }
-    const settled = await settle(row, look, uuid)
+    const turn = settling.then(() => settle(row, look, uuid))
+    settling = turn.catch(() => undefined)
+    const settled = await turn
     // Nobody has looked at what nobody knew: there is nothing that this look could be older than.
     if (settled) await record(settled, ++stateOf(uuid).started, look, authoritative)
-    else await observer.look(uuid)
+    else await meet(row, look, uuid)
   }
 
   /** Looks closer at what is new in a look, and writes it all down. */
@@ -200,7 +210,9 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       const latest = view.getPm(row.uuid) ?? row
       // Which files no row stands for can be told when every domain has its row.
       const vms = [...view.vmsOn(row.uuid).filter((vm) => !gone.has(vm.uuid)), ...found, ...moved]
-      const beside = { strays: meaning.strays, ...filesOf(latest, vms) }
+      const alsoAt = [...state.alsoAt]
+      const also = alsoAt.length === 0 ? {} : { alsoAt }
+      const beside = { strays: meaning.strays, ...also, ...filesOf(latest, vms) }
       await inventory.recordSeen({
         put: [...moved, ...found],
         drop: meaning.gone,
@@ -222,10 +234,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
 
   /** A machine that had never answered gets the identity that it has; undefined where it is known under that already. */
   async function settle(row: Pm, look: PmLook, uuid: string): Promise<Pm | undefined> {
-    if (view.getPm(uuid)) {
-      await inventory.settlePm(row.uuid, undefined)
-      return undefined
-    }
+    if (view.getPm(uuid)) return undefined
     const name = row.name === row.destination.replace(/^ssh:/, '') ? look.hostname : row.name
     const taken = view.pms().some((pm) => pm.name === name && pm.uuid !== row.uuid)
     await inventory.settlePm(row.uuid, {
@@ -234,17 +243,31 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       name: taken ? `${name} (${row.destination})` : name,
       cpuCount: look.cpuCount,
       memoryMib: look.totalMib,
+      seen: { ...row.seen, bootId: look.bootId },
     })
     return view.getPm(uuid)
   }
 
+  /** It is a PM that is known at another destination, or says so. */
+  async function meet(row: Pm, look: PmLook, uuid: string): Promise<void> {
+    const known = view.getPm(uuid)
+    if (!known) return
+    const twin = await judgeTwin(known, look, () => hypervisor.look(host(known)))
+    if (twin !== 'same') return await writeDown(row, twin.problem, uuid)
+    stateOf(uuid).alsoAt.add(row.destination)
+    await inventory.settlePm(row.uuid, undefined)
+    await observer.look(uuid)
+  }
+
   /** Nobody can say what runs there; what was known stays, marked as unknown. */
-  async function writeDown(row: Pm, problem: string): Promise<void> {
+  async function writeDown(row: Pm, problem: string, twinOf?: string): Promise<void> {
     const now = clock.now()
     const since = row.seen.reach === 'down' ? row.seen.since : now
     const vms = view.vmsOn(row.uuid).filter((vm) => vm.seen.state !== 'unknown')
+    const { twinOf: _before, ...seen } = row.seen
+    const twin = twinOf === undefined ? {} : { twinOf }
     await inventory.recordSeen({
-      pms: [{ uuid: row.uuid, seen: { ...row.seen, reach: 'down', since, problem } }],
+      pms: [{ uuid: row.uuid, seen: { ...seen, ...twin, reach: 'down', since, problem } }],
       vms: vms.map((vm) => ({ uuid: vm.uuid, seen: { ...vm.seen, state: 'unknown' as const, since: now } })),
     })
   }

@@ -62,6 +62,7 @@ export interface PmFindings {
   readonly strays: readonly Stray[]
   readonly configs: readonly FoundConfig[]
   readonly isos: readonly IsoImage[]
+  readonly alsoAt?: readonly string[]
 }
 
 /** To the second is too fine for when it was booted: it would differ at each look. */

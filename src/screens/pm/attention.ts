@@ -1,6 +1,7 @@
 import type { View } from '../../engine/store/view.ts'
 import { formatAge, formatTime } from '../../lib/age.ts'
 import { formatGib, formatMib } from '../../lib/bytes.ts'
+import { copyOf } from '../../model/twin.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import type { Tone } from '../../ui/theme.ts'
 import type { AppContext } from '../app/context.ts'
@@ -54,8 +55,17 @@ function machines(view: View, now: number): Attention[] {
     const base = { about: pm.name, pm: pm.uuid, opens: { screen: 'perf', id: pm.uuid } as const }
     if (pm.seen.reach === 'down') {
       const why = pm.seen.problem ?? 'it does not answer'
-      const text = `unreachable for ${formatAge(now - pm.seen.since)}: ${why}`
+      const isTwin = pm.seen.twinOf !== undefined
+      const text = isTwin ? why : `unreachable for ${formatAge(now - pm.seen.since)}: ${why}`
       items.push({ ...base, id: `down ${pm.uuid} ${pm.seen.since}`, glyph: '✗', tone: 'bad', text })
+    }
+    for (const twin of view.pms()) {
+      if (twin.seen.twinOf !== pm.uuid) continue
+      items.push({ ...base, id: `twin ${pm.uuid} ${twin.uuid}`, glyph: '▲', tone: 'warn', text: copyOf(twin) })
+    }
+    for (const also of pm.seen.alsoAt ?? []) {
+      const text = `named twice: ${also} is the same machine as ${pm.destination}; it is shown once`
+      items.push({ ...base, id: `also ${pm.uuid} ${also}`, glyph: '▲', tone: 'warn', text })
     }
     const share = memoryShare(pm)
     if (pm.seen.reach === 'up' && share !== undefined && share >= FULL) {

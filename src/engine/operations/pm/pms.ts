@@ -3,6 +3,7 @@ import { uuidOfMachineId } from '../../../lib/ids.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { emptyPmSeen, type Pm } from '../../../model/pm.ts'
+import { judgeTwin } from '../../../model/twin.ts'
 import type { ShownKey } from '../../host/hosts.ts'
 import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
@@ -49,10 +50,9 @@ export const pmAdd: Operation<AddParams, Pm & Json> = {
     const uuid = uuidOfMachineId(look.machineId)
     const same = cx.view.getPm(uuid)
     if (same) {
-      throw new PengxError(
-        'refused',
-        `${destination} has the machine-id of PM ${same.name} (${same.destination}): it is the same machine, or a copy that needs a machine-id of its own (systemd-machine-id-setup)`,
-      )
+      const twin = await judgeTwin(same, look, () => cx.hypervisor.look(cx.hostAt(same.destination), cx.signal))
+      const why = twin === 'same' ? `it is PM ${same.name} (${same.destination}) already` : twin.problem
+      throw new PengxError('refused', `${destination} is not added: ${why}`)
     }
     const now = cx.clock.now()
     const pm: Pm = {
