@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../../src/engine/host/run.ts'
 import { failureOf, openSshBench, type SshBench, TRUE } from '../../support/programs/sshBench.ts'
-import { isAlive, knownLine } from '../../support/programs/sshd.ts'
+import { isAlive, knownLine, writePipe } from '../../support/programs/sshd.ts'
 import { until } from '../../support/until.ts'
 
 setDefaultTimeout(30_000)
@@ -12,21 +12,7 @@ let bench: SshBench
 let pipe: string
 beforeAll(async () => {
   bench = await openSshBench()
-  mkdirSync(join(bench.root, 'with blanks'))
-  // What nc(1) does; it writes down its pid and what it was told.
-  const script = join(bench.root, 'with blanks', 'pipe.ts')
-  writeFileSync(
-    script,
-    `import { connect } from 'node:net'
-     const [pids, host, port, ...rest] = process.argv.slice(2)
-     require('node:fs').appendFileSync(pids, [process.pid, host, port, ...rest].join(' ') + '\\n')
-     const socket = connect(Number(port), host)
-     process.stdin.pipe(socket)
-     socket.pipe(process.stdout)
-     socket.on('error', (error) => { console.error('pipe: ' + error.code); process.exit(7) })
-     socket.on('close', () => process.exit(0))`,
-  )
-  pipe = `${process.execPath} "${script}"`
+  pipe = writePipe(join(bench.root, 'with blanks'))
 })
 afterAll(() => bench.close())
 

@@ -118,6 +118,28 @@ export function writeSshConfig(path: string, entries: readonly SshConfigEntry[])
   return path
 }
 
+/**
+ * What nc(1) does, as a command line for a ProxyCommand: behind it come a file, to which it adds a line with its pid and
+ * its further words, a host, and a port.
+ */
+export function writePipe(directory: string): string {
+  mkdirSync(directory, { recursive: true })
+  const script = join(directory, 'pipe.ts')
+  writeFileSync(
+    script,
+    `import { appendFileSync } from 'node:fs'
+     import { connect } from 'node:net'
+     const [file, host, port, ...rest] = process.argv.slice(2)
+     appendFileSync(file, [process.pid, host, port, ...rest].join(' ') + '\\n')
+     const socket = connect(Number(port), host)
+     process.stdin.pipe(socket)
+     socket.pipe(process.stdout)
+     socket.on('error', (error) => { console.error('pipe: ' + error.code); process.exit(7) })
+     socket.on('close', () => process.exit(0))`,
+  )
+  return `${process.execPath} "${script}"`
+}
+
 /** A line for known_hosts with a server's real key. */
 export function knownLine(sshd: TestSshd): string {
   const [type, key] = readFileSync(`${sshd.hostKey}.pub`, 'utf8').split(' ')

@@ -13,6 +13,27 @@ export interface Asked {
 /** A directive in lower case, and its values: the words of the first that applies, of keys those of all. */
 export type Directives = ReadonlyMap<string, readonly string[]>
 
+/** Of those that are read here, what takes one word. */
+const ALONE = [
+  'hostname',
+  'port',
+  'user',
+  'hostkeyalias',
+  'identityfile',
+  'certificatefile',
+  'identityagent',
+  'identitiesonly',
+  'addressfamily',
+  'bindaddress',
+  'connecttimeout',
+  'proxyusefdpass',
+  'canonicalizehostname',
+  'proxycommand',
+  'proxyjump',
+]
+/** And what takes several; one without any is as if it were not there. */
+const LISTS = ['userknownhostsfile', 'globalknownhostsfile']
+
 /** Of these every line counts. */
 const ADDING = ['identityfile', 'certificatefile']
 
@@ -56,7 +77,14 @@ async function readInto(say: Sayer, file: ConfigFile, isMeant: boolean, depth: n
 }
 
 function take(found: Map<string, readonly string[]>, { keyword, words, at }: Statement): void {
-  if (words.length === 0) throw new PengxError('invalid', `${at}: nothing stands behind ${keyword}`)
+  const isList = LISTS.includes(keyword)
+  if (!isList && !ALONE.includes(keyword)) return
+  if (isList && words.length === 0) return
+  if (words.length === 0 || words.includes(''))
+    throw new PengxError('invalid', `${at}: nothing stands behind ${keyword}`)
+  if (words.length > 1 && !isList) {
+    throw new PengxError('invalid', `${at}: ${keyword} takes one word; quotes hold one with blanks together`)
+  }
   if (ADDING.includes(keyword)) found.set(keyword, [...(found.get(keyword) ?? []), words[0]!])
   if (found.has(keyword)) return
   if (keyword === 'proxyjump' && words[0]!.toLowerCase() !== 'none') {

@@ -75,10 +75,10 @@ export function expandTokens(keyword: string, text: string, tokens: Tokens): str
 
 /** `~`, `~user`, tokens, and `${NAME}` of the environment, once; `invalid` where one of them is not known. */
 export function expandPath(keyword: string, path: string, tokens: Tokens): string {
-  const outer = path.replace(/^~([^/]*)/, (_, name: string) => {
+  const outer = path.replace(/^~([^/]*)(\/?)\/*/, (_, name: string, slash: string) => {
     const home = name === '' ? localUser().home : passwd().find((fields) => fields[0] === name)?.[5]
     if (home === undefined) throw new PengxError('invalid', `${keyword} ${path}: there is no user ${name} here`)
-    return home
+    return home + slash
   })
   // In one go: what a token or a variable stands for is not looked at again.
   return outer.replace(/\$\{([^}]*)\}|%(.?)/gs, (whole, name: string | undefined) => {

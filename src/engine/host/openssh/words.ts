@@ -18,9 +18,13 @@ export function parseSshConfig(text: string, file: string): Statement[] {
     const at = `${file}:${index + 1}`
     const keyword = found[1]!.toLowerCase()
     const rest = found[2]!
-    if (keyword === 'proxycommand') return [{ keyword, words: [rest], at }]
+    const words = splitWords(rest, at)
+    if (keyword === 'proxycommand') {
+      const line = rest.replace(/^[\s=]+/, '')
+      return [{ keyword, words: line === '' ? [] : [line], at }]
+    }
     if (keyword === 'proxyjump') return [{ keyword, words: [rest.replace(/#.*/, '').trim()], at }]
-    return [{ keyword, words: splitWords(rest, at), at }]
+    return [{ keyword, words, at }]
   })
 }
 
