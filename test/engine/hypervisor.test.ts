@@ -59,7 +59,7 @@ describe('a look', () => {
       site.faults.add({ match, effect: { kind: 'lie', stdout: '\n' } })
     await expect(xen.look(host)).rejects.toMatchObject({
       code: 'unsupported',
-      message: expect.stringMatching(/machine-id is empty or not there, and its product UUID is empty/),
+      message: expect.stringMatching(/machine-id is empty or cannot be read, and its product UUID is empty/),
     })
   })
 

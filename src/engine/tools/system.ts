@@ -45,7 +45,7 @@ function isShared(digits: string): boolean {
 export function noIdentity(machineId: string, productUuid: string): string {
   const say = (file: string, text: string) => {
     const said = text.trim()
-    if (said === '') return `${file} is empty or not there`
+    if (said === '') return `${file} is empty or cannot be read`
     const digits = said.toLowerCase().replaceAll('-', '')
     const isKnown = /^[0-9a-f]{32}$/.test(digits)
     return isKnown
