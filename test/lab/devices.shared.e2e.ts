@@ -203,7 +203,7 @@ describe('a guest that pengx made', () => {
   })
 })
 
-test('an adopted guest’s own file is not touched, and what it was given comes back', async () => {
+test('an adopted guest’s own file is edited in its place and kept as it was, and what it was given comes back', async () => {
   const booted = await consoleMark(host, 'pv2')
   await sh(host, `xl create ${CONFIGS}/pv2.cfg`)
   await waitConsole(host, 'pv2', /^READY name=pv2/, { mark: booted })
@@ -213,7 +213,8 @@ test('an adopted guest’s own file is not touched, and what it was given comes 
   let mark = await consoleMark(host, 'pv2')
   await perform(pengx, 'disk.create', 'pv2', '--storlink', 'files', '--size', '8')
   await waitConsole(host, 'pv2', /^DISKS xvda:\d+ xvdb:\d+ xvdc:8192$/, { mark })
-  expect(await sh(host, 'sha256sum /etc/xen/pv2.cfg')).toBe(file)
+  expect(await sh(host, 'sha256sum /etc/xen/pv2.cfg')).not.toBe(file)
+  expect(await sh(host, 'sha256sum </etc/xen/.pv2.cfg.before-pengx')).toStartWith(file.split(' ')[0]!)
   await sh(host, 'xl destroy pv2')
   mark = await consoleMark(host, 'pv2')
   await perform(pengx, 'vm.start', 'pv2')
@@ -228,7 +229,10 @@ test('the CD of an HVM guest is ejected and inserted while it runs', async () =>
     const text = await sh(host, `xenstore-ls -f /local/domain/0/backend/qdisk/${domid}; xl list -l hvm1`)
     return { loaded: text.includes(`${IMAGES}/tiny.iso`), other: text.includes(`${IMAGES}/other.iso`) }
   }
-  await sh(host, `cp ${IMAGES}/tiny.iso ${IMAGES}/other.iso; xl create ${CONFIGS}/hvm1.cfg`)
+  await sh(
+    host,
+    `cp ${IMAGES}/tiny.iso ${IMAGES}/other.iso; cp ${CONFIGS}/hvm1.cfg /etc/xen; xl create ${CONFIGS}/hvm1.cfg`,
+  )
   await perform(pengx, 'vm.adopt', guestUuid(4))
   expect(await drive()).toEqual({ loaded: true, other: false })
   await perform(pengx, 'iso.eject', 'hvm1')

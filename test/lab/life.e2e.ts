@@ -72,7 +72,9 @@ describe('inside dom0, through the API', () => {
           .join() === 'pv1,pv2'
       )
     })
-    expect(await perform(pengx, 'vm.adopt', 'pv1')).toMatchObject({ job: { state: 'done' } })
+    expect(await perform(pengx, 'vm.adopt', 'pv1', '--config', `${CONFIGS}/pv1.cfg`)).toMatchObject({
+      job: { state: 'done' },
+    })
     for (const [uuid, { domid }] of before) expect((await domains()).get(uuid)?.domid).toBe(domid)
     expect(await sh(host, `sha256sum ${CONFIGS}/pv1.cfg`)).toBe(config)
     expect(await statusOf(guestUuid(1))).toBe('RUNNING')
@@ -169,7 +171,7 @@ describe('from outside over SSH, on the command line', () => {
 
   test('adopts what was started by hand, and gives it out of care again', async () => {
     const before = await domains()
-    await perform(pengx, 'vm.adopt', 'pv2')
+    await perform(pengx, 'vm.adopt', 'pv2', '--config', `${CONFIGS}/pv2.cfg`)
     expect((await vmsOf(pengx)).get('pv2')?.origin).toBe('adopted')
     await perform(pengx, 'vm.forget', 'pv2')
     await uuidOf('pv2', 'running')
