@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
+import { PengxError } from '../../src/model/error.ts'
 import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../support/sites/acts.ts'
 import { openWorld, type World } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
@@ -179,4 +180,29 @@ test('CD images on a PM are known, and only an HVM guest takes them', async () =
   expect(await refusal('iso.insert', { vm, path: '/data/iso/none.iso' })).toMatch(
     /path: there is no file \/data\/iso\/none.iso/,
   )
+})
+
+test('a change is taken back alone out of a file that its owner has changed meanwhile', async () => {
+  let path = ''
+  await world.close()
+  world = await openWorld({
+    intercept: async ({ operation, name, phase }) => {
+      if (operation !== 'disk.create' || !name.startsWith('attach') || phase !== 'before') return
+      const host = world.site.host('xen1')
+      const { text } = await xen.readConfig(host, path)
+      await xen.writeConfig(host, path, `# mine\n${text}localtime = 1\n`, 'prepare.0')
+      throw new PengxError('commandFailed', 'no more')
+    },
+  })
+  const vm = await adoptForeign(world)
+  path = vm.configPath!
+  const host = world.site.host('xen1')
+  const { text } = await xen.readConfig(host, path)
+  await act(world, 'storlink.create', { name: 'more', link: '/data', type: 'LO', level: 'FL', pm: vm.pm })
+  const { engine } = world
+  const params = engine.decode('disk.create', { vm: vm.uuid, size: 8, storlink: 1 })
+  const { job } = await engine.finished((await engine.start('disk.create', params, 'cli')).id)
+  expect(job.state).toBe('undone')
+  expect((await xen.readConfig(host, path)).text).toBe(`# mine\n${text}localtime = 1\n`)
+  expect(engine.view.needVm(vm.uuid).disks).toEqual(vm.disks)
 })

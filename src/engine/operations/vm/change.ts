@@ -1,5 +1,6 @@
 import { PengxError } from '../../../model/error.ts'
 import { isSame, type Json } from '../../../model/json.ts'
+import { takenBack } from '../../../model/takenBack.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
@@ -181,7 +182,8 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
       if (now === after) await write(cx, now, before!)
       else if (now !== before && now !== null) {
         const base = joinSecret(facts.base, facts.secrets)
-        await write(cx, now, editConfig(now, change(base), base, path))
+        const { spec } = await cx.hypervisor.readConfig(host, path)
+        await write(cx, now, editConfig(now, spec, takenBack(spec, change(base), base), path))
       }
       if (before !== null && facts.configForeign) await cx.hypervisor.forgetOriginal(host, path, before, cx.tag)
       await cx.hypervisor.removeConfigDraft(host, path, cx.tag)

@@ -9,6 +9,7 @@ import { formatDisk, formatDrive, parseDisk, toDiskSpec } from './disk.ts'
 import { editDiskItem } from './diskWords.ts'
 import { openEditor, type XlEditor } from './editor.ts'
 import { editNicItem, formatNic } from './nic.ts'
+import { parseStatements } from './syntax.ts'
 
 /**
  * A configuration as it lies on a PM, with one change: what differs between two specifications is changed in its place,
@@ -26,27 +27,27 @@ export function editConfig(text: string, before: VmSpec, after: VmSpec, source: 
   const written = editor.text.replace(HEADER, (line, name: string) =>
     after.name === before.name ? line : line.replace(name, () => after.name),
   )
-  if (written !== text) needMeant(text, written, before, after, source)
+  needMeant(text, written, before, after, source)
   return written
 }
 
 type Size = 'memoryMib' | 'maxmemMib' | 'vcpuCount' | 'maxVcpuCount'
 type Numbered = readonly [key: string, field: Size]
 
-/** The second follows the first where it is not given: it is written only where it has to differ. */
+/** Where one of two is not given it follows the other: it is written only where it has to differ. */
 function editPair(
   editor: XlEditor,
   before: VmSpec,
   after: VmSpec,
   source: string,
-  [key, field]: Numbered,
-  [maxKey, maxField]: Numbered,
+  first: Numbered,
+  second: Numbered,
 ): void {
-  if (after[field] === before[field] && after[maxField] === before[maxField]) return
-  const read = (of: Size) => parseConfig(editor.text, source).spec[of]
-  if (after[field] !== before[field]) editor.setValue(key, after[field])
-  if (read(maxField) !== after[maxField]) editor.setValue(maxKey, after[maxField])
-  if (read(field) !== after[field]) editor.setValue(key, after[field])
+  if ([first, second].every(([, field]) => after[field] === before[field])) return
+  const isGiven = ([key]: Numbered) => parseStatements(editor.text, source).some((statement) => statement.key === key)
+  const followed = isGiven(first) || !isGiven(second) ? [first, second] : [second, first]
+  for (const [key, field] of [...followed, followed[0]!])
+    if (parseConfig(editor.text, source).spec[field] !== after[field]) editor.setValue(key, after[field])
 }
 
 const BOOT_KEYS = [
