@@ -3,7 +3,7 @@ import type { Level, Storlink } from '../../../model/storlink.ts'
 import { batch } from '../../host/batch.ts'
 import { run, runAll } from '../../host/run.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
-import { removeFile, writeFileAtomically, writeInto } from '../../tools/files.ts'
+import { draftOf, removeFile, writeFileAtomically, writeInto } from '../../tools/files.ts'
 import { isThere } from '../storlink/madeVolume.ts'
 import { hasConfig, saysConfig } from '../vm/configFile.ts'
 import type { BackupLocation } from './target.ts'
@@ -58,7 +58,7 @@ export async function isManifestThere(path: string, { pm, level }: BackupLocatio
 }
 
 export async function removeManifest(path: string, { pm, level }: { pm: string; level: Level }, cx: Context) {
-  if (level === 'FL') await runAll(cx.host(pm), tagged(cx, [removeFile(path), removeFile(`${path}.new`)]))
+  if (level === 'FL') await runAll(cx.host(pm), tagged(cx, [removeFile(path), removeFile(draftOf(path))]))
   else await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
 }
 
