@@ -1,6 +1,7 @@
 /** From the assignments of a configuration file to what libxl keeps of a guest. */
 import type { CfgValue } from './cfgSyntax.ts'
-import type { GuestConfig, GuestType, SimDisk, SimNic, SimVnc } from './state.ts'
+import { findNode } from './files.ts'
+import type { GuestConfig, GuestType, PmState, SimDisk, SimNic, SimVnc } from './state.ts'
 
 type Values = ReadonlyMap<string, CfgValue>
 
@@ -139,7 +140,16 @@ export function parseNic(spec: string, devid: number, type: GuestType, newMac: (
     ...optional('ip', keys.get('ip')),
     ...optional('rate', keys.get('rate')),
     ...optional('script', keys.get('script')),
+    ...optional('backend', keys.get('backend')),
   }
+}
+
+/** `vif-bridge` finds the interface's bridge, or is not asked: another script, or one of a driver domain. */
+export function hasBridge(pm: PmState, nic: SimNic): boolean {
+  const conf = findNode(pm, '/etc/xen/xl.conf')
+  const [, usual] = /^vif\.default\.script="(.*)"$/m.exec((conf?.kind === 'file' && conf.text) || '') ?? []
+  if (nic.backend !== undefined || !(nic.script ?? usual ?? 'vif-bridge').endsWith('vif-bridge')) return true
+  return pm.nets.some((net) => net.kind === 'bridge' && net.name === nic.bridge)
 }
 
 function keyed(spec: string): Map<string, string> {

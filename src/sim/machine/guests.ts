@@ -4,7 +4,7 @@
  * file goes on as if it had never stopped.
  */
 import { findNode } from './files.ts'
-import { backendOf } from './guestConfig.ts'
+import { backendOf, hasBridge } from './guestConfig.ts'
 import { addCounters, countersBetween, cpuBetween, NO_COUNTERS, trafficBetween } from './noise.ts'
 import type { SimWorld } from './program.ts'
 import type { Counters, Domain, Due, GuestConfig, PmState, ShutdownReason } from './state.ts'
@@ -193,7 +193,7 @@ export function refuseBuild(pm: PmState, config: GuestConfig, domid: number): st
     ]
   }
   for (const nic of config.nics) {
-    if (pm.nets.some((net) => net.kind === 'bridge' && net.name === nic.bridge)) continue
+    if (hasBridge(pm, nic)) continue
     const script = (verb: string, pid: number) => [
       `libxl: error: libxl_exec.c:117:libxl_report_child_exitstatus: /etc/xen/scripts/vif-bridge ${verb} [${pid}] exited with error status 1`,
       `libxl: error: libxl_device.c:1337:device_hotplug_child_death_cb: script: Could not find bridge device ${nic.bridge}`,

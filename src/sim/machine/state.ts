@@ -29,6 +29,8 @@ export interface SimNic {
   ip?: string
   rate?: string
   script?: string
+  /** The driver domain that serves it. */
+  backend?: string
   /** A failed network-attach left it there: its hotplug script never ran. */
   half?: true
 }

@@ -9,6 +9,7 @@ import { domainNameFor, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm, isReached, needAccessPm } from '../storlink/access.ts'
+import { missingBridge, UNSEEN_HINT } from '../vm/bridges.ts'
 import { newConfigStep } from '../vm/configFile.ts'
 import { configPathFor } from '../vm/domain.ts'
 import { locateRestored, needRoomFor, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
@@ -51,8 +52,10 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
     else if (path !== '') cx.notice(`its CD drive ${vdev} is empty: it had ${path}`)
   }
   const nics = wanted.withoutNics ? [] : pickAddresses(backup.spec.nics, same, cx)
-  const strange = nics.find((nic) => pm.seen.bridges && !pm.seen.bridges.includes(nic.bridge))
-  if (strange) cx.notice(`bridge ${strange.bridge} is not on ${pm.name}: edit ${strange.name} before it is started`)
+  for (const nic of nics) {
+    const missing = missingBridge(nic, pm)
+    if (missing) cx.notice(`bridge ${nic.bridge} of ${nic.name} ${missing}: ${UNSEEN_HINT}`)
+  }
   const at = cx.clock.now()
   const { template, drives = [], domainName: _old, ...spec } = backup.spec
   const vm: Vm = {

@@ -48,14 +48,6 @@ export async function needBootFiles(cx: Context, vm: Vm, target: Pm): Promise<vo
   if (missing) throw refused(`${vm.name}: ${missing.what} (${missing.path}) is not on ${target.name}: ${missing.hint}`)
 }
 
-export function needBridges(vm: Vm, target: Pm): void {
-  const bridges = target.seen.bridges ?? []
-  const nic = vm.nics.find((one) => !bridges.includes(one.bridge))
-  if (!nic) return
-  const there = bridges.join(', ') || 'none'
-  throw refused(`${vm.name}: bridge ${nic.bridge} of ${nic.name} is not on ${target.name}, which has ${there}`)
-}
-
 /** Beside its memory Xen needs some for tables: about a hundredth, and more for an HVM guest. */
 function neededMib(memoryMib: number, type: VmType): number {
   return memoryMib + Math.ceil(memoryMib / 128) + (type === 'pv' ? 4 : 16)

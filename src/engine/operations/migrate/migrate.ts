@@ -10,11 +10,12 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { movedOf } from '../../tools/files.ts'
 import { parseStatements } from '../../tools/xl/syntax.ts'
+import { needBridges, unseenBridgeField } from '../vm/bridges.ts'
 import { gatherChange, refuseChange } from '../vm/change.ts'
 import { refuseManyConfigs } from '../vm/configNow.ts'
 import { needNoDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
-import { needAbilities, needBootFiles, needBridges, needFree, needLogin } from './destination.ts'
+import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
 import {
   type LiveGuest,
@@ -46,6 +47,7 @@ const params = z.object({
       advanced: true,
     },
   ),
+  unseenBridge: unseenBridgeField,
 })
 type Params = z.infer<typeof params>
 
@@ -91,13 +93,13 @@ function refuse({ vm, pm }: Params, view: View): string | undefined {
   return refuseUnshared(row, view) ?? (row.seen.state === 'running' ? refuseTied(row) : undefined)
 }
 
-async function gather({ vm, pm, address }: Params, cx: Context): Promise<MigrateFacts> {
+async function gather({ vm, pm, address, unseenBridge }: Params, cx: Context): Promise<MigrateFacts> {
   const facts = await gatherChange(vm, cx)
   const [source, target] = [cx.view.needPm(facts.before.pm), cx.view.needPm(pm)]
   const { base } = facts
   if (facts.domid === null) await needNoDomain(cx, cx.view.needVm(vm))
   await needFree(cx, base, target)
-  needBridges(base, target)
+  needBridges(base, target, unseenBridge)
   await needBootFiles(cx, base, target)
   const disks = await needSameDisks(cx, base, source, target)
   const same = `${source.name} and ${target.name} have the same ${disks.images.length} images of its disks`

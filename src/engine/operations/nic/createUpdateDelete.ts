@@ -7,6 +7,7 @@ import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { formatNic } from '../../tools/xl/nic.ts'
+import { unseenBridgeField } from '../vm/bridges.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
 import { findDomain, lives } from '../vm/domain.ts'
 import { bridgeName, pickNics } from '../vm/pickNics.ts'
@@ -44,6 +45,7 @@ const createNicParams = z.object({
     help: 'none given: a new one that nobody on the site has',
     advanced: true,
   }),
+  unseenBridge: unseenBridgeField,
 })
 type CreateParams = z.infer<typeof createNicParams>
 type CreateFacts = ChangeFacts & { readonly nic: Nic & Json }
@@ -83,9 +85,9 @@ function attachStep({ before, domid }: ChangeFacts, nic: Nic): Step {
   }
 }
 
-function refuseCreate({ vm, bridge, mac }: CreateParams, view: View): string | undefined {
+function refuseCreate({ vm, bridge, mac, unseenBridge }: CreateParams, view: View): string | undefined {
   const row = view.needVm(vm)
-  const reason = refuseChange(row, view) ?? refuseBridge(row, bridge, view)
+  const reason = refuseChange(row, view) ?? refuseBridge(row, bridge, view, { unseen: unseenBridge })
   if (reason) return reason
   if (row.type === 'hvm' && row.nics.length >= MOST_EMULATED)
     return `it has ${row.nics.length} interfaces: an HVM guest has at most ${MOST_EMULATED}`
@@ -103,9 +105,9 @@ export const nicCreate = vmOperation<CreateParams, CreateFacts>({
   danger: 'safe',
   params: createNicParams,
   refuse: refuseCreate,
-  async gather({ vm, bridge, ip, mac }, cx) {
+  async gather({ vm, bridge, ip, mac, unseenBridge }, cx) {
     const facts = await gatherChange(vm, cx)
-    const picked: Nic = pickNics(cx.view.needPm(facts.before.pm), [bridge], cx.view)[0]!
+    const picked: Nic = pickNics(cx.view.needPm(facts.before.pm), [bridge], cx.view, unseenBridge)[0]!
     const nic: Nic = { ...picked, name: freeName(facts.base), ip: ip ?? '', mac: mac?.toLowerCase() ?? picked.mac }
     return { ...facts, nic: nic as Nic & Json }
   },
@@ -160,15 +162,19 @@ const updateNicParams = z.object({
     },
   ),
   bridge: field(bridgeField.optional(), { title: 'Bridge', from: 'bridge', help: 'of a VM that is shut down' }),
+  unseenBridge: unseenBridgeField,
 })
 type UpdateParams = z.infer<typeof updateNicParams>
 
-function refuseUpdate({ vm, nic, ip, bridge }: UpdateParams, view: View): string | undefined {
+function refuseUpdate({ vm, nic, ip, bridge, unseenBridge }: UpdateParams, view: View): string | undefined {
   const row = view.needVm(vm)
-  const { name, bridge: now } = needNic(row, nic)
+  const { name, bridge: now, extra } = needNic(row, nic)
   if (ip === undefined && bridge === undefined) return 'nothing is given to change: an IP address or a bridge'
   if (bridge === undefined || bridgeName(bridge) === now) return refuseChange(row, view)
-  return refuseRunning(row, view, `putting ${name} on another bridge`) ?? refuseBridge(row, bridge, view)
+  return (
+    refuseRunning(row, view, `putting ${name} on another bridge`) ??
+    refuseBridge(row, bridge, view, { extra, unseen: unseenBridge })
+  )
 }
 
 export const nicUpdate = vmOperation<UpdateParams, NicFacts>({

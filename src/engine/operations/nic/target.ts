@@ -4,6 +4,7 @@ import type { Nic } from '../../../model/nic.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { missingBridge, UNSEEN_HINT } from '../vm/bridges.ts'
 import { refuseChange } from '../vm/change.ts'
 import { bridgeName } from '../vm/pickNics.ts'
 
@@ -30,12 +31,19 @@ export function isSame(nic: Nic, other: Nic): boolean {
   return other.id === nic.id || (nic.mac !== '' && other.mac === nic.mac)
 }
 
-/** Why an interface of the VM cannot be on a bridge, or undefined; a PM that was never looked at allows any. */
-export function refuseBridge(vm: Vm, given: string, view: View): string | undefined {
-  const pm = view.needPm(vm.pm)
+/**
+ * Why an interface of the VM cannot be on a bridge, or undefined; a PM that was never looked at allows any. `extra`: what
+ * else its specification says; `unseen`: it need not be seen.
+ */
+export function refuseBridge(
+  vm: Vm,
+  given: string,
+  view: View,
+  { extra = '', unseen }: { readonly extra?: string | undefined; readonly unseen: boolean },
+): string | undefined {
   const bridge = bridgeName(given)
-  if (!pm.seen.bridges || pm.seen.bridges.includes(bridge)) return undefined
-  return `bridge ${bridge} is not on ${pm.name}, which has ${pm.seen.bridges.join(', ') || 'none'}`
+  const missing = unseen ? undefined : missingBridge({ bridge, extra }, view.needPm(vm.pm))
+  return missing && `bridge ${bridge} ${missing}: ${UNSEEN_HINT}`
 }
 
 /** Why what ruins the network of a running guest cannot be done, or undefined; `what` begins the sentence. */

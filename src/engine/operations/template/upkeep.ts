@@ -10,6 +10,7 @@ import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
+import { unseenBridgeField } from '../vm/bridges.ts'
 import { hasConfig, newConfigStep } from '../vm/configFile.ts'
 import { configPathFor, findDomain, lives, needNoDomain } from '../vm/domain.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps, whileOff } from '../vm/domainSteps.ts'
@@ -35,6 +36,7 @@ const startParams = z.object({
   memory: field(z.number().int().min(1).default(1024), { title: 'Memory', unit: 'MiB' }),
   vcpus: field(z.number().int().min(1).max(512).default(1), { title: 'VCPUs' }),
   bridges: field(z.array(z.string()).default([]), { title: 'Bridges', from: 'bridge' }),
+  unseenBridge: unseenBridgeField,
   iso: field(z.string().optional(), { title: 'ISO image', from: 'iso', help: 'on the PM, to install from; HVM' }),
   vncPassword: field(z.string().min(1).max(8).optional(), { title: 'VNC password', secret: true, advanced: true }),
 })
@@ -109,7 +111,7 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
   async gather(p, cx) {
     const template = cx.view.needTemplate(p.template)
     const pm = accessPm(cx.view.needStorlink(template.disks[0]!.storlink), cx.view)!
-    const nics = pickNics(pm, p.bridges, cx.view)
+    const nics = pickNics(pm, p.bridges, cx.view, p.unseenBridge)
     const startedAt = cx.clock.now()
     const rest = { template: template as Template & Json, nics, startedAt }
     const vm = upkeepVm(p, { pm: pm.uuid, ...rest })

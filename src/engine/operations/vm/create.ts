@@ -57,7 +57,7 @@ async function gather(p: CreateParams, cx: Context): Promise<Facts> {
   const template = p.template === undefined ? undefined : cx.view.needTemplate(p.template)
   const type = typeFor(p, cx.view)
   const boot = bootOf(p, type, template?.type === type ? template.boot : {})
-  const nics = pickNics(pm, p.bridges, cx.view)
+  const nics = pickNics(pm, p.bridges, cx.view, p.unseenBridge)
   await needFiles(cx, pm, p, boot)
   const made = await gatherDisks(p, storlink, pm, cx)
   return {

@@ -10,6 +10,7 @@ import type { View } from '../../store/view.ts'
 import { isHostname, isUserName, parseSeedAddress } from '../../tools/cloudInit.ts'
 import { isPublicKey } from '../../tools/sshKeys.ts'
 import { isReached } from '../storlink/access.ts'
+import { unseenBridgeField } from './bridges.ts'
 
 /** What a new VM can be asked to be, and what of it cannot be, before anybody looks at a PM. */
 export const createParams = z.object({
@@ -77,6 +78,7 @@ export const createParams = z.object({
     from: 'bridge',
     help: 'one interface on each; a number N means xenbrN',
   }),
+  unseenBridge: unseenBridgeField,
   pm: field(z.string().optional(), { title: 'PM', from: 'pm', help: 'none given: the storlink’s', advanced: true }),
   os: field(z.string().default(''), { title: 'OS', advanced: true }),
   osArch: field(z.string().default(''), { title: 'OS architecture', advanced: true }),

@@ -4,6 +4,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { View } from '../../store/view.ts'
+import { missingBridge, UNSEEN_HINT } from './bridges.ts'
 
 /** The bridge that is meant: its name as it is given, and for a number N xenbrN. */
 export function bridgeName(given: string): string {
@@ -13,17 +14,13 @@ export function bridgeName(given: string): string {
 /**
  * Interfaces of a VM that is still to be made: one on each bridge, which has to be on the PM; a number N means xenbrN.
  * Addresses are random among those that nobody on the site has; the store refuses a second one all the same. Asks nobody;
- * throws `invalid` for a bridge that the PM did not have when it was looked at.
+ * throws `invalid` for a bridge that the PM did not have when it was looked at, unless it may be `unseen`.
  */
-export function pickNics(pm: Pm, given: readonly string[], view: View): readonly (Nic & Json)[] {
+export function pickNics(pm: Pm, given: readonly string[], view: View, unseen: boolean): readonly (Nic & Json)[] {
   const bridges = given.map(bridgeName)
-  const there = pm.seen.bridges
-  const missing = there && bridges.find((bridge) => !there.includes(bridge))
-  if (missing !== undefined) {
-    throw new PengxError(
-      'invalid',
-      `bridges: ${missing} is not on ${pm.name}, which has ${there?.join(', ') || 'none'}`,
-    )
+  for (const bridge of unseen ? [] : bridges) {
+    const missing = missingBridge({ bridge }, pm)
+    if (missing !== undefined) throw new PengxError('invalid', `bridges: ${bridge} ${missing}: ${UNSEEN_HINT}`)
   }
   const taken = new Set(view.vms().flatMap((vm) => vm.nics.map((nic) => nic.mac.toLowerCase())))
   return bridges.map((bridge, index) => {

@@ -3,6 +3,7 @@ import { PengxError } from '../../../model/error.ts'
 import type { VmState } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
+import { needBridges, unseenBridgeField } from './bridges.ts'
 import { findDomain, lives, needDomain, needNoDomain, refuseState } from './domain.ts'
 import { createStep, type DomainFacts, destroyStep, factsOf, isGone, shutdownSteps, waitFor } from './domainSteps.ts'
 import { needNowhereElse } from './elsewhere.ts'
@@ -33,6 +34,7 @@ const startParams = z.object({
     help: 'start it although a PM that sees its disks cannot be asked whether it runs there: be sure that it is off',
     advanced: true,
   }),
+  unseenBridge: unseenBridgeField,
 })
 type StartParams = z.infer<typeof startParams>
 
@@ -46,20 +48,11 @@ export const vmStart = vmOperation<StartParams, DomainFacts>({
     const row = view.needVm(vm)
     return refuseState(row, view, ['shutdown'], { paused: 'resume it instead' })
   },
-  async gather({ vm, force }, cx) {
+  async gather({ vm, force, unseenBridge }, cx) {
     const row = cx.view.needVm(vm)
     await needNoDomain(cx, row)
     await needNowhereElse(cx, row, force)
-    const bridges = cx.view.needPm(row.pm).seen.bridges
-    for (const nic of row.nics) {
-      if (bridges && bridges.length > 0 && !bridges.includes(nic.bridge)) {
-        const pm = cx.view.needPm(row.pm).name
-        throw new PengxError(
-          'refused',
-          `${row.name}: bridge ${nic.bridge} of ${nic.name} is not on ${pm}, which has ${bridges.join(', ')}`,
-        )
-      }
-    }
+    needBridges(row, cx.view.needPm(row.pm), unseenBridge)
     return factsOf(row, 0)
   },
   plan: (_params, facts) => [createStep(facts)],

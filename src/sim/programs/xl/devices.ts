@@ -2,7 +2,7 @@
 import { newXenMac } from '../../../lib/ids.ts'
 import { vdevNumber } from '../../../model/disk.ts'
 import { findNode } from '../../machine/files.ts'
-import { backendOf, parseDisk, parseNic } from '../../machine/guestConfig.ts'
+import { backendOf, hasBridge, parseDisk, parseNic } from '../../machine/guestConfig.ts'
 import { hasQemu } from '../../machine/guests.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import { needDomain } from './words.ts'
@@ -134,7 +134,7 @@ export const networkAttach: Program = async (call) => {
   if (typeof domain === 'number') return domain
   const devid = domain.config.nics.reduce((next, nic) => Math.max(next, nic.devid + 1), 0)
   const nic = parseNic(call.argv.slice(2).join(','), devid, domain.config.type, newXenMac)
-  const there = call.pm.nets.some((net) => net.kind === 'bridge' && net.name === nic.bridge)
+  const there = hasBridge(call.pm, nic)
   // A bridge that is not there: xl fails, and the interface stays behind half attached.
   domain.config.nics.push(there ? nic : { ...nic, half: true })
   call.world.save()

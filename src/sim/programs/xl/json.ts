@@ -107,6 +107,7 @@ function nicValue(nic: SimNic, type: GuestConfig['type']): Value {
   return {
     devid: nic.devid,
     mac: nic.mac,
+    backend_domname: nic.backend,
     bridge: nic.bridge,
     ip: nic.ip,
     model: nic.model,
