@@ -92,6 +92,18 @@ export interface VmSeen {
   readonly vcpuCount?: number
   /** What differs from what is written down, one line each: shown, not hidden. */
   readonly drift: readonly string[]
+  /** How it starts with its PM; absent: it does not, or nobody has looked yet. */
+  readonly autostart?: Autostart
+}
+
+/** How a VM starts with its PM: what of xendomains’ directory (autostart.ts) leads to its configuration. */
+export interface Autostart {
+  /** The number that the first of the names begins with; absent: none. */
+  readonly order?: number
+  /** What stands for it there, first the one that starts it. */
+  readonly paths: readonly string[]
+  /** No service of the PM starts what is there. */
+  readonly disabled?: true
 }
 
 /** A domain exists for it: `paused` counts as running wherever a stopped VM is asked for. */

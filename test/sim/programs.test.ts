@@ -87,6 +87,25 @@ const LINES: readonly (string | [string, string])[] = [
   'ln -s a @link',
   'readlink @link',
   'readlink -f @link',
+  'readlink @a',
+  'readlink @none',
+  'ln -s -T a @link',
+  'ln -s -T a @d',
+  'ln -s -T a @none/x',
+  'ln -s none @dangling',
+  'mkdir @auto',
+  'ln -s -T ../a @auto/10-a.cfg',
+  'ln -s -T @auto @autolink',
+  'touch @auto/own',
+  'find @auto/ -mindepth 1 -maxdepth 1 -printf %y:%f:%l\\n',
+  'find @autolink/ -mindepth 1 -maxdepth 1 -printf %y:%f:%l\\n',
+  'find -L @autolink/ -mindepth 1 -maxdepth 1 -printf %y:%f:%l\\n',
+  'find -L @ -maxdepth 1 -name *ang* -printf %y:%f:%l\\n',
+  'find -L @none/ -mindepth 1 -maxdepth 1 -printf %D:%i',
+  'stat -L --printf=%n\\n @auto/own @auto/10-a.cfg @none @dangling',
+  'rm @dangling',
+  'rm @autolink',
+  'rm -r @auto',
   'cat @link',
   'stat -c %F @link',
   'stat -L -c %F @link',
@@ -217,6 +236,27 @@ function plain(output: Output): Output {
   const lines = (text: string) => (text.includes('{') ? text : text.split('\n').sort().join('\n'))
   return { ...output, stdout: lines(blocks(output.stdout)), stderr: output.stderr }
 }
+
+test('the same file is told by its device and inode, under whatever name', async () => {
+  for (const host of [real, simulated]) {
+    const said = async (line: string) => {
+      const argv = line.replaceAll('@', `${directory}/`).split(' ') as [string, ...string[]]
+      return (await run(host, { argv, effect: 'change' })).stdout.split('\0').filter((word) => word !== '')
+    }
+    await said('mkdir @same')
+    await said('touch @same/own @same/other')
+    await said('ln -s own @same/link')
+    const listed = new Map(
+      (await said('find -L @same/ -mindepth 1 -maxdepth 1 -printf %f=%D:%i\\0')).map(
+        (word) => word.split('=') as [string, string],
+      ),
+    )
+    const [direct] = await said('stat -L --printf=%d:%i\\0 @same/link')
+    expect([...listed.keys()].sort()).toEqual(['link', 'other', 'own'])
+    expect([listed.get('own'), listed.get('link')]).toEqual([direct, direct])
+    expect(listed.get('other')).not.toBe(direct)
+  }
+})
 
 test('a program that is not there', async () => {
   const failures = await Promise.all(

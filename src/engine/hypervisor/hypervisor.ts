@@ -1,4 +1,5 @@
 import type { Clock } from '../../lib/clock.ts'
+import type { AutostartLink, AutostartLook } from '../../model/autostart.ts'
 import type { Disk } from '../../model/disk.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { VmSpec } from '../../model/vm.ts'
@@ -35,6 +36,13 @@ export interface Hypervisor {
   configFiles(host: Host, signal?: AbortSignal): Promise<ConfigFile[]>
   /** One by its path, byte by byte, and parsed; `notFound` where there is none, `invalid` where xl would not take it. */
   readConfig(host: Host, path: string): Promise<ReadConfig>
+  /** What starts with the PM, and which of those configurations that are. */
+  autostart(host: Host, configs: readonly string[], signal?: AbortSignal): Promise<AutostartLook>
+  hasAutostartLink(host: Host, link: AutostartLink): Promise<boolean>
+  /** There already is done; `conflict` where something else has its name, and nothing was changed. */
+  addAutostartLink(host: Host, link: AutostartLink, tag: string): Promise<void>
+  /** What else stands under its name stays. */
+  removeAutostartLink(host: Host, link: AutostartLink, tag: string): Promise<void>
   /** Disk bytes through QMP, since xentop's disk columns are 0 for qdisk; empty where there is no QEMU. */
   diskCounters(host: Host, domid: number, signal?: AbortSignal): Promise<DiskCounters[]>
 

@@ -1,5 +1,6 @@
 import { formatConfig } from '../tools/xl/config.ts'
 import { consoleOf, renameDomain, setMemory, setVcpus, updateConfig } from '../tools/xl/xl.ts'
+import { addAutostartLink, autostart, hasAutostartLink, removeAutostartLink } from './autostart.ts'
 import { backupDisks, refuseBackup } from './backup.ts'
 import { cancelJobs } from './blockJobs.ts'
 import { change, changeDomain } from './change.ts'
@@ -62,6 +63,10 @@ export const xen: Hypervisor = {
   bringConfigBack,
   removeConfig,
   removeConfigDraft,
+  autostart,
+  hasAutostartLink,
+  addAutostartLink,
+  removeAutostartLink,
   diskCounters,
   create,
   formatConfig,

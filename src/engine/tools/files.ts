@@ -156,6 +156,21 @@ function fixedPart(pattern: string): [root: string, depth: number] {
   return [`/${names.slice(0, fixed).join('/')}`, names.length - fixed]
 }
 
+/** What is written in a symbolic link, and a line feed; exit 1: there is none of that name. */
+export function readLink(path: string): Program {
+  return { ...reads('readlink', path), okExits: [0, 1] }
+}
+
+/** A symbolic link, at once and only where nothing is: what is there is not replaced, nor gone into. */
+export function makeLink(target: string, path: string): Program {
+  return changes('ln', '-s', '-T', target, path)
+}
+
+/** With those above it; one that is there is made. */
+export function makeDirectory(path: string): Program {
+  return changes('mkdir', '-p', path)
+}
+
 /** A file that is not there is removed. */
 export function removeFile(path: string): Program {
   return changes('rm', '-f', path)

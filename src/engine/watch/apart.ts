@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import { turns } from '../../lib/turns.ts'
+import { autostartOf } from '../../model/autostart.ts'
 import type { FoundConfig, IsoImage, Pm } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
@@ -50,6 +51,7 @@ export function createApart(parts: ApartDeps): Apart {
   const askers = { isos: createAsker(clock), spaces: createAsker(clock), sizes: createAsker(clock) }
   const isosIn = new Map<string, readonly IsoImage[]>()
   let looks = 0
+  let pathsAsked: readonly string[] = []
   let spacesAt = Number.NEGATIVE_INFINITY
   let configs: readonly FoundConfig[] | undefined
   let isos: readonly IsoImage[] | undefined
@@ -79,6 +81,24 @@ export function createApart(parts: ApartDeps): Apart {
     for (const place of isosIn.keys()) if (!asked.has(place)) isosIn.delete(place)
     isos = listIsos(isosIn.values())
     await parts.onFiles()
+  }
+
+  function configPaths({ uuid }: Pm): readonly string[] {
+    return view.vmsOn(uuid).flatMap(({ configPath }) => configPath ?? [])
+  }
+
+  /** Of a VM that a job has in hand, that job says what it is. */
+  async function lookAtAutostart(row: Pm, paths: readonly string[]): Promise<void> {
+    const look = await hypervisor.autostart(host(row), paths)
+    await turns.take()
+    const vms = view.vmsOn(row.uuid).flatMap((vm) => {
+      if (view.jobOn('vm', vm.uuid) !== undefined) return []
+      const { autostart: before, ...seen } = vm.seen
+      const now = autostartOf(look, vm)
+      if (Bun.deepEquals(before, now)) return []
+      return [{ uuid: vm.uuid, seen: now === undefined ? seen : { ...seen, autostart: now } }]
+    })
+    if (vms.length > 0) await inventory.recordSeen({ vms })
   }
 
   /** A shared storlink is looked at by another PM while its own is away. */
@@ -126,6 +146,12 @@ export function createApart(parts: ApartDeps): Apart {
       if (look % FILES_EVERY === 0) {
         once('configs', () => lookForConfigs(row))
         once('isos', () => lookForIsos(row, askers.isos))
+      }
+      const paths = configPaths(row)
+      const isAsked = paths.length === pathsAsked.length && paths.every((path, at) => path === pathsAsked[at])
+      if (look % FILES_EVERY === 0 || !isAsked) {
+        pathsAsked = paths
+        once('autostart', () => lookAtAutostart(row, paths))
       }
       if (clock.now() - spacesAt >= SPACES_EVERY_MS) {
         spacesAt = clock.now()

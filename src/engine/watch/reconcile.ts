@@ -66,7 +66,8 @@ export function reconcile(
     }
     const drift = driftOf(vm, domain, pm, known)
     const next = seenOf(vm.seen, domain, drift, now)
-    if (vm.pm !== pm) moved.push({ ...vm, pm, seen: next })
+    const { autostart: _there, ...movedSeen } = next
+    if (vm.pm !== pm) moved.push({ ...vm, pm, seen: movedSeen })
     else seen.push({ uuid: vm.uuid, seen: next, ...(next.domid === vm.seen.domid ? {} : { bootedAt: now }) })
   }
   for (const uuid of missingSince.keys()) if (known.getVm(uuid)?.pm !== pm) missingSince.delete(uuid)
@@ -122,7 +123,13 @@ function seenOf(before: VmSeen, domain: DomainSeen, drift: readonly string[], no
     memoryMib: domain.memoryMib,
     vcpuCount: domain.vcpuCount,
     drift,
+    ...keptOf(before),
   }
+}
+
+/** What is looked at apart from the domains. */
+function keptOf({ autostart }: VmSeen): Pick<VmSeen, 'autostart'> {
+  return autostart === undefined ? {} : { autostart }
 }
 
 /** What a row without a domain is: shut down, gone, or (undefined) as it was, since it may only be rebooting. */
@@ -147,5 +154,6 @@ function missing(
 }
 
 function shutDown(vm: Vm, now: number, drift: readonly string[]): VmSeen {
-  return { state: 'shutdown', since: vm.seen.state === 'unknown' ? vm.seen.since : now, drift }
+  const since = vm.seen.state === 'unknown' ? vm.seen.since : now
+  return { state: 'shutdown', since, drift, ...keptOf(vm.seen) }
 }

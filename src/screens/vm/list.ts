@@ -23,6 +23,13 @@ function statusCell(vm: Vm, app: AppContext): Cell {
   return vm.origin === 'found' && jobOf(vm, app) === undefined ? line(status, span(' found', 'warn')) : status
 }
 
+/** Whether it starts with its PM, and at which place; amber where nothing starts it after all. */
+function autostartCell({ seen: { autostart } }: Vm): Cell {
+  if (autostart === undefined) return '–'
+  const text = autostart.order === undefined ? 'yes' : String(autostart.order)
+  return autostart.disabled ? span(text, 'warn') : text
+}
+
 function diskMib(vm: Vm): number | undefined {
   let sum = 0
   for (const { sizeMib } of vm.disks) {
@@ -176,6 +183,16 @@ export const vmColumns = {
     drop: 23,
     cell: (vm) => vm.os || '–',
     sort: (vm) => vm.os,
+  },
+  autostart: {
+    name: 'autostart',
+    title: 'AUTO',
+    width: 5,
+    kind: 'text',
+    wide: true,
+    drop: 25,
+    cell: autostartCell,
+    sort: ({ seen }) => (seen.autostart ? (seen.autostart.order ?? 100) : 101),
   },
   uuid: { ...uuidColumn, drop: 24, sort: (vm) => vm.uuid },
 } satisfies Record<string, VmColumn>

@@ -3,7 +3,7 @@ import { formatMib } from '../../lib/bytes.ts'
 import { wrapCells } from '../../lib/text.ts'
 import { loadedCds } from '../../model/drive.ts'
 import { DEEP, depthOf, snapshotBelow } from '../../model/layer.ts'
-import { hasDomain, type Vm } from '../../model/vm.ts'
+import { type Autostart, hasDomain, type Vm } from '../../model/vm.ts'
 import { type Line, line, type Span, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
 import { pmName } from '../app/columns.ts'
@@ -73,6 +73,7 @@ function vmFacts(app: AppContext, vm: Vm): Line[] {
       vm.bootedAt && hasDomain(vm.seen.state)
         ? ['booted', `${formatDate(vm.bootedAt)} (${formatAge(app.now() - vm.bootedAt)})`]
         : undefined,
+      vm.seen.autostart === undefined ? undefined : ['starts', startText(app, vm.seen.autostart, vm)],
       vm.desc ? ['note', vm.desc] : undefined,
     ],
     8,
@@ -85,6 +86,13 @@ function layerText(vm: Vm): string | Span {
   const name = snapshotBelow(vm, { parent: vm.layer })?.name ?? 'a layer without a name'
   if (depth < DEEP) return `${name}, ${count(depth, 'layer')}`
   return span(`${name}, ${count(depth, 'layer')}: each slows its reads`, 'warn')
+}
+
+/** With its PM, in which order, and by what. */
+function startText(app: AppContext, { order, paths, disabled }: Autostart, vm: Vm): string | Span {
+  const first = `with ${pmName(vm, app)}${order === undefined ? '' : `, order ${order}`}`
+  if (disabled) return span(`${first}, but xendomains is not enabled there: nothing starts it`, 'warn')
+  return `${first}: ${paths.join(', ')}`
 }
 
 function fromText(app: AppContext, { uuid, template, disks }: Vm): string {

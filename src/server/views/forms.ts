@@ -75,6 +75,12 @@ export const resizeForm: Form = {
   ],
 }
 
+/** As it is shown, and as a command line has it. */
+const YES_NO: ReadonlyMap<string, string> = new Map([
+  ['true', 'yes'],
+  ['false', 'no'],
+])
+
 export const editForm: Form = {
   root: 'vm',
   fields: [
@@ -82,6 +88,8 @@ export const editForm: Form = {
     { name: 'desc', param: 'desc' },
     { name: 'os', param: 'os', added: true },
     { name: 'os_arch', param: 'osArch', added: true },
+    { name: 'autostart', param: 'autostart', added: true, read: (text) => YES_NO.get(text.toLowerCase()) ?? text },
+    { name: 'autostart_order', param: 'order', added: true },
   ],
 }
 

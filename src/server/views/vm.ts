@@ -51,6 +51,13 @@ const fields: readonly ShapeField<Vm>[] = [
   { kind: 'text', name: 'os_type', help: 'the same as os_arch', get: (vm) => vm.osArch },
   { kind: 'time', name: 'create_date', get: (vm) => vm.createdAt },
   { kind: 'time', name: 'last_boot_time', get: (vm) => vm.bootedAt },
+  {
+    kind: 'flag',
+    name: 'autostart',
+    help: 'it starts with its PM; added',
+    get: (vm) => vm.seen.autostart !== undefined,
+  },
+  { kind: 'number', name: 'autostart_order', help: '0 to 99, or none; added', get: (vm) => vm.seen.autostart?.order },
 ]
 
 /** A VM among others. */

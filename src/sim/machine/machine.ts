@@ -95,6 +95,11 @@ export function createPm(index: number, perPm: number, random: () => number, now
   }
   for (const dir of [
     '/etc/xen/auto',
+    '/etc/rc2.d',
+    '/etc/rc3.d',
+    '/etc/rc5.d',
+    '/etc/systemd/system',
+    '/etc/runlevels',
     '/etc/xen/scripts',
     '/data/images',
     '/data/iso',
@@ -114,6 +119,7 @@ export function createPm(index: number, perPm: number, random: () => number, now
   ])
     makeDirs(pm, dir, bootedAt)
   makeLink(pm, '/var/run', '/run', bootedAt)
+  for (const level of [2, 3, 5]) makeLink(pm, `/etc/rc${level}.d/S01xendomains`, '../init.d/xendomains', bootedAt)
   makeLink(pm, '/var/lock', '/run/lock', bootedAt)
   makeDir(pm, '/dev/vg-fast', bootedAt)
   writeText(pm, '/etc/machine-id', `${pm.machineId}\n`, bootedAt)

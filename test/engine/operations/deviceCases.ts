@@ -162,6 +162,11 @@ const NICS: readonly OperationCase[] = [
   },
 ]
 
+/** What xendomains starts. */
+function linksOn(world: World, pm: string): string[] {
+  return Object.keys(world.site.filesOn(pm)).filter((path) => path.startsWith('/etc/xen/auto/'))
+}
+
 const SHAPE: readonly OperationCase[] = [
   {
     operation: 'vm.resize',
@@ -203,6 +208,33 @@ const SHAPE: readonly OperationCase[] = [
     prepare: async (world) => ({ vm: (await adoptForeign(world)).uuid, desc: 'the shop', os: 'DEBIAN' }),
     check: (world, raw) =>
       expect(vmOf(world, raw)).toMatchObject({ desc: 'the shop', os: 'DEBIAN', configForeign: true }),
+  },
+  {
+    operation: 'vm.edit',
+    variant: 'renamed, noted, and started with its PM in another order',
+    async prepare(world) {
+      await startVm(world)
+      await act(world, 'vm.edit', { vm: NEW_VM.uuid, autostart: 'yes' })
+      return { vm: NEW_VM.uuid, name: 'shop', desc: 'the shop', order: 10 }
+    },
+    async check(world, raw) {
+      await agree(world, raw)
+      expect(linksOn(world, 'xen1')).toEqual(['/etc/xen/auto/10-shop.cfg'])
+      expect(vmOf(world, raw).seen.autostart).toEqual({ order: 10, paths: ['/etc/xen/auto/10-shop.cfg'] })
+    },
+  },
+  {
+    operation: 'vm.edit',
+    variant: 'no longer started with its PM',
+    async prepare(world) {
+      await makeVm(world)
+      await act(world, 'vm.edit', { vm: NEW_VM.uuid, autostart: 'yes', order: 5 })
+      return { vm: NEW_VM.uuid, autostart: 'no' }
+    },
+    check(world, raw) {
+      expect(linksOn(world, 'xen1')).toEqual([])
+      expect(vmOf(world, raw).seen.autostart).toBeUndefined()
+    },
   },
 ]
 

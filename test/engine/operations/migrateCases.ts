@@ -67,4 +67,20 @@ export const MIGRATE_CASES: readonly OperationCase[] = [
     prepare: async (world) => ({ vm: (await makeSharedVm(world)).uuid, pm: pmNamed(world, 'xen2') }),
     check: (world) => expectAt(world, 'xen2', 'shutdown'),
   },
+  {
+    operation: 'vm.migrate',
+    variant: 'running, and started with its PM',
+    async prepare(world) {
+      const { uuid: vm } = await startSharedVm(world)
+      await act(world, 'vm.edit', { vm, autostart: 'yes', order: 20 })
+      return { vm, pm: pmNamed(world, 'xen2') }
+    },
+    check(world) {
+      expectAt(world, 'xen2', 'running')
+      const links = ['xen1', 'xen2'].map((pm) =>
+        Object.keys(world.site.filesOn(pm)).filter((path) => path.startsWith('/etc/xen/auto/')),
+      )
+      expect(links).toEqual([[], ['/etc/xen/auto/20-fresh.cfg']])
+    },
+  },
 ]

@@ -98,6 +98,19 @@ export const VM_CASES: readonly OperationCase[] = [
       ).toEqual([])
     },
   },
+  {
+    operation: 'vm.delete',
+    variant: 'started with its PM',
+    async prepare(world) {
+      await makeVm(world)
+      await act(world, 'vm.edit', { vm: NEW_VM.uuid, autostart: 'yes' })
+      return { vm: NEW_VM.uuid }
+    },
+    check(world) {
+      expect(world.engine.view.getVm(NEW_VM.uuid)).toBeUndefined()
+      expect(Object.keys(world.site.filesOn('xen1')).filter((path) => path.startsWith('/etc/xen/auto/'))).toEqual([])
+    },
+  },
 ]
 
 export const PM_CASES: readonly OperationCase[] = [

@@ -10,10 +10,11 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { movedOf } from '../../tools/files.ts'
 import { parseStatements } from '../../tools/xl/syntax.ts'
+import { gatherMoved } from '../vm/autostart.ts'
 import { needBridges, unseenBridgeField } from '../vm/bridges.ts'
 import { gatherChange, refuseChange } from '../vm/change.ts'
 import { refuseManyConfigs } from '../vm/configNow.ts'
-import { needNoDomain } from '../vm/domain.ts'
+import { configPathFor, needNoDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
@@ -23,8 +24,10 @@ import {
   type MigrateFacts,
   moveRowStep,
   proveStep,
+  relinkSteps,
   resumeStep,
   sendStep,
+  unlinkSteps,
   writeConfigStep,
 } from './steps.ts'
 
@@ -108,9 +111,10 @@ async function gather({ vm, pm, address, unseenBridge }: Params, cx: Context): P
     cx.notice(
       `${facts.configPath} on ${source.name} is set aside as ${movedOf(facts.configPath)}: xl create from it would run the VM twice`,
     )
+  const links = await gatherMoved(cx, facts.before, { pm, configPath: configPathFor(vm) })
   const names = { sourceName: source.name, targetName: target.name }
   const { live = null, checked = [] } = found ?? {}
-  return { ...facts, ...disks, ...names, target: pm, mark: newUuid(), live, checked: [same, ...checked] }
+  return { ...facts, ...disks, ...names, links, target: pm, mark: newUuid(), live, checked: [same, ...checked] }
 }
 
 async function gatherLive(
@@ -178,10 +182,11 @@ async function needSameDevices(
 }
 
 function plan(facts: MigrateFacts): Step[] {
-  const before = [...proveStep(facts), writeConfigStep(facts)]
-  if (facts.live === null) return [...before, moveRowStep(facts, { pivot: true }), ...leaveConfigStep(facts)]
+  const before = [...proveStep(facts), writeConfigStep(facts), ...unlinkSteps(facts)]
+  if (facts.live === null)
+    return [...before, moveRowStep(facts, { pivot: true }), ...relinkSteps(facts), ...leaveConfigStep(facts)]
   const sent = [sendStep(facts, facts.live), resumeStep(facts)]
-  return [...before, ...sent, moveRowStep(facts), ...leaveConfigStep(facts)]
+  return [...before, ...sent, moveRowStep(facts), ...relinkSteps(facts), ...leaveConfigStep(facts)]
 }
 
 export const vmMigrate = vmOperation<Params, MigrateFacts>({

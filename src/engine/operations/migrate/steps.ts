@@ -4,6 +4,7 @@ import type { Nic } from '../../../model/nic.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { movedOf } from '../../tools/files.ts'
+import { type LinkChanges, linkSteps, makeLinkStep } from '../vm/autostart.ts'
 import { type ChangeFacts, recordStep } from '../vm/change.ts'
 import { hasConfig, newConfigStep } from '../vm/configFile.ts'
 import { configPathFor, findDomain } from '../vm/domain.ts'
@@ -28,6 +29,8 @@ export type MigrateFacts = ChangeFacts & {
   readonly images: readonly string[]
   readonly directories: readonly DirectoryPair[]
   readonly live: LiveGuest | null
+  /** How it starts with its PM: what goes here, and what comes there. */
+  readonly links: { readonly source: LinkChanges; readonly target: LinkChanges }
   /** What was looked at and found good, for the person who is asked. */
   readonly checked: readonly string[]
 }
@@ -53,6 +56,17 @@ export function writeConfigStep({ before, base, secrets, target, targetName }: M
   const name = `write the configuration on ${targetName}`
   // Whatever was looked at is old after a gap: a VM that has not gone over by then stays where it is.
   return { ...newConfigStep(target, configPathFor(before.uuid), textOf, name), onward: undefined }
+}
+
+/** Its PM must not start it any more when it is another's. */
+export function unlinkSteps({ before, links, sourceName }: MigrateFacts): Step[] {
+  return linkSteps(links.source, before, ` on ${sourceName}`)
+}
+
+/** There it has its configuration and its row by then. */
+export function relinkSteps({ before, links, target, targetName }: MigrateFacts): Step[] {
+  const there = { uuid: before.uuid, pm: target }
+  return links.target.makes.map((link) => makeLinkStep(link, there, { on: ` on ${targetName}`, late: true }))
 }
 
 /** The guest's memory goes over. Whether it came is found by looking, and so is what has to be cleaned up where it did not. */

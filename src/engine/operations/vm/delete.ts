@@ -9,6 +9,7 @@ import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
+import { gatherGone, type LinkChanges, linkSteps } from './autostart.ts'
 import { hasConfig } from './configFile.ts'
 import { needNoDomain, refuseState } from './domain.ts'
 import { isForgotten, putBack, splitSecret, type VmSecrets } from './secrets.ts'
@@ -34,6 +35,9 @@ type Facts = {
   readonly doomed: readonly Removal[]
   readonly keptPaths: readonly string[]
   readonly configPath?: string
+  readonly links: LinkChanges
+  /** Files of its owner's that its PM goes on to start. */
+  readonly started: readonly string[]
 }
 
 function isDoomed(disk: Pick<Disk, 'owned'>, which: Params['disks']): boolean {
@@ -104,9 +108,11 @@ export const vmDelete = vmOperation<Params, Facts>({
       .map((disk) => ({ vdev: disk.vdev, path: disk.path, level: level(disk), sizeMib: disk.sizeMib ?? 0 }))
     const keptPaths = all.filter((disk) => !isDoomed(disk, disks)).map((disk) => disk.path)
     const config = row.configPath !== undefined && !row.configForeign ? { configPath: row.configPath } : {}
-    return { ...splitSecret(row), doomed, keptPaths, ...config }
+    const { links, stays } = await gatherGone(cx, row)
+    return { ...splitSecret(row), doomed, keptPaths, ...config, links, started: stays }
   },
-  plan: (_params, { vm, secrets, doomed, configPath }) => [
+  plan: (_params, { vm, secrets, doomed, configPath, links }) => [
+    ...linkSteps(links, vm),
     ...doomed.map((disk) => asideStep(disk, vm)),
     {
       name: `forget ${vm.name}`,
@@ -133,7 +139,8 @@ export const vmDelete = vmOperation<Params, Facts>({
           } satisfies Step,
         ]),
   ],
-  effects: (_params, { vm, doomed, keptPaths }) => ({
+  effects: (_params, { vm, doomed, keptPaths, started }) => ({
+    notices: started.map((path) => `${path} is its owner’s and stays: its PM starts it when it boots`),
     frees: doomed.map((disk) => `${disk.vdev} ${disk.path} (${disk.sizeMib} MiB)`),
     keeps: [...keptPaths, ...(vm.configForeign && vm.configPath ? [vm.configPath] : [])],
   }),

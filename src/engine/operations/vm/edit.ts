@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
+import { isUpkeep } from '../../../model/template.ts'
 import { domainNameFor, refuseName, type Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { gatherLinks, type LinkChanges, linkSteps, NO_LINKS } from './autostart.ts'
 import {
   type Change,
   type ChangeFacts,
@@ -26,19 +28,40 @@ const params = z.object({
   desc: field(z.string().optional(), { title: 'Description', clearable: true }),
   os: field(z.string().optional(), { title: 'OS', clearable: true, advanced: true }),
   osArch: field(z.string().optional(), { title: 'OS architecture', clearable: true, advanced: true }),
+  autostart: field(z.enum(['yes', 'no']).optional(), {
+    title: 'Start with its PM',
+    help: 'by a link in /etc/xen/auto, which xendomains starts',
+  }),
+  order: field(z.number().int().min(0).max(99).optional(), {
+    title: 'Order of start',
+    help: 'among those that start with its PM: the first are those with the lowest; a VM without one comes behind them',
+    advanced: true,
+  }),
 })
 type Params = z.infer<typeof params>
 type Notes = { readonly desc: string; readonly os: string; readonly osArch: string }
 type Facts = {
   readonly uuid: string
+  readonly pm: string
   /** What was written about it. */
   readonly notes: Notes
   /** Absent where its name stays. */
   readonly change: ChangeFacts | null
+  /** How it starts with its PM from now on. */
+  readonly links: LinkChanges
 }
 
 function isRenamed({ name }: Params, vm: Vm): boolean {
   return name !== undefined && name !== vm.name
+}
+
+/** How it starts with its PM is asked for. */
+function isRewired({ autostart, order }: Params): boolean {
+  return autostart !== undefined || order !== undefined
+}
+
+function isNoted({ desc, os, osArch }: Params): boolean {
+  return [desc, os, osArch].some((value) => value !== undefined)
 }
 
 function edited({ name, desc, os, osArch }: Params): Change {
@@ -53,8 +76,14 @@ function edited({ name, desc, os, osArch }: Params): Change {
 
 function refuse(p: Params, view: View): string | undefined {
   const vm = view.needVm(p.vm)
-  const given = [p.name, p.desc, p.os, p.osArch].some((value) => value !== undefined)
-  if (!given) return 'nothing is given to change: a name, a description, os or osArch'
+  const given = [p.name, p.desc, p.os, p.osArch, p.autostart, p.order].some((value) => value !== undefined)
+  if (!given) return 'nothing is given to change: a name, a description, os, osArch, autostart or order'
+  if (p.autostart === 'no' && p.order !== undefined) return 'an order is of what starts with its PM'
+  if (isRewired(p)) {
+    if (isUpkeep(vm)) return 'it is the upkeep of a template, which ends: it does not start with its PM'
+    const reason = refuseChange(vm, view)
+    if (reason) return reason
+  }
   if (!isRenamed(p, vm)) return vm.origin === 'found' ? 'it is not adopted: adopt it first' : undefined
   const wrong = refuseName(p.name!)
   if (wrong) return wrong
@@ -105,7 +134,7 @@ function notesStep(p: Params, { uuid, notes }: Facts): Step {
 export const vmEdit = vmOperation<Params, Facts>({
   name: 'vm.edit',
   title: 'edit',
-  help: 'Gives a VM another name or description; one that runs goes on running.',
+  help: 'Gives a VM another name or description, and says whether it starts with its PM; one that runs goes on running.',
   danger: 'safe',
   params,
   locks: ({ vm, name }, view) => [
@@ -117,19 +146,26 @@ export const vmEdit = vmOperation<Params, Facts>({
   async gather(p, cx) {
     const vm = cx.view.needVm(p.vm)
     const { desc, os, osArch } = vm
-    const facts = { uuid: p.vm, notes: { desc, os, osArch }, change: null }
-    if (!isRenamed(p, vm)) return facts
+    const facts = { uuid: p.vm, notes: { desc, os, osArch }, pm: vm.pm, change: null }
+    if (!isRenamed(p, vm)) return { ...facts, links: isRewired(p) ? await gatherLinks(cx, vm, vm, p) : NO_LINKS }
     const name = domainNameFor(p.name!, p.vm)
     const taken = (await cx.look(vm.pm)).find((domain) => domain.name === name && domain.uuid !== p.vm)
     if (taken)
       throw new PengxError('refused', `a domain named ${name} (${taken.domid}) runs on ${cx.view.needPm(vm.pm).name}`)
-    return { ...facts, change: await gatherChange(p.vm, cx) }
+    const change = await gatherChange(p.vm, cx)
+    return { ...facts, change, links: await gatherLinks(cx, vm, { ...vm, domainName: name }, p) }
   },
   plan(p, facts) {
-    const { change, uuid } = facts
-    if (change === null) return [notesStep(p, facts)]
+    const { change, uuid, pm } = facts
+    const links = linkSteps(facts.links, { uuid, pm })
+    if (change === null) return [...(isNoted(p) || links.length === 0 ? [notesStep(p, facts)] : []), ...links]
     const to = domainNameFor(p.name!, uuid)
     const renames = change.domid !== null && to !== change.before.domainName
-    return [recordStep(change, edited(p)), configStep(change, edited(p)), ...(renames ? [renameStep(change, to)] : [])]
+    return [
+      recordStep(change, edited(p)),
+      configStep(change, edited(p)),
+      ...(renames ? [renameStep(change, to)] : []),
+      ...links,
+    ]
   },
 })

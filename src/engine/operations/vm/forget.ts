@@ -33,6 +33,10 @@ export const vmForget = vmOperation<VmParams, ForgetFacts>({
     },
   ],
   effects: (_params, { vm }) => ({
-    keeps: [...vm.disks.map((disk) => disk.path), ...(vm.configPath ? [vm.configPath] : [])],
+    keeps: [
+      ...vm.disks.map((disk) => disk.path),
+      ...(vm.configPath ? [vm.configPath] : []),
+      ...(vm.seen.autostart?.paths ?? []),
+    ],
   }),
 })

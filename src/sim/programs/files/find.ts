@@ -3,7 +3,7 @@ import { joinPath, locate, mountOf, splitPath } from '../../machine/files.ts'
 import type { Program } from '../../machine/program.ts'
 import type { FsNode } from '../../machine/state.ts'
 import { LOST } from './read.ts'
-import { lookAt, sizeOf } from './stat.ts'
+import { DEVICE, lookAt, sizeOf } from './stat.ts'
 
 const TITLES: Record<number, string> = { 1: '1B', 1024: '1024', 1048576: '1048576', 1073741824: '1G' }
 
@@ -127,6 +127,7 @@ function findText(node: FsNode, path: string, root: string, name: string, format
       u: 'root',
       g: 'root',
       i: node.ino,
+      D: DEVICE,
       y: { dir: 'd', file: 'f', block: 'b', link: 'l' }[node.kind],
       l: node.kind === 'link' ? node.target : '',
       'T@': (node.mtimeMs / 1000).toFixed(10),

@@ -6,6 +6,9 @@ import { pseudoDir, pseudoText, socketDomain } from '../../machine/pseudo.ts'
 import type { FsNode, PmState } from '../../machine/state.ts'
 import { LOST } from './read.ts'
 
+/** All of a machine's files are on one. */
+export const DEVICE = 2049
+
 /** Looks at a path with what the kernel makes up included. */
 export function lookAt(pm: PmState, path: string, follow = true): FsNode | undefined {
   const found = findNode(pm, path, follow)
@@ -134,7 +137,7 @@ function statText(node: FsNode, path: string, format: string): string {
     G: node.gid === 0 ? 'root' : String(node.gid),
     i: node.ino,
     h: 1,
-    d: 2049,
+    d: DEVICE,
     t: node.kind === 'block' ? 'fd' : '0',
     T: '0',
     X: seconds,
