@@ -182,7 +182,11 @@ export function makeLinkStep(
       await record(cx, uuid)
       return null
     },
-    isApplied: async (cx) => (await cx.hypervisor.hasAutostartLink(cx.host(pm), link)) || 'again',
+    async isApplied(cx) {
+      if (!(await cx.hypervisor.hasAutostartLink(cx.host(pm), link))) return 'again'
+      await record(cx, uuid)
+      return true
+    },
     async undo(cx) {
       await cx.hypervisor.removeAutostartLink(cx.host(pm), link, cx.tag)
       await record(cx, uuid)
@@ -190,7 +194,10 @@ export function makeLinkStep(
   }
 }
 
-/** The undo makes it again, unless something else has its name by then. */
+/**
+ * The undo makes it again, unless something else has its name by then. What was cut off before it goes back: what was
+ * found out before a VM is moved or deleted is old after a gap.
+ */
 function removeLinkStep(link: AutostartLink, { uuid, pm }: Pick<Vm, 'uuid' | 'pm'>, on: string): ChangingStep {
   return {
     name: `no longer start it by ${link.path}${on}`,
@@ -200,7 +207,11 @@ function removeLinkStep(link: AutostartLink, { uuid, pm }: Pick<Vm, 'uuid' | 'pm
       await record(cx, uuid)
       return null
     },
-    isApplied: async (cx) => !(await cx.hypervisor.hasAutostartLink(cx.host(pm), link)) || 'again',
+    async isApplied(cx) {
+      if (await cx.hypervisor.hasAutostartLink(cx.host(pm), link)) return false
+      await record(cx, uuid)
+      return true
+    },
     async undo(cx) {
       try {
         await cx.hypervisor.addAutostartLink(cx.host(pm), link, cx.tag)
