@@ -23,7 +23,9 @@ const MOVES: Readonly<Record<WorldMove, (site: SimSite, pm: PmState, uuid: strin
     }
     return true
   },
-  rebooted: (site, pm, uuid) => onDomain(site, pm, uuid, rebootDomain),
+  /** One that is paused hears of it when it is let go on, and is another domain then: nothing that lived has gone. */
+  rebooted: async (site, pm, uuid) =>
+    findDomain(pm, uuid)?.paused !== true && (await onDomain(site, pm, uuid, rebootDomain)),
   destroyed: (site, pm, uuid) => onDomain(site, pm, uuid, destroyDomain),
   async started(site, pm, uuid) {
     const path = `/etc/xen/pengx/${uuid}.cfg`
