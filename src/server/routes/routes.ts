@@ -11,6 +11,7 @@ import {
   keysForm,
   migrateForm,
   resizeForm,
+  startForm,
   storlinkForm,
   storlinkUpdateForm,
   vmForm,
@@ -198,7 +199,7 @@ const control: readonly Row[] = [
   ofVm('POST', 'reset/', 'VMControlView.reset', 200, onVm('vm.reset')),
   ofVm('POST', 'resume/', 'VMControlView.resume', 200, onVm('vm.resume')),
   ofVm('POST', 'shutdown/', 'VMControlView.shutdown', 200, onVm('vm.shutdown')),
-  ofVm('POST', 'start/', 'VMControlView.start', 200, onVm('vm.start')),
+  ofVm('POST', 'start/', 'VMControlView.start', 200, onVm('vm.start', {}, startForm)),
   ofVm('POST', 'suspend/', 'VMControlView.suspend', 200, onVm('vm.suspend')),
 ]
 

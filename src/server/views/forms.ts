@@ -3,6 +3,9 @@ import type { Form, FormField } from './form.ts'
 
 /** The bodies that the document describes, in its names; what is `added` is not in it. */
 
+/** The way past a bridge that is not among those of Linux. */
+export const unseenBridge: FormField = { name: 'unseen_bridge', param: 'unseenBridge', added: true }
+
 /** How a guest is booted. */
 export const bootFields: readonly FormField[] = [
   { name: 'type', param: 'type', added: true },
@@ -50,6 +53,7 @@ export const vmForm: Form = {
     { name: 'extra_disk_size', param: 'extraDiskSize' },
     { name: 'disk_format', param: 'diskFormat' },
     { name: 'network', param: 'bridges', list: true },
+    unseenBridge,
     { name: 'desc', param: 'desc' },
     { name: 'pm', param: 'pm', names: 'pm', added: true },
     { name: 'overlay', param: 'overlay', added: true },
@@ -93,11 +97,15 @@ export const editForm: Form = {
   ],
 }
 
+/** The document has no body there. */
+export const startForm: Form = { root: 'vm', fields: [unseenBridge] }
+
 export const migrateForm: Form = {
   root: 'vm',
   fields: [
     { name: 'pm_id', param: 'pm', required: true, names: 'pm' },
     { name: 'address', param: 'address', added: true },
+    unseenBridge,
   ],
 }
 
@@ -119,15 +127,13 @@ export const interfaceForm: Form = {
     { name: 'interface_name', param: 'bridge', required: true },
     { name: 'ipaddress', param: 'ip' },
     { name: 'mac', param: 'mac', added: true },
+    unseenBridge,
   ],
 }
 
 export const interfaceUpdateForm: Form = {
   root: 'vms',
-  fields: [
-    { name: 'ipaddress', param: 'ip' },
-    { name: 'interface_name', param: 'bridge', added: true },
-  ],
+  fields: [{ name: 'ipaddress', param: 'ip' }, { name: 'interface_name', param: 'bridge', added: true }, unseenBridge],
 }
 
 export const cdromForm: Form = { root: 'cdrom', fields: [{ name: 'path', param: 'path', required: true }] }

@@ -1,5 +1,5 @@
 import type { Form, FormField } from './form.ts'
-import { bootFields } from './forms.ts'
+import { bootFields, unseenBridge } from './forms.ts'
 
 /** The bodies of rows about templates, in the document's names; what is `added` is not in it. */
 
@@ -47,6 +47,7 @@ export const upkeepForm: Form = {
     { name: 'memory', param: 'memory', added: true },
     { name: 'cpu_core', param: 'vcpus', added: true },
     { name: 'network', param: 'bridges', list: true, added: true },
+    unseenBridge,
     { name: 'iso', param: 'iso', added: true },
     { name: 'vnc_password', param: 'vncPassword', added: true },
   ],

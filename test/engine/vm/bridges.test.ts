@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { run } from '../../src/engine/host/run.ts'
-import { act, refusalOf } from '../support/sites/acts.ts'
-import { openWorld, type World } from '../support/sites/world.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { act, refusalOf } from '../../support/sites/acts.ts'
+import { openWorld, type World } from '../../support/sites/world.ts'
 
 /** What the real xl starts, pengx starts: which interfaces need a Linux bridge, and which do not. */
 
