@@ -122,11 +122,11 @@ describe('interfaces', () => {
     await robot.press('ctrl-u', ...'192.168.0.9x', 'enter')
     await robot.shows('✗ is not an ip address')
     await robot.press('backspace', '9', 'enter')
-    expect((await done()).params).toEqual({ vm: web.uuid, nic: '3', ip: '192.168.0.99' })
+    expect((await done()).params).toEqual({ vm: web.uuid, nic: '3', ip: '192.168.0.99', unseenBridge: false })
     engine.set({ jobs: [] })
     await robot.press('e', 'ctrl-u', 'enter')
     await until(() => engine.started.length === 2)
-    expect(engine.started[1]!.params).toEqual({ vm: web.uuid, nic: '3', ip: '' })
+    expect(engine.started[1]!.params).toEqual({ vm: web.uuid, nic: '3', ip: '', unseenBridge: false })
   })
 
   test('it is not taken from a guest that runs', async () => {

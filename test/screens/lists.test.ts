@@ -128,6 +128,29 @@ describe('lists', () => {
     expect(cursor()).toBe('db02')
   })
 
+  test('what starts with its PM says so, in its pane and among many', async () => {
+    await open({ columns: 240 })
+    const start = (more: object) => {
+      const db01 = engine.site.vms.find((vm) => vm.name === 'db01')!
+      const autostart = { order: 5, paths: ['/etc/xen/auto/05-db01.cfg'], ...more }
+      const vms = engine.site.vms.map((vm) => (vm === db01 ? { ...vm, seen: { ...vm.seen, autostart } } : vm))
+      engine.set({ vms }, [{ kind: 'vm', id: db01.uuid }])
+    }
+    await robot.press('3')
+    expect(robot.text()).not.toContain('with its PM')
+    start({})
+    await robot.shows('starts  with its PM, order 5')
+    expect(robot.text()).not.toContain('xendomains')
+    start({ disabled: true })
+    await robot.shows('▲ its PM does not start it')
+    await robot.press('w')
+    await robot.shows('AUTO')
+    const row = robot.lines().find((line) => line.includes('db01'))!
+    expect(row).toMatch(/ 5 /)
+    await robot.press('enter', 'left')
+    await robot.shows('started with its PM by /etc/xen/auto/05-db01.cfg')
+  })
+
   test('f stops the picture and nothing else', async () => {
     await open()
     await robot.press('3', 'f')

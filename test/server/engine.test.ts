@@ -107,6 +107,13 @@ test('a VM is made, driven and deleted', async () => {
     if (status === 200) expect((await ask('GET', `/jobs/${job}/`)).text).toContain(`<operation>vm.${verb}</operation>`)
   }
 
+  const edit = (fields: string) => ask('PUT', `${path}edit/`, `<vm>${fields}</vm>`)
+  expect((await edit('<autostart>True</autostart><autostart_order>7</autostart_order>')).status).toBe(204)
+  expect((await ask('GET', path)).text).toContain('<autostart>True</autostart>\n  <autostart_order>7</autostart_order>')
+  expect((await edit('<autostart>False</autostart>')).status).toBe(204)
+  expect((await ask('GET', path)).text).toContain('<autostart>False</autostart>')
+  expect((await edit('<autostart>perhaps</autostart>')).text).toContain('<message>autostart: ')
+
   const gone = await ask('DELETE', path)
   expect([gone.status, gone.text]).toEqual([204, ''])
   expect((await ask('GET', path)).status).toBe(404)

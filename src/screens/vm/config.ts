@@ -29,7 +29,7 @@ export function configLines(vm: Vm): Line[] {
   const lines = rows.flatMap(([name, value]): Line[] =>
     value === undefined || value === '' ? [] : [line(span(` ${name.padEnd(11)}`, 'dim'), String(value))],
   )
-  return [fileLine(vm), [], ...lines, ...keptLines(vm)]
+  return [fileLine(vm), ...startedLines(vm), [], ...lines, ...keptLines(vm)]
 }
 
 function diskWords({ vdev, format, path, readOnly }: Disk): string {
@@ -44,6 +44,11 @@ function fileLine(vm: Vm): Line {
   if (vm.configPath === undefined) return line(' no configuration file: a domain that was found running')
   const whose = vm.configForeign ? 'the administrator’s own, left as it is' : 'written by pengx'
   return line(' ', span(vm.configPath, 'strong'), span(`   ${whose}`, 'dim'))
+}
+
+/** By what its PM starts it: its file, or links to that. */
+function startedLines({ seen }: Vm): Line[] {
+  return (seen.autostart?.paths ?? []).map((path) => line(span(' started with its PM by ', 'dim'), path))
 }
 
 function vncRow(vm: Vm): string | undefined {

@@ -51,7 +51,7 @@ export function vmKeys(chosen: (app: AppContext) => Vm | undefined): readonly Ke
       operation: 'vm.adopt',
       refuse: (app) => noVm(app) ?? (chosen(app)!.origin === 'found' ? undefined : 'it is under care already'),
     },
-    { key: 'e', title: 'edit', help: 'its name and notes', operation: 'vm.edit', quiet: true },
+    { key: 'e', title: 'edit', help: 'its name and notes, and whether it starts with its PM', operation: 'vm.edit', quiet: true },
     { key: 'E', title: 'resize', help: 'its VCPUs and memory', operation: 'vm.resize', quiet: true },
     { key: 'T', title: 'make a template', operation: 'template.create', quiet: true },
     { key: 'M', title: 'migrate', help: 'to another PM that sees its disks', operation: 'vm.migrate', quiet: true },

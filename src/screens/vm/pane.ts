@@ -73,7 +73,7 @@ function vmFacts(app: AppContext, vm: Vm): Line[] {
       vm.bootedAt && hasDomain(vm.seen.state)
         ? ['booted', `${formatDate(vm.bootedAt)} (${formatAge(app.now() - vm.bootedAt)})`]
         : undefined,
-      vm.seen.autostart === undefined ? undefined : ['starts', startText(app, vm.seen.autostart, vm)],
+      vm.seen.autostart === undefined ? undefined : ['starts', startText(vm.seen.autostart)],
       vm.desc ? ['note', vm.desc] : undefined,
     ],
     8,
@@ -88,11 +88,8 @@ function layerText(vm: Vm): string | Span {
   return span(`${name}, ${count(depth, 'layer')}: each slows its reads`, 'warn')
 }
 
-/** With its PM, in which order, and by what. */
-function startText(app: AppContext, { order, paths, disabled }: Autostart, vm: Vm): string | Span {
-  const first = `with ${pmName(vm, app)}${order === undefined ? '' : `, order ${order}`}`
-  if (disabled) return span(`${first}, but xendomains is not enabled there: nothing starts it`, 'warn')
-  return `${first}: ${paths.join(', ')}`
+function startText({ order }: Autostart): string {
+  return order === undefined ? 'with its PM' : `with its PM, order ${order}`
 }
 
 function fromText(app: AppContext, { uuid, template, disks }: Vm): string {
@@ -102,12 +99,17 @@ function fromText(app: AppContext, { uuid, template, disks }: Vm): string {
 }
 
 function driftLines(vm: Vm, width: number): Line[] {
-  if (vm.seen.drift.length === 0) return []
-  const lines: Line[] = [[], line(span(' Differs from what is written down', 'warn'))]
-  for (const text of vm.seen.drift) {
-    wrapCells(text, width - 5).forEach((part, at) => {
-      lines.push(line(at === 0 ? span('  ▲ ', 'warn') : '    ', part))
-    })
-  }
-  return lines
+  const { drift, autostart } = vm.seen
+  const lines = drift.length === 0 ? [] : [[], line(span(' Differs from what is written down', 'warn'))]
+  return [...lines, ...drift.flatMap((text) => warningLines(text, width)), ...unstartedLines(autostart, width)]
+}
+
+/** It is to start with its PM, and does not. */
+function unstartedLines(autostart: Autostart | undefined, width: number): Line[] {
+  if (!autostart?.disabled) return []
+  return [[], ...warningLines('its PM does not start it: the service xendomains is not enabled there', width)]
+}
+
+function warningLines(text: string, width: number): Line[] {
+  return wrapCells(text, width - 5).map((part, at) => line(at === 0 ? span('  ▲ ', 'warn') : '    ', part))
 }
