@@ -63,6 +63,8 @@ describe('done: 0', () => {
       name: expect.any(String),
       pm: expect.stringMatching(/^xen/),
       memoryMib: expect.any(Number),
+      autostart: false,
+      autostartPaths: [],
     })
     expect(out).not.toContain('password')
   })

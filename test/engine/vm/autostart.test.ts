@@ -143,12 +143,16 @@ describe('is asked for', () => {
     await on('xen1', `tee ${path}`, 'name = "own"\nuuid = "0000000a-0000-4000-8000-00000000000a"\nkernel = "/x"\n')
     await act(world, 'vm.adopt', { what: path, pm: 'xen1' })
     const { uuid: vm } = world.engine.view.vms().find((one) => one.name === 'own')!
-    expect(await seen(vm)).toEqual({ order: 30, paths: [path] })
+    // Where a configuration is new, nobody waits for the next beat that looks at files.
+    await world.engine.look()
+    expect(world.engine.view.needVm(vm).seen.autostart).toEqual({ order: 30, paths: [path] })
     expect(await refusalOf(world, 'vm.edit', { vm, autostart: 'no' })).toContain(
       `${path} on xen1 is its configuration itself, and no link: move the file out of /etc/xen/auto first`,
     )
     await act(world, 'vm.edit', { vm, autostart: 'yes' })
     expect(auto()).toEqual({ '30-own.cfg': 'file' })
+    const { notices, keeps } = await world.engine.preview('vm.delete', world.engine.decode('vm.delete', { vm }))
+    expect([notices, keeps]).toEqual([[`${path} is its owner’s and stays: its PM starts it when it boots`], [path]])
   })
 
   test('of a name that a shell would split, by its UUID', async () => {

@@ -150,3 +150,17 @@ describe('what a look means', () => {
     expect(mean([vm('unknown')], {}).seen[0]?.seen).toMatchObject({ state: 'shutdown', drift: [] })
   })
 })
+
+test('how it starts with its PM is seen apart, and stays with what a look says of the domain; another PM has its own', () => {
+  const autostart = { order: 5, paths: ['/etc/xen/auto/05-web01.cfg'] }
+  const row = vm('running', { seen: { state: 'running', since: 0, drift: [], domid: 5, autostart } })
+  expect(mean([row], { domains: [domain({ domid: 6 })] }).seen[0]!.seen).toMatchObject({ domid: 6, autostart })
+  expect(mean([row], { domains: [], authoritative: true }).seen[0]!.seen).toMatchObject({
+    state: 'shutdown',
+    autostart,
+  })
+  const away = vm('shutdown', { pm: OTHER, seen: { state: 'shutdown', since: 0, drift: [], autostart } })
+  const [moved] = mean([away], { domains: [domain()] }, { getVm: () => away }).moved
+  expect(moved).toMatchObject({ pm: PM, seen: { state: 'running' } })
+  expect(moved!.seen.autostart).toBeUndefined()
+})
