@@ -103,6 +103,25 @@ export function hypervisorSuite(kind: string, open: () => Promise<HypervisorSite
       expect((await hypervisor.configFiles(host)).some((file) => file.path === path)).toBe(false)
     })
 
+    test('a link that starts a guest with the machine is made where nothing is, seen by its file, and taken away', async () => {
+      const { hypervisor, host, guest } = site
+      const link = { path: '/etc/xen/auto/97-pengx-contract.cfg', target: guest.configPath }
+      const other = { ...link, target: '/etc/xen/nowhere.cfg' }
+      const entry = async () => {
+        const { entries } = await hypervisor.autostart(host, ['/etc/xen/none.cfg', guest.configPath])
+        return entries.find(({ path }) => path === link.path)
+      }
+      expect(await entry()).toBeUndefined()
+      for (const _twice of [1, 2]) await hypervisor.addAutostartLink(host, link, TAG)
+      expect(await entry()).toEqual({ ...link, configs: [guest.configPath] })
+      expect(await hypervisor.hasAutostartLink(host, other)).toBe(false)
+      await expect(hypervisor.addAutostartLink(host, other, TAG)).rejects.toMatchObject({ code: 'conflict' })
+      await hypervisor.removeAutostartLink(host, other, TAG)
+      expect(await hypervisor.hasAutostartLink(host, link)).toBe(true)
+      for (const _twice of [1, 2]) await hypervisor.removeAutostartLink(host, link, TAG)
+      expect(await entry()).toBeUndefined()
+    })
+
     test('create gives the domain of that UUID', async () => {
       expect(await find()).toBeUndefined()
       const { domid, domains } = await start()
