@@ -196,15 +196,32 @@ describe('is kept right', () => {
     expect(world.engine.view.needVm(VM).seen.autostart).toEqual({ order: 20, paths: ['/etc/xen/auto/20-fresh.cfg'] })
   })
 
-  test('and it does not go where its name is taken, or away from what would start it again', async () => {
+  test('and it does not go where its name is taken', async () => {
     await makeSharedVm(world)
     await edit({ autostart: 'yes' })
-    const migrate = () => refusalOf(world, 'vm.migrate', { vm: VM, pm: pmNamed(world, 'xen2') })
     await on('xen2', 'ln -s /etc/xen/nowhere /etc/xen/auto/fresh.cfg')
-    expect(await migrate()).toContain('/etc/xen/auto/fresh.cfg on xen2 is a link to /etc/xen/nowhere')
-    await on('xen2', 'rm /etc/xen/auto/fresh.cfg')
+    const refused = await refusalOf(world, 'vm.migrate', { vm: VM, pm: pmNamed(world, 'xen2') })
+    expect(refused).toContain('/etc/xen/auto/fresh.cfg on xen2 is a link to /etc/xen/nowhere')
+  })
+
+  test('when its file itself stands in the directory of the PM that it leaves', async () => {
+    await makeSharedVm(world)
     await on('xen1', 'rm -r /etc/xen/auto')
     await on('xen1', 'ln -s pengx /etc/xen/auto')
-    expect(await migrate()).toContain('fresh would be started on xen1 again, and run twice')
+    await act(world, 'vm.migrate', { vm: VM, pm: pmNamed(world, 'xen2') })
+    expect(Object.keys(world.site.filesOn('xen1')).filter((path) => path.includes(VM))).toEqual([])
+    expect(auto('xen2')).toEqual({ 'fresh.cfg': CONFIG })
+  })
+
+  test('of a file of its owner’s, which is edited in its place and set aside when the VM goes', async () => {
+    await makeSharedVm(world)
+    await act(world, 'vm.forget', { vm: VM })
+    await on('xen1', `mv ${CONFIG} /etc/xen/auto/15-own`)
+    await act(world, 'vm.adopt', { what: '/etc/xen/auto/15-own', pm: 'xen1' })
+    await edit({ name: 'other' })
+    expect(await seen()).toEqual({ order: 15, paths: ['/etc/xen/auto/15-own'] })
+    await act(world, 'vm.migrate', { vm: VM, pm: pmNamed(world, 'xen2') })
+    expect(Object.keys(auto('xen1')).filter((name) => !name.startsWith('.'))).toEqual([])
+    expect(auto('xen2')).toEqual({ '15-other.cfg': CONFIG })
   })
 })

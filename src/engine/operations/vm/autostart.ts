@@ -123,20 +123,19 @@ export async function gatherGone(
 
 /**
  * What has to be done on both PMs so that a VM starts with the one that it goes to, as it did with the one that it leaves,
- * and with that no more. Throws `refused` where its PM would start it all the same, or its name is taken over there.
+ * and with that no more: of the file itself, where that stands in the directory, the migration rids it. Throws `refused`
+ * where its name is taken over there.
  */
 export async function gatherMoved(
   cx: Context,
   vm: Named,
   to: { readonly pm: string; readonly configPath: string },
 ): Promise<{ readonly source: LinkChanges; readonly target: LinkChanges }> {
-  const { all, links, files } = await look(cx, vm)
-  const [from, there] = [cx.view.needPm(vm.pm).name, cx.view.needPm(to.pm).name]
-  if (files[0])
-    throw refused(`${vm.name} would be started on ${from} again, and run twice: ${whyStays(files[0], all, from)}`)
-  if (links.length === 0) return { source: NO_LINKS, target: NO_LINKS }
-  const path = linkPath(vm, placeOf(links[0]!.path, vm))
-  const other = await cx.hypervisor.autostart(cx.host(to.pm), [], cx.signal)
+  const { links, files } = await look(cx, vm)
+  const first = [...links, ...files][0]
+  if (!first) return { source: NO_LINKS, target: NO_LINKS }
+  const path = linkPath(vm, placeOf(first.path, vm))
+  const [other, there] = [await cx.hypervisor.autostart(cx.host(to.pm), [], cx.signal), cx.view.needPm(to.pm).name]
   needFree(path, other, [], there)
   if (!other.enabled) cx.notice(`nothing starts it with ${there}: the service xendomains is not enabled there`)
   return {
