@@ -6,7 +6,12 @@ import type { VmSpec, VmState } from '../../model/vm.ts'
 /** One domain as a look sees it. */
 export interface DomainSeen {
   readonly domid: number
+  /** The VM's that it belongs to. */
   readonly uuid: string
+  /** Xen's own UUID of it where that is another: its file names none, and libxl has made one up. */
+  readonly ownUuid?: string
+  /** Changes when libxl writes down its devices anew; absent where that cannot be seen. */
+  readonly stamp?: string
   /** `(null)` where Xen has lost its name. */
   readonly name: string
   readonly state: VmState

@@ -4,9 +4,11 @@ import { runMany } from '../host/run.ts'
 import {
   isTorn,
   listMonitors,
+  listStamps,
   listTraces,
   listXl,
   nodesOf,
+  parseStamps,
   parseTraces,
   parseXl,
   type Traces,
@@ -16,10 +18,13 @@ import {
 import { type ListedDomain, listDomains, parseList } from '../tools/xl/xl.ts'
 
 /**
- * The domains of a PM, as parts of one batch: what Xen lists, and two programs that only read a directory and a file,
+ * The domains of a PM, as parts of one batch: what Xen lists, and three programs that only read directories and a file,
  * whatever the number of domains. `readListing` takes their outputs.
  */
-export const LISTING = [listDomains, listTraces, listMonitors] as const
+export const LISTING = [listDomains, listTraces, listMonitors, listStamps] as const
+
+/** A row, with the stamp of what libxl has written down of its devices: the same one, the same devices attached. */
+export type StampedDomain = ListedDomain & { readonly stamp?: string }
 
 /**
  * The rows of `LISTING`, with the state `broken` for a domain that an xl has left half built or half torn down, or whose
@@ -28,10 +33,10 @@ export const LISTING = [listDomains, listTraces, listMonitors] as const
  */
 export async function readListing(
   host: Host,
-  [list, files, monitors]: readonly (Output | undefined)[],
+  [list, files, monitors, stamps]: readonly (Output | undefined)[],
   signal?: AbortSignal,
-): Promise<ListedDomain[]> {
-  const rows = parseList(list?.stdout ?? '')
+): Promise<StampedDomain[]> {
+  const rows = stamped(parseList(list?.stdout ?? ''), stamps)
   await turns.take()
   const traces = tracesOf(files, monitors)
   if (traces === undefined) return rows
@@ -45,7 +50,7 @@ export async function readListing(
   if (looked === undefined || again === undefined || looked.at(-1)!.exit !== 0) return rows
   const processes = looked[0]!.exit > 1 ? undefined : parseXl(looked[0]!.stdout)
   await turns.take()
-  return parseList(looked.at(-1)!.stdout).map((row) => {
+  return stamped(parseList(looked.at(-1)!.stdout), stamps).map((row) => {
     const at = doubtful.indexOf(row.domid)
     if (at === -1 || !isDoubtful(row, again)) return row
     const [libxl, guest] = [looked[3 + at * 2]!.stdout, looked[4 + at * 2]!.stdout]
@@ -54,6 +59,15 @@ export async function readListing(
 }
 
 const LOOK_TIMEOUT_MS = 60_000
+
+function stamped(rows: readonly ListedDomain[], output: Output | undefined): StampedDomain[] {
+  const stamps = parseStamps(output?.stdout ?? '')
+  if (stamps.size === 0) return [...rows]
+  return rows.map((row) => {
+    const stamp = stamps.get(`${row.domid}.${row.uuid}`)
+    return stamp === undefined ? row : { ...row, stamp }
+  })
+}
 
 /** Where no socket could be looked for, none is missing. */
 function tracesOf(files: Output | undefined, monitors: Output | undefined): Traces | undefined {

@@ -29,10 +29,10 @@ import {
   uptimeFile,
 } from '../tools/system.ts'
 import { lastWords } from '../tools/xl/error.ts'
-import { listMonitors, listTraces } from '../tools/xl/traces.ts'
-import { hostInfo, type ListedDomain, listDomains, parseInfo } from '../tools/xl/xl.ts'
+import { listMonitors, listStamps, listTraces } from '../tools/xl/traces.ts'
+import { hostInfo, listDomains, parseInfo } from '../tools/xl/xl.ts'
 import type { DomainSeen, PmLook } from './domain.ts'
-import { LISTING, readListing } from './listing.ts'
+import { LISTING, readListing, type StampedDomain } from './listing.ts'
 import { xlFailure } from './xlFailure.ts'
 
 /**
@@ -54,6 +54,7 @@ const PARTS = {
   domains: listDomains,
   traces: listTraces,
   monitors: listMonitors,
+  stamps: listStamps,
   counters: networkCountersFile,
   addresses: listAddresses,
 } as const
@@ -78,7 +79,7 @@ export async function look(host: Host, signal?: AbortSignal): Promise<PmLook> {
   const hostname = text('hostname').trim()
   // Of thousands of guests, each of these takes a screen's or a server's moment.
   await turns.take()
-  const rows = await readListing(host, [listed, output('traces'), output('monitors')], signal)
+  const rows = await readListing(host, [listed, output('traces'), output('monitors'), output('stamps')], signal)
   const machineId = parseMachineId(text('machineId')) ?? parseMachineId(text('productUuid'))
   if (machineId === undefined) {
     throw new PengxError(
@@ -127,7 +128,7 @@ export async function domains(host: Host, signal?: AbortSignal): Promise<DomainS
 }
 
 /** Pure. dom0 first, the others by domid; bytes are the guest's, so what its ends in dom0 received is what it sent. */
-export function toDomains(rows: readonly ListedDomain[], counters: readonly NetworkCounters[]): DomainSeen[] {
+export function toDomains(rows: readonly StampedDomain[], counters: readonly NetworkCounters[]): DomainSeen[] {
   const ends = Map.groupBy(counters, (row) => parseVifName(row.name)?.domid)
   return rows
     .toSorted((one, other) => one.domid - other.domid)

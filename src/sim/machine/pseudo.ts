@@ -2,7 +2,7 @@
 import { findNode } from './files.ts'
 import { hasQemu, startedQemu, trafficOf } from './guests.ts'
 import { cpuBetween, flicker, trafficBetween } from './noise.ts'
-import type { Domain, PmNet, PmState } from './state.ts'
+import type { Domain, FileNode, PmNet, PmState } from './state.ts'
 
 /** The text of such a file; undefined where there is none. */
 export function pseudoText(pm: PmState, path: string, now: number): string | undefined {
@@ -74,9 +74,29 @@ export function pseudoDir(pm: PmState, path: string): string[] | undefined {
 
 /** What libxl keeps of each domain that it has built to the end, and of dom0. */
 function configurations(pm: PmState): string[] {
+  return configurationFiles(pm).map(({ name }) => name)
+}
+
+function configurationFiles(pm: PmState): { name: string; mtimeMs: number }[] {
   const whole = pm.domains.filter((domain) => domain.phase !== 'building')
-  const dom0 = { domid: 0, uuid: '00000000-0000-0000-0000-000000000000' }
-  return [dom0, ...whole].map(({ domid, uuid }) => `userdata-d.${domid}.${uuid}.libxl-json`)
+  const dom0 = { domid: 0, uuid: '00000000-0000-0000-0000-000000000000', builtAt: pm.bootedAt }
+  const fileOf = ({ domid, uuid, builtAt, configuredAt }: typeof dom0 & Pick<Domain, 'configuredAt'>) => ({
+    name: `userdata-d.${domid}.${uuid}.libxl-json`,
+    mtimeMs: configuredAt ?? builtAt,
+  })
+  return [dom0, ...whole].map(fileOf)
+}
+
+/** Files beside those of the tree that find(1) meets in a directory. */
+export function pseudoFiles(pm: PmState, path: string): { name: string; node: FileNode }[] {
+  if (path.replace(/\/+$/, '') !== '/var/lib/xen') return []
+  const common = { kind: 'file', mode: 0o600, uid: 0, gid: 0, ino: 1, size: 1024, allocated: 4096 } as const
+  return configurationFiles(pm).map(({ name, mtimeMs }) => ({ name, node: { ...common, mtimeMs } }))
+}
+
+/** libxl writes its file of a domain when something is attached to it, and leaves it when something is detached. */
+export function noteDevices(domain: Domain, now: number): void {
+  domain.configuredAt = Math.max(now, (domain.configuredAt ?? domain.builtAt) + 1)
 }
 
 function unixSockets(pm: PmState): string {

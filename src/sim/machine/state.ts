@@ -95,6 +95,8 @@ export interface Domain {
   maxmemMib: number
   vcpusOnline: number
   builtAt: number
+  /** When libxl has written down its devices last, in its own file; absent: when it was built. */
+  configuredAt?: number
   /** When half of the build is over and Xen shows its memory. */
   populatedAt: number
   bootedAt?: number

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { markPart } from '../../../src/engine/host/batch.ts'
 import type { Command, Host } from '../../../src/engine/host/host.ts'
 import { domains } from '../../../src/engine/hypervisor/look.ts'
-import { isTorn, parseTraces, parseXl, uuidOf } from '../../../src/engine/tools/xl/traces.ts'
+import { isTorn, listStamps, parseStamps, parseTraces, parseXl, uuidOf } from '../../../src/engine/tools/xl/traces.ts'
 import { type Transcript, transcripts } from '../../support/transcript.ts'
 
 const UUID = '6c616200-0000-4000-8000-000000000001'
@@ -95,6 +95,23 @@ test('what libxl and QEMU have lying about', () => {
     listening: new Set(),
   })
   expect(parseTraces('/var/lib/xen:\nimages\n', 'qmp-libxl-3\n')).toBeUndefined()
+})
+
+test('the stamp of a domain is another when something is attached to it, and not when that is detached', () => {
+  const looks = transcripts('xl-4.17-userdata-stamps').filter(({ command }) => command.startsWith('find '))
+  expect(looks[0]!.command.replaceAll("'", '')).toBe(listStamps.argv.join(' '))
+  const dom0 = '0.00000000-0000-0000-0000-000000000000'
+  const guest = '3.065feb1e-0790-4783-afe1-d5226355c214'
+  const [built, attached, detached] = looks.map(({ stdout }) => parseStamps(stdout))
+  expect(built).toEqual(
+    new Map([
+      [guest, '1795896442.5400000000'],
+      [dom0, '1795894558.9000000000'],
+    ]),
+  )
+  expect([attached!.get(guest), attached!.get(dom0)]).toEqual(['1795896446.9280000000', built!.get(dom0)])
+  expect(detached).toEqual(attached!)
+  expect(parseStamps('find: unrecognized: -printf\n').size).toBe(0)
 })
 
 test('an xl at work, one that waits, and what a killed one has left', () => {

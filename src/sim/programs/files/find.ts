@@ -1,6 +1,7 @@
 /** Programs that go over trees and mounts: df, find. */
 import { joinPath, locate, mountOf, splitPath } from '../../machine/files.ts'
 import type { Program } from '../../machine/program.ts'
+import { pseudoFiles } from '../../machine/pseudo.ts'
 import type { FsNode } from '../../machine/state.ts'
 import { LOST } from './read.ts'
 import { DEVICE, lookAt, sizeOf } from './stat.ts'
@@ -101,6 +102,8 @@ export const find: Program = (call) => {
     for (const child of Object.keys(node.children).sort()) {
       visit(joinPath(path.replace(/\/+$/, '') || '/', child), root, node.children[child]!, depth + 1)
     }
+    for (const { name: child, node: file } of pseudoFiles(call.pm, path))
+      visit(joinPath(path, child), root, file, depth + 1)
   }
   for (const root of roots.length === 0 ? ['.'] : roots) {
     const node = lookAt(call.pm, root)

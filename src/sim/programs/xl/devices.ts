@@ -5,6 +5,7 @@ import { findNode } from '../../machine/files.ts'
 import { backendOf, hasBridge, parseDisk, parseNic } from '../../machine/guestConfig.ts'
 import { hasQemu } from '../../machine/guests.ts'
 import type { Call, Program } from '../../machine/program.ts'
+import { noteDevices } from '../../machine/pseudo.ts'
 import { needDomain } from './words.ts'
 
 export const blockList: Program = (call) => {
@@ -62,6 +63,7 @@ export const blockAttach: Program = async (call) => {
   }
   // It returns while the frontend is still connecting.
   domain.config.disks.push({ ...disk, attached: true, connectedAt: call.now() + 100 * call.world.pace })
+  noteDevices(domain, call.now())
   call.world.save()
   return 0
 }
@@ -137,6 +139,7 @@ export const networkAttach: Program = async (call) => {
   const there = hasBridge(call.pm, nic)
   // A bridge that is not there: xl fails, and the interface stays behind half attached.
   domain.config.nics.push(there ? nic : { ...nic, half: true })
+  noteDevices(domain, call.now())
   call.world.save()
   if (there) return 0
   call.err(
