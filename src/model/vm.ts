@@ -2,6 +2,7 @@ import type { Disk } from './disk.ts'
 import type { Drive } from './drive.ts'
 import type { Layer } from './layer.ts'
 import type { Nic } from './nic.ts'
+import type { WrongVolume } from './wrongVolume.ts'
 
 /** How a guest meets Xen (xl.cfg(5), `type`). */
 export type VmType = 'pv' | 'pvh' | 'hvm'
@@ -92,6 +93,8 @@ export interface VmSeen {
   readonly vcpuCount?: number
   /** What differs from what is written down, one line each: shown, not hidden. */
   readonly drift: readonly string[]
+  /** Volumes that its domain writes to and must not, and its own that others write to; absent: none. */
+  readonly wrongVolumes?: readonly WrongVolume[]
   /** How it starts with its PM; absent: it does not, or nobody has looked yet. */
   readonly autostart?: Autostart
 }

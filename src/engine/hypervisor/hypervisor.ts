@@ -118,7 +118,7 @@ export interface Hypervisor {
   /** Larger, under a running guest; fails with `unsupported` where no QEMU is in the disk's way. */
   resizeDisk(
     host: Host,
-    domain: { readonly domid: number; readonly uuid: string },
+    domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
     disk: { readonly vdev: string; readonly path: string },
     sizeMib: number,
     tag: string,
@@ -173,7 +173,7 @@ export interface Hypervisor {
   /** Moves running disks onto overlays that are there, all at one moment; those that are there already stay. */
   switchDisks(
     host: Host,
-    domain: { readonly domid: number; readonly uuid: string },
+    domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
     switches: readonly LayerSwitch[],
     tag: string,
   ): Promise<void>

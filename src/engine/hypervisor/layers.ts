@@ -2,6 +2,7 @@ import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
 import { type NamedBlock, namedBlocks } from './blockJobs.ts'
+import type { DomainSeen } from './domain.ts'
 import { withMonitor } from './monitor.ts'
 import { withQmpLock } from './qmpLock.ts'
 
@@ -39,7 +40,7 @@ export async function writtenImages(host: Host, domid: number): Promise<Readonly
  */
 export async function switchDisks(
   host: Host,
-  domain: { readonly domid: number; readonly uuid: string },
+  domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
   switches: readonly LayerSwitch[],
   tag: string,
 ): Promise<void> {

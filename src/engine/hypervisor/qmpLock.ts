@@ -22,10 +22,11 @@ export interface QmpLock {
 interface Domain {
   readonly domid: number
   readonly uuid: string
+  readonly ownUuid?: string
 }
 
 function lockPath(domain: Domain): string {
-  return `/var/lib/xen/userdata-l.${domain.domid}.${domain.uuid}.qmp-socket-lock`
+  return `/var/lib/xen/userdata-l.${domain.domid}.${domain.ownUuid ?? domain.uuid}.qmp-socket-lock`
 }
 
 /**

@@ -1,6 +1,7 @@
 import { PengxError } from '../../model/error.ts'
 import type { Host } from '../host/host.ts'
 import { type OpenBlock, parseBlocks, type Qmp } from '../tools/qmp.ts'
+import type { DomainSeen } from './domain.ts'
 import { vdevOf, withMonitor } from './monitor.ts'
 import { withQmpLock } from './qmpLock.ts'
 
@@ -15,7 +16,7 @@ const MIB = 1024 * 1024
  */
 export async function resizeDisk(
   host: Host,
-  domain: { readonly domid: number; readonly uuid: string },
+  domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
   disk: { readonly vdev: string; readonly path: string },
   sizeMib: number,
   tag: string,

@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import { sizeQuestion } from '../volumes/sizes.ts'
 import { spaceQuestion } from '../volumes/spaces.ts'
 import { type Asker, createAsker } from './askEach.ts'
+import type { Closer } from './closer.ts'
 import { isoQuestions, listIsos } from './files.ts'
 import type { Sampler } from './perf.ts'
 
@@ -34,6 +35,7 @@ export interface ApartDeps {
   readonly clock: Clock
   readonly isoDirectories: readonly string[]
   readonly sampler: Sampler
+  readonly closer: Pick<Closer, 'wrote'>
   host(row: Pm): Host
   /** Files were looked at: what is shown of them may be another. */
   onFiles(): Promise<void>
@@ -45,7 +47,7 @@ const SPACES_EVERY_MS = 60_000
 
 /** For one PM. */
 export function createApart(parts: ApartDeps): Apart {
-  const { hypervisor, clock, sampler, host } = parts
+  const { hypervisor, clock, sampler, closer, host } = parts
   const { view, inventory } = parts.store
   const atWork = new Map<string, Promise<void>>()
   const askers = { isos: createAsker(clock), spaces: createAsker(clock), sizes: createAsker(clock) }
@@ -136,6 +138,10 @@ export function createApart(parts: ApartDeps): Apart {
         await turns.take()
         const counters = await hypervisor.diskCounters(host(row), domid).catch(() => [])
         if (counters.length > 0) sampler.disks(uuid, domid, counters, clock.now())
+        // A live snapshot moves what QEMU writes to, and libxl never hears of it.
+        if (view.getVm(uuid)?.layer === undefined) return
+        const images = await hypervisor.writtenImages(host(row), domid).catch(() => undefined)
+        if (images) closer.wrote(domid, images)
       }),
     )
   }

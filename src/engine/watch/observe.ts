@@ -7,15 +7,18 @@ import { isProvisional } from '../../model/provisional.ts'
 import { judgeTwin } from '../../model/twin.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
-import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/domain.ts'
+import type { DomainSeen, PmLook } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import { type Apart, createApart } from './apart.ts'
+import { type Closer, closerShared, createCloser } from './closer.ts'
 import { unclaimed } from './files.ts'
+import type { Marks } from './marks.ts'
 import { createSampler, type Sampler } from './perf.ts'
 import { type Known, type Reconciled, reconcile } from './reconcile.ts'
 import { type PmFindings, seenPm, vmsSeen } from './rows.ts'
 import { sharedLook } from './shared.ts'
+import { translate } from './whose.ts'
 
 /**
  * Looks at PMs and corrects the store: what is written down is what was seen. Looks may overtake each other (a job looks
@@ -50,8 +53,7 @@ interface PmState {
   started: number
   applied: number
   readonly missingSince: Map<string, number>
-  /** Domids whose details are known: a domain never changes under its domid. */
-  detailed: ReadonlySet<number>
+  readonly closer: Closer
   readonly sampler: Sampler
   /** Where else it was named. */
   readonly alsoAt: Set<string>
@@ -61,28 +63,27 @@ interface PmState {
   list(authoritative: boolean): Promise<readonly DomainSeen[]>
 }
 
-/** xl lists what one domain was built from, or what all were: so many are asked for one by one. */
-const MOST_DETAILS_APART = 60
-
 export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverDeps): Observer {
   const { view, inventory } = store
   const states = new Map<string, PmState>()
   /** One at a time: two machines of one identity may answer at once. */
   let settling: Promise<unknown> = Promise.resolve()
+  const shared = closerShared(view)
 
   function stateOf(pm: string): PmState {
     let state = states.get(pm)
     if (!state) {
       const sampler = createSampler(pm)
       const onFiles = () => showFiles(pm)
+      const closer = createCloser(hypervisor, shared)
       state = {
         started: 0,
         applied: 0,
         missingSince: new Map(),
-        detailed: new Set(),
+        closer,
         sampler,
         alsoAt: new Set(),
-        apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, host, onFiles }),
+        apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, closer, host, onFiles }),
         applying: Promise.resolve(),
         list: sharedLook((authoritative) => list(pm, authoritative)),
       }
@@ -117,7 +118,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
     ticket: number,
     domains: readonly DomainSeen[],
     write: (meaning: Reconciled) => Promise<void>,
-    authoritative = false,
+    { authoritative = false, marks }: { readonly authoritative?: boolean; readonly marks?: Marks } = {},
   ): Promise<void> {
     return inTurn(pm, async () => {
       const state = stateOf(pm)
@@ -125,38 +126,30 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       state.applied = ticket
       await turns.take()
       // Whole rows may follow from it (a VM that has moved): nobody has a turn between reading them and writing.
-      await write(reconcile({ pm, domains, now: clock.now(), authoritative }, known, state.missingSince))
+      const look = { pm, domains, now: clock.now(), authoritative, ...(marks ? { marks } : {}) }
+      await write(reconcile(look, known, state.missingSince))
     })
   }
 
   const writeMeaning = ({ moved, gone, seen }: Reconciled) =>
     inventory.recordSeen({ put: moved, drop: gone, vms: seen })
 
+  /** With the UUIDs of the VMs that they belong to. */
+  async function whose(pm: string, domains: readonly DomainSeen[]): Promise<readonly DomainSeen[]> {
+    const row = view.getPm(pm)
+    return row ? translate(domains, await stateOf(pm).closer.claims(host(row), pm, domains)) : domains
+  }
+
   async function saw(pm: string, domains: readonly DomainSeen[]): Promise<void> {
-    const state = stateOf(pm)
-    await apply(pm, ++state.started, domains, writeMeaning)
+    const ticket = ++stateOf(pm).started
+    await apply(pm, ticket, await whose(pm, domains), writeMeaning)
   }
 
   async function list(pm: string, authoritative: boolean): Promise<readonly DomainSeen[]> {
     const ticket = ++stateOf(pm).started
-    const domains = await hypervisor.domains(host(view.needPm(pm)))
-    await apply(pm, ticket, domains, writeMeaning, authoritative)
+    const domains = await whose(pm, await hypervisor.domains(host(view.needPm(pm))))
+    await apply(pm, ticket, domains, writeMeaning, { authoritative })
     return domains
-  }
-
-  /** Built from, VNC port, start time: asked once a domain, when it is first seen. */
-  async function detailsOf(row: Pm, state: PmState, domains: readonly DomainSeen[]): Promise<readonly DomainDetail[]> {
-    const here = new Set(domains.map(({ domid }) => domid))
-    const detailed = new Set([...state.detailed].filter((domid) => here.has(domid)))
-    state.detailed = detailed
-    const isNew = ({ domid, uuid }: DomainSeen) => !detailed.has(domid) || !view.getVm(uuid)
-    const fresh = domains.filter((domain) => domain.domid !== 0 && domain.state !== 'starting' && isNew(domain))
-    if (fresh.length === 0) return []
-    const isMost = fresh.length > 8 && fresh.length > Math.min(MOST_DETAILS_APART, domains.length / 8)
-    const domids = isMost ? [] : fresh.map((domain) => domain.domid)
-    const details = await hypervisor.details(host(row), domids).catch(() => [])
-    for (const detail of details) detailed.add(detail.domid)
-    return details
   }
 
   /** What was seen apart of files stands in the PM's row, less what a VM's row stands for by now. */
@@ -197,15 +190,19 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
   }
 
   /** Looks closer at what is new in a look, and writes it all down. */
-  async function record(row: Pm, ticket: number, look: PmLook, authoritative: boolean): Promise<void> {
+  async function record(row: Pm, ticket: number, seenNow: PmLook, authoritative: boolean): Promise<void> {
     const state = stateOf(row.uuid)
-    if (row.seen.bootId !== undefined && row.seen.bootId !== look.bootId) state.detailed = new Set()
-    const details = await detailsOf(row, state, look.domains)
+    const { closer, sampler, apart } = state
+    if (row.seen.bootId !== undefined && row.seen.bootId !== seenNow.bootId) closer.forget()
+    const claims = await closer.claims(host(row), row.uuid, seenNow.domains)
+    const look = { ...seenNow, domains: translate(seenNow.domains, claims) }
+    const details = await closer.details(host(row), look.domains)
+    const marks = await closer.marks(host(row), row.uuid, look.domains, claims, clock.now())
     const { cpuCount, totalMib: memoryMib } = look
     let fresh: readonly Vm[] = []
     const write = async (meaning: Reconciled) => {
       const now = clock.now()
-      const { found, moved, seen } = vmsSeen({ pm: row.uuid, now }, meaning, details)
+      const { found, moved, seen } = vmsSeen({ pm: row.uuid, now, marks }, meaning, details)
       const gone = new Set(meaning.gone)
       const latest = view.getPm(row.uuid) ?? row
       // Which files no row stands for can be told when every domain has its row.
@@ -222,14 +219,14 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       fresh = found
     }
     await turns.take()
-    const samples = state.sampler.sample(look, clock.now())
-    await apply(row.uuid, ticket, look.domains, write, authoritative)
+    const samples = sampler.sample(look, clock.now())
+    await apply(row.uuid, ticket, look.domains, write, { authoritative, marks })
     for (const [subject, sample] of samples) {
       // A stray has no row, and nobody to show its curve.
       if (subject === row.uuid || view.getVm(subject)) store.perf.add(subject, sample)
     }
     await turns.take()
-    state.apart.begin(row, look.domains, fresh)
+    apart.begin(row, look.domains, fresh)
   }
 
   /** A machine that had never answered gets the identity that it has; undefined where it is known under that already. */
@@ -279,7 +276,10 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
       const asked = pm === undefined ? [...states.values()] : [states.get(pm)]
       await Promise.all(asked.map((state) => state?.apart.settled()))
     },
-    forget: (pm) => void states.delete(pm),
+    forget(pm) {
+      states.delete(pm)
+      shared.intruders.delete(pm)
+    },
     async look(pm, authoritative = false) {
       const row = view.getPm(pm)
       if (!row) return

@@ -1,6 +1,8 @@
 import type { Stray } from '../../model/pm.ts'
 import { hasDomain, type Vm, type VmSeen } from '../../model/vm.ts'
+import type { WrongVolume } from '../../model/wrongVolume.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
+import { isOfMark, type Mark, type Marks } from './marks.ts'
 
 /**
  * What a look at one PM's domains means for the rows: what is written down is what was seen. Pure, so that each case
@@ -11,6 +13,8 @@ export interface Look {
   /** Domain-0 may be among them; it is no VM. */
   readonly domains: readonly DomainSeen[]
   readonly now: number
+  /** What a closer look has to say of VMs; absent: nobody looked closer, and what was said holds. */
+  readonly marks?: Marks
   /** Somebody asks about this moment: a domain that is missing counts as gone at once. */
   readonly authoritative?: boolean
 }
@@ -42,7 +46,7 @@ export interface Reconciled {
 const MISSING_MS = 1500
 
 export function reconcile(
-  { pm, domains, now, authoritative = false }: Look,
+  { pm, domains, now, authoritative = false, marks }: Look,
   known: Known,
   missingSince: Map<string, number>,
 ): Reconciled {
@@ -51,6 +55,8 @@ export function reconcile(
   const moved: Vm[] = []
   const strays: Stray[] = []
   const present = new Set<string>()
+  /** UUIDs that libxl has made up for the domains of VMs: what was found under them is those VMs. */
+  const madeUp = new Set<string>()
   for (const domain of domains) {
     if (domain.domid === 0) continue
     const vm = known.getVm(domain.uuid)
@@ -60,12 +66,14 @@ export function reconcile(
     }
     present.add(domain.uuid)
     missingSince.delete(domain.uuid)
+    if (domain.ownUuid !== undefined) madeUp.add(domain.ownUuid)
     if (!vm) {
       appeared.push(domain)
       continue
     }
-    const drift = driftOf(vm, domain, pm, known)
-    const next = seenOf(vm.seen, domain, drift, now)
+    const mark = markOf(vm, domain.domid, marks)
+    const drift = [...driftOf(vm, domain, pm, known), ...mark.drift]
+    const next = seenOf(vm.seen, domain, { drift, wrongVolumes: mark.wrongVolumes, now })
     const { autostart: _there, ...movedSeen } = next
     if (vm.pm !== pm) moved.push({ ...vm, pm, seen: movedSeen })
     else seen.push({ uuid: vm.uuid, seen: next, ...(next.domid === vm.seen.domid ? {} : { bootedAt: now }) })
@@ -74,9 +82,16 @@ export function reconcile(
   const gone: string[] = []
   for (const vm of known.vmsOn(pm)) {
     if (present.has(vm.uuid)) continue
+    if (madeUp.has(vm.uuid) && vm.origin === 'found' && !known.isHeld(vm.uuid)) {
+      gone.push(vm.uuid)
+      continue
+    }
     const verdict = missing(vm, now, known.isAtWork(vm.uuid), missingSince, authoritative)
     if (verdict === 'gone') gone.push(vm.uuid)
-    else if (verdict) seen.push({ uuid: vm.uuid, seen: verdict })
+    else {
+      const next = withMark(verdict ?? vm.seen, verdict === undefined && hasDomain(vm.seen.state), vm, marks)
+      if (next !== vm.seen) seen.push({ uuid: vm.uuid, seen: next })
+    }
   }
   return { seen, appeared, moved, gone, strays }
 }
@@ -109,12 +124,46 @@ function driftOf(vm: Vm, domain: DomainSeen, pm: string, known: Known): string[]
   return lines
 }
 
-function seenOf(before: VmSeen, domain: DomainSeen, drift: readonly string[], now: number): VmSeen {
+/** What a mark says of a VM; where nobody looked closer, what was said of the same domain, and of its name. */
+function markOf(vm: Vm, domid: number | undefined, marks: Marks | undefined): Mark {
+  if (marks) return marks.get(vm.uuid) ?? NO_MARK
+  const { wrongVolumes, drift } = vm.seen
+  const isSame = vm.seen.domid === domid
+  const kept = isSame ? wrongVolumes : wrongVolumes?.filter(({ kind }) => kind === 'shared')
+  return {
+    drift: isSame ? drift.filter(isOfMark) : [],
+    ...(kept === undefined || kept.length === 0 ? {} : { wrongVolumes: kept }),
+  }
+}
+
+const NO_MARK: Mark = { drift: [] }
+
+/** Of a VM without a domain: others may be on its volumes, or have its name. While it may be rebooting all stays. */
+function withMark(seen: VmSeen, mayReboot: boolean, vm: Vm, marks: Marks | undefined): VmSeen {
+  if (mayReboot) return seen
+  const mark = markOf(vm, undefined, marks)
+  const drift = [...seen.drift.filter((line) => !isOfMark(line)), ...mark.drift]
+  if (isSameDrift(drift, seen.drift) && seen.wrongVolumes === mark.wrongVolumes) return seen
+  const { wrongVolumes: _before, ...rest } = seen
+  return { ...rest, drift, ...(mark.wrongVolumes ? { wrongVolumes: mark.wrongVolumes } : {}) }
+}
+
+function isSameDrift(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((line, at) => line === other[at])
+}
+
+interface Differs {
+  readonly drift: readonly string[]
+  readonly wrongVolumes: readonly WrongVolume[] | undefined
+  readonly now: number
+}
+
+function seenOf(before: VmSeen, domain: DomainSeen, { drift, wrongVolumes, now }: Differs): VmSeen {
   const same = before.state === domain.state && before.domid === domain.domid
   const isSized = before.memoryMib === domain.memoryMib && before.vcpuCount === domain.vcpuCount
   // Of thousands of guests hardly one changes from look to look: what stays the same object is not compared again.
-  if (same && isSized && drift.length === before.drift.length && drift.every((line, at) => line === before.drift[at]))
-    return before
+  const isSaid = isSameDrift(drift, before.drift) && wrongVolumes === before.wrongVolumes
+  if (same && isSized && isSaid) return before
   return {
     state: domain.state,
     since: same ? before.since : now,
@@ -123,6 +172,7 @@ function seenOf(before: VmSeen, domain: DomainSeen, drift: readonly string[], no
     memoryMib: domain.memoryMib,
     vcpuCount: domain.vcpuCount,
     drift,
+    ...(wrongVolumes ? { wrongVolumes } : {}),
     ...keptOf(before),
   }
 }

@@ -2,13 +2,14 @@ import { identifyDisks } from '../../model/disk.ts'
 import type { FoundConfig, IsoImage, Pm, PmSeen, Stray } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { DomainDetail, DomainSeen, PmLook } from '../hypervisor/domain.ts'
+import type { Mark, Marks } from './marks.ts'
 import type { Reconciled } from './reconcile.ts'
 
 /** What a look has found, as it is written down. */
 
 /** The rows that follow from a look at domains and from their details; pure. */
 export function vmsSeen(
-  { pm, now }: { readonly pm: string; readonly now: number },
+  { pm, now, marks }: { readonly pm: string; readonly now: number; readonly marks?: Marks },
   meaning: Reconciled,
   details: readonly DomainDetail[],
 ): { readonly found: readonly Vm[]; readonly moved: readonly Vm[]; readonly seen: Reconciled['seen'] } {
@@ -26,14 +27,14 @@ export function vmsSeen(
   return {
     found: meaning.appeared.flatMap((domain) => {
       const detail = detailOf.get(`${domain.domid} ${domain.uuid}`)
-      return detail ? [foundVm(pm, domain, detail, now)] : []
+      return detail ? [foundVm(pm, domain, detail, now, marks?.get(domain.uuid))] : []
     }),
     moved: meaning.moved.map(closer),
     seen: meaning.seen.map(closer),
   }
 }
 
-function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, now: number): Vm {
+function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, now: number, mark?: Mark): Vm {
   return {
     ...detail.spec,
     disks: identifyDisks(domain.uuid, detail.spec.disks, now),
@@ -53,7 +54,8 @@ function foundVm(pm: string, domain: DomainSeen, detail: DomainDetail, now: numb
       memoryMib: domain.memoryMib,
       vcpuCount: domain.vcpuCount,
       ...(detail.vncPort === undefined ? {} : { vncPort: detail.vncPort }),
-      drift: [],
+      drift: mark?.drift ?? [],
+      ...(mark?.wrongVolumes ? { wrongVolumes: mark.wrongVolumes } : {}),
     },
   }
 }

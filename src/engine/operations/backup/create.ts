@@ -8,7 +8,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { locksOfLayers } from '../disk/layers.ts'
 import { refuseReach } from '../storlink/access.ts'
-import { refuseState } from '../vm/domain.ts'
+import { refuseState, refuseVolumes } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { type BackupFacts, gatherBackup } from './facts.ts'
 import { manifestStep } from './manifest.ts'
@@ -60,6 +60,8 @@ function refuse(p: Params, view: View): string | undefined {
   const vm = view.needVm(p.vm)
   const state = refuseState(vm, view, ['shutdown', 'running', 'paused'], { crashed: 'power it off first' })
   if (state) return state
+  const volumes = refuseVolumes(vm)
+  if (volumes) return volumes
   if (backedUpDisks(vm).length === 0) return 'it has no disk that is written to'
   const storlink = view.needStorlink(p.storlink)
   const name = p.name === undefined ? undefined : refuseBackupName(p.vm, p.name, view)

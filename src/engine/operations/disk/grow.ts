@@ -46,7 +46,7 @@ function growStep(facts: GrowFacts, sizeMib: number): Step {
       if (!domain || facts.throughKernel) await driver.resize(host, disk.path, disk.format, sizeMib, cx.tag)
       else {
         await driver.widen(host, disk.path, disk.format, sizeMib, cx.tag)
-        await cx.hypervisor.resizeDisk(host, { domid: domain.domid, uuid }, disk, sizeMib, cx.tag)
+        await cx.hypervisor.resizeDisk(host, domain, disk, sizeMib, cx.tag)
       }
       return null
     },

@@ -8,6 +8,7 @@ import type { Lock } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { refuseChange } from '../vm/change.ts'
+import { refuseVolumes } from '../vm/domain.ts'
 
 /** What the operations on a disk have in common: which one is meant, where it lies, what is locked. */
 
@@ -44,5 +45,5 @@ export function locksWith(vm: string, storlink: number | undefined, view: View):
 /** Why the disks of a VM cannot be changed, whatever the change is. */
 export function refuseDisks(vm: Vm, view: View): string | undefined {
   if (isUpkeep(vm)) return 'its disks are those of a template, which it is the upkeep of'
-  return refuseChange(vm, view)
+  return refuseVolumes(vm) ?? refuseChange(vm, view)
 }

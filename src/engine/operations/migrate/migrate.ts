@@ -14,7 +14,7 @@ import { gatherMoved } from '../vm/autostart.ts'
 import { needBridges, unseenBridgeField } from '../vm/bridges.ts'
 import { gatherChange, refuseChange } from '../vm/change.ts'
 import { refuseManyConfigs } from '../vm/configNow.ts'
-import { configPathFor, needNoDomain } from '../vm/domain.ts'
+import { configPathFor, needNoDomain, refuseVolumes } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
@@ -84,7 +84,7 @@ function refuse({ vm, pm }: Params, view: View): string | undefined {
   const row = view.needVm(vm)
   const target = view.needPm(pm)
   if (row.pm === pm) return `it is on ${target.name} already`
-  const reason = refuseChange(row, view) ?? refuseManyConfigs(row, view)
+  const reason = refuseChange(row, view) ?? refuseVolumes(row) ?? refuseManyConfigs(row, view)
   if (reason) return reason
   if (isUpkeep(row)) return 'it is the upkeep of a template: template.shutdown ends it'
   if (row.seen.state === 'paused') return 'a paused guest cannot be asked to suspend: resume it first, or power it off'

@@ -146,7 +146,7 @@ function switchStep(facts: Facts, change: Change): Step {
       await config.do(cx)
       const domain = await findDomain(cx, { uuid, pm })
       // Without a domain the configuration is all there is.
-      if (lives(domain)) await cx.hypervisor.switchDisks(cx.host(pm), { domid: domain.domid, uuid }, moves, cx.tag)
+      if (lives(domain)) await cx.hypervisor.switchDisks(cx.host(pm), domain, moves, cx.tag)
       return null
     },
     undo: async (cx) => await config.undo?.(cx, undefined),

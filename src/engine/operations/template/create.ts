@@ -14,7 +14,7 @@ import { keptFormat } from '../../volumes/volumeDriver.ts'
 import { levelOf } from '../disk/target.ts'
 import { refuseReach } from '../storlink/access.ts'
 import { madeVolume } from '../storlink/madeVolume.ts'
-import { livingDomain, needNoDomain, refuseState } from '../vm/domain.ts'
+import { livingDomain, needNoDomain, refuseState, refuseVolumes } from '../vm/domain.ts'
 import { vmField } from '../vm/target.ts'
 import { newTemplateField, newTemplateOperation, protectStep, recordStep, refuseNew } from './target.ts'
 
@@ -64,6 +64,8 @@ function refuse(p: Params, view: View): string | undefined {
   if (refusal) return refusal
   const state = refuseState(vm, view, ['shutdown', 'running', 'paused'], { crashed: 'power it off first' })
   if (state) return state
+  const volumes = refuseVolumes(vm)
+  if (volumes) return volumes
   if (disksOf(vm).length === 0) return 'it has no disk that could be copied'
   return refuseReach(view.needStorlink(p.storlink), vm.pm, view)
 }

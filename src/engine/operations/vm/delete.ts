@@ -11,7 +11,7 @@ import type { View } from '../../store/view.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
 import { gatherGone, type LinkChanges, linkSteps } from './autostart.ts'
 import { hasConfig } from './configFile.ts'
-import { needNoDomain, refuseState } from './domain.ts'
+import { needNoDomain, refuseState, refuseVolumes } from './domain.ts'
 import { isForgotten, putBack, splitSecret, type VmSecrets } from './secrets.ts'
 import { vmField, vmOperation } from './target.ts'
 
@@ -48,7 +48,9 @@ function refuse({ vm, disks }: Params, view: View): string | undefined {
   const row = view.needVm(vm)
   if (row.origin === 'found') return 'it is not adopted: pengx does not delete what it does not know; adopt it first'
   if (isUpkeep(row)) return 'it is the upkeep of a template, and its disks are that’s: template.shutdown ends it'
-  const state = refuseState(row, view, ['shutdown'], { running: 'shut it down first', paused: 'power it off first' })
+  const state =
+    refuseState(row, view, ['shutdown'], { running: 'shut it down first', paused: 'power it off first' }) ??
+    (disks === 'none' ? undefined : refuseVolumes(row))
   if (state) return state
   if (disks === 'none' && layersOf(row).length > 0)
     return `its ${snapshotsOf(row).length} snapshots would be kept, and nobody would know of them: delete them first`

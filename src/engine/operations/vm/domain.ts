@@ -1,5 +1,7 @@
+import { formatDate } from '../../../lib/age.ts'
 import { PengxError } from '../../../model/error.ts'
 import { hasDomain, type Vm, type VmState } from '../../../model/vm.ts'
+import { wrongVolumeText } from '../../../model/wrongVolume.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
@@ -38,6 +40,15 @@ export function refuseState(
   if (allowed.includes(vm.seen.state)) return undefined
   const more = hint[vm.seen.state] ?? (vm.seen.state === 'broken' ? BROKEN_HINT : undefined)
   return more ? `${WORDS[vm.seen.state]}: ${more}` : WORDS[vm.seen.state]
+}
+
+/**
+ * Why nothing may be done that touches the VM's volumes, or undefined: its domain writes to others than its own, or
+ * another domain has one of its own open. What is frozen, copied or merged then is not what a person takes it for.
+ */
+export function refuseVolumes(vm: Vm): string | undefined {
+  const wrong = vm.seen.wrongVolumes?.[0]
+  return wrong && wrongVolumeText(wrong, formatDate(vm.bootedAt ?? wrong.since))
 }
 
 /** The VM's domain as its PM shows it now, or undefined where there is none. Throws what a look does: `unreachable`. */

@@ -4,7 +4,7 @@ import type { VmState } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import { needBridges, unseenBridgeField } from './bridges.ts'
-import { findDomain, lives, needDomain, needNoDomain, refuseState } from './domain.ts'
+import { findDomain, lives, needDomain, needNoDomain, refuseState, refuseVolumes } from './domain.ts'
 import { createStep, type DomainFacts, destroyStep, factsOf, isGone, shutdownSteps, waitFor } from './domainSteps.ts'
 import { needNowhereElse } from './elsewhere.ts'
 import { type VmParams, vmField, vmOperation, vmParams } from './target.ts'
@@ -46,7 +46,7 @@ export const vmStart = vmOperation<StartParams, DomainFacts>({
   params: startParams,
   refuse({ vm }, view) {
     const row = view.needVm(vm)
-    return refuseState(row, view, ['shutdown'], { paused: 'resume it instead' })
+    return refuseState(row, view, ['shutdown'], { paused: 'resume it instead' }) ?? refuseVolumes(row)
   },
   async gather({ vm, force, unseenBridge }, cx) {
     const row = cx.view.needVm(vm)
