@@ -7,6 +7,7 @@ import type { PerfSample } from '../model/perf.ts'
 import type { Pm } from '../model/pm.ts'
 import { copyOf } from '../model/twin.ts'
 import type { Vm } from '../model/vm.ts'
+import { wrongVolumeText } from '../model/wrongVolume.ts'
 import { disks, nics } from './deviceLists.ts'
 import { byName, iso, listing, pmName } from './listing.ts'
 import { snapshots } from './snapshotLists.ts'
@@ -57,6 +58,11 @@ function diskMib(vm: Vm): number {
   return vm.disks.reduce((sum, disk) => sum + (disk.sizeMib ?? 0), 0)
 }
 
+function wrongVolumesOf(vm: Vm): string[] {
+  const all = vm.seen.wrongVolumes ?? []
+  return all.map((wrong) => wrongVolumeText(wrong, formatDate(vm.bootedAt ?? wrong.since)))
+}
+
 const vms = listing<Vm>(
   (engine) => byName(engine.view.vms()),
   (engine) => [
@@ -69,7 +75,7 @@ const vms = listing<Vm>(
     { title: 'DISK', align: 'right', text: (vm) => (diskMib(vm) === 0 ? '' : formatMib(diskMib(vm))) },
     { title: 'ORIGIN', text: (vm) => vm.origin },
     { title: 'UUID', text: (vm) => shortUuid(vm.uuid) },
-    { title: 'NOTE', text: (vm) => vm.seen.drift.join('; ') },
+    { title: 'NOTE', text: (vm) => [...wrongVolumesOf(vm), ...vm.seen.drift].join('; ') },
   ],
   (vm, engine) => ({
     uuid: vm.uuid,
@@ -105,6 +111,7 @@ const vms = listing<Vm>(
     createdAt: iso(vm.createdAt),
     bootedAt: iso(vm.bootedAt),
     drift: vm.seen.drift,
+    wrongVolumes: (vm.seen.wrongVolumes ?? []).map(({ since, ...wrong }) => ({ ...wrong, since: iso(since) })),
   }),
 )
 

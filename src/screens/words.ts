@@ -1,9 +1,10 @@
 import type { Engine } from '../engine/engine.ts'
-import { formatAge } from '../lib/age.ts'
+import { formatAge, formatDate } from '../lib/age.ts'
 import type { Job, JobState, Subject } from '../model/job.ts'
 import type { Pm } from '../model/pm.ts'
 import type { Storlink } from '../model/storlink.ts'
 import type { Vm, VmState } from '../model/vm.ts'
+import { type WrongVolume, wrongVolumeText } from '../model/wrongVolume.ts'
 import { type Span, span } from '../ui/line.ts'
 import type { Tone } from '../ui/theme.ts'
 
@@ -50,6 +51,11 @@ export function vmSign(vm: Vm): Sign {
 
 export function jobSign(job: Job): Sign {
   return JOB_SIGNS[job.state]
+}
+
+/** Since when it has been written to, as far as is known, is since the guest was built. */
+export function wrongVolumeLine(vm: Vm, wrong: WrongVolume): string {
+  return wrongVolumeText(wrong, formatDate(vm.bootedAt ?? wrong.since))
 }
 
 /** What stands under STATUS: the job at work on it, else the state that was seen. */

@@ -5,7 +5,8 @@ import { elementJson } from './views/shape.ts'
 
 /**
  * Changes as server-sent events: `event: vm`, `data: {"id": …}`; a job comes whole. A reader that is slower than the
- * site gets each thing once, as it is then: what waits is a set of names, not a queue.
+ * site gets each thing once, as it is then: what waits is a set of names, not a queue. `event: wrong-volumes` comes beside a
+ * VM's own where it has come to write to what it must not, or does no more: then the list is empty.
  */
 export interface Events {
   open(): Response
@@ -19,10 +20,24 @@ export function createEvents(engine: Engine): Events {
   return {
     open() {
       let stop = () => {}
+      /** As the reader was told last. */
+      const wrongOf = new Map(
+        engine.view.vms().flatMap(({ uuid, seen }) => (seen.wrongVolumes ? [[uuid, seen.wrongVolumes] as const] : [])),
+      )
+      const wrongVolumes = (vm: string): string => {
+        const now = engine.view.getVm(vm)?.seen.wrongVolumes
+        if (now === wrongOf.get(vm)) return ''
+        if (now) wrongOf.set(vm, now)
+        else wrongOf.delete(vm)
+        return `event: wrong-volumes\ndata: ${JSON.stringify({ id: vm, volumes: now ?? [] })}\n\n`
+      }
       const waiting = new Map<string, { kind: Noun | 'job'; id: string }>()
       const flush = (controller: ReadableStreamDefaultController<Uint8Array>) => {
         if (waiting.size === 0 || (controller.desiredSize ?? 0) <= 0) return
-        const text = [...waiting.values()].map(({ kind, id }) => formatEvent(engine, kind, id)).join('')
+        const texts = [...waiting.values()].map(
+          ({ kind, id }) => formatEvent(engine, kind, id) + (kind === 'vm' ? wrongVolumes(id) : ''),
+        )
+        const text = texts.join('')
         waiting.clear()
         controller.enqueue(new TextEncoder().encode(text))
       }

@@ -18,6 +18,17 @@ export function createMetrics({ view }: Engine): Metrics {
     const counts = countBy(view.vms(), (vm) => STATUS[vm.seen.state])
     for (const status of new Set(Object.values(STATUS))) set({ status }, counts.get(status) ?? 0)
   })
+  gauge(
+    'pengx_vm_wrong_volumes',
+    'volumes that a VM writes to and must not, and its own that others write to',
+    ['vm', 'uuid', 'kind'],
+    (set) => {
+      for (const { uuid, name, seen } of view.vms()) {
+        const counts = countBy(seen.wrongVolumes ?? [], ({ kind }) => kind)
+        for (const [kind, count] of counts) set({ vm: name, uuid, kind }, count)
+      }
+    },
+  )
   gauge('pengx_jobs', 'jobs in memory by state', ['state'], (set) => {
     const counts = countBy(view.jobs(), (job) => JOB_STATE[job.state])
     for (const state of new Set(Object.values(JOB_STATE))) set({ state }, counts.get(state) ?? 0)

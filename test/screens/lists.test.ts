@@ -245,6 +245,21 @@ describe('lists', () => {
     expect(robot.line('10.9.9.9')).toContain('named twice: ssh:10.9.9.9 is the same machine')
   })
 
+  test('a VM that writes to a frozen base says so before all else, with what to do', async () => {
+    const site = mockSite()
+    const path = '/data/old.qcow2'
+    const wrongVolumes = [{ vdev: 'xvda', path, kind: 'frozen' as const, since: 0 }]
+    const vms = site.vms.map((vm) => (vm.name === 'web04' ? { ...vm, seen: { ...vm.seen, wrongVolumes } } : vm))
+    await open({}, createScreenEngine({ ...site, vms }))
+    await robot.shows('Needs attention (8)')
+    const text = robot.text().slice(robot.text().indexOf('Needs attention'))
+    expect(robot.line('frozen base')).toMatch(/! web04 +power it off now: xvda writes to the frozen base/)
+    expect(text.indexOf('! web04')).toBeLessThan(text.indexOf('✗'))
+    await robot.press('3')
+    await robot.shows('VMs')
+    expect(robot.line('web04')).toContain('! disk')
+  })
+
   test('perf goes from PM to PM and says its numbers', async () => {
     await open()
     await robot.press('2')

@@ -34,6 +34,19 @@ describe('/metrics', () => {
     expect(text).not.toContain(WEB)
   })
 
+  test('has the volumes that a VM writes to and must not, for as long as it does', async () => {
+    const own = await serveSite()
+    expect(await (await own.ask('GET', '/metrics')).text()).not.toContain('pengx_vm_wrong_volumes{')
+    const wrongVolumes = [{ vdev: 'xvda', path: '/old', kind: 'frozen' as const, since: 0 }]
+    const vms = own.engine.site.vms.map((vm) => (vm.uuid === WEB ? { ...vm, seen: { ...vm.seen, wrongVolumes } } : vm))
+    own.engine.set({ vms })
+    const name = vms.find((vm) => vm.uuid === WEB)!.name
+    expect(await (await own.ask('GET', '/metrics')).text()).toContain(
+      `pengx_vm_wrong_volumes{vm="${name}",uuid="${WEB}",kind="frozen"} 1`,
+    )
+    await own.server.stop()
+  })
+
   test('forgets what is gone, and servers do not count for each other', async () => {
     const own = await serveSite()
     own.engine.set({ pms: own.engine.site.pms.slice(0, 1) })
@@ -183,4 +196,35 @@ test('what Prefer asks for', () => {
   expect(wantedPreferences('respond-async, wait=10')).toEqual({ async: true, representation: false })
   expect(wantedPreferences('Return = Representation; foo')).toEqual({ async: false, representation: true })
   expect(wantedPreferences('return=minimal')).toEqual({ async: false, representation: false })
+})
+
+/** Reads events until one of a kind has come, and gives all of them. */
+async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, kind: string): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  while (!new RegExp(`event: ${kind}\ndata: .*\n\n`).test(text)) {
+    const { value, done } = await reader.read()
+    if (done) break
+    text += decoder.decode(value, { stream: true })
+  }
+  return text
+}
+
+test('events tell when a VM has come to write to what it must not, and when that is over', async () => {
+  const own = await serveSite()
+  const reader = (await own.ask('GET', '/events/')).body!.getReader() as ReadableStreamDefaultReader<Uint8Array>
+  await readUntil(reader, 'hello')
+  const { vms } = own.engine.site
+  const wrongVolumes = [{ vdev: 'xvda', path: '/old', kind: 'frozen' as const, since: 0 }]
+  const wrong = vms.map((vm) => (vm.uuid === WEB ? { ...vm, seen: { ...vm.seen, wrongVolumes } } : vm))
+  const changes = [{ kind: 'vm' as const, id: WEB }]
+  own.engine.set({ vms: wrong }, changes)
+  const volumes = '[{"vdev":"xvda","path":"/old","kind":"frozen","since":0}]'
+  expect(await readUntil(reader, 'wrong-volumes')).toContain(`data: {"id":"${WEB}","volumes":${volumes}}`)
+  own.engine.set({ vms: wrong }, changes)
+  expect(await readUntil(reader, 'vm')).not.toContain('wrong-volumes')
+  own.engine.set({ vms }, changes)
+  expect(await readUntil(reader, 'wrong-volumes')).toContain(`data: {"id":"${WEB}","volumes":[]}`)
+  await reader.cancel()
+  await own.server.stop()
 })

@@ -6,7 +6,7 @@ import { type Line, line, span } from '../../ui/line.ts'
 import type { Tone } from '../../ui/theme.ts'
 import type { AppContext } from '../app/context.ts'
 import type { Route } from '../app/state.ts'
-import { FULL, memoryShare, percent, usedShare } from '../words.ts'
+import { FULL, memoryShare, percent, usedShare, wrongVolumeLine } from '../words.ts'
 
 /** Something that a person should see: what it is about, why, and where it opens. */
 export interface Attention {
@@ -37,9 +37,9 @@ export function attentionOf(app: AppContext): readonly Attention[] {
   return all.filter(({ id }) => !acknowledged.has(id)).sort((a, b) => rankOf(a) - rankOf(b))
 }
 
-/** Broken, then close to it, then what was undone and is over. */
+/** What ruins data, then what is broken, then close to it, then what was undone and is over. */
 function rankOf({ glyph }: Attention): number {
-  return { '✗': 0, '▲': 1 }[glyph] ?? 2
+  return { '!': 0, '✗': 1, '▲': 2 }[glyph] ?? 3
 }
 
 function storeTroubles({ storeTrouble }: View): Attention[] {
@@ -110,6 +110,10 @@ function vmTroubles(view: View): readonly Attention[] {
   const items: Attention[] = []
   for (const vm of vms) {
     const base = { about: vm.name, pm: vm.pm, opens: { screen: 'vm', id: vm.uuid } as const }
+    for (const wrong of vm.seen.wrongVolumes ?? []) {
+      const text = wrongVolumeLine(vm, wrong)
+      items.push({ ...base, id: `volume ${vm.uuid} ${wrong.path} ${wrong.since}`, glyph: '!', tone: 'bad', text })
+    }
     if (vm.seen.state === 'crashed') {
       items.push({
         ...base,

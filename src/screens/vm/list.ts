@@ -17,9 +17,10 @@ const rates = (vm: Vm, app: AppContext) => (hasDomain(vm.seen.state) ? app.view(
 const jobOf = (vm: Vm, app: AppContext) => app.view().jobOn('vm', vm.uuid)
 const statusOf = (vm: Vm, app: AppContext) => vmStatus(vm, jobOf(vm, app), app.engine)
 
-/** The state, and whether nobody has taken it under care yet. */
+/** The state, whether it writes where it must not, and whether nobody has taken it under care yet. */
 function statusCell(vm: Vm, app: AppContext): Cell {
   const status = statusOf(vm, app)
+  if (vm.seen.wrongVolumes) return line({ ...status, tone: 'bad' }, span(' ! disk', 'bad'))
   return vm.origin === 'found' && jobOf(vm, app) === undefined ? line(status, span(' found', 'warn')) : status
 }
 

@@ -10,13 +10,13 @@ import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { lastJobs, notNow } from '../ask/subjectLines.ts'
 import type { KeyRow } from '../screen.ts'
-import { count, jobSign, jobStatus, signSpan, vmSign } from '../words.ts'
+import { count, jobSign, jobStatus, signSpan, vmSign, wrongVolumeLine } from '../words.ts'
 import { vncText } from './list.ts'
 
 /** One VM in a pane: what it is, what lies under it, what happened to it, and what cannot be done now and why. */
 export function vmPane(app: AppContext, vm: Vm, keys: readonly KeyRow[], width: number): Line[] {
   const lines: Line[] = [statusLine(app, vm), []]
-  lines.push(...vmFacts(app, vm), ...driftLines(vm, width))
+  lines.push(...wrongVolumeLines(vm, width), ...vmFacts(app, vm), ...driftLines(vm, width))
   lines.push([], heading('Disks'))
   for (const disk of vm.disks) {
     const where =
@@ -96,6 +96,17 @@ function fromText(app: AppContext, { uuid, template, disks }: Vm): string {
   const name = app.view().getTemplate(template ?? '')?.name ?? 'a template that is gone'
   if (template === uuid) return `${name}, for upkeep`
   return disks.some(({ base }) => base !== undefined) ? `${name}, as overlay` : name
+}
+
+/** The loudest of all that can be said of a VM. */
+function wrongVolumeLines(vm: Vm, width: number): Line[] {
+  const { wrongVolumes = [] } = vm.seen
+  const lines = wrongVolumes.flatMap((wrong) =>
+    wrapCells(wrongVolumeLine(vm, wrong), width - 5).map((part, at) =>
+      line(span(at === 0 ? '  ! ' : '    ', 'bad'), span(part, 'bad')),
+    ),
+  )
+  return lines.length === 0 ? [] : [...lines, []]
 }
 
 function driftLines(vm: Vm, width: number): Line[] {
