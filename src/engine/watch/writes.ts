@@ -16,7 +16,7 @@ export interface Written {
 }
 
 /** A volume of a VM under pengx's care that another's domain has open for writing. */
-export interface Intrusion {
+interface Intrusion {
   readonly vm: string
   readonly vdev: string
   readonly path: string

@@ -166,6 +166,8 @@ describe('a domain on a volume that it must not write to', () => {
     await sh(['xl', 'block-attach', domid, 'format=qcow2,vdev=xvdb,access=rw,target=/data/extra.qcow2'])
     await world.engine.look()
     expect(one('erp').seen.wrongVolumes).toMatchObject([{ kind: 'foreign', vdev: 'xvdb', path: '/data/extra.qcow2' }])
+    // It is in the way of nothing that is written down.
+    await act(world, 'disk.grow', { vm: uuid, disk: 'xvda', size: 128 })
     await sh(['xl', 'block-detach', domid, 'xvdb'])
     await world.engine.look()
     expect(kinds('erp')).toEqual([])

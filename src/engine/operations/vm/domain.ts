@@ -47,7 +47,8 @@ export function refuseState(
  * another domain has one of its own open. What is frozen, copied or merged then is not what a person takes it for.
  */
 export function refuseVolumes(vm: Vm): string | undefined {
-  const wrong = vm.seen.wrongVolumes?.[0]
+  // A disk that is not written down is in the way of nothing that is.
+  const wrong = vm.seen.wrongVolumes?.find(({ kind, expected }) => kind !== 'foreign' || expected !== undefined)
   return wrong && wrongVolumeText(wrong, formatDate(vm.bootedAt ?? wrong.since))
 }
 
