@@ -62,6 +62,18 @@ vfb = [ 'type=vnc,vncdisplay=10,vncpasswd=secret,sdl=0' ]
     expect(notUnderstood).toEqual(['on_poweroff', 'on_crash'])
   })
 
+  test('a MAC address without zeros and with a blank behind it, and a number that is added to, as xl takes them', () => {
+    const { spec: read, notUnderstood } = parseConfig(`
+name = "web"
+memory = 256
+memory += 256
+vif = [ 'mac=0:16:3E:a:0:2 , bridge=br0', 'mac=any' ]
+`)
+    // xl passes over the memory of such a file, and libxl has its default
+    expect(read).toMatchObject({ memoryMib: 32, nics: [{ mac: '00:16:3e:0a:00:02', bridge: 'br0' }, { mac: 'any' }] })
+    expect(notUnderstood).toEqual(['memory'])
+  })
+
   test('an HVM guest with two drives, one of them empty', () => {
     const { spec: read, notUnderstood } = parseConfig(`
 builder = "hvm"

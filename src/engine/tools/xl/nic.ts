@@ -17,12 +17,19 @@ export function parseNic(text: string, index: number): Nic {
   return {
     id: 0,
     name: `eth${index}`,
-    mac: (known.get('mac') ?? '').toLowerCase(),
+    mac: normalMac(known.get('mac') ?? ''),
     bridge: known.get('bridge') ?? '',
     ip: known.get('ip') ?? '',
     ...(model === undefined ? {} : { model }),
     ...(extra.length === 0 ? {} : { extra: extra.join(',') }),
   }
+}
+
+/** As xl takes it: six hexadecimal numbers, with or without a zero before them and blanks behind. */
+function normalMac(text: string): string {
+  const numbers = text.trim().toLowerCase().split(':')
+  const isMac = numbers.length === 6 && numbers.every((number) => /^[0-9a-f]{1,2}$/.test(number))
+  return isMac ? numbers.map((number) => number.padStart(2, '0')).join(':') : text.toLowerCase()
 }
 
 /** What is empty is left to xl: a MAC address of its choice, the bridge that xl.conf(5) names. */

@@ -38,7 +38,9 @@ export function createReader(statements: readonly XlStatement[], source: string)
     },
     number(key) {
       const value = valueUnder(key)
-      const number = typeof value === 'string' ? parseNumber(value) : undefined
+      // xl passes over a number that is added to
+      const isAdded = statements.findLast((statement) => statement.key === key)?.op === '+='
+      const number = typeof value === 'string' && !isAdded ? parseNumber(value) : undefined
       if (number !== undefined) taken.add(key)
       return number
     },
