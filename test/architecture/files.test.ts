@@ -55,8 +55,8 @@ describe('every file', () => {
 })
 
 describe('every folder', () => {
-  /** What tests compare with: data, as large as it is. */
-  const DATA = ['test/golden', 'test/transcripts']
+  /** What tests read and compare with: data, as large as it is. */
+  const DATA = ['test/golden', 'test/transcripts', 'test/corpus/xl']
   const MOST_FILES = 25
 
   test(`has at most ${MOST_FILES} files`, () => {
