@@ -105,3 +105,14 @@ export const SAID_OTHERWISE: Readonly<Record<string, readonly [part: string, why
   'key-vfb': ['vnc', 'a keymap has no place in a VM: the frame buffer is kept as it is'],
   'key-pvgrub': ['boot', 'xl makes a path of it'],
 }
+
+/** What cannot be changed in a text safely, so that it is refused: kinds of changes, and why. */
+export const UNEDITABLE: Readonly<Record<string, readonly [kinds: string, why: string]>> = {
+  'text-added-number': ['memory', 'a number by +='],
+  'text-added-string': ['rename', 'the name is in two pieces'],
+  'text-disk-string': ['attach', 'disk is no list'],
+  'text-memory-list': ['memory', 'memory is a list'],
+  'text-memory-word': ['memory', 'memory is no number: xl passes over it'],
+  'text-twice': ['memory rename vcpus', 'given twice'],
+  'text-twice-list': ['attach overlay', 'given twice'],
+}

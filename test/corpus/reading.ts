@@ -54,3 +54,15 @@ function extraWords(extra: string | undefined): string[] {
   const words = extra?.split(',') ?? []
   return words.filter((word) => word !== 'specification=xen').sort()
 }
+
+/** Where two readings differ, by their paths: `b_info.target_memkb`, `disks.1.pdev_path`. */
+export function differences(one: unknown, other: unknown, path = ''): string[] {
+  if (!isTree(one) || !isTree(other)) return Bun.deepEquals(one, other, true) ? [] : [path]
+  const keys = new Set([...Object.keys(one), ...Object.keys(other)])
+  return [...keys].flatMap((key) => differences(one[key], other[key], path === '' ? key : `${path}.${key}`))
+}
+
+/** A list counts as one whose keys are numbers. */
+function isTree(value: unknown): value is Reading {
+  return typeof value === 'object' && value !== null
+}

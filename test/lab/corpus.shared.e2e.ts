@@ -1,7 +1,11 @@
-// The corpus of configurations on the real xl: what it reads in each is what is recorded.
+// The corpus of configurations on the real xl: what it reads in each is what is recorded, and what pengx changes in one
+// is all that changes for xl.
 import { expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { keysOf, REFUSED, readCorpus } from '../corpus/corpus.ts'
+import { parseConfig } from '../../src/engine/tools/xl/config.ts'
+import { editConfig } from '../../src/engine/tools/xl/edit.ts'
+import { keysOf, REFUSED, readCorpus, UNEDITABLE, UNREAD } from '../corpus/corpus.ts'
+import { EDITS } from '../corpus/edits.ts'
 import { READINGS, recordedReading, withoutChance } from '../corpus/reading.ts'
 import { labHost } from './machine/ssh.ts'
 import { askXl } from './readings.ts'
@@ -24,3 +28,26 @@ test('what xl reads in each is what is recorded, and it refuses what is said to 
     expect([file.name, found]).toEqual([file.name, recordedReading(file.name)])
   }
 })
+
+// That the text changes in that alone, and that a detached disk leaves the file as it was, is tested without the lab, of
+// the same changes: `test/engine/tools/xlCorpusEdits.test.ts`.
+for (const [kind, { change, wrong }] of Object.entries(EDITS)) {
+  test(`${kind}: for the real xl that alone changes`, async () => {
+    const changes = corpus.flatMap((file) => {
+      const { name, text } = file
+      if (name in REFUSED || name in UNREAD || UNEDITABLE[name]?.[0].split(' ').includes(kind)) return []
+      const before = parseConfig(text, name).spec
+      const after = change(before, new Set(keysOf(file)))
+      return after === undefined ? [] : [{ file, after, edited: editConfig(text, before, after, name) }]
+    })
+    const answers = await askXl(labHost(), new Map(changes.map(({ file, edited }) => [file.name, edited])))
+    expect(answers.size).toBe(changes.length)
+    const all = changes.flatMap(({ file, after, edited }) => {
+      const { reading, said } = answers.get(file.name)!
+      if (reading === undefined) return [`${file.name}: xl refuses it: ${said}`]
+      const now = withoutChance(reading, keysOf(file).includes('uuid'))
+      return wrong(recordedReading(file.name), now, after).map((what) => `${file.name}: ${what}\n${edited}`)
+    })
+    expect(all).toEqual([])
+  })
+}

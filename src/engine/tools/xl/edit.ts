@@ -110,6 +110,7 @@ function changedItem(item: string, then: Listed, now: Listed): string {
 
 /** An interface is known by its name, which is its place in the list. */
 function editNics(editor: XlEditor, before: VmSpec, after: VmSpec): void {
+  if (isSame(before.nics as never, after.nics as never)) return
   for (const [at, nic] of [...before.nics.entries()].reverse()) {
     const now = after.nics.find(({ name }) => name === nic.name)
     if (!now) editor.removeItem('vif', at)
