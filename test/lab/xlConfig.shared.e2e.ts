@@ -71,6 +71,8 @@ test('what administrators write', async () => {
     `${head}kernel="/k"\nvif=[ 'mac=00:16:3E:11:22:33, bridge=br0,ip=10.0.0.1', 'model=e1000', '' ]\n`,
     `${head}kernel="/k"\nvfb=[ 'type=vnc,vncdisplay=10,vncpasswd=secret,sdl=0' ]\n# the end\n`,
     `${head}kernel="/k"\nvnc=1\nvnclisten='0.0.0.0'\nvncpasswd="a,b"\ncmdline="x=\\"y\\" \\\\ 'z'"\n`,
+    `${head}type="hvm"\nvnclisten=""\n`,
+    `${head}kernel="/k"\nvnc=1\nvnclisten=""\n`,
     `${head}type="hvm"\nbios="ovmf"\nmaxmem=512\n`,
     `${head}type="hvm"\nbios="ovmf"\nfirmware="seabios"\nvcpus=3\n`,
   ]

@@ -1,6 +1,7 @@
 import type { Disk } from '../../model/disk.ts'
 import { type Drive, inListOrder, isDrive } from '../../model/drive.ts'
 import type { Vm } from '../../model/vm.ts'
+import { listenAddress } from '../../model/vnc.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 
 /** What a start would make of it, as far as pengx knows it, and the lines it only keeps. The password is not shown. */
@@ -54,7 +55,7 @@ function startedLines({ seen }: Vm): Line[] {
 function vncRow(vm: Vm): string | undefined {
   if (vm.vnc === undefined) return undefined
   const display = vm.vnc.display === undefined ? 'any display' : `display ${vm.vnc.display}`
-  return `${vm.vnc.listen}, ${display}, ${vm.vnc.password ? 'password ***' : 'no password'}`
+  return `${listenAddress(vm.vnc)}, ${display}, ${vm.vnc.password ? 'password ***' : 'no password'}`
 }
 
 function keptLines(vm: Vm): Line[] {

@@ -2,6 +2,7 @@ import { formatAge } from '../../lib/age.ts'
 import { formatGib, formatMbit, formatMbyte } from '../../lib/bytes.ts'
 import { naturalKey } from '../../lib/text.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
+import { listenAddress } from '../../model/vnc.ts'
 import { line, span } from '../../ui/line.ts'
 import type { Cell, Column } from '../../ui/table.ts'
 import { nameColumn, pmColumn, pmName, uuidColumn } from '../app/columns.ts'
@@ -236,7 +237,7 @@ export const vmList: ListDef<Vm> = {
 /** Where a VNC viewer connects, as far as it is known. */
 export function vncText(vm: Vm, app: AppContext): string {
   if (vm.seen.vncPort === undefined) return '–'
-  const listen = vm.vnc?.listen ?? '127.0.0.1'
+  const listen = vm.vnc ? listenAddress(vm.vnc) : '127.0.0.1'
   const host = listen === '127.0.0.1' ? `127.0.0.1 of ${pmName(vm, app)}` : listen
   return `${host}:${vm.seen.vncPort}`
 }

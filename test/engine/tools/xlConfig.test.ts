@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.ts'
 import { drivesFor } from '../../../src/model/drive.ts'
+import { listenAddress } from '../../../src/model/vnc.ts'
 import { expectGolden } from '../../support/golden.ts'
 import { anySpec, disk, SPECS, UUID } from '../../support/sites/specs.ts'
 
@@ -116,6 +117,18 @@ usbdevice = 'tablet'
     expect(read.vnc).toBeUndefined()
     expect(read.extraConfig).toBe('vnclisten="0.0.0.0"')
     expect(parseConfig(formatConfig(UUID, read)).spec).toEqual(read)
+  })
+
+  test('an empty address is every one, which is what libxl makes of it, and stays empty', () => {
+    const head = 'name="a"\ntype='
+    for (const text of [`${head}"hvm"\nvnclisten=""\n`, `${head}"pv"\nvnc=1\nvnclisten=""\n`]) {
+      const { spec: read } = parseConfig(text)
+      expect(read.vnc).toEqual({ listen: '' })
+      expect(listenAddress(read.vnc!)).toBe('0.0.0.0')
+      expect(parseConfig(formatConfig(UUID, read)).spec).toEqual(read)
+    }
+    expect(parseConfig(`${head}"pvh"\nvfb=["vnc=1,vnclisten="]\n`).spec.vnc).toEqual({ listen: '' })
+    expect(parseConfig(`${head}"hvm"\n`).spec.vnc).toEqual({ listen: '127.0.0.1' })
   })
 
   test('an address with its display', () => {

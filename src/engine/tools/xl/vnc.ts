@@ -22,13 +22,16 @@ export function readVnc(reader: ConfigReader, type: VmType): Vnc | undefined {
   return toVnc(reader.text('vnclisten'), reader.text('vncpasswd'), display)
 }
 
-/** An address with a colon in it carries its display along: `0.0.0.0:5`, `[::1]:0`. */
+/**
+ * An address with a colon in it carries its display along: `0.0.0.0:5`, `[::1]:0`. None at all is libxl's default, this
+ * machine alone; an empty one is none to QEMU (`-vnc :5`, libxl_dm.c), which then listens on all.
+ */
 export function toVnc(listen: string | undefined, password: string | undefined, display: number | undefined): Vnc {
   const both = /^([^:]+|\[.*\]):(\d+)$/.exec(listen ?? '')
   // 0 is where libxl begins to look for a free one
   const fixed = both ? Number(both[2]) || undefined : display
   return {
-    listen: both?.[1] ?? (listen || LOOPBACK),
+    listen: both?.[1] ?? listen ?? LOOPBACK,
     ...(password === undefined || password === '' ? {} : { password }),
     ...(fixed === undefined ? {} : { display: fixed }),
   }
