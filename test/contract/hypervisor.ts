@@ -138,7 +138,7 @@ export function hypervisorSuite(kind: string, open: () => Promise<HypervisorSite
       const { domid } = await need()
       const { spec } = await hypervisor.readConfig(host, guest.configPath)
       const [detail] = await hypervisor.details(host, [domid])
-      expect(detail).toMatchObject({ domid, uuid: guest.uuid, notUnderstood: [] })
+      expect(detail).toMatchObject({ domid, uuid: guest.uuid, kept: [], lost: [] })
       expect(detail!.spec).toEqual(spec)
       expect(detail!.startedAt).toBeGreaterThan(1_500_000_000)
       expect(detail!.vncPort !== undefined).toBe(spec.vnc !== undefined)

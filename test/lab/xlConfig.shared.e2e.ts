@@ -3,7 +3,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatConfig, parseConfig } from '../../src/engine/tools/xl/config.ts'
-import { parseConfigurations } from '../../src/engine/tools/xl/json.ts'
+import { parseConfigurations } from '../../src/engine/tools/xl/json/domains.ts'
 import type { VmSpec } from '../../src/model/vm.ts'
 import { anySpec, SPECS, UUID } from '../support/sites/specs.ts'
 import { labHost, run } from './machine/ssh.ts'

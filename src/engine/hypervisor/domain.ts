@@ -1,5 +1,6 @@
 import type { PmInterface } from '../../model/pm.ts'
 import type { VmSpec, VmState } from '../../model/vm.ts'
+import type { Kept } from '../tools/xl/json/loss.ts'
 
 /** What is seen of domains and of the PM that they run on: the nouns of this room, below all that look and act. */
 
@@ -49,16 +50,14 @@ export interface PmLook {
   readonly domains: readonly DomainSeen[]
 }
 
-/** What a domain was built from, and where it is reached. */
-export interface DomainDetail {
+/** What a domain was built from, where it is reached, and what of it a file cannot say. */
+export interface DomainDetail extends Kept {
   readonly domid: number
   readonly uuid: string
   readonly spec: VmSpec
   readonly vncPort?: number
   /** Seconds since 1970 at which it was built. */
   readonly startedAt?: number
-  /** What of the running configuration pengx has no words for: named, so that nothing is lost unseen. */
-  readonly notUnderstood: readonly string[]
 }
 
 /** Bytes since the domain's QEMU began. */

@@ -66,7 +66,7 @@ test('10,000 looks at a restless PM', async () => {
       details: async (_host, domids) => {
         const size = { vcpuCount: 1, maxVcpuCount: 1, memoryMib: 64, maxmemMib: 64 }
         return domids.map((domid) => ({
-          ...{ domid, uuid: last.domains.find((one) => one.domid === domid)!.uuid, notUnderstood: [] },
+          ...{ domid, uuid: last.domains.find((one) => one.domid === domid)!.uuid, kept: [], lost: [] },
           spec: { ...spec, ...size, name: `guest${domid}` },
         }))
       },

@@ -7,6 +7,7 @@ import type { ConfigFile, DomainDetail, DomainSeen } from '../../hypervisor/doma
 import type { Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { lossLines } from '../../tools/xl/json/loss.ts'
 import { withSizes } from '../../volumes/sizes.ts'
 import { adoptedVm, candidatesFor, refuseAgreement } from './adopted.ts'
 import { configOf, type FoundFile, findOne } from './adoptFind.ts'
@@ -75,7 +76,7 @@ async function lookAtDomain(cx: Context, vm: Vm, { config: named, acceptLoss }: 
   const agreeing = candidates.filter(({ spec }) => refuseAgreement(detail.spec, spec) === undefined)
   if (agreeing.length === 1) return await asNamed(cx, vm, detail, agreeing[0]!.path)
   if (candidates.length > 0) throw new PengxError('invalid', whichOf(vm, detail, candidates))
-  const losses = detail.notUnderstood.map((key) => `LOST: ${key}`)
+  const losses = lossLines(detail)
   if (!acceptLoss)
     throw new PengxError(
       'refused',

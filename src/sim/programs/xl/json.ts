@@ -86,7 +86,7 @@ function vncValue(config: GuestConfig): { readonly [key: string]: Value | undefi
     listen: config.vnc?.listen,
     passwd: config.vnc?.password,
     display: config.vnc?.display,
-    findunused: config.vnc?.display === undefined ? 'True' : 'False',
+    findunused: 'True',
   }
 }
 
