@@ -33,7 +33,8 @@ function comparable(spec: VmSpec) {
     },
     vnc,
     disks: spec.disks.map((disk) => ({ ...disk, extra: disk.extra?.split(',').sort() })),
-    nics: spec.nics.map(({ extra: ___, ...nic }) => nic),
+    drives: spec.drives.map(({ text: ___, ...drive }) => drive),
+    nics: spec.nics.map(({ extra: ____, ...nic }) => nic),
   }
 }
 

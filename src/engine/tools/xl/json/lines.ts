@@ -116,7 +116,7 @@ const videoDefault: IsDefault = (kib, { type, vga, traditional }) => {
   return kib === (traditional ? (old[vga] ?? 4096) : (qemu[vga] ?? 8192))
 }
 
-/** libxl_get_required_shadow_memory, which xl wrote down for every guest before Xen 4.14. */
+/** libxl_get_required_shadow_memory, which xl wrote down for every guest before Xen 4.13. */
 const shadowDefault: IsDefault = (kib, { type, maxKib, maxVcpuCount }) =>
   (kib === 0 && type === 'pv') || kib === 4 * (256 * maxVcpuCount + 2 * Math.floor(maxKib / 1024))
 

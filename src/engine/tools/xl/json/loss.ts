@@ -27,7 +27,7 @@ const is = (standard: unknown) => (value: unknown) => value === standard
 const DEFAULTS: readonly (readonly [RegExp, (value: unknown) => boolean])[] = [
   [/^c_info\.(domid|run_hotplug_scripts)$/, any],
   [/^c_info\.(poolid|ssidref)$/, is(0)],
-  // a kernel command line's business, computed from the memory's size
+  // of xl.conf(5), or computed from the memory's size
   [/^b_info\.(claim_mode|blkdev_start|iommu_memkb|type)$/, any],
   [/^b_info\.sched_params\.sched$/, any],
   [/^b_info\.sched_params\.budget$/, is(4000)],
