@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseConfigurations } from '../../src/engine/tools/xl/json.ts'
+import { parseConfigurations } from '../../src/engine/tools/xl/json/domains.ts'
 import type { VmSpec } from '../../src/model/vm.ts'
 
 /** What the real xl read in a configuration of the corpus: libxl's JSON, as `xl -N create` prints it. */
