@@ -8,7 +8,9 @@ import { furnishDemo } from './demo.ts'
 import { createFollower } from './follower.ts'
 import type { Host } from './host/host.ts'
 import { createHosts } from './host/hosts.ts'
-import { xenWith } from './hypervisor/xen.ts'
+import { configFiles } from './hypervisor/configs.ts'
+import type { Hypervisor } from './hypervisor/hypervisor.ts'
+import { xen } from './hypervisor/xen.ts'
 import { jobDeps } from './jobDeps.ts'
 import type { EngineDeps } from './jobs/context.ts'
 import type { AnyOperation, Preview } from './jobs/operation.ts'
@@ -134,7 +136,10 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   })
   const hostOf = (pm: Pm) => hosts.get(pm.name, pm.destination)
   const { isoDirectories = [], configPatterns = [] } = config
-  const hypervisor = xenWith(configPatterns)
+  const hypervisor: Hypervisor = {
+    ...xen,
+    configFiles: (host, signal) => configFiles(host, signal, configPatterns),
+  }
   const seeing = { ...store, inventory: forSightings(store.inventory) }
   const observer = createObserver({ store: seeing, hypervisor, clock, host: hostOf, isoDirectories })
   const beat = createBeat(view, observer, clock)

@@ -35,7 +35,7 @@ export async function judgeTwin(known: Pm, seen: Sighting, lookAtKnown: () => Pr
  * Why a machine is not shown beside the PM whose machine-id it has. The one of D-Bus goes too: systemd-machine-id-setup(1)
  * would take it up again.
  */
-export function copiedMachine(known: Pick<Pm, 'name' | 'destination'>): string {
+function copiedMachine(known: Pick<Pm, 'name' | 'destination'>): string {
   return `its machine-id is that of ${known.name} (${known.destination}) too: a cloned machine; ${OWN_ID}`
 }
 

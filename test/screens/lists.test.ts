@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Pm } from '../../src/model/pm.ts'
-import { copiedMachine } from '../../src/model/twin.ts'
 import { openRobot, type Robot, type RobotOptions } from '../support/screenRobot.ts'
 import { createScreenEngine, jobOf, mockSite, type ScreenEngine, uuidOf, vmOf } from '../support/sites/screenSite.ts'
 
@@ -232,7 +231,7 @@ describe('lists', () => {
   test('two machines with one machine-id are both named in "needs attention", and one that was named twice is', async () => {
     const site = mockSite()
     const [first, second] = site.pms as [Pm, Pm]
-    const problem = copiedMachine(first)
+    const problem = `its machine-id is that of ${first.name} too`
     const pms = site.pms.map((pm) => {
       if (pm === first) return { ...pm, seen: { ...pm.seen, alsoAt: ['ssh:10.9.9.9'] } }
       if (pm !== second) return pm

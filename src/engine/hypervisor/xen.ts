@@ -42,11 +42,6 @@ import { destroy, pause, reboot, shutdown, unpause } from './power.ts'
 import { resizeDisk } from './resizeDisk.ts'
 import { streamLayer } from './stream.ts'
 
-/** The same, which looks for configurations where `patterns` say, too. */
-export function xenWith(patterns: readonly string[]): Hypervisor {
-  return { ...xen, configFiles: (host, signal) => configFiles(host, signal, patterns) }
-}
-
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
 export const xen: Hypervisor = {
   look,

@@ -1,9 +1,11 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { openEditor, type XlEditor } from '../../../src/engine/tools/xl/editor.ts'
-import { parseStatements, type XlNode, type XlStatement } from '../../../src/engine/tools/xl/syntax.ts'
+import { parseStatements, type XlStatement } from '../../../src/engine/tools/xl/syntax.ts'
 import { PengxError } from '../../../src/model/error.ts'
 import { anyConfigText, anyValue, LIST_KEYS, VALUE_KEYS } from '../../support/configTexts.ts'
+
+type XlNode = XlStatement['node']
 
 type Edit =
   | { readonly kind: 'set'; readonly key: string; readonly value: string | number }

@@ -32,7 +32,7 @@ const nic = (index: number, rest: Partial<Nic> = {}): Nic => ({
   ip: '',
   ...rest,
 })
-export const spec = (rest: Partial<VmSpec> = {}): VmSpec => ({
+const spec = (rest: Partial<VmSpec> = {}): VmSpec => ({
   name: 'web01',
   domainName: 'web01',
   type: 'pv',

@@ -42,7 +42,7 @@ export function listDevices(domid: number): Program[] {
   return listTrees(domid, '', ['qdisk', 'vbd', 'vif'], '')
 }
 
-export function listDisks(domid: number): Program[] {
+function listDisks(domid: number): Program[] {
   return listTrees(domid, '/vbd', ['qdisk', 'vbd'], '')
 }
 

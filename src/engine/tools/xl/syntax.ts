@@ -23,7 +23,7 @@ export interface XlStatement {
   readonly node: XlNode
 }
 
-export type XlNode = XlAtom | XlList
+type XlNode = XlAtom | XlList
 
 export interface XlAtom {
   readonly kind: 'string' | 'number'
