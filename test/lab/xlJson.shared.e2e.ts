@@ -16,7 +16,7 @@ dir=$(mktemp -d /tmp/pengx-xl-json.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 cat >all
-csplit -s -z -f text. all '/^########$/' '{*}'
+csplit -s -z -n 3 -f text. all '/^########$/' '{*}'
 for file in text.*; do
   sed 1d "$file" >text
   xl -N create text || echo '{"failed": true}'
