@@ -22,6 +22,8 @@ export interface Command {
   readonly timeoutMs?: number
   /** Exit statuses that are an answer and not a failure; default only 0. */
   readonly okExits?: readonly number[]
+  /** What it may say and nobody may hear: passwords in a file that it reads. Shown as `***`. */
+  readonly secrets?: readonly string[]
   /** Indexes of argv that are shown as `***`. */
   readonly masked?: readonly number[]
   readonly pty?: { readonly columns: number; readonly rows: number }

@@ -118,16 +118,25 @@ function cleanText(text: string): string {
 /** A password in a configuration: xl complains of a value without the line that it stands in. */
 const PASSWORD = /passw\w*\s*=\s*["']?([^"',\]\s]+)/gi
 
+/** Of bytes that are many nobody has written a word. */
+function textFed(stdin: string | Uint8Array): string[] {
+  if (typeof stdin === 'string') return [stdin]
+  return stdin.length > MOST_TEXT ? [] : [new TextDecoder().decode(stdin)]
+}
+
+const MOST_TEXT = 256 * 1024
+
 /** A program that echoes what it was told in confidence must not make it known. */
 function redact(command: Command, text: string): string {
   const parts = [command, ...(command.parts ?? [])]
-  const inputs = parts.flatMap(({ stdin }) => (typeof stdin === 'string' ? [stdin] : []))
+  const inputs = parts.flatMap(({ stdin }) => (stdin === undefined ? [] : textFed(stdin)))
   const secrets = [
     ...parts.flatMap((part) => (part.masked ?? []).map((index) => part.argv[index] ?? '')),
     ...inputs.flatMap((input) => input.split('\n').map((line) => line.trim())),
   ].filter((secret) => secret.length >= 4)
   const passwords = inputs.flatMap((input) => [...input.matchAll(PASSWORD)].map((found) => found[1]!))
-  return [...secrets, ...passwords]
+  const told = parts.flatMap((part) => part.secrets ?? [])
+  return [...secrets, ...passwords, ...told]
     .sort((a, b) => b.length - a.length)
     .reduce((clean, secret) => clean.replaceAll(secret, '***'), text)
 }

@@ -19,7 +19,7 @@ const CHANGE_PATIENCE_MS = 120_000
 export async function change(host: Host, program: Program, tag: string, doing: string): Promise<void> {
   const command: Command = { ...program, tag, timeoutMs: CHANGE_PATIENCE_MS, okExits: ANY_EXIT }
   const output = await run(host, command)
-  if (complains(output)) throw xlFailure(`cannot ${doing} on ${host.name}`, output)
+  if (complains(output)) throw xlFailure(`cannot ${doing} on ${host.name}`, output, program.secrets)
 }
 
 /** xl pause and unpause end with 0 whatever libxl told them. */

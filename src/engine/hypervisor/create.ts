@@ -24,6 +24,8 @@ export interface CreateConfig {
   readonly text?: string
   /** SHA-256 of what the file has to say, in hexadecimal digits; absent with `text`, and where it is not looked at. */
   readonly digest?: string
+  /** Passwords in the file, which must not be told with what xl says. */
+  readonly secrets?: readonly string[]
   /** Passed beside the file, so that a configuration without one keeps the VM's. */
   readonly uuid: string
   /** The name in the configuration. */
@@ -46,7 +48,7 @@ export async function create(
   tag: string,
   signal?: AbortSignal,
 ): Promise<{ domid: number; domains: DomainSeen[] }> {
-  const { path, text, digest, uuid, domainName, paused } = config
+  const { path, text, digest, secrets = [], uuid, domainName, paused } = config
   const guards: Program[] = [
     { ...domainNamed(domainName), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
     { ...storeHas(`/vm/${uuid}`), okExits: ANY_EXIT.filter((exit) => exit !== 0) },
@@ -57,7 +59,7 @@ export async function create(
 
   const attempt = async (parts: readonly Program[]) => {
     const command: Command = batch(parts, { stopOnFailure: true, timeoutMs: CREATE_TIMEOUT_MS, queue: 'builds' })
-    return await runBatch(host, { ...command, tag }, signal)
+    return await runBatch(host, { ...command, tag, secrets }, signal)
   }
   let parts = [...guards, ...writes, ...rest]
   let outputs = await attempt(parts)
@@ -115,7 +117,7 @@ async function failure(
     signal,
   ).catch((): Output[] => [])
   const source = text ?? (looked[2]?.exit === 0 ? looked[2].stdout : '')
-  const secrets = secretsOf(source)
+  const secrets = [...(config.secrets ?? []), ...secretsOf(source)]
   const left = domains.find((one) => one.uuid === uuid)
   const also = left === undefined ? '' : `; domain ${left.domid} of it is left (${left.state}): power it off`
   if (known === undefined) return xlFailure(doing, { ...created, stderr: created.stderr + also }, secrets)
@@ -163,7 +165,8 @@ async function gone(host: Host, config: CreateConfig, signal?: AbortSignal): Pro
   const looked = await runBatch(host, batch([lastLines(log, 10)], { timeoutMs: 60_000 }), signal).catch(
     (): Output[] => [],
   )
-  const said = looked[0]?.exit === 0 ? redact(looked[0].stdout.trim(), secretsOf(config.text ?? '')) : ''
+  const said =
+    looked[0]?.exit === 0 ? redact(looked[0].stdout.trim(), config.secrets ?? secretsOf(config.text ?? '')) : ''
   const words = said === '' ? `see ${log}` : said.split('\n').slice(-3).join(' | ')
   return new PengxError(
     'commandFailed',

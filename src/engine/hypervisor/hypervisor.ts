@@ -197,7 +197,7 @@ export interface Hypervisor {
   updateConfig(
     host: Host,
     domid: number,
-    config: { readonly path: string; readonly uuid: string },
+    config: { readonly path: string; readonly uuid: string; readonly secrets?: readonly string[] },
     tag: string,
   ): Promise<void>
 

@@ -120,6 +120,6 @@ export const xen: Hypervisor = {
       isThere: (domain) => domain?.name === name,
     })
   },
-  updateConfig: (host, domid, { path, uuid }, tag) =>
-    change(host, updateConfig(domid, path, uuid), tag, `give domain ${domid} its new configuration`),
+  updateConfig: (host, domid, { path, uuid, secrets = [] }, tag) =>
+    change(host, { ...updateConfig(domid, path, uuid), secrets }, tag, `give domain ${domid} its new configuration`),
 }

@@ -7,6 +7,8 @@ export interface Program {
   readonly effect: 'read' | 'change'
   readonly stdin?: string | Uint8Array
   readonly okExits?: readonly number[]
+  /** What it may say and nobody may hear: passwords in a file that it reads. */
+  readonly secrets?: readonly string[]
   /** A change that may be ended half way, since doing it again makes it whole. */
   readonly endable?: true
 }

@@ -1,5 +1,6 @@
 import type { AnyOperation } from '../../engine/jobs/operation.ts'
 import { describeParams, type Field } from '../../engine/jobs/params.ts'
+import type { View } from '../../engine/store/view.ts'
 import { toPengxError } from '../../model/error.ts'
 import type { Subject } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
@@ -41,12 +42,25 @@ export function openFields(operation: AnyOperation, raw: RawParams): Field[] {
 }
 
 /** It cannot be asked, or means nothing, before somebody has said what: a form comes first. */
-export function needsForm(operation: AnyOperation, raw: RawParams): boolean {
+export function needsForm(operation: AnyOperation, raw: RawParams, view: View): boolean {
   if (openFields(operation, raw).length > 0) return true
   return describeParams(operation.params).some(
     ({ name, kind, default: standard, advanced, from }) =>
-      !(name in raw) && standard === undefined && !advanced && kind !== 'flag' && from !== 'pm',
+      !(name in raw) &&
+      standard === undefined &&
+      !advanced &&
+      kind !== 'flag' &&
+      from !== 'pm' &&
+      !(from === 'config' && !isOneOfSeveral(raw, view)),
   )
+}
+
+/** Which file: asked for of a VM under care, and of a found one that none or several describe, as far as is known. */
+function isOneOfSeveral(raw: RawParams, view: View): boolean {
+  if ('vm' in raw) return true
+  const vm = view.getVm(String(raw.what))
+  const files = vm?.origin === 'found' ? view.getPm(vm.pm)?.seen.configs : undefined
+  return files !== undefined && files.filter((file) => file.vm === vm!.uuid).length !== 1
 }
 
 /** What is refused depends on what the form says: something is missing without it, it changes what is there, or has to be insisted on. */
@@ -96,7 +110,10 @@ export function refusalOf(
   for (const subject of subjects.slice(0, 500)) {
     const raw = rawFor(operation, subject)
     if (raw === undefined) return `${operation.title} is not for a ${subject.kind}`
-    if (needsForm(operation, { ...extra, ...raw }) && isSettledByForm(app, operation, subject, { ...extra, ...raw }))
+    if (
+      needsForm(operation, { ...extra, ...raw }, app.engine.view) &&
+      isSettledByForm(app, operation, subject, { ...extra, ...raw })
+    )
       return readOnlyReason(app)
     const { refusal } = actionOn(app, operation, subject, extra)
     if (refusal === undefined) return undefined

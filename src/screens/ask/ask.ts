@@ -34,7 +34,7 @@ export function ask(app: AppContext, name: string, subjects: readonly Subject[],
   if (subjects.length === 0) return app.say('nothing is chosen')
   const first = rawFor(operation, subjects[0]!)
   if (first === undefined) return askFresh(app, name, extra)
-  if (needsForm(operation, { ...first, ...extra })) {
+  if (needsForm(operation, { ...first, ...extra }, app.engine.view)) {
     const refusal = refusalOf(app, name, subjects, extra)
     if (refusal !== undefined) return app.say(`${operation.title} ${subjects[0]!.name}: ${refusal}`)
     const present = subjects.length === 1 ? presentValues(app, operation, subjects[0]!, { ...first, ...extra }) : {}

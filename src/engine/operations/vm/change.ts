@@ -5,6 +5,7 @@ import type { Vm } from '../../../model/vm.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { editConfig } from '../../tools/xl/edit.ts'
+import { secretsOf } from '../../tools/xl/error.ts'
 import { changedWords, configNow, configPathOf, following } from './configNow.ts'
 import { findDomain, lives, livingDomain, refuseState } from './domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
@@ -151,9 +152,10 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
     if (before === null || !facts.configForeign) await cx.hypervisor.writeConfig(host, path, after, cx.tag)
     else await cx.hypervisor.replaceConfig(host, path, { before, after }, cx.tag)
   }
-  const tell = async (cx: Context) => {
+  const tell = async (cx: Context, text: string) => {
     const domain = facts.domid === null ? undefined : await findDomain(cx, { uuid, pm })
-    if (lives(domain)) await cx.hypervisor.updateConfig(cx.host(pm), domain.domid, { path, uuid }, cx.tag)
+    if (lives(domain))
+      await cx.hypervisor.updateConfig(cx.host(pm), domain.domid, { path, uuid, secrets: secretsOf(text) }, cx.tag)
   }
   return {
     name: 'write the configuration',
@@ -166,7 +168,7 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
         if (now !== before) throw changedMeanwhile(path)
         await write(cx, before, after)
       }
-      await tell(cx)
+      await tell(cx, after)
       return null
     },
     /** Of what a domain was told for its next reboot the file says nothing: it is told again. */
@@ -187,7 +189,7 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
       }
       if (before !== null && facts.configForeign) await cx.hypervisor.forgetOriginal(host, path, before, cx.tag)
       await cx.hypervisor.removeConfigDraft(host, path, cx.tag)
-      if (now !== null) await tell(cx)
+      if (now !== null) await tell(cx, now)
     },
   }
 }

@@ -4,6 +4,7 @@ import { digestOf } from '../../hypervisor/configs.ts'
 import type { CreateConfig } from '../../hypervisor/create.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
+import { secretsOf } from '../../tools/xl/error.ts'
 import { changedWords, configNow, configPathOf, following } from './configNow.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
 import { needNowhereElse } from './elsewhere.ts'
@@ -90,7 +91,13 @@ async function startedFrom(cx: Context, row: Vm): Promise<CreateConfig> {
     cx.notice(`${config.path} was changed by its owner, and is taken in: ${words}`)
     await cx.inventory.putVm({ ...vm, seen: cx.view.needVm(uuid).seen })
   }
-  return { path: config.path, uuid, domainName: vm.domainName, digest: digestOf(config.text) }
+  return {
+    path: config.path,
+    uuid,
+    domainName: vm.domainName,
+    digest: digestOf(config.text),
+    secrets: secretsOf(config.text),
+  }
 }
 
 /**
