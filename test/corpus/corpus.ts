@@ -102,7 +102,7 @@ export const SAID_OTHERWISE: Readonly<Record<string, readonly [part: string, why
   'disk-colo': ['disks', 'words of COLO are kept, and xl is built without them: they are not in its JSON'],
   'key-empty-strings': ['boot', 'nothing is given by giving nothing'],
   'key-firmware-override': ['boot', 'a key that is kept as it is'],
-  'key-vfb': ['vnc', 'a keymap has no place in a VM: the frame buffer is kept as it is'],
+  'key-vnc-pv': ['vnc', 'libxl makes a frame buffer of it, whose keymap has no place in a VM: that is kept as it is'],
   'key-pvgrub': ['boot', 'xl makes a path of it'],
 }
 

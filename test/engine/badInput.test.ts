@@ -220,7 +220,7 @@ describe('one VM never runs twice', () => {
     await ended('vm.create', { ...NEW, storlink: id, diskSize: '', image: found.disks[0]!.path, copyImage: false })
     const { uuid } = world.engine.view.vmsNamed('fresh')[0]!
     expect(await refusal('vm.start', { vm: uuid })).toMatch(
-      new RegExp(`^refused: disk xvda .* is in use by ${found.name}: two guests writing one disk ruin it`),
+      new RegExp(`^refused: cannot start fresh: its xvda .* is also open for domain \\d+ \\(${found.name}\\)`),
     )
   })
 
