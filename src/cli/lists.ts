@@ -75,7 +75,11 @@ const vms = listing<Vm>(
     { title: 'DISK', align: 'right', text: (vm) => (diskMib(vm) === 0 ? '' : formatMib(diskMib(vm))) },
     { title: 'ORIGIN', text: (vm) => vm.origin },
     { title: 'UUID', text: (vm) => shortUuid(vm.uuid) },
-    { title: 'NOTE', text: (vm) => [...wrongVolumesOf(vm), ...vm.seen.drift].join('; ') },
+    {
+      title: 'NOTE',
+      text: (vm) =>
+        [...wrongVolumesOf(vm), ...vm.seen.drift, ...(vm.seen.fileSays ? [vm.seen.fileSays] : [])].join('; '),
+    },
   ],
   (vm, engine) => ({
     uuid: vm.uuid,
@@ -111,6 +115,7 @@ const vms = listing<Vm>(
     createdAt: iso(vm.createdAt),
     bootedAt: iso(vm.bootedAt),
     drift: vm.seen.drift,
+    fileSays: vm.seen.fileSays,
     wrongVolumes: (vm.seen.wrongVolumes ?? []).map(({ since, ...wrong }) => ({ ...wrong, since: iso(since) })),
   }),
 )

@@ -95,6 +95,8 @@ export interface VmSeen {
   readonly drift: readonly string[]
   /** Volumes that its domain writes to and must not, and its own that others write to; absent: none. */
   readonly wrongVolumes?: readonly WrongVolume[]
+  /** What its configuration file says otherwise, as a sentence; absent: nothing, as far as it was looked at. */
+  readonly fileSays?: string
   /** How it starts with its PM; absent: it does not, or nobody has looked yet. */
   readonly autostart?: Autostart
 }

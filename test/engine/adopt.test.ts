@@ -163,3 +163,20 @@ test('a copy from which the PM starts keeps a VM from snapshots until it is a li
   expect(kept).toHaveLength(1)
   expect((await xen.readConfig(host(), kept[0]!)).text).toBe(`${text}# started at boot\n`)
 })
+
+test('what its owner changes in the file is shown, and taken in by the next start', async () => {
+  const text = mail('/data/mail.qcow2')
+  await runsFrom('/etc/xen/mail.cfg', text)
+  await act(world, 'vm.adopt', { what: 'mail' })
+  const { uuid: vm } = named('mail')[0]!
+  await act(world, 'vm.poweroff', { vm })
+  await put('/etc/xen/mail.cfg', `${text.replace('512', '640')}localtime = 1 # caf\u00e9\n`)
+  await lookAtFiles()
+  await world.engine.look()
+  expect(world.engine.view.needVm(vm).seen.fileSays).toBe(
+    'its file was changed, and is taken in with its next change or start: memory, maxmem, other lines',
+  )
+  await act(world, 'vm.start', { vm })
+  expect(world.engine.view.needVm(vm)).toMatchObject({ memoryMib: 640, maxmemMib: 640 })
+  expect(world.engine.view.needVm(vm).seen.fileSays).toBeUndefined()
+})

@@ -92,7 +92,7 @@ test('started by hand from an old copy it is seen within one look, and nothing i
   const said = await pengx.run('vms', '--json')
   expect(said.stdout).toContain(BASE)
   await expectRefusal(pengx, ['snapshot.create', NAME, '--storlink', 'layers'], new RegExp(BASE))
-  await expectRefusal(pengx, ['vm.start', NAME], /domain/)
+  await expectRefusal(pengx, ['vm.start', NAME], /it is running/)
   await sh(host, `xl destroy ${NAME}`)
   expect(await imageSum(host, overlay)).toBe(overlaid)
   await booting(() => perform(pengx, 'vm.start', NAME))

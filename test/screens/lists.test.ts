@@ -244,6 +244,22 @@ describe('lists', () => {
     expect(robot.line('10.9.9.9')).toContain('named twice: ssh:10.9.9.9 is the same machine')
   })
 
+  test('a second file that describes a VM is named in "needs attention", unless it was said to be another’s', async () => {
+    const site = mockSite()
+    const vm = site.vms.find((one) => one.origin !== 'found')!
+    const configs = ['/etc/xen/old.cfg', '/etc/xen/said.cfg'].map((path) => ({
+      path,
+      name: vm.domainName,
+      vm: vm.uuid,
+    }))
+    const pms = site.pms.map((pm) => (pm.uuid === vm.pm ? { ...pm, seen: { ...pm.seen, configs } } : pm))
+    const vms = site.vms.map((one) => (one === vm ? { ...one, otherConfigs: ['/etc/xen/said.cfg'] } : one))
+    await open({}, createScreenEngine({ ...site, pms, vms }))
+    await robot.shows('Needs attention')
+    expect(robot.line('/etc/xen/old.cfg')).toMatch(new RegExp(`▲ ${vm.name} .*describes it too`))
+    expect(robot.text()).not.toContain('said.cfg')
+  })
+
   test('a VM that writes to a frozen base says so before all else, with what to do', async () => {
     const site = mockSite()
     const path = '/data/old.qcow2'

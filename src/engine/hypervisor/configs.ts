@@ -14,7 +14,6 @@ import {
   parseBase64,
   parseNames,
   readBytes,
-  readFile,
   removeFile,
   replaceByLink,
   replaceFile,
@@ -57,12 +56,12 @@ export async function configFiles(
   if (names.length === 0) return []
   const places = await targetsOf(host, names, signal)
   const paths = [...places.keys()]
-  const outputs = await runMany(host, paths.map(readFile), { timeoutMs: READ_TIMEOUT_MS }, signal)
+  const outputs = await runMany(host, paths.map(readBytes), { timeoutMs: READ_TIMEOUT_MS }, signal)
   const files: ConfigFile[] = []
   for (const [index, path] of paths.entries()) {
     const { exit, stdout } = outputs[index]!
     await turns.take()
-    const file = exit === 0 ? toConfigFile(path, places.get(path)!, stdout) : undefined
+    const file = exit === 0 ? toConfigFile(path, places.get(path)!, textOfBytes(parseBase64(stdout))) : undefined
     if (file) files.push(file)
   }
   return files

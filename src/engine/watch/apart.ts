@@ -1,10 +1,11 @@
 import type { Clock } from '../../lib/clock.ts'
 import { turns } from '../../lib/turns.ts'
 import { autostartOf } from '../../model/autostart.ts'
+import { saysOtherwise } from '../../model/described.ts'
 import type { FoundConfig, IsoImage, Pm } from '../../model/pm.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
-import type { DomainSeen } from '../hypervisor/domain.ts'
+import type { ConfigFile, DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import { sizeQuestion } from '../volumes/sizes.ts'
@@ -68,8 +69,31 @@ export function createApart(parts: ApartDeps): Apart {
   }
 
   async function lookForConfigs(row: Pm): Promise<void> {
-    configs = await hypervisor.configFiles(host(row))
+    const files = await hypervisor.configFiles(host(row))
+    configs = files.map(({ path, links, name, uuid }) => ({
+      path,
+      links,
+      name,
+      ...(uuid === undefined ? {} : { uuid }),
+    }))
     await parts.onFiles()
+    await compareFiles(row, files)
+  }
+
+  /** What their owners have changed is shown; a job that has a VM in hand takes it in. */
+  async function compareFiles({ uuid }: Pm, files: readonly ConfigFile[]): Promise<void> {
+    const byPath = new Map(files.flatMap((file) => [file.path, ...file.links].map((path) => [path, file] as const)))
+    const vms = []
+    for (const vm of view.vmsOn(uuid)) {
+      await turns.take()
+      const file = byPath.get(vm.configPath ?? '')
+      const now = view.getVm(vm.uuid)
+      if (now?.origin !== 'adopted' || file === undefined || view.jobOn('vm', vm.uuid) !== undefined) continue
+      const { fileSays: before, ...seen } = now.seen
+      const fileSays = saysOtherwise(now, file.spec)
+      if (fileSays !== before) vms.push({ uuid: vm.uuid, seen: fileSays === undefined ? seen : { ...seen, fileSays } })
+    }
+    if (vms.length > 0) await inventory.recordSeen({ vms })
   }
 
   async function lookForIsos(row: Pm, asker: Asker): Promise<void> {

@@ -74,7 +74,7 @@ export function reconcile(
     const mark = markOf(vm, domain.domid, marks)
     const drift = [...driftOf(vm, domain, pm, known), ...mark.drift]
     const next = seenOf(vm.seen, domain, { drift, wrongVolumes: mark.wrongVolumes, now })
-    const { autostart: _there, ...movedSeen } = next
+    const { autostart: _there, fileSays: _said, ...movedSeen } = next
     if (vm.pm !== pm) moved.push({ ...vm, pm, seen: movedSeen })
     else seen.push({ uuid: vm.uuid, seen: next, ...(next.domid === vm.seen.domid ? {} : { bootedAt: now }) })
   }
@@ -178,8 +178,8 @@ function seenOf(before: VmSeen, domain: DomainSeen, { drift, wrongVolumes, now }
 }
 
 /** What is looked at apart from the domains. */
-function keptOf({ autostart }: VmSeen): Pick<VmSeen, 'autostart'> {
-  return autostart === undefined ? {} : { autostart }
+function keptOf({ autostart, fileSays }: VmSeen): Pick<VmSeen, 'autostart' | 'fileSays'> {
+  return { ...(autostart === undefined ? {} : { autostart }), ...(fileSays === undefined ? {} : { fileSays }) }
 }
 
 /** What a row without a domain is: shut down, gone, or (undefined) as it was, since it may only be rebooting. */

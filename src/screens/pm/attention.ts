@@ -1,6 +1,7 @@
 import type { View } from '../../engine/store/view.ts'
 import { formatAge, formatTime } from '../../lib/age.ts'
 import { formatGib, formatMib } from '../../lib/bytes.ts'
+import { describesToo } from '../../model/described.ts'
 import { copyOf } from '../../model/twin.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import type { Tone } from '../../ui/theme.ts'
@@ -72,6 +73,21 @@ function machines(view: View, now: number): Attention[] {
       const text = `memory ${percent(share)}: ${formatGib(pm.seen.freeMib!)} GiB free`
       items.push({ ...base, id: `memory ${pm.uuid}`, glyph: '▲', tone: 'warn', text })
     }
+    for (const file of pm.seen.configs ?? []) {
+      const vm = file.vm === undefined ? undefined : view.getVm(file.vm)
+      if (!vm || vm.origin === 'found' || !describesToo(file, vm)) continue
+      const text = `${file.path} describes it too, beside ${vm.configPath}: choose one (vm.config)`
+      const opens = { screen: 'vm', id: vm.uuid } as const
+      items.push({
+        id: `file ${pm.uuid} ${file.path}`,
+        glyph: '▲',
+        tone: 'warn',
+        about: vm.name,
+        pm: pm.uuid,
+        text,
+        opens,
+      })
+    }
     for (const stray of pm.seen.strays ?? []) {
       const text = `domain ${stray.domid} ${stray.name} (${stray.state}) belongs to no VM`
       items.push({ ...base, id: `stray ${pm.uuid} ${stray.domid}`, glyph: '▲', tone: 'warn', text })
@@ -133,7 +149,8 @@ function vmTroubles(view: View): readonly Attention[] {
       })
     }
     if (vm.origin === 'found') continue
-    for (const drift of vm.seen.drift) {
+    const { fileSays } = vm.seen
+    for (const drift of [...vm.seen.drift, ...(fileSays === undefined ? [] : [fileSays])]) {
       items.push({ ...base, id: `drift ${vm.uuid} ${drift}`, glyph: '▲', tone: 'warn', text: drift })
     }
   }

@@ -43,7 +43,7 @@ function driveWords({ vdev, cdrom, path, text }: Drive): string {
 
 function fileLine(vm: Vm): Line {
   if (vm.configPath === undefined) return line(' no configuration file: a domain that was found running')
-  const whose = vm.configForeign ? 'the administrator’s own, left as it is' : 'written by pengx'
+  const whose = vm.configForeign ? 'its owner’s, edited in its place' : 'written by pengx'
   return line(' ', span(vm.configPath, 'strong'), span(`   ${whose}`, 'dim'))
 }
 

@@ -110,7 +110,8 @@ function wrongVolumeLines(vm: Vm, width: number): Line[] {
 }
 
 function driftLines(vm: Vm, width: number): Line[] {
-  const { drift, autostart } = vm.seen
+  const { fileSays, autostart } = vm.seen
+  const drift = [...vm.seen.drift, ...(fileSays === undefined ? [] : [fileSays])]
   const lines = drift.length === 0 ? [] : [[], line(span(' Differs from what is written down', 'warn'))]
   return [...lines, ...drift.flatMap((text) => warningLines(text, width)), ...unstartedLines(autostart, width)]
 }

@@ -1,3 +1,4 @@
+import { changedWords } from '../../../model/described.ts'
 import { PengxError } from '../../../model/error.ts'
 import { isSame, type Json } from '../../../model/json.ts'
 import { takenBack } from '../../../model/takenBack.ts'
@@ -6,7 +7,7 @@ import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { editConfig } from '../../tools/xl/edit.ts'
 import { secretsOf } from '../../tools/xl/error.ts'
-import { changedWords, configNow, configPathOf, following } from './configNow.ts'
+import { configNow, configPathOf, following } from './configNow.ts'
 import { findDomain, lives, livingDomain, refuseState } from './domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
 
@@ -98,7 +99,8 @@ export function recordStep(
   more: { name?: string; pivot?: true } = {},
 ): ChangingStep {
   const put = async (cx: Context, vm: Vm) => {
-    const { seen, bootedAt } = cx.view.needVm(vm.uuid)
+    const { seen: all, bootedAt } = cx.view.needVm(vm.uuid)
+    const { fileSays: _followed, ...seen } = all
     await cx.inventory.putVm({ ...vm, seen, ...(bootedAt === undefined ? {} : { bootedAt }) })
   }
   return {

@@ -1,9 +1,7 @@
-import { identifyDisks } from '../../../model/disk.ts'
+import { describesToo, disksApart, mergeSpec } from '../../../model/described.ts'
 import { PengxError } from '../../../model/error.ts'
-import { isSame } from '../../../model/json.ts'
 import { layersOf } from '../../../model/layer.ts'
-import type { FoundConfig } from '../../../model/pm.ts'
-import type { Vm, VmSpec } from '../../../model/vm.ts'
+import type { Vm } from '../../../model/vm.ts'
 import type { ReadConfig } from '../../hypervisor/hypervisor.ts'
 import type { Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
@@ -49,76 +47,15 @@ export function following(row: Vm, { spec, path }: Pick<ReadConfig, 'spec' | 'pa
   return mergeSpec(row, spec)
 }
 
-/** In words, where a configuration names another volume for one of the VM's disks, or none. */
-export function disksApart(row: Pick<Vm, 'disks'>, spec: Pick<VmSpec, 'disks'>): string | undefined {
-  const lines = row.disks.flatMap((disk) => {
-    const other = spec.disks.find(({ vdev }) => vdev === disk.vdev)
-    if (other?.path === disk.path && other.format === disk.format) return []
-    const there = other === undefined ? `no ${disk.vdev}` : `${other.path} (${other.format}) for ${disk.vdev}`
-    return [`${there}, and not ${disk.path} (${disk.format})`]
-  })
-  return lines.length === 0 ? undefined : lines.join('; ')
-}
-
-/** A row with another specification, keeping what only pengx knows of it: ids, sizes, descriptions. */
-export function mergeSpec(row: Vm, spec: VmSpec): Vm {
-  const disks = identifyDisks(row.uuid, spec.disks, row.createdAt).map((disk) => {
-    const known = row.disks.find((one) => one.vdev === disk.vdev && one.path === disk.path)
-    if (!known) return disk
-    const { uuid, sizeMib, storlink, base, owned, desc, createdAt } = known
-    return { ...disk, ...defined({ sizeMib, storlink, base }), uuid, owned, desc, createdAt }
-  })
-  const nics = spec.nics.map((nic) => {
-    const known = row.nics.find((one) => one.mac === nic.mac && nic.mac !== '')
-    return known ? { ...nic, id: known.id, ip: nic.ip || known.ip } : nic
-  })
-  const { vnc: _vnc, ...rest } = row
-  return { ...rest, ...spec, name: row.name, disks, nics }
-}
-
-function defined<T extends object>(fields: T): Partial<T> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
-}
-
 /**
  * Why what the VM's disks lie on cannot be changed: other files describe it too, and a start from one of them would run it
  * on what its disks were. Undefined where there are none, or none that would be started from by itself and of which
  * nobody has said that it is another's.
  */
 export function refuseManyConfigs(vm: Vm, view: View): string | undefined {
-  const found = (view.getPm(vm.pm)?.seen.configs ?? []).filter(
-    (file) => file.vm === vm.uuid && (!vm.otherConfigs?.includes(file.path) || startsByItself(file)),
-  )
+  const found = (view.getPm(vm.pm)?.seen.configs ?? []).filter((file) => describesToo(file, vm))
   if (found.length === 0) return undefined
   const paths = found.map(({ path }) => path).join(' and ')
   const text = `${paths} ${found.length === 1 ? 'describes' : 'describe'} it too, beside ${configPathOf(vm)}`
   return `${text}, and would not know of its new disks: choose one (vm.config --config PATH --link)`
-}
-
-/** xendomains(8) starts from it when the PM boots. */
-function startsByItself({ path, links = [] }: FoundConfig): boolean {
-  return [path, ...links].some((name) => name.startsWith('/etc/xen/auto/'))
-}
-
-const TOLD = {
-  domainName: 'name',
-  type: 'type',
-  vcpuCount: 'vcpus',
-  maxVcpuCount: 'maxvcpus',
-  memoryMib: 'memory',
-  maxmemMib: 'maxmem',
-  boot: 'how it boots',
-  vnc: 'display',
-  disks: 'disks',
-  drives: 'drives',
-  nics: 'interfaces',
-  extraConfig: 'other lines',
-} as const
-
-/** What is another in the second of two rows, in words: `memory, disks`; empty where nothing is. */
-export function changedWords(before: Vm, after: Vm): string {
-  const told = (vm: Vm) => ({ ...vm, nics: vm.nics.map(({ id: _id, ...nic }) => nic) })
-  const [one, other] = [told(before), told(after)]
-  const fields = Object.keys(TOLD) as (keyof typeof TOLD)[]
-  return fields.flatMap((field) => (isSame(one[field] ?? null, other[field] ?? null) ? [] : TOLD[field])).join(', ')
 }

@@ -1,3 +1,4 @@
+import { changedWords } from '../../../model/described.ts'
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { digestOf } from '../../hypervisor/configs.ts'
@@ -5,7 +6,7 @@ import type { CreateConfig } from '../../hypervisor/create.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { secretsOf } from '../../tools/xl/error.ts'
-import { changedWords, configNow, configPathOf, following } from './configNow.ts'
+import { configNow, configPathOf, following } from './configNow.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
 import { needNowhereElse } from './elsewhere.ts'
 
@@ -89,7 +90,8 @@ async function startedFrom(cx: Context, row: Vm): Promise<CreateConfig> {
   const words = changedWords(row, vm)
   if (words !== '') {
     cx.notice(`${config.path} was changed by its owner, and is taken in: ${words}`)
-    await cx.inventory.putVm({ ...vm, seen: cx.view.needVm(uuid).seen })
+    const { fileSays: _followed, ...seen } = cx.view.needVm(uuid).seen
+    await cx.inventory.putVm({ ...vm, seen })
   }
   return {
     path: config.path,
