@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { PengxError } from '../../src/model/error.ts'
 import { pickVersion, splitPrefix, wantedPreferences, wantedVersion } from '../../src/server/negotiate.ts'
 import { ROWS } from '../../src/server/routes/routes.ts'
+import { readUntil } from './readUntil.ts'
 import { type Served, serveSite, WEB } from './site.ts'
 
 /** What stands beside the document, and how a version is chosen. */
@@ -197,18 +198,6 @@ test('what Prefer asks for', () => {
   expect(wantedPreferences('Return = Representation; foo')).toEqual({ async: false, representation: true })
   expect(wantedPreferences('return=minimal')).toEqual({ async: false, representation: false })
 })
-
-/** Reads events until one of a kind has come, and gives all of them. */
-async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, kind: string): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  while (!new RegExp(`event: ${kind}\ndata: .*\n\n`).test(text)) {
-    const { value, done } = await reader.read()
-    if (done) break
-    text += decoder.decode(value, { stream: true })
-  }
-  return text
-}
 
 test('events tell when a VM has come to write to what it must not, and when that is over', async () => {
   const own = await serveSite()

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Vm } from '../../src/model/vm.ts'
+import { readUntil } from './readUntil.ts'
 import { createSite, DB, JOB, type Served, serveSite, WEB } from './site.ts'
 
 /** What happens on the connection itself: odd bytes, callers who leave, many at once, answers that take long. */
@@ -224,18 +225,6 @@ test('ten thousand VMs come from memory, and a change is seen at once', async ()
 })
 
 describe('events', () => {
-  /** Reads events until one of a kind has come, and gives all of them. */
-  async function readUntil(reader: ReadableStreamDefaultReader<Uint8Array>, kind: string): Promise<string> {
-    const decoder = new TextDecoder()
-    let text = ''
-    while (!new RegExp(`event: ${kind}\ndata: .*\n\n`).test(text)) {
-      const { value, done } = await reader.read()
-      if (done) break
-      text += decoder.decode(value, { stream: true })
-    }
-    return text
-  }
-
   test('tell what changes, a job whole', async () => {
     const own = await serveSite()
     const response = await own.ask('GET', '/events/')
