@@ -11,14 +11,19 @@ export function fieldAfterKey(fieldState: FieldState, choices: readonly Choice[]
     const input = editText(fieldState.input, key)
     return input && { ...fieldState, input }
   }
-  if (field.from === 'iso' && (key === 'backspace' || (key !== 'space' && typedBy(key) !== undefined)))
+  if (isPath(field) && (key === 'backspace' || (key !== 'space' && typedBy(key) !== undefined)))
     return { ...fieldState, input: textInput(typedBy(key)) }
   return choiceAfterKey(fieldState, choices, key)
 }
 
+/** Its choices are files that were found. */
+export function isPath({ from }: FieldState['field']): boolean {
+  return from === 'iso' || from === 'config'
+}
+
 /** A path may be one that nobody has found yet: it is then a text like any other. */
 export function isOther({ field, input }: FieldState, choices: readonly Choice[]): boolean {
-  return field.from === 'iso' && input.text !== '' && !choices.some(({ value }) => value === input.text)
+  return isPath(field) && input.text !== '' && !choices.some(({ value }) => value === input.text)
 }
 
 /** Arrows go from one to the next; letters go to the one whose name they are. */

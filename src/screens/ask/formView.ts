@@ -9,7 +9,7 @@ import { drawInput } from '../../ui/textInput.ts'
 import type { AppContext } from '../app/context.ts'
 import { capital } from '../words.ts'
 import { choicesOf } from './choices.ts'
-import { isOther } from './formField.ts'
+import { isOther, isPath } from './formField.ts'
 import { type FieldState, type FormState, formRows, isFolded, listed, valuesOf } from './formState.ts'
 import { drawPlan } from './plan.ts'
 
@@ -149,7 +149,7 @@ function helpOf({ field }: FieldState): string {
       : field.kind === 'list'
         ? 'several, with commas'
         : field.kind === 'flag' || field.kind === 'choice' || field.from
-          ? field.from === 'iso'
+          ? isPath(field)
             ? '← → chooses, or type a path'
             : '← → or letters of its name choose'
           : ''
