@@ -75,7 +75,12 @@ const TOLD = {
 
 /** What is another in the second of two rows, in words: `memory, disks`; empty where nothing is. */
 export function changedWords(before: Vm, after: Vm): string {
-  const told = (vm: Vm) => ({ ...vm, nics: vm.nics.map(({ id: _id, ...nic }) => nic) })
+  const told = (vm: Vm) => ({
+    ...vm,
+    nics: vm.nics.map(({ id: _id, ...nic }) => nic),
+    // one that pengx has made has no words of its own yet
+    drives: vm.drives.map(({ text: _text, ...drive }) => drive),
+  })
   const [one, other] = [told(before), told(after)]
   const fields = Object.keys(TOLD) as (keyof typeof TOLD)[]
   return fields.flatMap((field) => (isSame(one[field] ?? null, other[field] ?? null) ? [] : TOLD[field])).join(', ')

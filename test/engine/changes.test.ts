@@ -113,6 +113,21 @@ test('a VM that is not adopted is not changed', async () => {
   for (const [operation, more] of all) expect(await refusal(operation, { vm, ...more })).toMatch(/adopt it first/)
 })
 
+test('nothing is taken in of a file that pengx has written itself', async () => {
+  await act(world, 'vm.create', { ...NEW_VM, iso: '/data/iso/debian-12.iso', storlink: await makeStorlink(world) })
+  const { engine } = world
+  for (const [operation, raw] of [
+    ['vm.start', {}],
+    ['disk.create', { size: 8 }],
+    ['iso.eject', {}],
+    ['vm.reset', {}],
+  ] as const) {
+    const params = engine.decode(operation, { vm: NEW_VM.uuid, ...raw })
+    const { job } = await engine.finished((await engine.start(operation, params, 'cli')).id)
+    expect({ operation, state: job.state, message: job.message }).toEqual({ operation, state: 'done', message: '' })
+  }
+})
+
 test('a storlink that the VM’s PM does not see takes none of its disks', async () => {
   const { uuid: vm } = await makeVm(world)
   const pm = world.engine.view.pms().find((one) => one.name === 'xen2')!.uuid

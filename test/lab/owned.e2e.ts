@@ -40,7 +40,6 @@ beforeAll(async () => {
   const bytes = Buffer.from(TEXT, 'latin1').toString('base64')
   await sh(host, `mkdir -p /etc/xen/auto /layers; qemu-img create -q -f qcow2 ${BASE} 16M`)
   await sh(host, `echo ${bytes} | base64 -d >${FILE}; chmod 640 ${FILE}`)
-  await sh(host, `ln -sfn ../${NAME}.cfg /etc/xen/auto/${NAME}.cfg`)
   await booting(() => sh(host, `xl create ${FILE}`))
   await perform(pengx, 'storlink.create', 'layers', '--link', '/layers', '--type', 'LO', '--level', 'FL')
 }, 600_000)
@@ -53,6 +52,8 @@ test('adopted by its file and snapshotted: the file is edited in one word, and s
   await perform(pengx, 'vm.adopt', FILE)
   expect((await vmsOf(pengx)).get(NAME)).toMatchObject({ uuid, origin: 'adopted', state: 'running' })
   expect(await sh(host, `sha256sum <${FILE}`)).toBe(before)
+  await perform(pengx, 'vm.edit', NAME, '--autostart', 'yes', '--order', '10')
+  expect(await sh(host, `readlink -f /etc/xen/auto/10-${NAME}.cfg`)).toBe(`${FILE}\n`)
   held = await fill(host, NAME, 'xvda')
   await perform(pengx, 'snapshot.create', NAME, '--name', 'one', '--storlink', 'layers')
   const changed = await sh(

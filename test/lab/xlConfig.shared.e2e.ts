@@ -3,8 +3,10 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { formatConfig, parseConfig } from '../../src/engine/tools/xl/config.ts'
+import { editConfig } from '../../src/engine/tools/xl/edit.ts'
 import { parseConfigurations } from '../../src/engine/tools/xl/json/domains.ts'
 import type { VmSpec } from '../../src/model/vm.ts'
+import { anyChange, rewritten } from '../support/configChanges.ts'
 import { anySpec, SPECS, UUID } from '../support/sites/specs.ts'
 import { labHost, run } from './machine/ssh.ts'
 
@@ -59,6 +61,29 @@ test('whatever pengx may write', async () => {
     return { ...spec, boot: { kernel: '/boot/vmlinuz', ...boot }, extraConfig: '' }
   })
   for (const spec of fc.sample(bootable, 25)) await agree(formatConfig(UUID, spec))
+})
+
+test('any file, any change: the real xl reads in what was written what was meant', async () => {
+  const told = (spec: VmSpec) => {
+    const { boot, disks, drives, nics, ...sizes } = comparable(spec)
+    const order = (one: { vdev: string }, other: { vdev: string }) => (one.vdev < other.vdev ? -1 : 1)
+    const loaded = drives.map(({ vdev, path }) => `${vdev} ${path}`).sort()
+    return { boot, ...sizes, disks: [...disks].sort(order), loaded, nics: nics.map(({ name: _, ...nic }) => nic) }
+  }
+  const samples = fc.sample(fc.tuple(rewritten, anyChange), 60)
+  let changed = 0
+  for (const [text, { name, change }] of samples) {
+    const before = parseConfig(text).spec
+    const bootable = before.boot.kernel !== undefined && before.boot.firmware === undefined
+    const after = change(before)
+    const written = editConfig(text, before, after, 'a.cfg')
+    if (written === text || !bootable) continue
+    changed++
+    const { exit, spec } = await ask(written)
+    expect([name, exit, written]).toEqual([name, 0, written])
+    expect([name, told(spec!)]).toEqual([name, told(after)])
+  }
+  expect(changed).toBeGreaterThan(10)
 })
 
 test('what administrators write', async () => {
