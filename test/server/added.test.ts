@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { PengxError } from '../../src/model/error.ts'
 import { pickVersion, splitPrefix, wantedPreferences, wantedVersion } from '../../src/server/negotiate.ts'
 import { ROWS } from '../../src/server/routes/routes.ts'
-import { readUntil } from './readUntil.ts'
+import { readUntil } from '../support/readUntil.ts'
 import { type Served, serveSite, WEB } from './site.ts'
 
 /** What stands beside the document, and how a version is chosen. */

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Vm } from '../../src/model/vm.ts'
-import { readUntil } from './readUntil.ts'
+import { readUntil } from '../support/readUntil.ts'
 import { createSite, DB, JOB, type Served, serveSite, WEB } from './site.ts'
 
 /** What happens on the connection itself: odd bytes, callers who leave, many at once, answers that take long. */

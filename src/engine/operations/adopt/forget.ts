@@ -2,8 +2,8 @@ import type { Json } from '../../../model/json.ts'
 import { layersOf, snapshotsOf } from '../../../model/layer.ts'
 import { isUpkeep } from '../../../model/template.ts'
 import type { Vm } from '../../../model/vm.ts'
-import { isForgotten, putBack, splitSecret, type VmSecrets } from './secrets.ts'
-import { type VmParams, vmOperation, vmParams } from './target.ts'
+import { isForgotten, putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
+import { type VmParams, vmOperation, vmParams } from '../vm/target.ts'
 
 type ForgetFacts = { readonly vm: Vm & Json; readonly secrets: VmSecrets }
 

@@ -9,11 +9,11 @@ import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { linkedAwayOf } from '../../tools/files.ts'
+import { type Change, type ChangeFacts, configStep, recordStep, refuseChange, rowsApart } from '../vm/change.ts'
+import { configPathOf } from '../vm/configNow.ts'
+import { configPathFor, livingDomain } from '../vm/domain.ts'
+import { vmField, vmOperation } from '../vm/target.ts'
 import { candidatesFor } from './adopted.ts'
-import { type Change, type ChangeFacts, configStep, recordStep, refuseChange, rowsApart } from './change.ts'
-import { configPathOf } from './configNow.ts'
-import { configPathFor, livingDomain } from './domain.ts'
-import { vmField, vmOperation } from './target.ts'
 
 /**
  * Which file describes a VM, where several do: that one is edited from then on, and the others become links to it, or

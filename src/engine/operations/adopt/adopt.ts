@@ -9,10 +9,10 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { lossLines } from '../../tools/xl/json/loss.ts'
 import { withSizes } from '../../volumes/sizes.ts'
+import { isSameRow } from '../vm/change.ts'
+import { joinSecret, splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { adoptedVm, candidatesFor, refuseAgreement } from './adopted.ts'
-import { configOf, type FoundFile, findOne } from './adoptFind.ts'
-import { isSameRow } from './change.ts'
-import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
+import { configOf, type FoundFile, findOne } from './find.ts'
 
 /**
  * Adopting takes a VM that somebody else made under pengx's care: a running domain, or a configuration file. Nothing on

@@ -1,7 +1,7 @@
 import { identifyDisks } from '../../../model/disk.ts'
 import { domainNameFor, type Vm, type VmSpec } from '../../../model/vm.ts'
 import type { ConfigFile } from '../../hypervisor/domain.ts'
-import { configPathFor } from './domain.ts'
+import { configPathFor } from '../vm/domain.ts'
 
 /** What a VM that somebody else made is from its adoption on. */
 
