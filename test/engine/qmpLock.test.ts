@@ -7,7 +7,7 @@ import { limitHost } from '../../src/engine/host/limited.ts'
 import { openLocalHost } from '../../src/engine/host/local.ts'
 import { run } from '../../src/engine/host/run.ts'
 import { switchDisks } from '../../src/engine/hypervisor/layers.ts'
-import { withQmpLock } from '../../src/engine/hypervisor/qmpLock.ts'
+import { withQmpLock } from '../../src/engine/hypervisor/libxlLock.ts'
 import { LAB_UUIDS, openSimLab } from '../support/sites/simLab.ts'
 import { until } from '../support/until.ts'
 

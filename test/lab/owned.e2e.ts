@@ -83,6 +83,20 @@ test('the PM loses its power, and xendomains starts the guest: it goes on where 
   held = latest
 }, 900_000)
 
+test('a boot that saves its guests and restores them takes this one over, after another live snapshot', async () => {
+  await perform(pengx, 'snapshot.create', NAME, '--name', 'two')
+  held = await fill(host, NAME, 'xvda')
+  await sh(host, '/etc/init.d/xendomains stop')
+  expect((await run(host, ['xl', 'domid', NAME])).exit).not.toBe(0)
+  await sh(host, '/etc/init.d/xendomains start')
+  await sh(host, `until xl domid ${NAME}; do sleep 1; done`, { timeoutMs: 60_000 })
+  expect(await sumOf(host, NAME, 'xvda')).toBe(held)
+  const told = await pengx.run('vms')
+  expect(told.stdout).not.toContain('power it off now')
+  await booting(() => perform(pengx, 'vm.reset', NAME))
+  expect(await sumOf(host, NAME, 'xvda')).toBe(held)
+}, 900_000)
+
 test('started by hand from an old copy it is seen within one look, and nothing is harmed by what comes next', async () => {
   const frozen = await imageSum(host, BASE)
   await perform(pengx, 'vm.poweroff', NAME)

@@ -6,6 +6,7 @@ import type { VmSpec } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { ParsedConfig } from '../tools/xl/config.ts'
 import type { Devices, DiskDevice } from '../tools/xl/devices.ts'
+import type { KeptDisk } from '../tools/xl/kept.ts'
 import type { XenInfo } from '../tools/xl/xl.ts'
 import type { BackupDisk, LiveCopyOptions } from './backup.ts'
 import type { BlockJobOptions } from './blockJobs.ts'
@@ -175,6 +176,13 @@ export interface Hypervisor {
     host: Host,
     domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
     switches: readonly LayerSwitch[],
+    tag: string,
+  ): Promise<void>
+  /** Tells libxl what disks lie on from now on: what `xl save` writes down names them then. */
+  tellLibxl(
+    host: Host,
+    domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
+    disks: readonly KeptDisk[],
     tag: string,
   ): Promise<void>
   /** Copies into an image of a running chain what it reads from those between it and `base`, and lays it on that. */

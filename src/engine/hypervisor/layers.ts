@@ -1,10 +1,16 @@
+import { textOfBytes } from '../../lib/bytes.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
+import { run } from '../host/run.ts'
+import { parseBase64 } from '../tools/files.ts'
+import { type KeptDisk, readKept, withKeptDisks, writeKept } from '../tools/xl/kept.ts'
 import { type NamedBlock, namedBlocks } from './blockJobs.ts'
 import type { DomainSeen } from './domain.ts'
+import { withKeptLock, withQmpLock } from './libxlLock.ts'
 import { withMonitor } from './monitor.ts'
-import { withQmpLock } from './qmpLock.ts'
+
+const LIMIT_MS = 60_000
 
 /**
  * The layers under a running guest. libxl knows nothing of what is changed here: the domain's configuration must name
@@ -70,6 +76,29 @@ export async function switchDisks(
     }),
   )
   if (!done) throw new PengxError('unsupported', `${doing}: the domain has no QEMU in the way of its disks`)
+}
+
+/**
+ * Tells libxl what disks lie on from now on, under its own lock: what it keeps of the domain names the images that it was
+ * built from, and hears of no live snapshot; `xl save` and `xl restore`, by which xendomains(8) takes guests over a boot of
+ * their PM, would bring the guest back on what was frozen. A libxl that keeps nothing is left alone.
+ */
+export async function tellLibxl(
+  host: Host,
+  domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
+  disks: readonly KeptDisk[],
+  tag: string,
+): Promise<void> {
+  const uuid = domain.ownUuid ?? domain.uuid
+  await withKeptLock(host, domain, tag, async (lock) => {
+    const kept = await run(host, { ...readKept(domain.domid, uuid), timeoutMs: LIMIT_MS })
+    if (kept.exit !== 0) return
+    const before = textOfBytes(parseBase64(kept.stdout))
+    const after = withKeptDisks(before, disks)
+    if (after === before) return
+    await lock.needHeld()
+    await run(host, { ...writeKept(domain.domid, uuid, after), tag, timeoutMs: LIMIT_MS })
+  })
 }
 
 /** The node that the guest writes through. An emulated drive is a second one on the same image, which nothing here moves. */

@@ -2,8 +2,8 @@ import { PengxError } from '../../model/error.ts'
 import type { Host } from '../host/host.ts'
 import { type OpenBlock, parseBlocks, type Qmp } from '../tools/qmp.ts'
 import type { DomainSeen } from './domain.ts'
+import { withQmpLock } from './libxlLock.ts'
 import { vdevOf, withMonitor } from './monitor.ts'
-import { withQmpLock } from './qmpLock.ts'
 
 const MIB = 1024 * 1024
 

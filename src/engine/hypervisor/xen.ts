@@ -34,7 +34,7 @@ import {
 } from './devices.ts'
 import { openImages, rereadImages, waitForQemu } from './handOver.ts'
 import type { Hypervisor } from './hypervisor.ts'
-import { switchDisks, writtenImages } from './layers.ts'
+import { switchDisks, tellLibxl, writtenImages } from './layers.ts'
 import { domains, look } from './look.ts'
 import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
 import { copyMoment, forgetBitmaps, holdMoment, momentMeans, needMoment, releaseMoment } from './moment.ts'
@@ -83,6 +83,7 @@ export const xen: Hypervisor = {
   forgetBitmaps,
   cancelJobs,
   switchDisks,
+  tellLibxl,
   writtenImages,
   streamLayer,
   attachNic,

@@ -71,6 +71,12 @@ function vncFrom(get: (key: string) => string | undefined, on: boolean): SimVnc 
   }
 }
 
+/** A disk as libxl builds it again from what it keeps: QEMU's own is lost with QEMU. */
+export function builtAgain(disk: SimDisk): SimDisk {
+  const { livePath: _path, nodeName: _node, connectedAt: _at, kept, ...built } = disk
+  return { ...built, ...kept }
+}
+
 /** xl-disk-configuration(5): `TARGET,FORMAT,VDEV,ACCESS`, any of them as `key=value`, and the old prefixes. */
 export function parseDisk(spec: string): SimDisk {
   const disk: SimDisk = { vdev: '', path: '', format: 'raw', readOnly: false, cdrom: false }

@@ -4,7 +4,7 @@
  * file goes on as if it had never stopped.
  */
 import { findNode } from './files.ts'
-import { backendOf, hasBridge } from './guestConfig.ts'
+import { backendOf, builtAgain, hasBridge } from './guestConfig.ts'
 import { addCounters, countersBetween, cpuBetween, NO_COUNTERS, trafficBetween } from './noise.ts'
 import type { SimWorld } from './program.ts'
 import type { Counters, Domain, Due, GuestConfig, PmState, ShutdownReason } from './state.ts'
@@ -105,11 +105,11 @@ function act(world: SimWorld, pm: PmState, domain: Domain, at: number): void {
   } else schedule(world, pm, { at: gone, kind: 'gone', domid: domain.domid })
 }
 
-/** libxl does not know of live changes under a disk: a restart comes back on the old file. */
+/** libxl does not know of live changes under a disk, unless it is told: a restart comes back on the old file. */
 function withLiveDevices(domain: Domain): GuestConfig {
   return {
     ...domain.config,
-    disks: domain.config.disks.map(({ livePath: _path, nodeName: _node, connectedAt: _at, ...disk }) => disk),
+    disks: domain.config.disks.map(builtAgain),
     nics: domain.config.nics.filter((nic) => !nic.half),
   }
 }

@@ -16,6 +16,8 @@ export interface SimDisk {
   attached?: true
   /** The image QEMU really writes to, where a live change has moved it off `path`. */
   livePath?: string
+  /** What libxl was told that it lies on, where that is another than it was built from. */
+  kept?: { path: string; format: string }
   nodeName?: string
   /** When the backend reaches state 4 (connected). */
   connectedAt?: number

@@ -17,6 +17,7 @@ import { echo, flock, hostname, no, printf, ps, quiet, uname } from './system.ts
 import { loginShell } from './terminal.ts'
 import { xenstoreExists, xenstoreLs, xenstoreRead, xenstoreWrite } from './xenstore.ts'
 import { xentop } from './xentop.ts'
+import { formatConfig } from './xl/json.ts'
 import { xl } from './xl/xl.ts'
 
 const shell: Program = (call) => {
@@ -24,6 +25,8 @@ const shell: Program = (call) => {
   if (call.argv[3] === 'pengx-digest') return digest(call)
   if (call.argv[3] === 'pengx-lacking') return lacking(call)
   if (call.argv[3] === 'pengx-holds') return holds(call)
+  if (call.argv[3] === 'pengx-kept') return kept(call)
+  if (call.argv[3] === 'pengx-keep') return keep(call)
   call.err('sh: scripts are not simulated\n')
   return 2
 }
@@ -44,6 +47,38 @@ const digest: Program = (call) => {
   if ('problem' in read) call.err(`dd: failed to open '${path}': ${read.problem}\n`)
   const text = 'text' in read ? read.text.slice(Number(skip), Number(skip) + Number(count)) : ''
   call.out(`${createHash('sha256').update(text).digest('hex')}  -\n`)
+  return 0
+}
+
+/** The domain of whose configuration that is libxl's file. */
+function keptOf(call: Call): Domain | undefined {
+  const [, domid, uuid] = /userdata-d\.(\d+)\.([0-9a-f-]{36})\.libxl-json$/.exec(call.argv[4] ?? '') ?? []
+  return call.pm.domains.find((domain) => String(domain.domid) === domid && domain.uuid === uuid)
+}
+
+/** What libxl keeps of a domain (tools/xl/kept.ts). */
+const kept: Program = (call) => {
+  const domain = keptOf(call)
+  if (!domain) {
+    call.err(`base64: ${call.argv[4]}: No such file or directory\n`)
+    return 1
+  }
+  call.out(`${Buffer.from(formatConfig(domain), 'utf8').toString('base64')}\n`)
+  return 0
+}
+
+/** Of what is written there the disks count. */
+const keep: Program = async (call) => {
+  const { disks = [] } = JSON.parse(await call.stdin()) as {
+    disks?: { vdev: string; pdev_path: string; format: string }[]
+  }
+  for (const { vdev, pdev_path: path, format } of disks) {
+    const disk = keptOf(call)?.config.disks.find((one) => one.vdev === vdev && one.path !== path)
+    if (disk && path !== undefined) disk.kept = { path, format }
+    const back = keptOf(call)?.config.disks.find((one) => one.vdev === vdev && one.path === path)
+    if (back) delete back.kept
+  }
+  call.world.save()
   return 0
 }
 

@@ -136,6 +136,8 @@ function changeOf({ desc, ...given }: Params, facts: Facts): Change {
 function switchStep(facts: Facts, change: Change): Step {
   const config = configStep(facts, change)
   const { uuid, pm } = facts.before
+  const overlaid = facts.overlays.map(({ vdev, path }) => ({ vdev, path, format: 'qcow2' }))
+  const frozen = facts.overlays.map(({ vdev, backing }) => ({ vdev, ...backing }))
   const moves = facts.overlays.map(({ vdev, path, backing }) => ({ vdev, from: backing.path, to: path }))
   return {
     name: 'move the running disks onto it',
@@ -146,10 +148,18 @@ function switchStep(facts: Facts, change: Change): Step {
       await config.do(cx)
       const domain = await findDomain(cx, { uuid, pm })
       // Without a domain the configuration is all there is.
-      if (lives(domain)) await cx.hypervisor.switchDisks(cx.host(pm), domain, moves, cx.tag)
+      if (lives(domain)) {
+        // An overlay that is still empty reads as what lies below: told too early is no harm, told too late is.
+        await cx.hypervisor.tellLibxl(cx.host(pm), domain, overlaid, cx.tag)
+        await cx.hypervisor.switchDisks(cx.host(pm), domain, moves, cx.tag)
+      }
       return null
     },
-    undo: async (cx) => await config.undo?.(cx, undefined),
+    async undo(cx) {
+      const domain = await findDomain(cx, { uuid, pm })
+      if (lives(domain)) await cx.hypervisor.tellLibxl(cx.host(pm), domain, frozen, cx.tag)
+      await config.undo?.(cx, undefined)
+    },
     async isApplied(cx) {
       const domain = await findDomain(cx, { uuid, pm })
       if (!domain) return await isConfigured(cx)

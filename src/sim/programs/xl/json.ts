@@ -9,6 +9,11 @@ export function formatDomains(pm: PmState, domains: readonly Domain[], dom0: boo
   return `${print(values)}\n`
 }
 
+/** What libxl keeps of one in a file. */
+export function formatConfig({ config }: Domain): string {
+  return print(configValue(config))
+}
+
 const SCHED = { sched: 'credit2', weight: 256, cap: 0 }
 
 function dom0Value(pm: PmState): Value {
@@ -92,10 +97,10 @@ function vncValue(config: GuestConfig): { readonly [key: string]: Value | undefi
 
 function diskValue(disk: SimDisk): Value {
   return {
-    pdev_path: disk.path,
+    pdev_path: disk.kept?.path ?? disk.path,
     vdev: disk.vdev,
     backend: disk.backend,
-    format: disk.path === '' ? 'empty' : disk.format,
+    format: disk.path === '' ? 'empty' : (disk.kept?.format ?? disk.format),
     removable: disk.cdrom ? 1 : undefined,
     readwrite: disk.readOnly ? undefined : 1,
     is_cdrom: disk.cdrom ? 1 : undefined,

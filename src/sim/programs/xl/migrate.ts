@@ -2,6 +2,7 @@
  * `xl migrate` between two simulated machines, with the words of both sides and the ways in which it ends badly: the line
  * breaks before, while and after the guest is handed over; the other side has no room; xl's own ssh is ended.
  */
+import { builtAgain } from '../../machine/guestConfig.ts'
 import {
   beginBuild,
   countersOf,
@@ -79,7 +80,7 @@ export const migrate: Program = async (call) => {
 }
 
 function strippedConfig(domain: Domain): GuestConfig {
-  const disks = domain.config.disks.map(({ livePath: _path, nodeName: _node, ...disk }) => disk)
+  const disks = domain.config.disks.map(builtAgain)
   return { ...domain.config, disks }
 }
 

@@ -1,5 +1,7 @@
 /** `xl save` and `xl restore`: the guest in a file, and back under a new domid. */
+
 import { findNode, fsError, isFsError, locate, setAllocated, writeText } from '../../machine/files.ts'
+import { builtAgain } from '../../machine/guestConfig.ts'
 import {
   beginBuild,
   countersOf,
@@ -27,7 +29,7 @@ export const save: Program = async (call) => {
     if (typeof given === 'number') return given === -3 ? 253 : given
     config = { ...given, uuid: domain.uuid }
   }
-  config = { ...config, disks: config.disks.map(({ livePath: _path, nodeName: _node, ...disk }) => disk) }
+  config = { ...config, disks: config.disks.map(builtAgain) }
   const bytes = domain.memoryMib * 1048576 + 539_703
   call.err(`Saving to ${path} new xl format (info 0x3/0x0/1711)\n`)
   try {

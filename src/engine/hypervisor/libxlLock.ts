@@ -4,14 +4,14 @@ import { run } from '../host/run.ts'
 import { fileExists } from '../tools/files.ts'
 
 /**
- * libxl speaks with a domain's QEMU under a lock of its own, since a monitor serves one client at a time: the same lock
- * is taken here with flock(1), whose `cat` holds it for as long as its input is open. It repeats what it is told for as
- * long as the lock is held, and ends by itself when the connection is lost.
+ * libxl speaks with a domain's QEMU under a lock of its own, since a monitor serves one client at a time, and changes what
+ * it keeps of a domain under another: the same locks are taken here with flock(1), whose `cat` holds one for as long as its
+ * input is open. It repeats what it is told for as long as the lock is held, and ends by itself when the connection is lost.
  */
 const WAIT_SECONDS = 10
 const ANSWER_MS = 5_000
 
-export interface QmpLock {
+export interface LibxlLock {
   /**
    * Asks who holds the lock whether it is still held, before each effect: `unreachable` where it was lost, or where
    * there is no answer within 5 s.
@@ -25,8 +25,17 @@ interface Domain {
   readonly ownUuid?: string
 }
 
-function lockPath(domain: Domain): string {
-  return `/var/lib/xen/userdata-l.${domain.domid}.${domain.ownUuid ?? domain.uuid}.qmp-socket-lock`
+interface Lock {
+  readonly name: 'qmp-socket-lock' | 'domain-userdata-lock'
+  readonly busy: string
+  readonly lost: string
+}
+
+const QMP: Lock = { name: 'qmp-socket-lock', busy: 'xl is talking with the QEMU of', lost: 'the lock on the QEMU of' }
+const KEPT: Lock = { name: 'domain-userdata-lock', busy: 'xl is changing', lost: 'the lock on what libxl keeps of' }
+
+function lockPath(domain: Domain, { name }: Lock): string {
+  return `/var/lib/xen/userdata-l.${domain.domid}.${domain.ownUuid ?? domain.uuid}.${name}`
 }
 
 /**
@@ -38,16 +47,36 @@ export async function withQmpLock<T>(
   host: Host,
   domain: Domain,
   tag: string,
-  work: (lock: QmpLock) => Promise<T>,
+  work: (lock: LibxlLock) => Promise<T>,
 ): Promise<T> {
-  const holder = await take(host, domain, tag)
+  return await withLock(host, domain, QMP, tag, work)
+}
+
+/** As `withQmpLock`, while no xl changes what libxl keeps of the domain. */
+export async function withKeptLock<T>(
+  host: Host,
+  domain: Domain,
+  tag: string,
+  work: (lock: LibxlLock) => Promise<T>,
+): Promise<T> {
+  return await withLock(host, domain, KEPT, tag, work)
+}
+
+async function withLock<T>(
+  host: Host,
+  domain: Domain,
+  lock: Lock,
+  tag: string,
+  work: (lock: LibxlLock) => Promise<T>,
+): Promise<T> {
+  const holder = await take(host, domain, lock, tag)
   try {
     return await work({
       async needHeld() {
         if ((await holder?.answers()) === false)
           throw new PengxError(
             'unreachable',
-            `the lock on the QEMU of domain ${domain.domid} on ${host.name} was lost: nothing more is changed there`,
+            `${lock.lost} domain ${domain.domid} on ${host.name} was lost: nothing more is changed there`,
           )
       },
     })
@@ -57,8 +86,8 @@ export async function withQmpLock<T>(
 }
 
 /** The holder of the lock; undefined on a machine without flock(1): QEMU's own queue is then what keeps two clients apart. */
-async function take(host: Host, domain: Domain, tag: string): Promise<Holder | undefined> {
-  const path = lockPath(domain)
+async function take(host: Host, domain: Domain, lock: Lock, tag: string): Promise<Holder | undefined> {
+  const path = lockPath(domain, lock)
   const argv = ['flock', '-w', String(WAIT_SECONDS), path, 'cat'] as const
   const command: Command = { argv, effect: 'change', endable: true, queue: 'locks', tag }
   for (let attempt = 0; ; attempt++) {
@@ -72,7 +101,7 @@ async function take(host: Host, domain: Domain, tag: string): Promise<Holder | u
     if (!(await holder.answers('whenever'))) {
       const exit = await holder.release()
       if (exit === 127) return undefined
-      throw new PengxError('busy', `xl is talking with the QEMU of domain ${domain.domid} on ${host.name}: try again`)
+      throw new PengxError('busy', `${lock.busy} domain ${domain.domid} on ${host.name}: try again`)
     }
     // libxl removes the file when it gives the lock back: then this is the lock of a file that is gone
     const there = await run(host, { ...fileExists(path), timeoutMs: 60_000 })
