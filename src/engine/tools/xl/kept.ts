@@ -13,7 +13,7 @@ export interface KeptDisk {
   readonly format: string
 }
 
-export function keptPath(domid: number, uuid: string): string {
+function keptPath(domid: number, uuid: string): string {
   return `/var/lib/xen/userdata-d.${domid}.${uuid}.libxl-json`
 }
 

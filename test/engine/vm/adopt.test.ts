@@ -1,9 +1,9 @@
 // VMs that somebody else made, by hand and over years: which file describes one, and who a domain is.
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { run } from '../../src/engine/host/run.ts'
-import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { act, pmNamed, refusalOf } from '../support/sites/acts.ts'
-import { openWorld, type World } from '../support/sites/world.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { act, pmNamed, refusalOf } from '../../support/sites/acts.ts'
+import { openWorld, type World } from '../../support/sites/world.ts'
 
 let world: World
 beforeEach(async () => {

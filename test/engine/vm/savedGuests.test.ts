@@ -1,9 +1,9 @@
 // xendomains saves guests when their PM shuts down and restores them when it boots: libxl builds them again from what it keeps.
 import { expect, test } from 'bun:test'
-import { run } from '../../src/engine/host/run.ts'
-import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { act, NEW_VM, startVm } from '../support/sites/acts.ts'
-import { openWorld } from '../support/sites/world.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { act, NEW_VM, startVm } from '../../support/sites/acts.ts'
+import { openWorld } from '../../support/sites/world.ts'
 
 test('a guest that is saved after a live snapshot, and restored, goes on where it was', async () => {
   const world = await openWorld()
