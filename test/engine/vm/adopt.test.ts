@@ -180,3 +180,24 @@ test('what its owner changes in the file is shown, and taken in by the next star
   expect(world.engine.view.needVm(vm)).toMatchObject({ memoryMib: 640, maxmemMib: 640 })
   expect(world.engine.view.needVm(vm).seen.fileSays).toBeUndefined()
 })
+
+test('a preview tells what becomes of which line, and no password', async () => {
+  await runsFrom(
+    '/etc/xen/mail.cfg',
+    `${mail('/data/mail.qcow2')}vnc = 1; vncpasswd = "geheim"\nmaxmem = 2048 # of "geheim"\n`,
+  )
+  await act(world, 'vm.adopt', { what: 'mail' })
+  const { uuid: vm } = named('mail')[0]!
+  await act(world, 'vm.poweroff', { vm })
+  const { engine } = world
+  const { steps } = await engine.preview('vm.resize', engine.decode('vm.resize', { vm, memory: 1024, maxmem: 4096 }))
+  const shows = steps.flatMap((step) => step.shows ?? [])
+  expect(shows).toEqual([
+    'write /etc/xen/mail.cfg',
+    '- memory = 512; vcpus = 2',
+    '- maxmem = 2048 # of "***"',
+    '+ memory = 1024; vcpus = 2',
+    '+ maxmem = 4096 # of "***"',
+  ])
+  expect(shows.join()).not.toContain('geheim')
+})

@@ -6,7 +6,7 @@ import type { Vm } from '../../../model/vm.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { editConfig } from '../../tools/xl/edit.ts'
-import { secretsOf } from '../../tools/xl/error.ts'
+import { redact, secretsOf } from '../../tools/xl/error.ts'
 import { configNow, configPathOf, following } from './configNow.ts'
 import { findDomain, lives, livingDomain, refuseState } from './domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
@@ -145,10 +145,7 @@ function textsOf(facts: ChangeFacts, change: Change, cx: Context): { before: str
 export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
   const { uuid, pm } = facts.before
   const { configPath: path } = facts
-  if (facts.secrets.config !== undefined) {
-    const base = joinSecret(facts.base, facts.secrets)
-    editConfig(facts.secrets.config, base, change(base), path)
-  }
+  const lines = editedLines(facts, change)
   const write = async (cx: Context, before: string | null, after: string) => {
     const host = cx.host(pm)
     if (before === null || !facts.configForeign) await cx.hypervisor.writeConfig(host, path, after, cx.tag)
@@ -162,7 +159,7 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
   return {
     name: 'write the configuration',
     onward: true,
-    shows: [`write ${path}`, ...(facts.domid === null ? [] : [`xl config-update ${facts.domid} ${path}`])],
+    shows: [`write ${path}`, ...lines, ...(facts.domid === null ? [] : [`xl config-update ${facts.domid} ${path}`])],
     async do(cx) {
       const { before, after } = textsOf(facts, change, cx)
       const now = await textOf(cx, pm, path)
@@ -194,6 +191,34 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
       if (now !== null) await tell(cx, now)
     },
   }
+}
+
+/** What becomes of the lines of a file that is there: `- memory = 512`, `+ memory = 1024`. */
+function editedLines(facts: ChangeFacts, change: Change): string[] {
+  const { config } = facts.secrets
+  if (config === undefined) return []
+  const base = joinSecret(facts.base, facts.secrets)
+  const edited = editConfig(config, base, change(base), facts.configPath)
+  const [before, after] = [config.split('\n'), edited.split('\n')]
+  const isOther = (lines: readonly string[]) => (line: string, at: number) => line !== lines[at]
+  const others =
+    before.length === after.length
+      ? [before.filter(isOther(after)), after.filter(isOther(before))]
+      : [between(before, after), between(after, before)]
+  const secrets = [...secretsOf(config), ...secretsOf(edited)]
+  const shown = (sign: string, lines: readonly string[]) =>
+    lines.map((line) => `${sign} ${redact(line, secrets).trim()}`)
+  return [...shown('-', others[0]!), ...shown('+', others[1]!)]
+}
+
+/** Lines between those with which both begin and those with which both end. */
+function between(lines: readonly string[], others: readonly string[]): readonly string[] {
+  const most = Math.min(lines.length, others.length)
+  let begin = 0
+  while (begin < most && lines[begin] === others[begin]) begin++
+  let end = 0
+  while (end < most - begin && lines.at(-1 - end) === others.at(-1 - end)) end++
+  return lines.slice(begin, lines.length - end)
 }
 
 function changedMeanwhile(path: string): PengxError {
