@@ -68,6 +68,15 @@ describe('an administrator’s file', () => {
     expect(edit('name="a"\nmemory=512\nmaxmem=2048\n', memory)).toBe('name="a"\nmemory=1024\nmaxmem=2048\n')
   })
 
+  test('what is given as the most follows where it would be too little', () => {
+    const vcpus =
+      (count: number): Change =>
+      (vm) => ({ ...vm, vcpuCount: count, maxVcpuCount: count })
+    expect(edit('name="a"\nvcpus=1\nmaxvcpus=1\n', vcpus(2))).toBe('name="a"\nvcpus=2\nmaxvcpus=2\n')
+    expect(edit('name="a"\nmemory=512\nmaxmem=512\n', memory)).toBe('name="a"\nmemory=1024\nmaxmem=1024\n')
+    expect(edit('name="a"\nmaxvcpus=2\nvcpus=2\n', vcpus(4))).toBe('name="a"\nmaxvcpus=4\nvcpus=4\n')
+  })
+
   test('a drive keeps its name and place, and its neighbours their words', () => {
     const text =
       "name='n'\nbuilder='hvm'\ndisk = [ 'file:/data/nested.img,hdc,w', 'file:/data/iso/inst-8.1.iso,hdb:cdrom,r' ]\n"

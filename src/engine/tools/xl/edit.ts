@@ -9,6 +9,7 @@ import { formatDisk, formatDrive, parseDisk, toDiskSpec } from './disk.ts'
 import { editDiskItem } from './diskWords.ts'
 import { openEditor, type XlEditor } from './editor.ts'
 import { editNicItem, formatNic } from './nic.ts'
+import { createReader } from './reader.ts'
 import { parseStatements } from './syntax.ts'
 
 /**
@@ -46,8 +47,11 @@ function editPair(
   if ([first, second].every(([, field]) => after[field] === before[field])) return
   const isGiven = ([key]: Numbered) => parseStatements(editor.text, source).some((statement) => statement.key === key)
   const followed = isGiven(first) || !isGiven(second) ? [first, second] : [second, first]
-  for (const [key, field] of [...followed, followed[0]!])
-    if (parseConfig(editor.text, source).spec[field] !== after[field]) editor.setValue(key, after[field])
+  for (const [key, field] of [...followed, followed[0]!]) {
+    // what is given counts as it stands: of a most that is below what is there xl makes nothing
+    const given = createReader(parseStatements(editor.text, source), source).number(key)
+    if ((given ?? parseConfig(editor.text, source).spec[field]) !== after[field]) editor.setValue(key, after[field])
+  }
 }
 
 const BOOT_KEYS = [
