@@ -178,13 +178,13 @@ export interface Hypervisor {
     switches: readonly LayerSwitch[],
     tag: string,
   ): Promise<void>
-  /** Tells libxl what disks lie on from now on: what `xl save` writes down names them then. */
+  /** Tells libxl what disks lie on from now on: what `xl save` writes down names them then. False: it cannot be told. */
   tellLibxl(
     host: Host,
     domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
     disks: readonly KeptDisk[],
     tag: string,
-  ): Promise<void>
+  ): Promise<boolean>
   /** Copies into an image of a running chain what it reads from those between it and `base`, and lays it on that. */
   streamLayer(host: Host, domid: number, stream: LayerStream, options: BlockJobOptions): Promise<void>
   /** What a failed attempt leaves half attached is detached at once. */

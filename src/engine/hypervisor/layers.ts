@@ -81,23 +81,29 @@ export async function switchDisks(
 /**
  * Tells libxl what disks lie on from now on, under its own lock: what it keeps of the domain names the images that it was
  * built from, and hears of no live snapshot; `xl save` and `xl restore`, by which xendomains(8) takes guests over a boot of
- * their PM, would bring the guest back on what was frozen. A libxl that keeps nothing is left alone.
+ * their PM, would bring the guest back on what was frozen. False: it keeps nothing that pengx understands, and is not told.
  */
 export async function tellLibxl(
   host: Host,
   domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
   disks: readonly KeptDisk[],
   tag: string,
-): Promise<void> {
+): Promise<boolean> {
   const uuid = domain.ownUuid ?? domain.uuid
-  await withKeptLock(host, domain, tag, async (lock) => {
+  return await withKeptLock(host, domain, tag, async (lock) => {
     const kept = await run(host, { ...readKept(domain.domid, uuid), timeoutMs: LIMIT_MS })
-    if (kept.exit !== 0) return
+    if (kept.exit !== 0) return false
     const before = textOfBytes(parseBase64(kept.stdout))
-    const after = withKeptDisks(before, disks)
-    if (after === before) return
+    let after: string
+    try {
+      after = withKeptDisks(before, disks)
+    } catch {
+      return false
+    }
+    if (after === before) return true
     await lock.needHeld()
     await run(host, { ...writeKept(domain.domid, uuid, after), tag, timeoutMs: LIMIT_MS })
+    return true
   })
 }
 

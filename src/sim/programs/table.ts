@@ -63,13 +63,13 @@ const kept: Program = (call) => {
     call.err(`base64: ${call.argv[4]}: No such file or directory\n`)
     return 1
   }
-  call.out(`${Buffer.from(formatConfig(domain), 'utf8').toString('base64')}\n`)
+  call.out(`${Buffer.from(`${formatConfig(domain)}\0`, 'utf8').toString('base64')}\n`)
   return 0
 }
 
 /** Of what is written there the disks count. */
 const keep: Program = async (call) => {
-  const { disks = [] } = JSON.parse(await call.stdin()) as {
+  const { disks = [] } = JSON.parse((await call.stdin()).replace(/\0$/, '')) as {
     disks?: { vdev: string; pdev_path: string; format: string }[]
   }
   for (const { vdev, pdev_path: path, format } of disks) {

@@ -20,6 +20,12 @@ test('a disk lies on another image, and every other word and number of libxl’s
   expect(back.replaceAll(/\s/g, '')).toBe(TEXT.replaceAll(/\s/g, ''))
 })
 
+test('the zero byte at its end stays', () => {
+  const told = withKeptDisks(`${TEXT}\0`, [{ vdev: 'xvda', path: '/x', format: 'raw' }])
+  expect(told).toEndWith('}\0')
+  expect(withKeptDisks(`${TEXT}\0`, [])).toBe(`${TEXT}\0`)
+})
+
 test('what says so already, and a disk that is not there, change nothing', () => {
   expect(withKeptDisks(TEXT, [{ vdev: 'xvdb', path: '/data/b.qcow2', format: 'qcow2' }])).toBe(TEXT)
   expect(withKeptDisks(TEXT, [{ vdev: 'xvdc', path: '/x', format: 'raw' }])).toBe(TEXT)

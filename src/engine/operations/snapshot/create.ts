@@ -132,6 +132,9 @@ function changeOf({ desc, ...given }: Params, facts: Facts): Change {
   }
 }
 
+const UNTOLD =
+  'libxl cannot be told of it: saved by xl save, as xendomains does at a shutdown of its PM, the guest would come back on what is frozen now: restart it before'
+
 /** The configuration, then QEMU; what cannot be taken back is found by looking at the images that QEMU writes to. */
 function switchStep(facts: Facts, change: Change): Step {
   const config = configStep(facts, change)
@@ -150,7 +153,7 @@ function switchStep(facts: Facts, change: Change): Step {
       // Without a domain the configuration is all there is.
       if (lives(domain)) {
         // An overlay that is still empty reads as what lies below: told too early is no harm, told too late is.
-        await cx.hypervisor.tellLibxl(cx.host(pm), domain, overlaid, cx.tag)
+        if (!(await cx.hypervisor.tellLibxl(cx.host(pm), domain, overlaid, cx.tag))) cx.notice(UNTOLD)
         await cx.hypervisor.switchDisks(cx.host(pm), domain, moves, cx.tag)
       }
       return null

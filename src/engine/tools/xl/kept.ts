@@ -30,9 +30,13 @@ export function writeKept(domid: number, uuid: string, text: string): Program {
 
 type Tree = { readonly [key: string]: unknown }
 
-/** The same with other images under some disks; numbers stay as they are written, however long. */
+/**
+ * The same with other images under some disks; numbers stay as they are written, however long, and so does the zero byte
+ * with which libxl ends it. Throws what JSON.parse does.
+ */
 export function withKeptDisks(text: string, moved: readonly KeptDisk[]): string {
-  const config = JSON.parse(text, keepNumbers) as Tree
+  const end = /\0*$/.exec(text)![0]
+  const config = JSON.parse(text.slice(0, text.length - end.length), keepNumbers) as Tree
   const disks = Array.isArray(config.disks) ? (config.disks as Tree[]) : []
   const changed = disks.map((disk) => {
     const now = moved.find(({ vdev }) => vdev === disk.vdev)
@@ -41,7 +45,7 @@ export function withKeptDisks(text: string, moved: readonly KeptDisk[]): string 
   const isSame = changed.every(
     (disk, at) => disk.pdev_path === disks[at]!.pdev_path && disk.format === disks[at]!.format,
   )
-  return isSame ? text : JSON.stringify({ ...config, disks: changed })
+  return isSame ? text : `${JSON.stringify({ ...config, disks: changed })}${end}`
 }
 
 /** libxl has numbers of 64 bits, of which JavaScript would lose the last digits. */
