@@ -193,7 +193,9 @@ export function hostEndingsContract(kind: string, open: () => Promise<Host>): vo
     test('a lost change that may not be ended is waited for; the copy beside it is ended at once', async () => {
       const file = join(directory, 'waited')
       const tag = `job5-${process.pid}`
-      const script = `echo $$ >${file}; sleep 2; echo whole >>${file}`
+      // it says its number when what it waits for is what it is called, which on a busy machine takes a moment
+      const waits = 'sleep 2 & until grep -q sleep /proc/$!/comm; do :; done'
+      const script = `${waits}; echo $$ >${file}; wait; echo whole >>${file}`
       const lost = await host.open({ ...change('sh', '-c', script), tag: `${tag}.destroy` })
       const beside = await host.open({ ...copy('sleep', '1011'), tag: `${tag}.copy` })
       const [pid] = await pidsFrom(file)
