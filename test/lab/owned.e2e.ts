@@ -1,5 +1,5 @@
 // A VM that somebody else made, by hand, from a file without a UUID: what its PM does with it by itself when it boots.
-import { beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { consoleMark, waitConsole } from './machine/console.ts'
 import { guestConfig, IMAGES } from './machine/guest.ts'
 import { fill, imageSum, sumOf } from './machine/guestDisk.ts'
@@ -10,6 +10,7 @@ import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from 
 const host = labHost()
 const NAME = 'erp'
 const FILE = `/etc/xen/${NAME}.cfg`
+const LAYERS = '/owned'
 const BASE = `${IMAGES}/${NAME}-a.qcow2`
 let pengx: Pengx
 
@@ -38,11 +39,16 @@ beforeAll(async () => {
   pengx = pengxOutside(labHosts().slice(0, 1))
   // one byte of it is no UTF-8
   const bytes = Buffer.from(TEXT, 'latin1').toString('base64')
-  await sh(host, `mkdir -p /etc/xen/auto /layers; qemu-img create -q -f qcow2 ${BASE} 16M`)
+  await sh(host, `mkdir -p /etc/xen/auto ${LAYERS}; qemu-img create -q -f qcow2 ${BASE} 16M`)
   await sh(host, `echo ${bytes} | base64 -d >${FILE}; chmod 640 ${FILE}`)
   await booting(() => sh(host, `xl create ${FILE}`))
-  await perform(pengx, 'storlink.create', 'layers', '--link', '/layers', '--type', 'LO', '--level', 'FL')
+  await perform(pengx, 'storlink.create', 'layers', '--link', LAYERS, '--type', 'LO', '--level', 'FL')
 }, 600_000)
+
+afterAll(async () => {
+  await run(host, ['xl', 'destroy', NAME])
+  await sh(host, `rm -rf ${LAYERS} ${BASE} ${FILE} /etc/xen/.${NAME}.cfg.* /etc/xen/auto/*${NAME}.cfg /root/old.cfg`)
+}, 60_000)
 
 let held = ''
 
