@@ -9,7 +9,7 @@ import {
   draftOf,
   findMatching,
   holdsBytes,
-  movedOf,
+  moveFile,
   originalOf,
   parseBase64,
   parseNames,
@@ -21,7 +21,6 @@ import {
   resolveLinks,
   writeFileAtomically,
 } from '../tools/files.ts'
-import { changes } from '../tools/program.ts'
 import { type ParsedConfig, parseConfig } from '../tools/xl/config.ts'
 import { parseStatements } from '../tools/xl/syntax.ts'
 import type { ConfigFile, ConfigText } from './domain.ts'
@@ -170,7 +169,7 @@ export async function linkConfig(host: Host, { path, target, kept }: LinkedConfi
 
 /** The file that was kept, in the link's place again; whatever else is there stays. */
 export async function unlinkConfig(host: Host, { path, target, kept }: LinkedConfig, tag: string): Promise<void> {
-  const isBack = (await isLink(host, path, target)) ? changes('mv', '-T', kept, path) : removeFile(kept)
+  const isBack = (await isLink(host, path, target)) ? moveFile(kept, path) : removeFile(kept)
   await runAll(host, { ...batch([isBack, removeFile(draftOf(path))]), tag })
 }
 
@@ -178,16 +177,11 @@ async function isLink(host: Host, path: string, target: string): Promise<boolean
   return (await run(host, { ...resolveLink(path), timeoutMs: READ_TIMEOUT_MS })).stdout.trim() === target
 }
 
-/** A file goes out of the way of everybody who would start a VM from it; done where it is not there. */
-export async function setConfigAside(host: Host, path: string, tag: string): Promise<void> {
-  const there = await run(host, { ...changes('mv', '-T', path, movedOf(path)), okExits: [0, 1], tag })
+/** A file gets another name, under which nobody starts a VM from it; done where it is not there. */
+export async function setConfigAside(host: Host, path: string, aside: string, tag: string): Promise<void> {
+  const there = await run(host, { ...moveFile(path, aside), okExits: [0, 1], tag })
   if (there.exit !== 0 && !/No such file/.test(there.stderr))
     throw new PengxError('commandFailed', `cannot set ${path} on ${host.name} aside: ${there.stderr.trim()}`)
-}
-
-/** Brings back what `setConfigAside` has set aside, unless there is a file of that name again. */
-export async function bringConfigBack(host: Host, path: string, tag: string): Promise<void> {
-  await run(host, { ...changes('mv', '-n', '-T', movedOf(path), path), okExits: [0, 1], tag })
 }
 
 /** The file, and what an attempt to write it has left; done where they are not there. */

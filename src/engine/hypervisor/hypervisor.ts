@@ -63,9 +63,7 @@ export interface Hypervisor {
   /** The file in the link's place again. */
   unlinkConfig(host: Host, link: LinkedConfig, tag: string): Promise<void>
   /** A file gets such a name too; done where it is not there. */
-  setConfigAside(host: Host, path: string, tag: string): Promise<void>
-  /** It gets its name again, unless another has it. */
-  bringConfigBack(host: Host, path: string, tag: string): Promise<void>
+  setConfigAside(host: Host, path: string, aside: string, tag: string): Promise<void>
   /** Removes that file, and what a write that was cut short left; what is not there is removed. A running domain goes on. */
   removeConfig(host: Host, path: string, tag: string): Promise<void>
   /** Removes only what a write of that file which was cut short has left beside it. */

@@ -5,7 +5,6 @@ import { backupDisks, refuseBackup } from './backup.ts'
 import { cancelJobs } from './blockJobs.ts'
 import { change, changeDomain } from './change.ts'
 import {
-  bringConfigBack,
   configFiles,
   forgetOriginal,
   linkConfig,
@@ -55,7 +54,6 @@ export const xen: Hypervisor = {
   linkConfig,
   setConfigAside,
   unlinkConfig,
-  bringConfigBack,
   removeConfig,
   removeConfigDraft,
   autostart,

@@ -13,7 +13,7 @@ export function writeFileAtomically(path: string, text: string | Uint8Array): Pr
     changes('mkdir', '-p', parentOf(path)),
     changes('install', '-m', '600', '/dev/null', draft),
     { ...changes('dd', `of=${draft}`, 'conv=fsync', 'status=none'), stdin: text },
-    changes('mv', '-T', draft, path),
+    moveFile(draft, path),
   ]
 }
 
@@ -30,9 +30,14 @@ export function originalOf(path: string): string {
   return hidden(path, 'before-pengx')
 }
 
-/** Where the file of a VM that has moved away is set aside. */
-export function movedOf(path: string): string {
-  return hidden(path, 'moved-away')
+/** Where the file of a VM that has moved away is set aside: by its content, so that none takes another's place. */
+export function movedOf(path: string, sha256: string): string {
+  return hidden(path, `moved-away-${sha256.slice(0, 12)}`)
+}
+
+/** To that very path, in the place of what is there. */
+export function moveFile(from: string, to: string): Program {
+  return changes('mv', '-T', from, to)
 }
 
 /** Where a file that has become a link is kept as it was: by its content, so that none is kept in another's place. */
@@ -66,7 +71,7 @@ export function replaceFile(path: string, before: string, bytes: Uint8Array): Pr
     changes('install', '-m', '600', '/dev/null', draft),
     { ...changes('dd', `of=${draft}`, 'conv=fsync', 'status=none'), stdin: bytes },
     changes('cp', '--attributes-only', '--preserve=mode,ownership', path, draft),
-    changes('mv', '-T', draft, path),
+    moveFile(draft, path),
   ]
 }
 
@@ -78,7 +83,7 @@ export function replaceByLink(path: string, target: string, kept: string): Progr
     { ...changes('ln', path, kept), okExits: ANY_EXIT },
     reads('test', '-e', kept),
     changes('ln', '-sfn', target, draft),
-    changes('mv', '-T', draft, path),
+    moveFile(draft, path),
   ]
 }
 

@@ -8,7 +8,6 @@ import type { Vm } from '../../../model/vm.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import { movedOf } from '../../tools/files.ts'
 import { parseStatements } from '../../tools/xl/syntax.ts'
 import { gatherMoved } from '../vm/autostart.ts'
 import { needBridges, unseenBridgeField } from '../vm/bridges.ts'
@@ -19,6 +18,7 @@ import { vmField, vmOperation } from '../vm/target.ts'
 import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
 import {
+  asideOf,
   type LiveGuest,
   leaveConfigStep,
   type MigrateFacts,
@@ -109,7 +109,7 @@ async function gather({ vm, pm, address, unseenBridge }: Params, cx: Context): P
   const found = facts.domid === null ? undefined : await gatherLive(cx, base, facts.domid, target, address)
   if (facts.before.configForeign)
     cx.notice(
-      `${facts.configPath} on ${source.name} is set aside as ${movedOf(facts.configPath)}: xl create from it would run the VM twice`,
+      `${facts.configPath} on ${source.name} is set aside as ${asideOf(facts.configPath, facts.secrets.config!)}: xl create from it would run the VM twice`,
     )
   const links = await gatherMoved(cx, facts.before, { pm, configPath: configPathFor(vm) })
   const names = { sourceName: source.name, targetName: target.name }

@@ -2,6 +2,7 @@ import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Vm } from '../../../model/vm.ts'
+import { digestOf } from '../../hypervisor/configs.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { movedOf } from '../../tools/files.ts'
 import { type LinkChanges, linkSteps, makeLinkStep } from '../vm/autostart.ts'
@@ -215,6 +216,11 @@ export function moveRowStep(facts: MigrateFacts, more: { readonly pivot?: true }
   }
 }
 
+/** Where a file of its owner's goes when its VM has moved away. */
+export function asideOf(path: string, text: string): string {
+  return movedOf(path, digestOf(text))
+}
+
 /**
  * The configuration must not be there any more for anybody who would start the VM on the source: pengx's own goes, its
  * owner's is set aside under a name that nobody starts from. Where the guest is back on the source by then, not by pengx,
@@ -226,7 +232,7 @@ export function leaveConfigStep({ before, secrets, configPath: path, sourceName 
   return [
     {
       name: `${aside ? 'set the configuration aside' : 'remove the configuration'} on ${sourceName}`,
-      shows: [aside ? `mv ${path} ${movedOf(path)}` : `remove ${path}`],
+      shows: [aside ? `mv ${path} ${asideOf(path, secrets.config)}` : `remove ${path}`],
       async do(cx) {
         const back = await findDomain(cx, before)
         if (back && back.state !== 'dying') {
@@ -235,7 +241,7 @@ export function leaveConfigStep({ before, secrets, configPath: path, sourceName 
           )
           return null
         }
-        if (aside) await cx.hypervisor.setConfigAside(cx.host(before.pm), path, cx.tag)
+        if (aside) await cx.hypervisor.setConfigAside(cx.host(before.pm), path, asideOf(path, secrets.config!), cx.tag)
         else await cx.hypervisor.removeConfig(cx.host(before.pm), path, cx.tag)
         return null
       },

@@ -1,4 +1,3 @@
-import { changedWords } from '../../../model/described.ts'
 import { PengxError } from '../../../model/error.ts'
 import { isSame, type Json } from '../../../model/json.ts'
 import { takenBack } from '../../../model/takenBack.ts'
@@ -7,7 +6,8 @@ import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { editConfig } from '../../tools/xl/edit.ts'
 import { redact, secretsOf } from '../../tools/xl/error.ts'
-import { configNow, configPathOf, following } from './configNow.ts'
+import { configText } from './configFile.ts'
+import { configNow, configPathOf, takenIn } from './configNow.ts'
 import { findDomain, lives, livingDomain, refuseState } from './domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from './secrets.ts'
 
@@ -45,15 +45,13 @@ export function refuseChange(vm: Vm, view: View): string | undefined {
 /**
  * What a change of a VM starts from. Looks at its PM's domains and at its file (xl.cfg(5)); changes nothing. Throws
  * `notFound` for no such VM, `refused` where its domain is neither running nor paused nor gone, and as `configNow` and
- * `following` do.
+ * `takenIn` do.
  */
 export async function gatherChange(uuid: string, cx: Context): Promise<ChangeFacts> {
   const row = cx.view.needVm(uuid)
   const domain = await livingDomain(cx, row)
   const config = await configNow(cx, row)
-  const base = config === undefined ? row : following(row, config)
-  const words = changedWords(row, base)
-  if (words !== '') cx.notice(`${config!.path} was changed by its owner, and is taken in: ${words}`)
+  const base = config === undefined ? row : takenIn(cx, row, config)
   return {
     ...rowsApart(row, base, config?.text),
     configPath: config?.target ?? configPathOf(row),
@@ -162,7 +160,7 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
     shows: [`write ${path}`, ...lines, ...(facts.domid === null ? [] : [`xl config-update ${facts.domid} ${path}`])],
     async do(cx) {
       const { before, after } = textsOf(facts, change, cx)
-      const now = await textOf(cx, pm, path)
+      const now = await configText(cx, pm, path)
       if (now !== after) {
         if (now !== before) throw changedMeanwhile(path)
         await write(cx, before, after)
@@ -172,12 +170,12 @@ export function configStep(facts: ChangeFacts, change: Change): ChangingStep {
     },
     /** Of what a domain was told for its next reboot the file says nothing: it is told again. */
     async isApplied(cx) {
-      if ((await textOf(cx, pm, path)) !== textsOf(facts, change, cx).after) return false
+      if ((await configText(cx, pm, path)) !== textsOf(facts, change, cx).after) return false
       return (await findDomain(cx, { uuid, pm })) === undefined || 'again'
     },
     async undo(cx) {
       const { before, after } = textsOf(facts, change, cx)
-      const now = await textOf(cx, pm, path)
+      const now = await configText(cx, pm, path)
       const host = cx.host(pm)
       if (now === after && before === null) return await cx.hypervisor.removeConfig(host, path, cx.tag)
       if (now === after) await write(cx, now, before!)
@@ -223,12 +221,4 @@ function between(lines: readonly string[], others: readonly string[]): readonly 
 
 function changedMeanwhile(path: string): PengxError {
   return new PengxError('conflict', `${path} was changed by somebody else meanwhile, and stays as it is: try again`)
-}
-
-async function textOf(cx: Context, pm: string, path: string): Promise<string | null> {
-  const config = await cx.hypervisor.readConfig(cx.host(pm), path).catch((error: unknown) => {
-    if (error instanceof PengxError && error.code === 'notFound') return null
-    throw error
-  })
-  return config?.text ?? null
 }

@@ -1,4 +1,4 @@
-import { describesToo, disksApart, mergeSpec } from '../../../model/described.ts'
+import { changedWords, describesToo, disksApart, mergeSpec } from '../../../model/described.ts'
 import { PengxError } from '../../../model/error.ts'
 import { layersOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
@@ -37,14 +37,21 @@ export async function configNow(cx: Context, vm: Vm): Promise<ReadConfig | undef
   return config
 }
 
-/** The row as its file has it now. `refused` where that names other volumes than those that its snapshots lie under. */
-export function following(row: Vm, { spec, path }: Pick<ReadConfig, 'spec' | 'path'>): Vm {
+/**
+ * The row as its file has it now, which is told where it is another; else the very row. `refused` where the file names
+ * other volumes than those that its snapshots lie under.
+ */
+export function takenIn(cx: Context, row: Vm, { spec, path }: Pick<ReadConfig, 'spec' | 'path'>): Vm {
   const apart = layersOf(row).length > 0 ? disksApart(row, spec) : undefined
   if (apart !== undefined) {
     const text = `${path} names ${apart}, on which its snapshots count`
     throw new PengxError('refused', `${row.name}: ${text}: put it right there, or by vm.config, which writes them in`)
   }
-  return mergeSpec(row, spec)
+  const vm = mergeSpec(row, spec)
+  const words = changedWords(row, vm)
+  if (words === '') return row
+  cx.notice(`${path} was changed by its owner, and is taken in: ${words}`)
+  return vm
 }
 
 /**

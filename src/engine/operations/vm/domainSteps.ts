@@ -1,4 +1,3 @@
-import { changedWords } from '../../../model/described.ts'
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { digestOf } from '../../hypervisor/configs.ts'
@@ -6,7 +5,7 @@ import type { CreateConfig } from '../../hypervisor/create.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { secretsOf } from '../../tools/xl/error.ts'
-import { configNow, configPathOf, following } from './configNow.ts'
+import { configNow, configPathOf, takenIn } from './configNow.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
 import { needNowhereElse } from './elsewhere.ts'
 
@@ -86,10 +85,8 @@ async function startedFrom(cx: Context, row: Vm): Promise<CreateConfig> {
   const { uuid } = row
   if (config === undefined)
     return { path: configPathOf(row), uuid, domainName: row.domainName, text: cx.hypervisor.formatConfig(uuid, row) }
-  const vm = following(row, config)
-  const words = changedWords(row, vm)
-  if (words !== '') {
-    cx.notice(`${config.path} was changed by its owner, and is taken in: ${words}`)
+  const vm = takenIn(cx, row, config)
+  if (vm !== row) {
     const { fileSays: _followed, ...seen } = cx.view.needVm(uuid).seen
     await cx.inventory.putVm({ ...vm, seen })
   }
