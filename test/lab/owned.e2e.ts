@@ -71,6 +71,14 @@ test('adopted by its file and snapshotted: the file is edited in one word, and s
   expect(await sumOf(host, NAME, 'xvda')).toBe(held)
 }, 600_000)
 
+test('a copy from which the PM would start keeps it from another snapshot, until it is a link', async () => {
+  const copy = '/etc/xen/auto/copy.cfg'
+  await sh(host, `cp ${FILE} ${copy}`)
+  await expectRefusal(pengx, ['snapshot.create', NAME, '--storlink', 'layers'], /auto\/copy\.cfg describes it too/)
+  await perform(pengx, 'vm.config', NAME, '--link')
+  expect(await sh(host, `readlink -f ${copy}; rm -f ${copy} /etc/xen/auto/.copy.cfg.*`)).toBe(`${FILE}\n`)
+}, 300_000)
+
 test('the PM loses its power, and xendomains starts the guest: it goes on where it was', async () => {
   const frozen = await imageSum(host, BASE)
   const latest = await fill(host, NAME, 'xvda')

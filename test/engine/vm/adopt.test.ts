@@ -153,6 +153,8 @@ test('a copy from which the PM starts keeps a VM from snapshots until it is a li
   await put('/etc/xen/auto/mail.cfg', `${text}# started at boot\n`)
   await act(world, 'vm.adopt', { what: 'mail', config: '/etc/xen/mail.cfg' })
   const { uuid: vm } = named('mail')[0]!
+  // nobody has looked at the files since: the operation does
+  expect(await refusalOf(world, 'snapshot.create', { vm, storlink: 1 })).toMatch(/auto\/mail\.cfg describes it too/)
   await lookAtFiles()
   const refusal = await refusalOf(world, 'snapshot.create', { vm, storlink: 1 })
   expect(refusal).toMatch(/\/etc\/xen\/auto\/mail\.cfg describes it too, beside \/etc\/xen\/mail\.cfg/)

@@ -12,7 +12,7 @@ import { parseStatements } from '../../tools/xl/syntax.ts'
 import { gatherMoved } from '../vm/autostart.ts'
 import { needBridges, unseenBridgeField } from '../vm/bridges.ts'
 import { gatherChange, refuseChange } from '../vm/change.ts'
-import { refuseManyConfigs } from '../vm/configNow.ts'
+import { needOneConfig, refuseManyConfigs } from '../vm/configNow.ts'
 import { configPathFor, needNoDomain, refuseVolumes } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
@@ -101,6 +101,7 @@ async function gather({ vm, pm, address, unseenBridge }: Params, cx: Context): P
   const [source, target] = [cx.view.needPm(facts.before.pm), cx.view.needPm(pm)]
   const { base } = facts
   if (facts.domid === null) await needNoDomain(cx, cx.view.needVm(vm))
+  await needOneConfig(cx, base)
   await needFree(cx, base, target)
   needBridges(base, target, unseenBridge)
   await needBootFiles(cx, base, target)

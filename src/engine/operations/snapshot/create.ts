@@ -18,6 +18,7 @@ import {
 } from '../disk/layers.ts'
 import { refuseStorlink } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
+import { needOneConfig } from '../vm/configNow.ts'
 import { findDomain, lives } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { refuseSnapshotName, snapshotResult } from './target.ts'
@@ -71,6 +72,7 @@ function refuse({ vm, name, storlink, deep }: Params, view: Parameters<typeof re
 async function gather({ vm, name, storlink }: Params, cx: Context): Promise<Facts> {
   const change = await gatherChange(vm, cx)
   const base = change.base as Vm
+  await needOneConfig(cx, base)
   const written = base.disks.filter((disk) => !disk.readOnly)
   if (change.domid !== null) await needWritten(base, written, change.domid, cx)
   const requests = written.map((disk) => ({

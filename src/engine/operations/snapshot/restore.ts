@@ -21,6 +21,7 @@ import {
   volumeLevel,
 } from '../disk/layers.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
+import { needOneConfig } from '../vm/configNow.ts'
 import { needNoDomain, refuseState } from '../vm/domain.ts'
 import { createStep, factsOf, whileOff } from '../vm/domainSteps.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
@@ -64,6 +65,7 @@ async function gather({ vm, snapshot: named, keep }: Params, cx: Context): Promi
   await needNoDomain(cx, cx.view.needVm(vm))
   const change = await gatherChange(vm, cx)
   const base = change.base as Vm
+  await needOneConfig(cx, base)
   const target = needSnapshot(base, named)
   const written = base.disks.filter((disk) => !disk.readOnly)
   const requests = target.volumes.map(({ disk, vdev, path, format, sizeMib, storlink }) => {

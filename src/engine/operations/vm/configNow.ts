@@ -61,8 +61,22 @@ export function takenIn(cx: Context, row: Vm, { spec, path }: Pick<ReadConfig, '
  */
 export function refuseManyConfigs(vm: Vm, view: View): string | undefined {
   const found = (view.getPm(vm.pm)?.seen.configs ?? []).filter((file) => describesToo(file, vm))
-  if (found.length === 0) return undefined
-  const paths = found.map(({ path }) => path).join(' and ')
-  const text = `${paths} ${found.length === 1 ? 'describes' : 'describe'} it too, beside ${configPathOf(vm)}`
+  return found.length === 0 ? undefined : manyWords(vm, found)
+}
+
+/** As `refuseManyConfigs`, by looking at the PM's files now: `refused`. */
+export async function needOneConfig(cx: Context, vm: Vm): Promise<void> {
+  const own = configPathOf(vm)
+  const files = await cx.hypervisor.configFiles(cx.host(vm.pm), cx.signal)
+  const others = files.filter((file) => {
+    const isOf = file.uuid === undefined ? file.name === vm.domainName : file.uuid === vm.uuid
+    return isOf && ![file.path, ...file.links].includes(own) && describesToo({ ...file, vm: vm.uuid }, vm)
+  })
+  if (others.length > 0) throw new PengxError('refused', `${vm.name}: ${manyWords(vm, others)}`)
+}
+
+function manyWords(vm: Vm, others: readonly { readonly path: string }[]): string {
+  const paths = others.map(({ path }) => path).join(' and ')
+  const text = `${paths} ${others.length === 1 ? 'describes' : 'describe'} it too, beside ${configPathOf(vm)}`
   return `${text}, and would not know of its new disks: choose one (vm.config --config PATH --link)`
 }
