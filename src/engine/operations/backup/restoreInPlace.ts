@@ -10,6 +10,7 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { frozenVolumes, nextLayerNumber, removeVolumeStep, volumeLevel } from '../disk/layers.ts'
 import { isReached } from '../storlink/access.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
+import { needOneConfig } from '../vm/configNow.ts'
 import { needNoDomain } from '../vm/domain.ts'
 import { whileOff } from '../vm/domainSteps.ts'
 import {
@@ -52,6 +53,7 @@ export async function gatherInPlace(
 ): Promise<InPlaceFacts> {
   await needNoDomain(cx, cx.view.needVm(backup.vm))
   const change = await gatherChange(backup.vm, cx)
+  await needOneConfig(cx, change.base as Vm)
   const base = change.base as Vm
   const restored = backup.volumes.map((volume) => {
     const own = base.disks.find((disk) => disk.uuid === volume.disk)
