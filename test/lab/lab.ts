@@ -3,9 +3,9 @@
 //   up [--hosts 2] [--linux]     boots fresh hosts and says how to reach them
 //   down                         ends them
 //   ssh [HOST] [COMMAND…]        a shell, or one command, on a running host
-//   test [--hosts 2] [NAME…]     boots a fresh host, runs test/lab/*.e2e.ts (or those named) on it, ends it; with two hosts
+//   test [--hosts 2] [NAME…]     boots a fresh host, runs suites/*.e2e.ts (or those named) on it, ends it; with two hosts
 //                                side by side
-//   soak …                       the same with test/lab/*.soak.ts
+//   soak …                       the same with suites/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
 // Suites find their hosts through labHosts() in ssh.ts, that is the variable PENGX_LAB_HOSTS (JSON).
@@ -77,12 +77,12 @@ interface Run {
 }
 
 async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<number> {
-  const files = readdirSync(import.meta.dir)
+  const files = readdirSync(join(import.meta.dir, 'suites'))
     .filter((file) => file.endsWith(`.${kind}.ts`))
     .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
     .sort()
   if (files.length === 0)
-    throw new Error(`no test/lab/*.${kind}.ts${names.length > 0 ? ` named ${names.join(' ')}` : ''}`)
+    throw new Error(`no test/lab/suites/*.${kind}.ts${names.length > 0 ? ` named ${names.join(' ')}` : ''}`)
   // What the suites run is these sources, and no executable of yesterday's.
   await timed('dist/pengx', () => need([process.execPath, 'build.ts'], { cwd: root }))
   if (onRunning) return await runSuites(running(), files)
@@ -162,7 +162,7 @@ function needHost({ hosts }: Site, name: string): LabHost {
 
 /** Its output as it comes, or whole at its end where another's would come between. */
 async function runSuite(file: string, hosts: readonly LabHost[], path: string, whole: boolean): Promise<number> {
-  const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/${file}`]
+  const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/suites/${file}`]
   const env = { ...process.env, PATH: path, PENGX_LAB_HOSTS: JSON.stringify(hosts) }
   const name = `${file} on ${hosts.map((host) => host.name).join(' ')}`
   const code = await timed(name, async () => {

@@ -5,7 +5,7 @@ import { TEXTS } from '../../support/xl/texts.ts'
 
 /**
  * The real xl (4.17.7) has read each text, and what pengx writes of that reading alone: the two readings differ in what
- * is said to be lost, and in nothing else. `test/lab/xlJson.shared.e2e.ts` asks it again.
+ * is said to be lost, and in nothing else. `test/lab/suites/xlJson.shared.e2e.ts` asks it again.
  */
 const trips = recorded()
 

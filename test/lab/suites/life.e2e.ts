@@ -1,10 +1,10 @@
 // A VM's whole life on real Xen, by the compiled executable: inside dom0 through its API, where the PM is this machine, and
 // from outside over SSH through its command line. After each act what pengx says and what `xl list` says are one.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { consoleMark, waitConsole } from './machine/console.ts'
-import { CONFIGS, guestUuid } from './machine/guest.ts'
-import { labHost, labHosts, run, sh } from './machine/ssh.ts'
-import { type Pengx, pengxInside, pengxOutside, perform, type Served, serveInside, vmsOf } from './pengx.ts'
+import { consoleMark, waitConsole } from '../machine/console.ts'
+import { CONFIGS, guestUuid } from '../machine/guest.ts'
+import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
+import { type Pengx, pengxInside, pengxOutside, perform, type Served, serveInside, vmsOf } from '../pengx.ts'
 
 const host = labHost()
 const STORE = '/var/lib/pengx-e2e'

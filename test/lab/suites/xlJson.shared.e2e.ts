@@ -2,9 +2,9 @@
 // `xl -N create` parses, builds nothing, and prints what it understood. PENGX_GOLDEN=write keeps what it says.
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
-import { differences, RECORDED, type RoundTrip, readTree, recorded, write } from '../support/xl/roundTrip.ts'
-import { TEXTS } from '../support/xl/texts.ts'
-import { labHost, run } from './machine/ssh.ts'
+import { differences, RECORDED, type RoundTrip, readTree, recorded, write } from '../../support/xl/roundTrip.ts'
+import { TEXTS } from '../../support/xl/texts.ts'
+import { labHost, run } from '../machine/ssh.ts'
 
 const host = labHost()
 

@@ -2,12 +2,12 @@
 // its own examples in XML, v1 and v2, of `pengx --serve` in dom0. What an answer says is looked up in dom0 or on the
 // guest's console.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { ROWS } from '../../src/server/routes/routes.ts'
-import { consoleMark, waitConsole } from './machine/console.ts'
-import { guestMac, IMAGES } from './machine/guest.ts'
-import { labHost, run, sh } from './machine/ssh.ts'
-import { pengxInside, type Served, serveInside } from './pengx.ts'
-import { count, field, idOf, rowsClient } from './rows.ts'
+import { ROWS } from '../../../src/server/routes/routes.ts'
+import { consoleMark, waitConsole } from '../machine/console.ts'
+import { guestMac, IMAGES } from '../machine/guest.ts'
+import { labHost, run, sh } from '../machine/ssh.ts'
+import { pengxInside, type Served, serveInside } from '../pengx.ts'
+import { count, field, idOf, rowsClient } from '../rows.ts'
 
 const host = labHost()
 const STORE = '/var/lib/pengx-rows'

@@ -1,8 +1,8 @@
 // A hundred moments, half of them inside dom0 and half from outside. PENGX_SEED repeats a run, PENGX_KILLS says how many.
 import { expect, test } from 'bun:test'
-import { randomKills } from './kills/randomKills.ts'
-import { labHost, labHosts } from './machine/ssh.ts'
-import { pengxInside, pengxOutside } from './pengx.ts'
+import { randomKills } from '../kills/randomKills.ts'
+import { labHost, labHosts } from '../machine/ssh.ts'
+import { pengxInside, pengxOutside } from '../pengx.ts'
 
 const seed = Number(process.env.PENGX_SEED ?? Date.now() % 1_000_000)
 const count = Math.ceil(Number(process.env.PENGX_KILLS ?? 100) / 2)

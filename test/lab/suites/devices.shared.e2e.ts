@@ -1,13 +1,13 @@
 // Disks, interfaces, memory, processors, name and CD of guests on real Xen, changed while they run: the guest sees what
 // xl shows, its own data stays what it was, and all of it is there again after `xl destroy` and a start.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { createHosts } from '../../src/engine/host/hosts.ts'
-import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { askGuest, consoleMark, waitConsole } from './machine/console.ts'
-import { CONFIGS, guestUuid, IMAGES } from './machine/guest.ts'
-import { fill, imageSum, sumOf } from './machine/guestDisk.ts'
-import { labHost, labHosts, run, sh } from './machine/ssh.ts'
-import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from './pengx.ts'
+import { createHosts } from '../../../src/engine/host/hosts.ts'
+import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { askGuest, consoleMark, waitConsole } from '../machine/console.ts'
+import { CONFIGS, guestUuid, IMAGES } from '../machine/guest.ts'
+import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
+import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
+import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
 
 const host = labHost()
 const DATA = '/data-devices'

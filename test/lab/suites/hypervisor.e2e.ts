@@ -1,10 +1,10 @@
 // The hypervisor suite on a real Xen host, reached as pengx reaches it: over SSH, with its own parsers.
-import { createHosts } from '../../src/engine/host/hosts.ts'
-import { run } from '../../src/engine/host/run.ts'
-import { xen } from '../../src/engine/hypervisor/xen.ts'
-import { hypervisorSuite } from '../contract/hypervisor.ts'
-import { CONFIGS, guestUuid } from './machine/guest.ts'
-import { labHost } from './machine/ssh.ts'
+import { createHosts } from '../../../src/engine/host/hosts.ts'
+import { run } from '../../../src/engine/host/run.ts'
+import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { hypervisorSuite } from '../../contract/hypervisor.ts'
+import { CONFIGS, guestUuid } from '../machine/guest.ts'
+import { labHost } from '../machine/ssh.ts'
 
 hypervisorSuite('a real Xen host', async () => {
   const lab = labHost()

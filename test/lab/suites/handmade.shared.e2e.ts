@@ -1,11 +1,11 @@
 // VMs that somebody else made, by hand, on real Xen: what starts them with their PM follows them, an interface that no
 // bridge serves works, one without a file loses nothing, and a stranger on a disk is told.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { consoleMark, waitConsole } from './machine/console.ts'
-import { guestConfig, guestMac, IMAGES } from './machine/guest.ts'
-import { fill, imageSum, sumOf } from './machine/guestDisk.ts'
-import { labHost, labHosts, run, sh } from './machine/ssh.ts'
-import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from './pengx.ts'
+import { consoleMark, waitConsole } from '../machine/console.ts'
+import { guestConfig, guestMac, IMAGES } from '../machine/guest.ts'
+import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
+import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
+import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
 
 const host = labHost()
 const DATA = '/data-handmade'
@@ -99,7 +99,7 @@ test('renamed, what starts it with its PM is called after it, and its PM starts 
   await booting('market', 'shop', () => sh(host, '/etc/init.d/xendomains start'))
   expect((await vmsOf(pengx)).get('market')).toMatchObject({ state: 'running', origin: 'adopted' })
   expect(await drift('market')).toEqual([])
-  for (const disk of ['xvda', 'xvdb']) expect([disk, await sumOf(host, 'market', disk)]).toEqual([disk, sums[disk]])
+  for (const disk of ['xvda', 'xvdb']) expect([disk, await sumOf(host, 'market', disk)]).toEqual([disk, sums[disk]!])
 }, 900_000)
 
 test('a stranger on its disk is told in one look, and it does not start', async () => {

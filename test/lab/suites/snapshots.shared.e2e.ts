@@ -1,9 +1,9 @@
 // Layers under a guest that runs: each snapshot reads as at its moment, whatever is done above, below and to the guest.
 import { beforeAll, expect, test } from 'bun:test'
-import { consoleMark, waitConsole } from './machine/console.ts'
-import { fill, imageSum, sumOf } from './machine/guestDisk.ts'
-import { labHost, labHosts, sh } from './machine/ssh.ts'
-import { type Pengx, pengxOutside, perform } from './pengx.ts'
+import { consoleMark, waitConsole } from '../machine/console.ts'
+import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
+import { labHost, labHosts, sh } from '../machine/ssh.ts'
+import { type Pengx, pengxOutside, perform } from '../pengx.ts'
 
 const host = labHost()
 const GUEST = 'layered'

@@ -1,0 +1,3 @@
+import { group, templateSuite } from '../templates.ts'
+
+templateSuite('a template in a volume group', group)

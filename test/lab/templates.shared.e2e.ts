@@ -1,3 +1,0 @@
-import { directory, templateSuite } from './templates.ts'
-
-templateSuite('a template in a directory', directory)

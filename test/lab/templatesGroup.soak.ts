@@ -1,3 +1,0 @@
-import { group, templateSuite } from './templates.ts'
-
-templateSuite('a template in a volume group', group)
