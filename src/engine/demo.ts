@@ -76,7 +76,7 @@ async function furnishPm(
   const files = await hypervisor.configFiles(host(pm))
   const found = store.view.vmsOn(pm.uuid).filter((vm) => vm.origin === 'found' && !alone.has(vm.uuid))
   const paths = new Set((pm.seen.configs ?? []).flatMap(({ path, vm }) => (vm === undefined ? path : [])))
-  const fileOf = (vm: Vm) => candidatesFor({ uuid: vm.uuid, spec: vm }, files)[0]
+  const fileOf = (vm: Vm) => candidatesFor(vm, files)[0]
   const rows = [
     ...found.map((vm) => adoptRunning(vm, fileOf(vm))),
     ...files.filter((file) => paths.has(file.path)).map((file) => adoptStopped(pm, file)),

@@ -6,6 +6,18 @@ import type { Vm, VmSpec } from './vm.ts'
 
 /** A VM and what its configuration file says of it: where they differ, and the row as it follows the file. */
 
+/** What a configuration file says of who it describes. */
+export interface Describing {
+  /** Absent: the file names none. */
+  readonly uuid?: string
+  readonly spec: Pick<VmSpec, 'domainName'>
+}
+
+/** A file is a VM's by its UUID; one that names none, by the name of the domain alone. */
+export function describes({ uuid, spec }: Describing, vm: Pick<Vm, 'uuid' | 'domainName'>): boolean {
+  return uuid === undefined ? spec.domainName === vm.domainName : uuid === vm.uuid
+}
+
 /**
  * Whether a file describes a VM beside its own, and nobody has said that it is another's; of one that the PM starts from by
  * itself that cannot be said.

@@ -77,6 +77,20 @@ test('a domain is not taken twice: its file, by its path, stands for it', async 
   expect(await refusalOf(world, 'vm.adopt', { what: '/etc/xen/mail.cfg' })).toMatch(/under pengx's care already/)
 })
 
+test('a file is meant by the UUID in it, however that is written, and is no other VM’s', async () => {
+  const uuid = '0000000a-0000-4000-8000-00000000000a'
+  await sh('qemu-img', 'create', '-q', '-f', 'qcow2', '/data/mail.qcow2', '64M')
+  await put('/etc/xen/mail.cfg', `uuid = "${uuid.toUpperCase()}"\n${mail('/data/mail.qcow2')}`)
+  await put('/root/web.cfg', mail('/data/mail.qcow2').replace('"mail"', '"web"'))
+  await put('/root/mail.cfg', `uuid = "${uuid.replace('a', 'b')}"\n${mail('/data/mail.qcow2')}`)
+  await lookAtFiles()
+  await act(world, 'vm.adopt', { what: uuid.toUpperCase() })
+  expect(named('mail')).toMatchObject([{ uuid, configPath: '/etc/xen/mail.cfg' }])
+  const refused = async (config: string) => await refusalOf(world, 'vm.config', { vm: uuid, config })
+  expect(await refused('/root/web.cfg')).toContain('is of another VM: it names web, and the domain is mail')
+  expect(await refused('/root/mail.cfg')).toContain(`is of another VM: its UUID is ${uuid.replace('a', 'b')}, and that`)
+})
+
 test('a domain that no file describes is adopted only by who insists', async () => {
   await runsFrom('/root/mail.cfg', mail('/data/mail.qcow2'))
   expect(await refusalOf(world, 'vm.adopt', { what: 'mail' })).toMatch(/no configuration file of it was found/)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
+import { describes } from '../../../model/described.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { refuseName, type Vm, type VmSpec } from '../../../model/vm.ts'
@@ -11,7 +12,7 @@ import { lossLines } from '../../tools/xl/json/loss.ts'
 import { withSizes } from '../../volumes/sizes.ts'
 import { isSameRow } from '../vm/change.ts'
 import { joinSecret, splitSecret, type VmSecrets } from '../vm/secrets.ts'
-import { adoptedVm, candidatesFor, refuseAgreement } from './adopted.ts'
+import { adoptedVm, candidatesFor, needDescribes, refuseAgreement } from './adopted.ts'
 import { configOf, type FoundFile, findOne } from './find.ts'
 
 /**
@@ -72,7 +73,7 @@ async function lookAtDomain(cx: Context, vm: Vm, { config: named, acceptLoss }: 
   const [detail] = await cx.hypervisor.details(host, [domain.domid], cx.signal)
   if (!detail) throw new PengxError('notFound', `${vm.name} went away while it was looked at`)
   if (named !== undefined) return await asNamed(cx, vm, detail, named)
-  const candidates = candidatesFor(detail, await cx.hypervisor.configFiles(host, cx.signal))
+  const candidates = candidatesFor(asBuilt(vm, detail), await cx.hypervisor.configFiles(host, cx.signal))
   const agreeing = candidates.filter(({ spec }) => refuseAgreement(detail.spec, spec) === undefined)
   if (agreeing.length === 1) return await asNamed(cx, vm, detail, agreeing[0]!.path)
   if (candidates.length > 0) throw new PengxError('invalid', whichOf(vm, detail, candidates))
@@ -95,19 +96,15 @@ function whichOf(vm: Vm, detail: DomainDetail, candidates: readonly ConfigFile[]
   return `config: which of these describes ${vm.name}? ${said.join(', ')}: name it (--config PATH)`
 }
 
+/** As it was called when it was built, which is what its file says. */
+function asBuilt(vm: Vm, { spec: { domainName } }: DomainDetail): Pick<Vm, 'uuid' | 'name' | 'domainName'> {
+  return { uuid: vm.uuid, name: vm.name, domainName }
+}
+
 async function asNamed(cx: Context, vm: Vm, detail: DomainDetail, path: string): Promise<Adopted> {
   const config = await cx.hypervisor.readConfig(cx.host(vm.pm), path)
   const { spec } = config
-  if (config.uuid !== undefined && config.uuid !== vm.uuid)
-    throw new PengxError(
-      'invalid',
-      `config: ${path} is of another VM: its UUID is ${config.uuid}, and ${vm.name} runs as ${vm.uuid}`,
-    )
-  if (config.uuid === undefined && spec.domainName !== detail.spec.domainName)
-    throw new PengxError(
-      'invalid',
-      `config: ${path} is of another VM: it names ${spec.domainName}, and the domain is ${detail.spec.domainName}`,
-    )
+  needDescribes(config, asBuilt(vm, detail))
   const differs = refuseAgreement(detail.spec, spec)
   if (differs !== undefined)
     cx.notice(`${vm.name} runs otherwise than ${path} says, which counts from its next start: ${differs}`)
@@ -120,7 +117,7 @@ async function lookAtConfig(cx: Context, found: FoundFile, { config: named }: Pa
   const config = await cx.hypervisor.readConfig(cx.host(found.pm.uuid), found.path)
   const { spec, target } = config
   const uuid = config.uuid !== undefined && isUuid(config.uuid) ? config.uuid : newUuid()
-  const known = cx.view.vmsOn(found.pm.uuid).find((vm) => vm.origin !== 'found' && isOf(vm, config))
+  const known = cx.view.vmsOn(found.pm.uuid).find((vm) => vm.origin !== 'found' && describes(config, vm))
   if (known) {
     const from =
       known.configPath === undefined || known.configPath === target
@@ -144,11 +141,6 @@ async function asRunning(cx: Context, { pm, path }: FoundFile, domain: DomainSee
   if (differs === undefined) return await asNamed(cx, vm, detail, path)
   const text = `${path} has the name of ${which}, and is not what that runs from: ${differs}`
   throw new PengxError('refused', `${text}: adopt ${vm.uuid}, and name its file (--config PATH)`)
-}
-
-/** The same UUID, or, for a file that names none, the same name and no other file's. */
-function isOf(vm: Vm, { uuid, spec }: { readonly uuid?: string; readonly spec: VmSpec }): boolean {
-  return uuid === undefined ? vm.domainName === spec.domainName : vm.uuid === uuid
 }
 
 async function gather(p: Params, cx: Context): Promise<Facts> {

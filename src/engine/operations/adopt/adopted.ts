@@ -1,17 +1,30 @@
+import { describes } from '../../../model/described.ts'
 import { identifyDisks } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
 import { domainNameFor, type Vm, type VmSpec } from '../../../model/vm.ts'
 import type { ConfigFile } from '../../hypervisor/domain.ts'
+import type { ReadConfig } from '../../hypervisor/hypervisor.ts'
 import { configPathFor } from '../vm/domain.ts'
 
 /** What a VM that somebody else made is from its adoption on. */
 
+type Named = Pick<Vm, 'uuid' | 'domainName'>
+
 /** The files that may describe a domain: by its UUID where one names that, else by its name alone. */
-export function candidatesFor(
-  { uuid, spec }: { readonly uuid: string; readonly spec: Pick<VmSpec, 'domainName'> },
-  files: readonly ConfigFile[],
-): readonly ConfigFile[] {
-  const own = files.filter((file) => file.uuid === uuid)
-  return own.length > 0 ? own : files.filter((file) => file.uuid === undefined && file.name === spec.domainName)
+export function candidatesFor(domain: Named, files: readonly ConfigFile[]): readonly ConfigFile[] {
+  const all = files.filter((file) => describes(file, domain))
+  const own = all.filter((file) => file.uuid !== undefined)
+  return own.length > 0 ? own : all
+}
+
+/** `invalid` for a file that describes another VM than this one. */
+export function needDescribes(file: ReadConfig, vm: Named & Pick<Vm, 'name'>): void {
+  if (describes(file, vm)) return
+  const why =
+    file.uuid === undefined
+      ? `it names ${file.spec.domainName}, and the domain is ${vm.domainName}`
+      : `its UUID is ${file.uuid}, and that of ${vm.name} is ${vm.uuid}`
+  throw new PengxError('invalid', `config: ${file.path} is of another VM: ${why}`)
 }
 
 /**

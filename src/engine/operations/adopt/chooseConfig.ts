@@ -4,7 +4,6 @@ import { PengxError } from '../../../model/error.ts'
 import { layersOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { digestOf } from '../../hypervisor/configs.ts'
-import type { ReadConfig } from '../../hypervisor/hypervisor.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
@@ -13,7 +12,7 @@ import { type Change, type ChangeFacts, configStep, recordStep, refuseChange, ro
 import { configPathOf } from '../vm/configNow.ts'
 import { configPathFor, livingDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
-import { candidatesFor } from './adopted.ts'
+import { candidatesFor, needDescribes } from './adopted.ts'
 
 /**
  * Which file describes a VM, where several do: that one is edited from then on, and the others become links to it, or
@@ -50,7 +49,7 @@ async function gather({ vm, config }: Params, cx: Context): Promise<Facts> {
   const host = cx.host(row.pm)
   const domain = await livingDomain(cx, row)
   const file = await cx.hypervisor.readConfig(host, config ?? configPathOf(row))
-  needOwn(row, file)
+  needDescribes(file, row)
   const apart = disksApart(row, file.spec)
   const layered = layersOf(row).length > 0
   if (apart !== undefined && domain && !layered)
@@ -58,7 +57,9 @@ async function gather({ vm, config }: Params, cx: Context): Promise<Facts> {
   // its volumes go into the file by the change; all else is as the file has it
   const base = mergeSpec(row, file.spec)
   const all = await cx.hypervisor.configFiles(host, cx.signal)
-  const beside = candidatesFor({ uuid: row.uuid, spec: file.spec }, all).filter(({ path }) => path !== file.target)
+  const beside = candidatesFor({ uuid: row.uuid, domainName: file.spec.domainName }, all).filter(
+    ({ path }) => path !== file.target,
+  )
   const others = await Promise.all(
     beside.map(async ({ path }) => {
       const { text } = await cx.hypervisor.readConfig(host, path)
@@ -73,13 +74,6 @@ async function gather({ vm, config }: Params, cx: Context): Promise<Facts> {
     chosen: file.path,
     others,
   }
-}
-
-function needOwn(row: Vm, { uuid, spec, path }: ReadConfig): void {
-  if (uuid === undefined ? spec.domainName === row.domainName : uuid === row.uuid) return
-  const whose =
-    uuid === undefined ? `it names ${spec.domainName}, and the domain is ${row.domainName}` : `its UUID is ${uuid}`
-  throw new PengxError('invalid', `config: ${path} is another VM's: ${whose}`)
 }
 
 function chosen({ link }: Params, facts: Facts): Change {

@@ -37,15 +37,16 @@ function pmNamed(text: string, view: View): Pm {
 /** Everything that `what` can mean: found domains by name or UUID, configuration files by path or the name in them. */
 function matches({ what, pm }: Wanted, view: View): Found[] {
   const only = pm === undefined ? undefined : pmNamed(pm, view).uuid
+  const uuid = what.toLowerCase()
   const domains = view
     .vms()
-    .filter((vm) => vm.origin === 'found' && (vm.uuid === what.toLowerCase() || vm.name === what))
+    .filter((vm) => vm.origin === 'found' && (vm.uuid === uuid || vm.name === what))
     .map((vm): Found => ({ kind: 'domain', vm }))
   const configs = view
     .pms()
     .flatMap((one) =>
       (one.seen.configs ?? [])
-        .filter((file) => file.path === what || file.links?.includes(what) || file.name === what || file.uuid === what)
+        .filter((file) => file.path === what || file.links?.includes(what) || file.name === what || file.uuid === uuid)
         .flatMap((file) => asFound(one, file, what, view)),
     )
   const here = (found: Found) => only === undefined || only === (found.kind === 'domain' ? found.vm.pm : found.pm.uuid)

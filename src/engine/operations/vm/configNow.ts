@@ -1,4 +1,4 @@
-import { changedWords, describesToo, disksApart, mergeSpec } from '../../../model/described.ts'
+import { changedWords, describes, describesToo, disksApart, mergeSpec } from '../../../model/described.ts'
 import { PengxError } from '../../../model/error.ts'
 import { layersOf } from '../../../model/layer.ts'
 import type { Vm } from '../../../model/vm.ts'
@@ -69,8 +69,8 @@ export async function needOneConfig(cx: Context, vm: Vm): Promise<void> {
   const own = configPathOf(vm)
   const files = await cx.hypervisor.configFiles(cx.host(vm.pm), cx.signal)
   const others = files.filter((file) => {
-    const isOf = file.uuid === undefined ? file.name === vm.domainName : file.uuid === vm.uuid
-    return isOf && ![file.path, ...file.links].includes(own) && describesToo({ ...file, vm: vm.uuid }, vm)
+    const isOwn = [file.path, ...file.links].includes(own)
+    return describes(file, vm) && !isOwn && describesToo({ ...file, vm: vm.uuid }, vm)
   })
   if (others.length > 0) throw new PengxError('refused', `${vm.name}: ${manyWords(vm, others)}`)
 }
