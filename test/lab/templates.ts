@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { momentOf, numberedWrites, SLOTS, SLOTS_AT } from './guestWrites.ts'
 import { askGuest, consoleMark, waitConsole } from './machine/console.ts'
+import { makeGroup, removeGroup } from './machine/group.ts'
 import { fill, imageBytes, imageSum, sumOf } from './machine/guestDisk.ts'
 import { labHost, labHosts, run, sh } from './machine/ssh.ts'
 import { expectRefusal, listed, type Pengx, pengxOutside, perform } from './pengx.ts'
@@ -51,18 +52,13 @@ export const directory: Place = {
   remove: async (path) => void (await sh(host, `rm ${path}`)),
 }
 
-const GROUP_DISK = '/var/tmp/vgtemplates.img'
+const GROUP = 'vgtemplates'
 export const group: Place = {
-  link: '/dev/vgtemplates',
+  link: `/dev/${GROUP}`,
   level: 'BL',
-  async make() {
-    await sh(host, `truncate -s 400M ${GROUP_DISK}; vgcreate -q vgtemplates "$(losetup -f --show ${GROUP_DISK})"`)
-  },
-  async clear() {
-    const loop = `losetup -d "$(losetup -n -O NAME -j ${GROUP_DISK})"`
-    await sh(host, `vgremove -f -y -q vgtemplates; ${loop}; rm ${GROUP_DISK}`)
-  },
-  volumes: () => sh(host, 'lvs --noheadings -o lv_name vgtemplates'),
+  make: () => makeGroup(host, GROUP, 400),
+  clear: () => removeGroup(host, GROUP),
+  volumes: () => sh(host, `lvs --noheadings -o lv_name ${GROUP}`),
   isLocked: async (path) => (await sh(host, `lvs --noheadings -o lv_permissions ${path}`)).trim() === 'read-only',
   remove: async (path) => void (await sh(host, `lvremove -y -q ${path}`)),
 }

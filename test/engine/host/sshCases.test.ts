@@ -3,11 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseSshAddress } from '../../../src/engine/host/destination.ts'
-import type { Host } from '../../../src/engine/host/host.ts'
-import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { readRoute, type SshSettings } from '../../../src/engine/host/sshConfig.ts'
-import { PengxError } from '../../../src/model/error.ts'
 import { CASES, INCLUDED, MORE } from './sshConfigs.ts'
+import { here, withoutClient } from './withoutClient.ts'
 
 /** Settings as administrators have them, as `ssh -G` answers and as the files are read where there is no client. */
 
@@ -29,15 +27,6 @@ beforeAll(() => {
   mkdirSync(join(directory, 'other'))
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
-
-const here = openLocalHost('here')
-const withoutClient: Host = {
-  ...here,
-  open: async (command, signal) => {
-    if (command.argv[0] !== 'ssh') return here.open(command, signal)
-    throw new PengxError('notFound', 'ssh is not installed on here')
-  },
-}
 
 const plain = (hostName: string, more: Partial<SshSettings> = {}) => ({
   hostName,

@@ -4,10 +4,9 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SshAddress } from '../../../src/engine/host/destination.ts'
 import { formatSshAddress, parseDestination, parseSshAddress } from '../../../src/engine/host/destination.ts'
-import type { Host } from '../../../src/engine/host/host.ts'
-import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { readRoute, type SshConfigOptions } from '../../../src/engine/host/sshConfig.ts'
 import { PengxError } from '../../../src/model/error.ts'
+import { here, withoutClient } from './withoutClient.ts'
 
 describe('an address', () => {
   test.each([
@@ -89,16 +88,8 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-const withoutClient: Host = {
-  ...openLocalHost('here'),
-  open: async (command, signal) => {
-    if (command.argv[0] !== 'ssh') return openLocalHost('here').open(command, signal)
-    throw new PengxError('notFound', 'ssh is not installed on here')
-  },
-}
-
 describe.each([
-  ['asked of the client', openLocalHost('here')],
+  ['asked of the client', here],
   ['read from the file', withoutClient],
 ])('settings, %s', (_, local) => {
   const options = (): SshConfigOptions => ({ local, configPath: join(directory, 'config') })

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { parseSshAddress } from '../../../src/engine/host/destination.ts'
 import type { Host } from '../../../src/engine/host/host.ts'
-import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { readRoute } from '../../../src/engine/host/sshConfig.ts'
-import { PengxError } from '../../../src/model/error.ts'
+import type { PengxError } from '../../../src/model/error.ts'
+import { here, withoutClient } from './withoutClient.ts'
 
 /** Whatever a configuration says: what `ssh -G` answers and what is read without a client are one. */
 let configPath: string
@@ -15,15 +15,6 @@ beforeAll(() => {
   configPath = join(mkdtempSync(join(tmpdir(), 'pengx-any-')), 'config')
 })
 afterAll(() => rmSync(join(configPath, '..'), { recursive: true, force: true }))
-
-const here = openLocalHost('here')
-const withoutClient: Host = {
-  ...here,
-  open: async (command, signal) => {
-    if (command.argv[0] !== 'ssh') return here.open(command, signal)
-    throw new PengxError('notFound', 'ssh is not installed on here')
-  },
-}
 
 /** All but the keys that are tried where none is named: these are the client's to say. */
 async function answer(local: Host, address: string) {

@@ -54,6 +54,16 @@ export async function waitConsole(
   throw new Error(`${guest} on ${host.name} did not say ${line} in ${timeoutMs / 1000} s; its console:\n${said}`)
 }
 
+/**
+ * Does what makes a guest boot, and waits until it says so. `says`: the name that its command line gives it, where that is
+ * not the domain's.
+ */
+export async function booting(host: LabHost, guest: string, act: () => Promise<unknown>, says = guest): Promise<void> {
+  const mark = await consoleMark(host, guest)
+  await act()
+  await waitConsole(host, guest, new RegExp(`^READY name=${says} `), { mark, timeoutMs: 300_000 })
+}
+
 /** Types a command for the guest's shell and gives what it printed, not what it tells meanwhile; throws when it fails. */
 export async function askGuest(host: LabHost, guest: string, command: string, timeoutMs = 60_000): Promise<string> {
   const id = crypto.randomUUID().slice(0, 8)

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHosts } from '../../../src/engine/host/hosts.ts'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import { askGuest, consoleMark, waitConsole } from '../machine/console.ts'
+import { makeGroup, removeGroup } from '../machine/group.ts'
 import { CONFIGS, guestUuid, IMAGES } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
@@ -12,12 +13,11 @@ import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from 
 const host = labHost()
 const DATA = '/data-devices'
 const GROUP = 'vgdevices'
-const GROUP_DISK = '/var/tmp/vgdevices.img'
 let pengx: Pengx
 
 beforeAll(async () => {
   await sh(host, `rm -rf ${DATA}; mkdir -p ${DATA}`)
-  await sh(host, `truncate -s 300M ${GROUP_DISK}; vgcreate -q ${GROUP} "$(losetup -f --show ${GROUP_DISK})"`)
+  await makeGroup(host, GROUP, 300)
   pengx = pengxOutside(labHosts().slice(0, 1))
   await perform(pengx, 'storlink.create', 'files', '--link', DATA, '--type', 'LO', '--level', 'FL')
   await perform(pengx, 'storlink.create', 'group', '--link', GROUP, '--type', 'LO', '--level', 'BL')
@@ -25,10 +25,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const name of ['dev', 'renamed', 'pv2', 'hvm1']) await run(host, ['xl', 'destroy', name])
-  await sh(
-    host,
-    `vgremove -f -y -q ${GROUP}; losetup -d "$(losetup -n -O NAME -j ${GROUP_DISK})"; rm -r ${GROUP_DISK} ${DATA}`,
-  )
+  await removeGroup(host, GROUP)
+  await sh(host, `rm -r ${DATA}`)
 }, 400_000)
 
 interface DiskRow {

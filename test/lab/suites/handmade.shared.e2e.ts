@@ -1,7 +1,8 @@
 // VMs that somebody else made, by hand, on real Xen: what starts them with their PM follows them, an interface that no
 // bridge serves works, one without a file loses nothing, and a stranger on a disk is told.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { consoleMark, waitConsole } from '../machine/console.ts'
+import { booting } from '../machine/console.ts'
+import { makeGroup, removeGroup } from '../machine/group.ts'
 import { guestConfig, guestMac, IMAGES } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
@@ -10,7 +11,6 @@ import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from 
 const host = labHost()
 const DATA = '/data-handmade'
 const GROUP = 'vghandmade'
-const GROUP_DISK = '/var/tmp/vghandmade.img'
 const AUTO = '/etc/xen/auto'
 /** As some of its owners keep them: in a directory of their own, reached by a link. */
 const FILE = `${DATA}/etc/shop`
@@ -45,16 +45,9 @@ const put = async (path: string, text: string) =>
 const drift = async (name: string) =>
   (await listed<{ name: string; drift: string[] }>(pengx, 'vms')).find((vm) => vm.name === name)?.drift
 
-/** Until the guest that the domain of a name runs is ready; it says the name that its configuration gave it. */
-async function booting(domain: string, says: string, act: () => Promise<unknown>): Promise<void> {
-  const mark = await consoleMark(host, domain)
-  await act()
-  await waitConsole(host, domain, new RegExp(`^READY name=${says} `), { mark, timeoutMs: 300_000 })
-}
-
 beforeAll(async () => {
   await sh(host, `rm -rf ${DATA}; mkdir -p ${DATA}/etc /etc/xen/vm ${AUTO}; truncate -s 16M ${IMAGE}`)
-  await sh(host, `truncate -s 60M ${GROUP_DISK}; vgcreate -q ${GROUP} "$(losetup -f --show ${GROUP_DISK})"`)
+  await makeGroup(host, GROUP, 60)
   await sh(host, `lvcreate -q -y -L 16M -n shop-b ${GROUP}; ln -s ${FILE} ${LINK}; ln -s ${LINK} ${AUTO}/30-shop`)
   await put(FILE, shop)
   await put(SCRIPT, ROUTE)
@@ -68,14 +61,14 @@ afterAll(async () => {
     host,
     `rm -rf ${DATA} ${LINK} ${IMAGE} ${AUTO}/*shop* ${AUTO}/*market* /root/stranger.cfg /root/nofile.cfg ${SCRIPT}`,
   )
-  await sh(host, `vgremove -f -y -q ${GROUP}; losetup -d "$(losetup -n -O NAME -j ${GROUP_DISK})"; rm ${GROUP_DISK}`)
+  await removeGroup(host, GROUP)
 }, 400_000)
 
 const sums: Record<string, string> = {}
 
 test('a routed interface, a raw image and a device of its owner’s: it is adopted by its file and starts', async () => {
   await perform(pengx, 'vm.adopt', FILE)
-  await booting('shop', 'shop', () => perform(pengx, 'vm.start', 'shop'))
+  await booting(host, 'shop', () => perform(pengx, 'vm.start', 'shop'))
   const domid = (await sh(host, 'xl domid shop')).trim()
   expect(await sh(host, `xenstore-read /local/domain/0/backend/vif/${domid}/0/script`)).toEndWith('vif-shop\n')
   expect(await sh(host, 'ip route show 10.9.9.9')).toContain(`vif${domid}.0`)
@@ -96,7 +89,7 @@ test('renamed, what starts it with its PM is called after it, and its PM starts 
   expect(
     await sh(host, `diff ${DATA}/etc/.shop.before-pengx ${FILE} | grep '^[<>]'; test -L ${LINK} && echo link`),
   ).toBe('< name = "shop"\n> name = "market"\nlink\n')
-  await booting('market', 'shop', () => sh(host, '/etc/init.d/xendomains start'))
+  await booting(host, 'market', () => sh(host, '/etc/init.d/xendomains start'), 'shop')
   expect((await vmsOf(pengx)).get('market')).toMatchObject({ state: 'running', origin: 'adopted' })
   expect(await drift('market')).toEqual([])
   for (const disk of ['xvda', 'xvdb']) expect([disk, await sumOf(host, 'market', disk)]).toEqual([disk, sums[disk]!])
@@ -109,14 +102,14 @@ test('a stranger on its disk is told in one look, and it does not start', async 
     '/root/stranger.cfg',
     guestConfig({ name: 'stranger', type: 'pv', number: 52, disks: [`phy:${DEVICE},xvda,w`] }),
   )
-  await booting('stranger', 'stranger', () => sh(host, 'xl create /root/stranger.cfg'))
+  await booting(host, 'stranger', () => sh(host, 'xl create /root/stranger.cfg'))
   const said = await pengx.run('vms', '--json')
   const rows: { name: string; wrongVolumes?: { path: string }[] }[] = JSON.parse(said.stdout)
   expect(rows.find((row) => row.name === 'stranger')).toMatchObject({ wrongVolumes: [{ path: DEVICE }] })
   await expectRefusal(pengx, ['vm.start', 'market'], /stranger/)
   await sh(host, 'xl destroy stranger')
   expect(await imageSum(host, DEVICE, 'raw')).toBe(device)
-  await booting('market', 'shop', () => perform(pengx, 'vm.start', 'market'))
+  await booting(host, 'market', () => perform(pengx, 'vm.start', 'market'), 'shop')
 }, 900_000)
 
 test('deleted, nothing starts it with its PM, and what is its owner’s is there', async () => {
@@ -131,7 +124,7 @@ test('deleted, nothing starts it with its PM, and what is its owner’s is there
 test('one without a file is adopted when that is accepted, and starts again as it was', async () => {
   const text = guestConfig({ name: 'nofile', type: 'pv', number: 53, disks: [`file:${IMAGE},xvda,w`] })
   await put('/root/nofile.cfg', `${text}cpuid = "host,x2apic=0"\ncpu_weight = 512\n`)
-  await booting('nofile', 'nofile', () => sh(host, 'xl create /root/nofile.cfg && rm /root/nofile.cfg'))
+  await booting(host, 'nofile', () => sh(host, 'xl create /root/nofile.cfg && rm /root/nofile.cfg'))
   await expectRefusal(
     pengx,
     ['vm.adopt', 'nofile'],
@@ -139,9 +132,9 @@ test('one without a file is adopted when that is accepted, and starts again as i
   )
   await perform(pengx, 'vm.adopt', 'nofile', '--accept-loss')
   expect(await drift('nofile')).toEqual([])
-  await booting('nofile', 'nofile', () => perform(pengx, 'vm.reset', 'nofile'))
+  await booting(host, 'nofile', () => perform(pengx, 'vm.reset', 'nofile'))
   await perform(pengx, 'vm.poweroff', 'nofile')
-  await booting('nofile', 'nofile', () => perform(pengx, 'vm.start', 'nofile'))
+  await booting(host, 'nofile', () => perform(pengx, 'vm.start', 'nofile'))
   expect(await sumOf(host, 'nofile', 'xvda')).toBe(sums.xvda!)
   expect(await sh(host, 'xl sched-credit2 -d nofile 2>/dev/null || xl sched-credit -d nofile')).toMatch(/\b512\b/)
   await perform(pengx, 'vm.poweroff', 'nofile')

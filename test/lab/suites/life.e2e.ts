@@ -1,7 +1,7 @@
 // A VM's whole life on real Xen, by the compiled executable: inside dom0 through its API, where the PM is this machine, and
 // from outside over SSH through its command line. After each act what pengx says and what `xl list` says are one.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { consoleMark, waitConsole } from '../machine/console.ts'
+import { booting, consoleMark, waitConsole } from '../machine/console.ts'
 import { CONFIGS, guestUuid } from '../machine/guest.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
 import { type Pengx, pengxInside, pengxOutside, perform, type Served, serveInside, vmsOf } from '../pengx.ts'
@@ -33,9 +33,7 @@ beforeAll(async () => {
   await sh(host, `rm -rf ${STORE}; mkdir -p ${STORE} /data`)
   // One after the other: on an emulated processor two device models that start at once run into libxl's clock.
   for (const name of ['pv1', 'pv2']) {
-    const mark = await consoleMark(host, name)
-    await sh(host, `xl create ${CONFIGS}/${name}.cfg`)
-    await waitConsole(host, name, new RegExp(`^READY name=${name}`), { mark })
+    await booting(host, name, () => sh(host, `xl create ${CONFIGS}/${name}.cfg`))
   }
 }, 400_000)
 

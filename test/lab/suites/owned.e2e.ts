@@ -1,6 +1,6 @@
 // A VM that somebody else made, by hand, from a file without a UUID: what its PM does with it by itself when it boots.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { consoleMark, waitConsole } from '../machine/console.ts'
+import { booting } from '../machine/console.ts'
 import { guestConfig, IMAGES } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
 import { powerOff, powerOn } from '../machine/power.ts'
@@ -27,12 +27,6 @@ interface DiskRow {
 }
 const pathNow = async () => (await listed<DiskRow>(pengx, 'disks', NAME))[0]!.path
 
-async function booting(act: () => Promise<unknown>): Promise<void> {
-  const mark = await consoleMark(host, NAME)
-  await act()
-  await waitConsole(host, NAME, new RegExp(`^READY name=${NAME} `), { mark, timeoutMs: 300_000 })
-}
-
 const uuidOf = async () => /[0-9a-f-]{36}/.exec(await sh(host, `xl list -v ${NAME} | tail -1`))![0]
 
 beforeAll(async () => {
@@ -41,7 +35,7 @@ beforeAll(async () => {
   const bytes = Buffer.from(TEXT, 'latin1').toString('base64')
   await sh(host, `mkdir -p /etc/xen/auto ${LAYERS}; qemu-img create -q -f qcow2 ${BASE} 16M`)
   await sh(host, `echo ${bytes} | base64 -d >${FILE}; chmod 640 ${FILE}`)
-  await booting(() => sh(host, `xl create ${FILE}`))
+  await booting(host, NAME, () => sh(host, `xl create ${FILE}`))
   await perform(pengx, 'storlink.create', 'layers', '--link', LAYERS, '--type', 'LO', '--level', 'FL')
 }, 600_000)
 
@@ -85,7 +79,7 @@ test('the PM loses its power, and xendomains starts the guest: it goes on where 
   await sh(host, 'sync')
   await powerOff(host)
   await powerOn(host)
-  await booting(() => sh(host, '/etc/init.d/xendomains start'))
+  await booting(host, NAME, () => sh(host, '/etc/init.d/xendomains start'))
   expect(await sumOf(host, NAME, 'xvda')).toBe(latest)
   expect(await imageSum(host, BASE)).toBe(frozen)
   // It runs under a UUID that libxl made up, and is the same VM all the same.
@@ -107,7 +101,7 @@ test('a boot that saves its guests and restores them takes this one over, after 
   expect(await sumOf(host, NAME, 'xvda')).toBe(held)
   const told = await pengx.run('vms')
   expect(told.stdout).not.toContain('power it off now')
-  await booting(() => perform(pengx, 'vm.reset', NAME))
+  await booting(host, NAME, () => perform(pengx, 'vm.reset', NAME))
   expect(await sumOf(host, NAME, 'xvda')).toBe(held)
 }, 900_000)
 
@@ -117,14 +111,14 @@ test('started by hand from an old copy it is seen within one look, and nothing i
   const overlay = await pathNow()
   const overlaid = await imageSum(host, overlay)
   await sh(host, `cp /etc/xen/.${NAME}.cfg.before-pengx /root/old.cfg`)
-  await booting(() => sh(host, 'xl create /root/old.cfg'))
+  await booting(host, NAME, () => sh(host, 'xl create /root/old.cfg'))
   const said = await pengx.run('vms', '--json')
   expect(said.stdout).toContain(BASE)
   await expectRefusal(pengx, ['snapshot.create', NAME, '--storlink', 'layers'], new RegExp(BASE))
   await expectRefusal(pengx, ['vm.start', NAME], /it is running/)
   await sh(host, `xl destroy ${NAME}`)
   expect(await imageSum(host, overlay)).toBe(overlaid)
-  await booting(() => perform(pengx, 'vm.start', NAME))
+  await booting(host, NAME, () => perform(pengx, 'vm.start', NAME))
   expect(await sumOf(host, NAME, 'xvda')).toBe(held)
   // the old copy had only booted from it: nothing was written to the base
   expect(await imageSum(host, BASE)).toBe(frozen)
@@ -139,7 +133,7 @@ test('a disk comes and goes, and the file is what it was', async () => {
   expect(await sh(host, `sha256sum <${FILE}`)).toBe(before)
   // The guest's own reboot comes back with its UUID.
   const uuid = await uuidOf()
-  await booting(() => perform(pengx, 'vm.reboot', NAME))
+  await booting(host, NAME, () => perform(pengx, 'vm.reboot', NAME))
   expect(await uuidOf()).toBe(uuid)
   await run(host, ['xl', 'destroy', NAME])
 }, 900_000)

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { ROWS } from '../../../src/server/routes/routes.ts'
 import { consoleMark, waitConsole } from '../machine/console.ts'
+import { makeGroup, removeGroup } from '../machine/group.ts'
 import { guestMac, IMAGES } from '../machine/guest.ts'
 import { labHost, run, sh } from '../machine/ssh.ts'
 import { pengxInside, type Served, serveInside } from '../pengx.ts'
@@ -25,7 +26,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await api?.stop()
   for (const name of ['test_vm', 'test']) await run(host, ['xl', 'destroy', name])
-  await sh(host, 'ip link del xenbr1; vgremove -f -y -q vgrows; losetup -D; rm -rf /data1 /data2 /var/tmp/vgrows.img')
+  await sh(host, 'ip link del xenbr1; rm -rf /data1 /data2')
+  await removeGroup(host, 'vgrows')
 }, 400_000)
 
 const { ask, refuses, answered } = rowsClient(() => api)
@@ -83,7 +85,7 @@ test('storlinks', async () => {
   <shared>False</shared>
 </storlink>`
   await refuses('PUT', `/v1/storlinks/${storlink}/`, moved('BL', '/data2'), /&quot;\/data2&quot; is not a volume group/)
-  await sh(host, 'truncate -s 64M /var/tmp/vgrows.img; vgcreate -q vgrows "$(losetup -f --show /var/tmp/vgrows.img)"')
+  await makeGroup(host, 'vgrows', 64)
   await ask('PUT', `/v1/storlinks/${storlink}/`, moved('BL', '/dev/vgrows'))
   expect(Number(field(await ask('GET', '/v1/storlinks/'), 'size'))).toBe(60)
   await ask('PUT', `/v1/storlinks/${storlink}/`, moved('FL', '/data2'))

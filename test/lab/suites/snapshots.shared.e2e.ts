@@ -1,6 +1,6 @@
 // Layers under a guest that runs: each snapshot reads as at its moment, whatever is done above, below and to the guest.
 import { beforeAll, expect, test } from 'bun:test'
-import { consoleMark, waitConsole } from '../machine/console.ts'
+import { booting } from '../machine/console.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
 import { labHost, labHosts, sh } from '../machine/ssh.ts'
 import { type Pengx, pengxOutside, perform } from '../pengx.ts'
@@ -16,13 +16,6 @@ interface DiskRow {
 
 const disks = async (): Promise<DiskRow[]> => JSON.parse((await pengx.run('disks', GUEST, '--json')).stdout)
 const pathOf = async (vdev: string): Promise<string> => (await disks()).find((disk) => disk.vdev === vdev)!.path
-
-/** Does what makes its guest boot, and waits until it says so. */
-async function booting(act: () => Promise<unknown>): Promise<void> {
-  const mark = await consoleMark(host, GUEST)
-  await act()
-  await waitConsole(host, GUEST, new RegExp(`^READY name=${GUEST} `), { mark, timeoutMs: 300_000 })
-}
 
 /** What each snapshot holds, by its name: the volumes, and the sums that the guest read at its moment. */
 const moments = new Map<string, { readonly paths: string[]; readonly sums: string[] }>()
@@ -51,7 +44,7 @@ beforeAll(async () => {
   const line = `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${GUEST} gmode=idle`
   const size = ['--memory', '96', '--disk-size', '16', '--extra-disk-size', '8', '--type', 'pv']
   await perform(pengx, 'vm.create', GUEST, '--storlink', 'layers', ...size, ...boot, line)
-  await booting(() => perform(pengx, 'vm.start', GUEST))
+  await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
 }, 600_000)
 
 let latest: string[] = []
@@ -65,10 +58,10 @@ test('snapshots of a running guest hold its two disks at one moment each, and it
 }, 900_000)
 
 test('it comes back on the right layer: its own reboot, a destroy by hand and a start', async () => {
-  await booting(() => perform(pengx, 'vm.reboot', GUEST))
+  await booting(host, GUEST, () => perform(pengx, 'vm.reboot', GUEST))
   expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
   await sh(host, `xl destroy ${GUEST}`)
-  await booting(() => perform(pengx, 'vm.start', GUEST))
+  await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
   expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
   await proveMoments()
 }, 900_000)
@@ -93,7 +86,7 @@ test('a merge is not lost with its QEMU', async () => {
   await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'fourth')
   await sh(host, `pkill -9 -f -- "-xen-domid $(xl domid ${GUEST}) "`)
   await perform(pengx, 'vm.poweroff', GUEST)
-  await booting(() => perform(pengx, 'vm.start', GUEST))
+  await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
   expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
   await proveMoments()
 }, 900_000)
@@ -101,7 +94,7 @@ test('a merge is not lost with its QEMU', async () => {
 test('restored, the guest has what it had then, and what it held is kept', async () => {
   const held = [await pathOf('xvda'), await pathOf('xvdb')]
   await perform(pengx, 'vm.poweroff', GUEST)
-  await booting(() => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'third'))
+  await booting(host, GUEST, () => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'third'))
   const { sums } = moments.get('third')!
   expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(sums)
   moments.set('before restore of third', { paths: held, sums: latest })
@@ -130,7 +123,7 @@ test('a layer that two lie on outlives its snapshot, and goes with the next one,
   const held = [await pathOf('xvda'), await pathOf('xvdb')]
   const sums = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
   await perform(pengx, 'vm.poweroff', GUEST)
-  await booting(() => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'one'))
+  await booting(host, GUEST, () => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'one'))
   moments.set('before restore of one', { paths: held, sums })
   await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'one')
   const shared = moments.get('one')!
@@ -138,7 +131,7 @@ test('a layer that two lie on outlives its snapshot, and goes with the next one,
   expect([await imageSum(host, shared.paths[0]!), await imageSum(host, shared.paths[1]!)]).toEqual(shared.sums)
   await proveMoments()
   await perform(pengx, 'vm.poweroff', GUEST)
-  await booting(() => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'two', '--no-keep'))
+  await booting(host, GUEST, () => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'two', '--no-keep'))
   expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(moments.get('two')!.sums)
   latest = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
   await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'before restore of one')
