@@ -215,9 +215,13 @@ export async function detachNic(host: Host, domid: number, mac: string, tag: str
   }
 }
 
+/** Why nothing can be put into a drive that is `isUnserved`, and what would help. */
+export const UNSERVED =
+  'it was empty when the guest was started, and its QEMU would end with the guest: shut it down first, or use another drive'
+
 /**
  * `xl cd-insert` into one CD drive of the domain, whatever is in it; done where that is in it. `refused` without such a
- * drive.
+ * drive, and where that is `isUnserved`.
  */
 export async function insertCd(
   host: Host,
@@ -225,8 +229,10 @@ export async function insertCd(
   { vdev, path }: { readonly vdev: string; readonly path: string },
   tag: string,
 ): Promise<void> {
-  if ((await needDrive(host, domid, vdev)).path === path) return
+  const drive = await needDrive(host, domid, vdev)
+  if (drive.path === path) return
   const doing = `put ${path} into ${vdev} of domain ${domid}`
+  if (xl.isUnserved(drive)) throw new PengxError('refused', `cannot ${doing} on ${host.name}: ${UNSERVED}`)
   await change(host, xl.insertCd(domid, vdev, path), tag, doing).catch(unlessDriveHas(host, domid, vdev, path))
 }
 

@@ -71,6 +71,11 @@ function vncFrom(get: (key: string) => string | undefined, on: boolean): SimVnc 
   }
 }
 
+/** A disk of a guest that is built: QEMU 7.2 makes nothing of a CD drive that is empty. */
+export function asBuilt({ unserved: _then, ...disk }: SimDisk): SimDisk {
+  return disk.cdrom && disk.path === '' ? { ...disk, unserved: true } : disk
+}
+
 /** A disk as libxl builds it again from what it keeps: QEMU's own is lost with QEMU. */
 export function builtAgain(disk: SimDisk): SimDisk {
   const { livePath: _path, nodeName: _node, connectedAt: _at, kept, ...built } = disk

@@ -4,7 +4,7 @@
  * file goes on as if it had never stopped.
  */
 import { findNode } from './files.ts'
-import { backendOf, builtAgain, hasBridge } from './guestConfig.ts'
+import { asBuilt, backendOf, builtAgain, hasBridge } from './guestConfig.ts'
 import { addCounters, countersBetween, cpuBetween, NO_COUNTERS, trafficBetween } from './noise.ts'
 import type { SimWorld } from './program.ts'
 import type { Counters, Domain, Due, GuestConfig, PmState, ShutdownReason } from './state.ts'
@@ -223,7 +223,7 @@ export function beginBuild(world: SimWorld, pm: PmState, config: GuestConfig, op
     domid,
     name: config.name,
     uuid: config.uuid,
-    config,
+    config: { ...config, disks: config.disks.map(asBuilt) },
     phase: 'building',
     paused: options.paused,
     memoryMib: 0,

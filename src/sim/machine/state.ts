@@ -19,6 +19,8 @@ export interface SimDisk {
   /** What libxl was told that it lies on, where that is another than it was built from. */
   kept?: { path: string; format: string }
   nodeName?: string
+  /** A CD drive that was empty when the guest was built: QEMU has made nothing of it. */
+  unserved?: true
   /** When the backend reaches state 4 (connected). */
   connectedAt?: number
 }

@@ -82,7 +82,7 @@ function putDomain(domain: Domain, put: Put): void {
       put(`${at}/mode`, disk.readOnly ? 'r' : 'w')
       put(`${at}/params`, `${driver}${disk.path}`)
       put(`${at}/type`, kind)
-      put(`${at}/state`, at === backend ? 4 : 1)
+      put(`${at}/state`, at === backend && !disk.unserved ? 4 : 1)
     }
     put(`/libxl/${domid}/device/vbd/${id}/backend`, backend)
   }

@@ -28,6 +28,7 @@ test('the words of a disk change and no others, whichever way they are said', ()
     ['/a.iso,,hdc,cdrom', { path: '' }, ',,hdc,cdrom'],
     ['file:/a.iso,hdc:cdrom,r', { path: '/b.iso' }, 'file:/b.iso,hdc:cdrom,r'],
     [',hdc:cdrom,r', { path: '/a.iso' }, '/a.iso,,hdc:cdrom,r'],
+    ['/a.iso,,hdc:cdrom,r', { path: '' }, ',hdc:cdrom,r'],
     [',hda:disk,r', { path: '/a', format: 'qcow2' }, '/a,qcow2,hda:disk,r'],
     [',empty,hdc,cdrom', { path: '/a.iso' }, '/a.iso,raw,hdc,cdrom'],
     ['devtype=cdrom,vdev=hdc', { path: '/a.iso' }, 'devtype=cdrom,vdev=hdc,target=/a.iso'],

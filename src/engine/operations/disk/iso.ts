@@ -3,12 +3,15 @@ import { cdDrives, driveToLoad, freeCdVdev, loadedCds, withDrive, withImage } fr
 import { PengxError } from '../../../model/error.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { run } from '../../host/run.ts'
+import { UNSERVED } from '../../hypervisor/devices.ts'
+import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Applied, Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { fileExists } from '../../tools/files.ts'
+import { type DiskDevice, isUnserved } from '../../tools/xl/devices.ts'
 import { type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
-import { findDomain, lives } from '../vm/domain.ts'
+import { findDomain, isPresent, lives, receivingDomain } from '../vm/domain.ts'
 import { vmField, vmOperation, vmParams } from '../vm/target.ts'
 
 /** The CD drives of an HVM guest, which runs or not: an image put into one, and taken out again. */
@@ -36,17 +39,15 @@ function refuseNamed(vm: Vm, drive: string | undefined): string | undefined {
   return `it has no CD drive ${drive}${there.length === 0 ? '' : `, but ${there.join(', ')}`}`
 }
 
-/** `vdev`: of a drive that is there, or of one that comes to be. */
-async function withLoaded(facts: ChangeFacts, vdev: string, cx: Context): Promise<Facts> {
-  if (facts.domid === null) return { ...facts, vdev, loaded: null }
-  const { disks } = await cx.hypervisor.devices(cx.host(facts.before.pm), facts.domid, cx.signal)
-  const loaded = disks.find((disk) => disk.cdrom && disk.vdev === vdev)?.path ?? null
-  return { ...facts, vdev, loaded }
+/** That drive of the running domain, if it has one. */
+async function driveOf({ before, domid }: ChangeFacts, vdev: string, cx: Context): Promise<DiskDevice | undefined> {
+  if (domid === null) return undefined
+  const { disks } = await cx.hypervisor.devices(cx.host(before.pm), domid, cx.signal)
+  return disks.find((disk) => disk.cdrom && disk.vdev === vdev)
 }
 
 /** An empty path: nothing in it. */
-async function load(cx: Context, { before, vdev }: Facts, path: string): Promise<void> {
-  const domain = await findDomain(cx, before)
+async function load(cx: Context, { before, vdev }: Facts, path: string, domain: DomainSeen | undefined): Promise<void> {
   if (!lives(domain)) return
   const host = cx.host(before.pm)
   if (path === '') await cx.hypervisor.ejectCd(host, domain.domid, vdev, cx.tag)
@@ -56,7 +57,7 @@ async function load(cx: Context, { before, vdev }: Facts, path: string): Promise
 /** A guest that has gone away meanwhile finds it in its configuration. */
 async function isLoaded(cx: Context, { before, vdev }: Facts, path: string): Promise<Applied> {
   const domain = await findDomain(cx, before)
-  if (!lives(domain)) return true
+  if (!isPresent(domain)) return true
   const { disks } = await cx.hypervisor.devices(cx.host(before.pm), domain.domid, cx.signal)
   return disks.some((disk) => disk.cdrom && disk.vdev === vdev && disk.path === path) || 'again'
 }
@@ -69,11 +70,19 @@ function loadStep(facts: Facts, path: string): Step[] {
       name: path === '' ? 'eject' : 'insert',
       shows: [path === '' ? `xl cd-eject ${domid} ${vdev}` : `xl cd-insert ${domid} ${vdev} ${path}`],
       async do(cx) {
-        await load(cx, facts, path)
+        await load(cx, facts, path, await receivingDomain(cx, facts.before))
         return null
       },
       isApplied: (cx) => isLoaded(cx, facts, path),
-      undo: (cx) => load(cx, facts, loaded),
+      async undo(cx) {
+        try {
+          await load(cx, facts, loaded, await findDomain(cx, facts.before))
+        } catch (error) {
+          // a guest that has rebooted since, with its drive empty
+          if (!(error instanceof PengxError) || error.code !== 'refused') throw error
+          cx.notice(error.message)
+        }
+      },
     },
   ]
 }
@@ -110,10 +119,11 @@ export const isoInsert = vmOperation<InsertParams, Facts>({
     const facts = await gatherChange(vm, cx)
     const vdev = drive ?? driveToLoad(facts.base)?.vdev ?? freeCdVdev(facts.base)
     if (vdev === undefined) throw new PengxError('refused', `${row.name} has no free drive for ${path}: hda to hdd`)
-    const found = await withLoaded(facts, vdev, cx)
-    if (facts.domid !== null && found.loaded === null)
+    const device = await driveOf(facts, vdev, cx)
+    if (facts.domid !== null && device === undefined)
       throw new PengxError('refused', `${row.name} was started without a CD drive: shut it down first`)
-    return found
+    if (device && isUnserved(device)) throw new PengxError('refused', `drive ${vdev} of ${row.name}: ${UNSERVED}`)
+    return { ...facts, vdev, loaded: device?.path ?? null }
   },
   plan({ path }, facts) {
     const change = (vm: Vm): Vm =>
@@ -143,7 +153,7 @@ export const isoEject = vmOperation<EjectParams, Facts>({
     const loaded = cdDrives(facts.base).find(({ path }) => path !== '')
     const vdev = drive ?? loaded?.vdev
     if (vdev === undefined) throw new PengxError('refused', `there is nothing in a CD drive of ${facts.base.name}`)
-    return await withLoaded(facts, vdev, cx)
+    return { ...facts, vdev, loaded: (await driveOf(facts, vdev, cx))?.path ?? null }
   },
   plan(_params, facts) {
     const change = (vm: Vm) => withImage(vm, facts.vdev, '')

@@ -1,7 +1,8 @@
 import type { Disk } from '../../../model/disk.ts'
+import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { formatDisk, toDiskSpec } from '../../tools/xl/disk.ts'
-import { findDomain, lives } from '../vm/domain.ts'
+import { findDomain, isPresent, lives, receivingDomain } from '../vm/domain.ts'
 
 /**
  * A disk comes to a running guest and goes from it. The domain is looked up by the VM's UUID at the moment of acting:
@@ -13,8 +14,7 @@ type VmRef = { readonly uuid: string; readonly pm: string; readonly name: string
 const DETACH_TIMEOUT_MS = 20_000
 const CONNECT_TIMEOUT_MS = 15_000
 
-async function attach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
-  const domain = await findDomain(cx, vm)
+async function attach(cx: Context, vm: VmRef, disk: Disk, domain: DomainSeen | undefined): Promise<void> {
   if (!lives(domain)) return
   const host = cx.host(vm.pm)
   await cx.hypervisor.attachDisk(host, domain.domid, disk, cx.tag)
@@ -41,7 +41,7 @@ async function detach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
 /** The domain of the VM that has the disk; `none`: it has no domain; `another`: its domain does not have it. */
 async function attachedTo(cx: Context, vm: VmRef, { vdev, path }: Disk): Promise<number | 'none' | 'another'> {
   const domain = await findDomain(cx, vm)
-  if (!lives(domain)) return 'none'
+  if (!isPresent(domain)) return 'none'
   const device = await cx.hypervisor.device(cx.host(vm.pm), domain.domid, vdev, cx.signal)
   return device?.path === path ? domain.domid : 'another'
 }
@@ -53,7 +53,7 @@ export function attachStep(vm: VmRef, disk: Disk, domid: number): Step {
     onward: true,
     shows: [`xl block-attach ${domid} ${formatDisk(toDiskSpec(disk))}`],
     async do(cx) {
-      await attach(cx, vm, disk)
+      await attach(cx, vm, disk, await receivingDomain(cx, vm))
       return null
     },
     /** A guest that has gone away meanwhile finds it in its configuration. */
@@ -78,6 +78,6 @@ export function detachStep(vm: VmRef, disk: Disk, domid: number): Step {
       return null
     },
     isApplied: async (cx) => typeof (await attachedTo(cx, vm, disk)) !== 'number',
-    undo: (cx) => attach(cx, vm, disk),
+    undo: async (cx) => attach(cx, vm, disk, await findDomain(cx, vm)),
   }
 }

@@ -9,7 +9,7 @@ import type { View } from '../../store/view.ts'
 import { formatNic } from '../../tools/xl/nic.ts'
 import { unseenBridgeField } from '../vm/bridges.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep, refuseChange } from '../vm/change.ts'
-import { findDomain, lives } from '../vm/domain.ts'
+import { findDomain, isPresent, lives, receivingDomain } from '../vm/domain.ts'
 import { bridgeName, pickNics } from '../vm/pickNics.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { isSame, needNic, nicField, refuseBridge, refuseRunning } from './target.ts'
@@ -68,13 +68,13 @@ function attachStep({ before, domid }: ChangeFacts, nic: Nic): Step {
     weight: 3,
     shows: [`xl network-attach ${domid} ${formatNic(nic).replaceAll(',', ' ')}`],
     async do(cx) {
-      const domain = await findDomain(cx, before)
-      if (lives(domain)) await cx.hypervisor.attachNic(cx.host(before.pm), domain.domid, nic, cx.tag)
+      const domain = await receivingDomain(cx, before)
+      if (domain) await cx.hypervisor.attachNic(cx.host(before.pm), domain.domid, nic, cx.tag)
       return null
     },
     async isApplied(cx) {
       const domain = await findDomain(cx, before)
-      if (!lives(domain)) return true
+      if (!isPresent(domain)) return true
       const { nics } = await cx.hypervisor.devices(cx.host(before.pm), domain.domid, cx.signal)
       return nics.some(({ mac }) => mac.toLowerCase() === nic.mac.toLowerCase()) || 'again'
     },

@@ -63,6 +63,21 @@ export function lives(domain: DomainSeen | undefined): domain is DomainSeen {
   return domain !== undefined && domain.state !== 'dying' && domain.state !== 'broken'
 }
 
+/** A guest that has gone away finds in its configuration what it was to be given; one whose QEMU has ended has not got it. */
+export function isPresent(domain: DomainSeen | undefined): domain is DomainSeen {
+  return domain !== undefined && domain.state !== 'dying'
+}
+
+/** The domain that is to be given something now; undefined: its guest has gone away. `commandFailed` for a broken one. */
+export async function receivingDomain(
+  cx: Context,
+  vm: { readonly uuid: string; readonly pm: string; readonly name: string },
+): Promise<DomainSeen | undefined> {
+  const domain = await findDomain(cx, vm)
+  if (domain?.state === 'broken') throw new PengxError('commandFailed', `${vm.name}: ${WORDS.broken}: ${BROKEN_HINT}`)
+  return lives(domain) ? domain : undefined
+}
+
 /**
  * The VM's domain as its PM shows it now. Throws `refused` where there is none, or only one on its way out or that is
  * broken.

@@ -96,6 +96,16 @@ export interface DiskDevice extends DeviceStates {
   readonly backendType: string
 }
 
+/**
+ * An empty CD drive of which QEMU has made nothing, since it was empty when the guest was built: QEMU 7.2 cannot open "no
+ * file", leaves dom0's side where libxl has begun it, and ends with a segmentation fault when it is told to put something in.
+ */
+export function isUnserved({ cdrom, path, backend, backendType }: DiskDevice): boolean {
+  return cdrom && path === '' && backendType === 'qdisk' && backend === INITIALISING
+}
+
+const INITIALISING = 1
+
 export interface NicDevice extends DeviceStates {
   readonly devid: number
   readonly mac: string

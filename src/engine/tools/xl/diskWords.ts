@@ -69,6 +69,12 @@ function editPath({ words, before, meant: { path, format }, splices, added }: Wo
   else {
     const isKept = path === '' || before.path === '' || isDevice(path) === isDevice(before.path)
     if (!isKept && words.some(({ role }) => role === 'prefix')) return false
+    const next = words[words.indexOf(word) + 1]
+    // what an image has brought goes with it: `IMAGE,,hdc:cdrom` was `,hdc:cdrom`
+    if (path === '' && next?.value === '' && words.some(isShortVdev)) {
+      splices.push({ at: word.at, end: next.at, text: '' })
+      return true
+    }
     const text = isShortEmpty(words) ? `${path},${format === 'raw' ? '' : format}` : path
     splices.push({ at: word.at, end: word.end, text })
   }
@@ -130,6 +136,9 @@ function placeWords(item: string, words: readonly DiskWord[], added: readonly st
   const end = item.trimEnd().length
   return [{ at: end, end, text: item.trimEnd().endsWith(',') ? text : `,${text}` }]
 }
+
+/** `hdc:cdrom`, as xm had it. */
+const isShortVdev = ({ role, value, isNamed }: DiskWord) => role === 'vdev' && !isNamed && value.includes(':')
 
 const FORMAT_PREFIX = /^(raw|qcow2?|vhd)$/
 

@@ -105,6 +105,13 @@ function changeCd(call: Call, path: string): number {
     return refuse(
       `libxl: error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=${drive.vdev} failed to stat: ${path}: No such file or directory`,
     )
+  if (drive.unserved && path !== '') {
+    domain.qemuKilled = true
+    call.world.save()
+    return refuse(
+      `libxl: error: libxl_qmp.c:1399:qmp_ev_fd_callback: Domain ${domain.domid}:error on QMP socket: Connection reset by peer`,
+    )
+  }
   drive.path = path
   drive.format = path === '' ? 'empty' : 'raw'
   call.world.save()
