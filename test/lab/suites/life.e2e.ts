@@ -1,6 +1,9 @@
 // A VM's whole life on real Xen, by the compiled executable: inside dom0 through its API, where the PM is this machine, and
 // from outside over SSH through its command line. After each act what pengx says and what `xl list` says are one.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { booting, consoleMark, waitConsole } from '../machine/console.ts'
 import { CONFIGS, guestUuid } from '../machine/guest.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
@@ -174,6 +177,19 @@ describe('from outside over SSH, on the command line', () => {
     await perform(pengx, 'vm.forget', 'pv2')
     await uuidOf('pv2', 'running')
     expect((await domains()).get(guestUuid(2))?.domid).toBe(before.get(guestUuid(2))!.domid)
+  })
+
+  test('reaches it as ssh does: by a ProxyCommand that a Match gives, its key known under another name', async () => {
+    const config = join(mkdtempSync(join(tmpdir(), 'pengx proxy ')), 'ssh config')
+    const own = readFileSync(host.sshConfig, 'utf8').replaceAll(/^ +(Control|HostName|Port).*\n/gm, '')
+    const there = `ssh -F ${host.sshConfig} -W 127.0.0.1:22 ${host.name}`
+    const match = `Match exec "test %n = behind" host behind\n  HostName %h.invalid\n  ProxyCommand ${there}\n`
+    writeFileSync(
+      config,
+      `${match}${own.replace(`Host ${host.name}\n`, `Host behind\n    HostKeyAlias [127.0.0.1]:${host.port}\n`)}`,
+    )
+    const behind = await vmsOf(pengxOutside([{ ...host, name: 'behind', sshConfig: config }]))
+    expect(behind.get('pv2')).toMatchObject({ state: 'running' })
   })
 
   test('creates a VM that boots, pauses, reboots, is shut down and deleted', async () => {
