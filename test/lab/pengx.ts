@@ -39,13 +39,22 @@ export async function pengxInside(host: LabHost, store: string): Promise<Pengx> 
 
 /** On this machine: the hosts are PMs over SSH. */
 export function pengxOutside(hosts: readonly LabHost[]): Pengx & { readonly home: string } {
-  if (!existsSync(EXECUTABLE)) throw new Error('there is no dist/pengx: npm run build')
   const home = mkdtempSync(join(tmpdir(), 'pengx-lab-'))
-  mkdirSync(join(home, 'config/pengx'), { recursive: true })
-  writeFileSync(join(home, 'config/pengx/config.toml'), `[ssh]\nconfig = "${hosts[0]!.sshConfig}"\n`)
-  const env = { ...process.env, XDG_STATE_HOME: join(home, 'state'), XDG_CONFIG_HOME: join(home, 'config') }
   // Before a command only `user@host` is taken for a host.
   const destinations = hosts.map((host) => `${host.user}@${host.name}`)
+  return pengxAt(home, hosts[0]!.sshConfig, destinations)
+}
+
+/** One that keeps its store and settings under `home`. Each command makes PMs of the destinations that are none yet. */
+export function pengxAt(
+  home: string,
+  sshConfig: string,
+  destinations: readonly string[],
+): Pengx & { readonly home: string } {
+  if (!existsSync(EXECUTABLE)) throw new Error('there is no dist/pengx: npm run build')
+  mkdirSync(join(home, 'config/pengx'), { recursive: true })
+  writeFileSync(join(home, 'config/pengx/config.toml'), `[ssh]\nconfig = "${sshConfig}"\n`)
+  const env = { ...process.env, XDG_STATE_HOME: join(home, 'state'), XDG_CONFIG_HOME: join(home, 'config') }
   return {
     where: 'outside',
     storePath: join(home, 'state/pengx/pengx.db'),

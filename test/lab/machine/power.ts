@@ -2,7 +2,7 @@
 import { dirname } from 'node:path'
 import { type Machine, startHost, stopHost, waitBooted } from './boot.ts'
 import { openSite } from './site.ts'
-import { closeSsh, type LabHost, waitSsh } from './ssh.ts'
+import { closeSsh, type LabHost, sh, waitSsh } from './ssh.ts'
 
 function machineOf(host: LabHost): Machine {
   const machine = openSite(dirname(host.dir))?.machines.find((one) => one.name === host.name)
@@ -23,6 +23,10 @@ export async function powerOn(host: LabHost): Promise<void> {
   await waitBooted(machine)
   await waitSsh(host)
 }
+
+/** What is another after each boot of a host. */
+export const bootIdOf = async (host: LabHost): Promise<string> =>
+  (await sh(host, 'cat /proc/sys/kernel/random/boot_id')).trim()
 
 /** Pulls or plugs a cable: `out` is eth0 (ssh and guests), `wire0` eth1 (between the hosts), `wire1` eth2. */
 export async function setCable(host: LabHost, cable: 'out' | 'wire0' | 'wire1', plugged: boolean): Promise<void> {

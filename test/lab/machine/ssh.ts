@@ -72,6 +72,10 @@ export const run = (host: LabHost, argv: readonly string[], options: CommandOpti
 export const sh = (host: LabHost, script: string, options: CommandOptions = {}): Promise<string> =>
   need(sshArgv(host, script), options)
 
+/** The same by way of another host and the wire between them: for one whose cable `out` is pulled (see power.ts). */
+export const shAcross = (by: LabHost, host: LabHost, script: string, options: CommandOptions = {}): Promise<string> =>
+  sh(by, `ssh -o BatchMode=yes ${host.name} ${quote(script)}`, options)
+
 export async function copyTo(host: LabHost, from: string, to: string): Promise<void> {
   await need(['scp', '-q', '-F', host.sshConfig, from, `${host.name}:${to}`], { timeoutMs: 600_000 })
 }

@@ -1,0 +1,59 @@
+// What two hosts have in common: a LUN, and a directory that one of them serves over NFS to the other and to itself.
+import { type LabHost, sh } from './ssh.ts'
+
+/** The LUN by the name that it has on every host (its wwn is in boot.ts). Nothing but care keeps two hosts from writing at once. */
+const SHARED_DISK = '/dev/disk/by-id/wwn-0x5000c50000000100'
+
+/** Where every host has the directory mounted; unmounted it is an empty directory on the root disk. */
+export const SHARED_DIRECTORY = '/srv/shared'
+
+/** What is mounted there lies here on the server (see dom0/serve.sh). */
+const SERVED_DIRECTORY = '/srv/nfs'
+
+/**
+ * Attributes and names are cached as they are by default: what pengx makes of a mount, it has to make of that.
+ * 4.2: locks are part of it, and die with their host after a lease of 10 s; hosts copy and find holes through it.
+ * soft: with `hard` whatever looks at the mount hangs for ever when its server is gone, the suite's own clean-up too. 10,
+ * 20 and 30 s are well beyond what an emulated server that works takes to answer.
+ */
+const MOUNT_OPTIONS = 'vers=4.2,soft,timeo=100,retrans=2'
+
+/** A volume group on the LUN, without locks of LVM's own; the other host sees it at its next look. */
+export async function makeSharedGroup(host: LabHost, group: string): Promise<void> {
+  await sh(host, `vgcreate -q -y ${group} ${SHARED_DISK}`)
+}
+
+/** With all its volumes, which must not be in use; `hosts` are all that may have activated some. */
+export async function removeSharedGroup(hosts: readonly LabHost[], group: string): Promise<void> {
+  // A host that does not remove it itself would keep its active volumes, as devices of no group.
+  for (const host of hosts) await sh(host, `vgchange -q -an ${group}`)
+  await sh(hosts[0]!, `vgremove -q -f -y ${group} && pvremove -q ${SHARED_DISK}`)
+}
+
+/**
+ * Serves the directory from `server` and mounts it on all `hosts`, the server too if it is among them. The server is a host
+ * that the suite never switches off: the others' mounts would end with it.
+ */
+export async function shareDirectory(server: LabHost, hosts: readonly LabHost[]): Promise<void> {
+  // an emulated processor takes long to load the modules: all hosts at once
+  const load = hosts.filter((host) => host !== server).map((host) => sh(host, 'modprobe nfsv4'))
+  await Promise.all([sh(server, '/lab/serve.sh nfs'), ...load])
+  await Promise.all(hosts.map((host) => mountShared(server, host)))
+}
+
+/** Mounts it on one host, after its boot or after unmountShared(). */
+export async function mountShared(server: LabHost, host: LabHost): Promise<void> {
+  const at = SHARED_DIRECTORY
+  await sh(host, `mkdir -p ${at}; mountpoint -q ${at} || mount -t nfs -o ${MOUNT_OPTIONS} ${server.name}:/ ${at}`)
+}
+
+/** Takes it from one host. Who has a file open there goes on with it (`-l`): a running guest keeps no test from this. */
+export async function unmountShared(host: LabHost): Promise<void> {
+  await sh(host, `umount -l ${SHARED_DIRECTORY}`)
+}
+
+/** Takes it from all hosts, and what is in it with it. */
+export async function endSharing(server: LabHost, hosts: readonly LabHost[]): Promise<void> {
+  for (const host of hosts) await sh(host, `! mountpoint -q ${SHARED_DIRECTORY} || umount -l ${SHARED_DIRECTORY}`)
+  await sh(server, `find ${SERVED_DIRECTORY} -mindepth 1 -delete`)
+}
