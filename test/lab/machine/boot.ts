@@ -32,9 +32,11 @@ export interface Machine {
 }
 
 /** Xen's own command line. */
-const XEN = [
+const xenWords = (cpus: number): string[] => [
   'console=com1 com1=115200,8n1',
-  'dom0_mem=1024M,max:1024M dom0_max_vcpus=2',
+  'dom0_mem=1024M,max:1024M',
+  // of two on one processor each spins for a slice of the other's when code is patched: 10 s a module of some size
+  `dom0_max_vcpus=${cpus}`,
   'sched=credit2',
   'cpuidle=0', // with `-monitor` below: else Xen panics in mwait_idle_with_hints
   'bootscrub=0', // else every page is touched at boot and this process grows to all of its memory
@@ -97,7 +99,7 @@ function qemuArguments(machine: Machine): string[] {
   ].flat()
 }
 
-function kernelArguments({ xen, root, initrd }: Machine): string[][] {
+function kernelArguments({ xen, root, initrd, cpus }: Machine): string[][] {
   const linux = join(root.tree, 'boot', `vmlinuz-${root.kernelRelease}`)
   if (xen === undefined) {
     return [
@@ -106,7 +108,7 @@ function kernelArguments({ xen, root, initrd }: Machine): string[][] {
     ]
   }
   return [
-    ['-kernel', xen, '-append', XEN.join(' ')],
+    ['-kernel', xen, '-append', xenWords(cpus).join(' ')],
     // Multiboot modules: dom0's kernel with its command line, then its initramfs; a comma separates them
     ['-initrd', `${linux} console=hvc0 ${LINUX.join(' ')},${initrd}`],
   ]
