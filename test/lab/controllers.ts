@@ -26,7 +26,7 @@ export function openController(hosts: readonly LabHost[]): Controller {
   copyFileSync(knownHosts, join(home, 'known_hosts'))
   // What is said first holds. Through a pulled cable a connection is opened (by QEMU) and never answered, so the timeout is
   // how long each look at such a PM takes.
-  const own = `UserKnownHostsFile "${home}/known_hosts"\nConnectTimeout 20\nInclude "${sshConfig}"\n`
+  const own = `UserKnownHostsFile "${home}/known_hosts"\nConnectTimeout 15\nInclude "${sshConfig}"\n`
   writeFileSync(join(home, 'ssh_config'), own)
   return pengxAt(home, join(home, 'ssh_config'), [])
 }
@@ -49,13 +49,13 @@ export async function pmsOf(controller: Controller): Promise<Map<string, PmRow>>
   return new Map((JSON.parse(said.stdout) as PmRow[]).map((row) => [row.name, row]))
 }
 
-/** Looks until a PM is seen as up or down. */
-export async function waitReach(controller: Controller, host: LabHost, reach: PmRow['reach']): Promise<PmRow> {
+/** Looks until a PM answers, as one does a while after its cable was plugged in or its power came back. */
+export async function waitUp(controller: Controller, host: LabHost): Promise<PmRow> {
   const end = Date.now() + 240_000
   for (;;) {
     const row = (await pmsOf(controller)).get(host.name)
-    if (row?.reach === reach) return row
-    if (Date.now() > end) throw new Error(`${host.name} does not come to be ${reach}: ${JSON.stringify(row)}`)
+    if (row?.reach === 'up') return row
+    if (Date.now() > end) throw new Error(`${host.name} does not come up for a controller: ${JSON.stringify(row)}`)
     await Bun.sleep(500)
   }
 }

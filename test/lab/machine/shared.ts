@@ -18,9 +18,13 @@ const SERVED_DIRECTORY = '/srv/nfs'
  */
 const MOUNT_OPTIONS = 'vers=4.2,soft,timeo=100,retrans=2'
 
-/** A volume group on the LUN, without locks of LVM's own; the other host sees it at its next look. */
-export async function makeSharedGroup(host: LabHost, group: string): Promise<void> {
-  await sh(host, `vgcreate -q -y ${group} ${SHARED_DISK}`)
+/** A volume group on the LUN, without locks of LVM's own: the first of `hosts` makes it, and the others see it. */
+export async function makeSharedGroup(hosts: readonly LabHost[], group: string): Promise<void> {
+  const [maker, ...others] = hosts
+  await sh(maker!, `vgcreate -q -y ${group} ${SHARED_DISK}`)
+  // Where LVM has once found a group it looks at no other disk again (/run/lvm/hints) until something changes on that very
+  // host: it says of this one that it is not found, and vgscan changes nothing about it.
+  for (const host of others) await sh(host, 'pvscan -q --cache')
 }
 
 /** With all its volumes, which must not be in use; `hosts` are all that may have activated some. */
