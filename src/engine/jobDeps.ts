@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Pm } from '../model/pm.ts'
+import { groupPlaces } from './groupPlaces.ts'
 import type { Host } from './host/host.ts'
 import type { Hosts } from './host/hosts.ts'
 import { endLost } from './host/lost.ts'
@@ -40,7 +41,8 @@ export function jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, con
     hostKey: (destination) => hosts.scanKey(destination),
     trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
     distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
-    volumes: (level) => needDriver(level),
+    volumes: needDriver,
+    groupPlaces: (its) => groupPlaces(view, its),
     look: (pm, authoritative, record) => told(observer.quick(pm, authoritative), away(record, pm)),
     saw: (pm, domains) => observer.saw(pm, domains),
     async endLost(pm, jobId) {

@@ -8,11 +8,12 @@ import { type Clock, systemClock } from '../lib/clock.ts'
 import { PengxError } from '../model/error.ts'
 import { createSimHost } from './host.ts'
 import { freeBytes, mountOf } from './machine/files.ts'
+import { joinGroups, makeSharedGroup } from './machine/groups.ts'
 import { remove, settle, stopGuest } from './machine/guests.ts'
 import { leaveHalfBuilt, leaveHalfTorn } from './machine/halves.ts'
 import type { SimWorld } from './machine/program.ts'
 import { joinShares, makeShare, withoutShared } from './machine/shares.ts'
-import type { Domain, PmState, SiteState } from './machine/state.ts'
+import type { Domain, PmState, SiteState, VolumeGroup } from './machine/state.ts'
 import { type ArmedFault, createFaultTable, type Fault } from './stage/faults.ts'
 import { type DomainPicture, pictureDomains, pictureFiles } from './stage/picture.ts'
 import { populate } from './stage/populate.ts'
@@ -75,6 +76,8 @@ export interface SimSite {
   filesOn(pmName: string): Record<string, string>
   /** Gives machines a directory in common, under the same path. */
   share(path: string, pmNames: readonly string[]): void
+  /** Gives machines a volume group in common, as on one SAN. */
+  shareGroup(group: VolumeGroup, pmNames: readonly string[]): void
   /** Writes the state down after a test has changed it by hand. */
   save(): void
   close(): void
@@ -139,6 +142,10 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
       makeShare(state, path, pmNames, clock.now())
       world.save()
     },
+    shareGroup: (group, pmNames) => {
+      makeSharedGroup(state, group, pmNames)
+      world.save()
+    },
     save: world.save,
     close: world.save,
     faults: {
@@ -192,6 +199,7 @@ function readState(path: string | undefined): SiteState | undefined {
   try {
     const state: SiteState = JSON.parse(readFileSync(path, 'utf8'))
     joinShares(state)
+    joinGroups(state)
     return state
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined

@@ -9,6 +9,7 @@ import { decodeParams } from '../../src/engine/jobs/params.ts'
 import { createRunner } from '../../src/engine/jobs/runner.ts'
 import { pmSpreadKeys } from '../../src/engine/operations/pm/keys.ts'
 import { openStore, type Store } from '../../src/engine/store/store.ts'
+import { ownGroup } from '../../src/engine/volumes/groupPlace.ts'
 import { systemClock } from '../../src/lib/clock.ts'
 import { PengxError } from '../../src/model/error.ts'
 import type { Job } from '../../src/model/job.ts'
@@ -84,6 +85,7 @@ async function spread(raw: Readonly<Record<string, unknown>>): Promise<Job> {
     trustKey: never,
     distrustKey: never,
     volumes: never,
+    groupPlaces: () => ownGroup,
     look: async () => [],
     saw: async () => undefined,
     endLost: async () => undefined,

@@ -8,6 +8,7 @@ import type { ShownKey } from '../host/hosts.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
+import type { GroupPlaces } from '../volumes/groupPlace.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
 import { countChanges, countWrites, type Effects } from './effects.ts'
 import type { AnyOperation, Context } from './operation.ts'
@@ -29,8 +30,10 @@ export interface EngineDeps {
   trustKey(destination: string, fingerprint: string): Promise<void>
   /** Takes exactly that line out again; none there is done. */
   distrustKey(destination: string, fingerprint: string): Promise<void>
-  /** The driver of a level; `unsupported` where there is none. */
-  volumes(level: Level): VolumeDriver
+  /** The driver of a level, which changes volume groups there; `unsupported` where there is none. */
+  volumes(level: Level, at: GroupPlaces): VolumeDriver
+  /** Where volume groups are changed, with the hosts that a job has. */
+  groupPlaces(hosts: PmHosts): GroupPlaces
   /** `authoritative`: somebody asks about this moment, so what is missing is gone. `record`: the job that asks. */
   look(pm: string, authoritative?: boolean, record?: JobRecord): Promise<readonly DomainSeen[]>
   /** What a command brought along about a PM's domains goes into the store, as after a look. */
@@ -39,6 +42,14 @@ export interface EngineDeps {
   endLost(pm: string, jobId: string): Promise<void>
   /** Tests stand here: called around every step and every undo. */
   readonly intercept?: (moment: Moment) => Promise<void> | void
+}
+
+/** Hosts of PMs, by UUID, as a job has them. */
+export interface PmHosts {
+  /** Of one that the job has locked. */
+  host(pm: string): Host
+  /** Of one beside it, which is only made to let go of a volume or to see it as it is: a moment's work that hurts nobody. */
+  beside(pm: string): Host
 }
 
 export interface JobRecord {
@@ -86,6 +97,15 @@ export interface StepState {
 export function makeContext(deps: EngineDeps, stepState: StepState): Context {
   const record = { jobId: stepState.jobId, lookOnly: stepState.lookOnly }
   const wait = waitsOf(deps, stepState)
+  const hostOf = (pm: string, onward: (pm: string) => void): Host => {
+    const changed = () => {
+      onward(pm)
+      stepState.fresh.delete(pm)
+    }
+    return onChange(countChanges(deps.host(pm, record), stepState.effects), changed, wait)
+  }
+  const host = (pm: string) => hostOf(pm, (one) => needLocked(stepState, one))
+  const at = deps.groupPlaces({ host, beside: (pm) => hostOf(pm, () => undefined) })
   return {
     jobId: stepState.jobId,
     by: stepState.by,
@@ -98,18 +118,13 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     get tag() {
       return `${stepState.jobId}.${stepState.step}`
     },
-    host(pm) {
-      const changed = () => {
-        needLocked(stepState, pm)
-        stepState.fresh.delete(pm)
-      }
-      return onChange(countChanges(deps.host(pm, record), stepState.effects), changed, wait)
-    },
+    host,
     hostAt: (destination) => countChanges(deps.hostAt(destination, record), stepState.effects),
     hostKey: deps.hostKey,
     trustKey: deps.trustKey,
     distrustKey: deps.distrustKey,
-    volumes: deps.volumes,
+    volumes: (level) => deps.volumes(level, at),
+    groupAt: (pm, group) => at(host(pm), group),
     async look(pm) {
       const domains = await deps.look(pm, false, record)
       stepState.fresh.add(pm)

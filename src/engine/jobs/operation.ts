@@ -10,6 +10,7 @@ import type { DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Inventory } from '../store/inventory.ts'
 import type { View } from '../store/view.ts'
+import type { GroupPlace } from '../volumes/groupPlace.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
 
 /** `safe` asks nothing, `disrupts` asks for y, `destroys` asks for the name. */
@@ -48,6 +49,8 @@ export interface Context {
   distrustKey(destination: string, fingerprint: string): Promise<void>
   /** The driver of a level; `unsupported` where there is none. */
   volumes(level: Level): VolumeDriver
+  /** Where the volume group of that name, which a PM sees, is changed. */
+  groupAt(pm: string, group: string): GroupPlace
   /** How far the step at work is, 0 to 1, and what it says of itself. */
   progress(done: number, text?: string): void
   /** Looks at the domains of a PM now and brings the store up to date before going on. */

@@ -4,6 +4,7 @@ import type { Json } from '../../model/json.ts'
 import type { LockRequest } from '../store/jobs/locks.ts'
 import type { EngineDeps } from './context.ts'
 import { conclude, createJobRun, type JobRun, prepare } from './jobRun.ts'
+import { locksOf } from './locks.ts'
 import type { AnyOperation } from './operation.ts'
 import { goOnWith } from './recovery.ts'
 import { needAllowed } from './refusal.ts'
@@ -108,7 +109,7 @@ export function createRunner(deps: EngineDeps): Runner {
       const answer = await store.locks.acquire(job.id, locks)
       if (answer.granted) {
         await store.view.refresh()
-        const now = operation.locks(params, store.view)
+        const now = locksOf(operation, params, store.view)
         if (isSameLocks(now, locks)) return locks
         await store.locks.release(job.id)
         await store.jobs.update(job.id, { locks: now })
@@ -130,7 +131,7 @@ export function createRunner(deps: EngineDeps): Runner {
     await store.view.refresh()
     await needAllowed(deps, operation, params)
     const subject = operation.subject(params, store.view)
-    const locks = operation.locks(params, store.view)
+    const locks = locksOf(operation, params, store.view)
     const { open, secrets } = splitParams(operation, params)
     const job = await store.jobs.create({ operation: operation.name, subject, by, params: open, locks, secrets })
     const abort = new AbortController()

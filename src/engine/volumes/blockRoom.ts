@@ -1,19 +1,21 @@
 import type { DiskFormat } from '../../model/disk.ts'
 import { PengxError } from '../../model/error.ts'
-import { batch } from '../host/batch.ts'
-import type { Command, Host } from '../host/host.ts'
-import { run, runAll } from '../host/run.ts'
 import {
+  activateVolume,
   createVolume,
+  deactivateVolume,
   extendVolume,
   type LogicalVolume,
+  refreshVolume,
   removeVolumes,
   renameVolume,
   tagVolume,
   zeroDevice,
 } from '../tools/lvm.ts'
 import { changes, type Program } from '../tools/program.ts'
-import { measureImage, parseMeasure, type Room } from '../tools/qemuImg.ts'
+import { type Room as ImageRoom, measureImage, parseMeasure } from '../tools/qemuImg.ts'
+import { letGo, needChanger, refreshElsewhere, runParts } from './groupChange.ts'
+import { type GroupPlace, isChangedElsewhere } from './groupPlace.ts'
 import type { ChainImage, Image, ImageMap } from './volumeDriver.ts'
 import {
   findVolume,
@@ -46,12 +48,6 @@ export const asideOf = (name: string) => `${name}.aside`
 export const stagedOf = (name: string, index: number) => `${name}.part${index}`
 const formatTag = (format: DiskFormat) => `pengx.${format}`
 
-/** Pure. One batch that ends at its first failure, and is found again by the tag after a crash. */
-export function tagged(tag: string, parts: readonly Program[]): Command {
-  const long = parts.some((part) => part.endable)
-  return { ...batch(parts, { stopOnFailure: true }), tag, ...(long ? { endable: true as const } : {}) }
-}
-
 /**
  * Pure. Bytes that a volume needs for an image of which `qemu-img measure` says so many: qcow2 has more than its
  * clusters, dirty bitmaps, and clusters that a crash of QEMU left without an owner.
@@ -61,7 +57,7 @@ export function roomFor(format: DiskFormat, measured: number): number {
 }
 
 /** What `qemu-img measure` answered along with a look, in bytes; `commandFailed` where it could not read the image. */
-export function measured(look: GroupLook, path: string, index = 0): Room {
+export function measured(look: GroupLook, path: string, index = 0): ImageRoom {
   const answer = look.answers[index]
   if (answer?.exit === 0) return parseMeasure(answer.stdout)
   const why = answer?.stderr.trim().split('\n').at(-1) ?? ''
@@ -85,79 +81,131 @@ export function isZeroed(look: GroupLook): boolean {
 }
 
 /**
- * The programs, not run here, that make an empty volume of that many bytes (lvcreate(8)), in place of a half-made one
- * of an earlier attempt. `data`: bytes that will be written to it at once, for which a thin pool must have room.
- * `noSpace` where there is none, `refused` for raw bytes in a pool that does not zero its blocks.
+ * The programs, not run here, that make an empty volume of that many bytes (lvcreate(8)), active on the PM at work, in
+ * place of a half-made one of an earlier attempt, of which every PM lets go here. `data`: bytes that will be written to it
+ * at once, for which a thin pool must have room. `noSpace` where there is none, `refused` for raw bytes in a pool that does
+ * not zero its blocks, and where nobody can change the group.
  */
-export function makeRoom(
-  look: GroupLook,
-  name: string,
-  format: DiskFormat | undefined,
-  bytes: number,
-  data = 0,
-): Program[] {
+export async function makeRoom(look: GroupLook, tag: string, wanted: Room): Promise<Program[]> {
+  const { name, format, bytes, data = 0 } = wanted
+  const { place } = look
   const group = look.group.name
   const left = findVolume(look, name)
   const pool = poolOf(look)
+  needChanger(place)
   needSpace(look, pool, `/dev/${group}/${name}`, pool ? data : bytes, left?.sizeBytes)
   if (pool && format === 'raw') needZeroing(look, pool)
+  if (left) await letGo(place, [name], tag)
   const volume = { group, name, bytes: inExtents(look, bytes) }
   const kind = { ...(pool ? { pool: pool.name } : {}), ...(format ? { tag: formatTag(format) } : {}) }
-  return [...(left ? [removeVolumes(group, [name])] : []), createVolume({ ...volume, ...kind })]
+  const asleep = isChangedElsewhere(place)
+  return [
+    ...(left ? [removeVolumes(group, [name])] : []),
+    createVolume({ ...volume, ...kind, ...(asleep ? { asleep } : {}) }),
+    ...(asleep ? wakeUp(look, name, volume.bytes) : []),
+  ]
 }
 
-/** The programs, not run here, that give a draft the volume's name (lvrename(8)) once it is safe on its disk. */
-export function finish(group: string, name: string): Program[] {
-  return [changes('sync', `/dev/${group}/${draftOf(name)}`), renameVolume(group, draftOf(name), name)]
+interface Room {
+  readonly name: string
+  readonly format: DiskFormat | undefined
+  readonly bytes: number
+  readonly data?: number
+}
+
+/** What lvcreate does with what it makes active: here signatures at its beginning and its end go with a whole extent each. */
+function wakeUp({ group }: GroupLook, name: string, bytes: number): Program[] {
+  const path = `/dev/${group.name}/${name}`
+  const ends = new Set([0, bytes - group.extentBytes])
+  return [activateVolume(group.name, name), ...[...ends].map((from) => zeroDevice(path, from, group.extentBytes))]
+}
+
+/**
+ * The programs, not run here, that give a draft the volume's name (lvrename(8)) once it is safe on its disk. Where another
+ * PM renames it its device goes and comes again, under the new name.
+ */
+export function finish({ place }: Pick<GroupLook, 'place'>, name: string): Program[] {
+  const { group } = place
+  const rename = renameVolume(group, draftOf(name), name)
+  const sync = changes('sync', `/dev/${group}/${draftOf(name)}`)
+  if (!isChangedElsewhere(place)) return [sync, rename]
+  return [sync, deactivateVolume(group, draftOf(name)), rename, activateVolume(group, name)]
 }
 
 /**
  * Looks, and renames where that was not done before (lvrename(8)); what stands under the new name is never
- * overwritten: `conflict` where both are there. Gives whether there is now something under the new name.
+ * overwritten: `conflict` where both are there. Where several PMs see the group all let go of it first (`conflict` where it
+ * is open), and it is active on the one at work again after that with `awake`. Gives whether there is now something under
+ * the new name.
  */
-export async function renameLv(host: Host, group: string, from: string, to: string, tag: string): Promise<boolean> {
-  const look = await lookAtVolumes(host, group, from.length < to.length ? from : to)
+export async function renameLv(
+  at: GroupPlace,
+  from: string,
+  to: string,
+  tag: string,
+  awake?: 'awake',
+): Promise<boolean> {
+  const look = await lookAtVolumes(at, from.length < to.length ? from : to)
+  const { place } = look
+  const { group, host } = place
   const [source, target] = [findVolume(look, from), findVolume(look, to)]
   if (source && target)
     throw new PengxError(
       'conflict',
       `cannot rename ${group}/${from} to ${to} on ${host.name}: both are there; look which one is wanted and lvrename the other`,
     )
-  if (source) await run(host, { ...renameVolume(group, from, to), tag })
+  if (source) {
+    await letGo(place, [from], tag)
+    const wake = awake && place.shared && !place.locked ? [activateVolume(group, to)] : []
+    await runParts(place, tag, [renameVolume(group, from, to), ...wake])
+  }
   return source !== undefined || target !== undefined
 }
 
 /**
  * Removes a volume's companions that are meant by what their name adds to its own, or itself (lvremove(8)), for good;
- * none there is done. lvremove leaves one that is in use: `commandFailed`.
+ * none there is done. One that is in use is left: `commandFailed`, and `conflict` where that is on another PM.
  */
 export async function removeLvs(
-  host: Host,
-  path: string,
+  at: GroupPlace,
+  name: string,
   isMeant: (ending: string) => boolean,
   tag: string,
 ): Promise<void> {
-  const { group, name } = placeOf(path)
-  const { volumes } = await lookAtVolumes(host, group, name)
-  const names = volumes.map((volume) => volume.name)
-  const meant = names.filter((one) => one.startsWith(name) && isMeant(one.slice(name.length)))
-  if (meant.length > 0) await run(host, { ...removeVolumes(group, meant), tag })
+  const { place, volumes } = await lookAtVolumes(at, name)
+  const meant = volumes.filter((one) => one.name.startsWith(name) && isMeant(one.name.slice(name.length)))
+  if (meant.length === 0) return
+  for (const volume of meant) needOwnPool(place, volume)
+  const names = meant.map((volume) => volume.name)
+  await letGo(place, names, tag)
+  await runParts(place, tag, [removeVolumes(place.group, names)])
+}
+
+/** A change of a thin volume is one of its pool, which may be active on the PM alone that makes it. */
+function needOwnPool(place: GroupPlace, { kind, name }: LogicalVolume): void {
+  if (kind !== 'thin' || !isChangedElsewhere(place)) return
+  const { group, host, changer } = place
+  throw new PengxError(
+    'refused',
+    `thin volume ${group}/${name} is used on ${host.name}, and ${changer.name} changes the group: a pool that is active on both is destroyed; storlink.update with pm=${host.name} makes ${host.name} change it`,
+  )
 }
 
 /**
  * Makes a volume large enough for an image of that size (lvextend(8)), and zeroes what a thick raw one got, which a
- * tag says until it is done (blkdiscard(8)). Also while a guest uses it; the image in it is not touched. Large enough
- * is done. `notFound`, `noSpace`, and `refused` for a raw one that is larger.
+ * tag says until it is done (blkdiscard(8)). Also while a guest uses it; the image in it is not touched. PMs that have it
+ * active see its new size. Large enough is done. `notFound`, `noSpace`, and `refused` for a raw one that is larger.
  */
 export async function widenLv(
-  host: Host,
+  at: GroupPlace,
   path: string,
   format: DiskFormat,
   sizeMib: number,
   tag: string,
 ): Promise<void> {
   const { group, name } = placeOf(path)
-  const look = await lookAtGroup(host, group, name, [measureImage(format, { sizeMib })])
+  const look = await lookAtGroup(at, name, [measureImage(format, { sizeMib })])
+  const { host, place } = look
   const volume = findVolume(look, name)
   if (!volume) throw new PengxError('notFound', `cannot grow ${path} on ${host.name}: it is not there`)
   const wanted = inExtents(look, roomFor(format, measured(look, path).fullBytes))
@@ -167,13 +215,22 @@ export async function widenLv(
   }
   const grows = wanted > volume.sizeBytes
   const thick = volume.kind !== 'thin'
+  if (grows) needOwnPool(place, volume)
   if (thick && grows) needSpace(look, undefined, path, wanted - volume.sizeBytes)
   const from = unzeroedFrom(volume) ?? (thick && grows && format === 'raw' ? volume.sizeBytes : undefined)
   const mark = from === undefined ? [] : [tagVolume(group, name, `${ZERO_FROM}${from}`, 'add')]
   const grow = grows ? [extendVolume(group, name, wanted)] : []
   const zero = from === undefined ? [] : zeroFrom(path, from, Math.max(wanted, volume.sizeBytes))
-  const parts = [...mark, ...grow, ...zero]
-  if (parts.length > 0) await runAll(host, tagged(tag, parts))
+  const parts = [...mark, ...grow, ...see(place, volume), ...zero]
+  if (mark.length + grow.length === 0) return
+  await runParts(place, tag, parts)
+  if (grows) await refreshElsewhere(place, name, tag)
+}
+
+/** The programs, not run here, by which the PM at work sees what another has changed of a volume. */
+export function see(place: GroupPlace, { name, active }: LogicalVolume): Program[] {
+  if (!isChangedElsewhere(place)) return []
+  return active ? [refreshVolume(place.group, name)] : [activateVolume(place.group, name)]
 }
 
 /**
@@ -181,13 +238,13 @@ export async function widenLv(
  * into its pool; a thick one has all of its room.
  */
 export async function needRoomToPull(
-  host: Host,
+  at: GroupPlace,
   chain: readonly ChainImage[],
   backing: Image | undefined,
 ): Promise<void> {
   const [top, ...below] = chain
   const { group, name } = placeOf(top!.path)
-  const look = await lookAtGroup(host, group, 'pengx-', [measureImage('qcow2', top!)])
+  const look = await lookAtGroup(at, 'pengx-', [measureImage('qcow2', top!)])
   const volume = findVolume(look, name)
   const pool = volume?.pool === undefined ? undefined : findVolume(look, volume.pool)
   if (!volume || !pool) return

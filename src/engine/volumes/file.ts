@@ -130,6 +130,8 @@ export const fileVolumes: VolumeDriver = {
   /** A file is open as it is: nothing sleeps. */
   async activate() {},
 
+  async release() {},
+
   /** QEMU makes a file larger itself. */
   async widen() {},
 

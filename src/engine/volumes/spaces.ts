@@ -22,14 +22,17 @@ export interface SpaceQuestion {
  * Pure. Size and free space in MiB of a storlink (df(1), vgs(8) and lvs(8)), which looks only; none for a level that is
  * not looked at.
  */
-export function spaceQuestion({ id, level, link }: Storlink): SpaceQuestion | undefined {
+export function spaceQuestion({ id, level, link, shared }: Storlink): SpaceQuestion | undefined {
   const reading = (read: (outputs: readonly Output[]) => Space | undefined) => (outputs: readonly Output[]) => {
     const space = read(outputs)
     return space && { id, ...space }
   }
   if (level === 'FL') return { parts: [{ ...freeSpace(link), okExits: [0, 1] }], read: reading(readFileSystem) }
   if (level !== 'BL') return undefined
-  return { parts: [showGroup(groupOf(link)), showVolumes(groupOf(link))], read: reading(readGroup) }
+  return {
+    parts: [showGroup(groupOf(link)), showVolumes(groupOf(link))],
+    read: reading((outputs) => readGroup(outputs, shared)),
+  }
 }
 
 type Space = Omit<StorlinkSpace, 'id'>
@@ -39,8 +42,8 @@ function readFileSystem([output]: readonly Output[]): Space | undefined {
   return found && { sizeMib: found.sizeMib, freeMib: found.freeMib }
 }
 
-function readGroup([groups, volumes]: readonly Output[]): Space | undefined {
+function readGroup([groups, volumes]: readonly Output[], shared: boolean): Space | undefined {
   if (groups?.exit !== 0 || volumes?.exit !== 0) return undefined
   const group = parseGroup(groups.stdout)
-  return group && spaceOf({ group, volumes: parseVolumes(volumes.stdout) })
+  return group && spaceOf({ place: { shared }, group, volumes: parseVolumes(volumes.stdout) })
 }

@@ -46,6 +46,9 @@ export function keptFormat(format: DiskFormat): DiskFormat {
 /** `backendtype` in xl-disk-configuration(5), which libxl must be told: a raw device it would give to the kernel, past QEMU. */
 export const VOLUME_BACKEND = 'qdisk'
 
+/** Who has a volume switched on. */
+export type Users = 'one' | 'several'
+
 interface VolumeTraits {
   /** A volume takes only what was written to it. */
   readonly sparse: boolean
@@ -119,9 +122,16 @@ export interface VolumeDriver {
   isWritable(host: Host, path: string): Promise<boolean | undefined>
   /**
    * Sees to it that a volume, and what it lies on, can be opened on that PM: block devices sleep after a boot
-   * (lvchange(8) `-ay`). `notFound` where one of them is not there.
+   * (lvchange(8) `-ay`). `several`: another PM has it too, as both have while a guest goes from one to the other; else a
+   * lock manager that the group has keeps others from it. `notFound` where one of them is not there, `refused` where it
+   * may not be had here.
    */
-  activate(host: Host, image: Image, tag: string): Promise<void>
+  activate(host: Host, image: Image, tag: string, users?: Users): Promise<void>
+  /**
+   * That PM lets go of a volume that another uses from now on; nothing is done where it alone sees it. `conflict` where it
+   * is open.
+   */
+  release(host: Host, path: string, tag: string): Promise<void>
   /**
    * Grows it to so many MiB; nobody else may have it open. Of that size already is done; smaller fails, and nothing
    * is lost.

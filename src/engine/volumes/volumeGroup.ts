@@ -2,14 +2,28 @@ import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host, Output } from '../host/host.ts'
 import { runBatch } from '../host/run.ts'
-import { type LogicalVolume, parseGroup, parseVolumes, showGroup, showVolumes, type VolumeGroup } from '../tools/lvm.ts'
+import {
+  type LogicalVolume,
+  parseGroup,
+  parseVolumes,
+  showGroup,
+  showVolumes,
+  type VolumeGroup,
+  whyHidden,
+} from '../tools/lvm.ts'
 import type { Program } from '../tools/program.ts'
+import { type GroupPlace, placeWith } from './groupPlace.ts'
+
+/** Volumes of a group as a PM sees them now, and where the group is changed. */
+interface VolumesLook {
+  readonly place: GroupPlace
+  readonly volumes: readonly LogicalVolume[]
+}
 
 /** A volume group of a PM as it is now: what the block driver decides by. */
-export interface GroupLook {
+export interface GroupLook extends VolumesLook {
   readonly host: Host
   readonly group: VolumeGroup
-  readonly volumes: readonly LogicalVolume[]
   /** Answers to what was asked along with it. */
   readonly answers: readonly Output[]
 }
@@ -31,35 +45,71 @@ export function groupOf(link: string): string {
 
 /**
  * Looks at a group, its thin pools and its volumes whose name begins so (vgs(8), lvs(8)), and asks `more` in the same
- * round trip; an answer to that may be a failure. `notFound` where there is no such group, `refused` without lvm2.
+ * round trip; an answer to that may be a failure. `notFound` where there is no such group, `refused` without lvm2 and for a
+ * group that is not this PM's to use, or not whole.
  */
 export async function lookAtGroup(
-  host: Host,
-  group: string,
+  place: GroupPlace,
   beginning: string | undefined,
   more: readonly Program[] = [],
 ): Promise<GroupLook> {
+  const { host, group } = place
   const parts: Command[] = [showGroup(group), showVolumes(group, beginning), ...more]
   const [groups, volumes, ...answers] = await runBatch(host, batch(parts))
   if (groups?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
   const found = groups && groups.exit <= 5 ? parseGroup(groups.stdout) : undefined
-  if (!found || volumes?.exit !== 0) {
-    const cause = { cause: { groups, volumes } }
-    throw new PengxError('notFound', `there is no volume group ${group} on ${host.name}`, cause)
+  const refusal = found && refuseGroup(found, host)
+  if (refusal !== undefined) throw new PengxError('refused', refusal)
+  if (!found || volumes?.exit !== 0) throw notSeen(place, { groups, volumes })
+  return {
+    host,
+    place: placeWith(place, found.lockType),
+    group: found,
+    volumes: parseVolumes(volumes.stdout),
+    answers,
   }
-  return { host, group: found, volumes: parseVolumes(volumes.stdout), answers }
+}
+
+/** Why nothing is made in a group that was found, or undefined. */
+function refuseGroup({ name, partial, exported }: VolumeGroup, host: Host): string | undefined {
+  const what = `volume group ${name} on ${host.name}`
+  if (exported) return `${what} is exported: vgimport ${name} takes it in, on the one host that shall have it`
+  if (partial)
+    return `${what} is partial, a physical volume of it is missing: bring its device back (pvs, dmesg), or see vgreduce --removemissing`
+  return undefined
+}
+
+/** LVM says no more of a group that is hidden from a host than of one that is not there, except on stderr. */
+function notSeen({ host, group }: GroupPlace, cause: Readonly<Record<string, Output | undefined>>): PengxError {
+  const hidden = whyHidden(Object.values(cause).reduce((text, output) => text + (output?.stderr ?? ''), ''))
+  const what = `volume group ${group} on ${host.name}`
+  if (hidden?.kind === 'foreign') {
+    const help = `vgchange --systemid there gives it away, and a group for several hosts has none (lvmsystemid(7))`
+    const why = `belongs to the host with the system ID ${hidden.systemId}: ${help}`
+    return new PengxError('refused', `${what} ${why}`, { cause })
+  }
+  if (hidden?.kind === 'noLockd') {
+    const help = `set use_lvmlockd = 1 in lvm.conf there, start lvmlockd and ${hidden.lockType}, then vgchange --lock-start ${group}`
+    return new PengxError('refused', `${what} has lock type ${hidden.lockType} and no lvmlockd: ${help}`, { cause })
+  }
+  if (hidden?.kind === 'exported') {
+    const help = `vgimport ${group} takes it in, on the one host that shall have it`
+    return new PengxError('refused', `${what} is exported: ${help}`, { cause })
+  }
+  return new PengxError('notFound', `there is no volume group ${group} on ${host.name}`, { cause })
 }
 
 /**
  * Looks at a group's volumes alone, for who makes nothing in it: each of lvm's programs reads all devices anew. Fails
- * as `lookAtGroup` does.
+ * as `lookAtGroup` does, except that a partial group is looked at.
  */
-export async function lookAtVolumes(host: Host, group: string, beginning: string): Promise<Pick<GroupLook, 'volumes'>> {
-  const [volumes] = await runBatch(host, batch([showVolumes(group, beginning)]))
-  if (volumes?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
-  if (volumes?.exit !== 0)
-    throw new PengxError('notFound', `there is no volume group ${group} on ${host.name}`, { cause: { volumes } })
-  return { volumes: parseVolumes(volumes.stdout) }
+export async function lookAtVolumes(place: GroupPlace, beginning: string): Promise<VolumesLook> {
+  const { host, group } = place
+  const [output] = await runBatch(host, batch([showVolumes(group, beginning)]))
+  if (output?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
+  if (output?.exit !== 0) throw notSeen(place, { volumes: output })
+  const volumes = parseVolumes(output.stdout)
+  return { place: placeWith(place, volumes[0]?.lockType), volumes }
 }
 
 /** Pure. The volume of that very name, of those that were looked at: a look at another beginning does not have it. */
@@ -67,10 +117,19 @@ export function findVolume(look: Pick<GroupLook, 'volumes'>, name: string): Logi
   return look.volumes.find((volume) => volume.name === name)
 }
 
-/** Pure. The thin pool that new volumes are made in: the emptiest; undefined where the group has none. */
-export function poolOf(look: Pick<GroupLook, 'volumes'>): LogicalVolume | undefined {
+/**
+ * Pure. The thin pool that new volumes are made in: the emptiest; undefined where the group has none, and where several PMs
+ * see the group: a pool that is active on two is destroyed.
+ */
+export function poolOf(look: PoolLook): LogicalVolume | undefined {
+  if (look.place.shared) return undefined
   const pools = look.volumes.filter((volume) => volume.kind === 'thinPool')
   return pools.sort((a, b) => poolFree(b) - poolFree(a) || (a.name < b.name ? -1 : 1))[0]
+}
+
+interface PoolLook {
+  readonly place: Pick<GroupPlace, 'shared'>
+  readonly volumes: readonly LogicalVolume[]
 }
 
 /** Bytes of a pool that nobody has written to. */
@@ -79,7 +138,7 @@ function poolFree(pool: LogicalVolume): number {
 }
 
 /** How much new volumes find: the thin pool's where they are made in one. */
-export function spaceOf(look: Pick<GroupLook, 'group' | 'volumes'>): {
+export function spaceOf(look: PoolLook & Pick<GroupLook, 'group'>): {
   readonly sizeMib: number
   readonly freeMib: number
 } {

@@ -226,6 +226,10 @@ export interface LogicalVolume {
   readOnly?: boolean
   tags: string[]
   dataPercent?: number
+  /** Of a group that several machines see: those that have it active. */
+  activeOn?: string[]
+  /** What lay in it when it was last deactivated. */
+  content?: Pick<BlockNode, 'image' | 'text' | 'allocated'>
 }
 export interface VolumeGroup {
   name: string
@@ -233,6 +237,14 @@ export interface VolumeGroup {
   sizeBytes: number
   extentBytes: number
   volumes: LogicalVolume[]
+  /** The machines that see it; absent for one that lies in one machine. */
+  sharedBy?: string[]
+  /** How often its metadata was written. */
+  written?: number
+  lockType?: 'sanlock' | 'dlm'
+  systemId?: string
+  exported?: true
+  partial?: true
 }
 
 export interface PmNet {
@@ -269,6 +281,8 @@ export interface PmState {
   unreachableUntil?: number
   /** Machines to which it has no line. */
   cutFrom?: string[]
+  /** lvm2 uses lvmlockd there, which runs or does not. */
+  lvmlockd?: 'running' | 'stopped'
   /** Its Xen was built without shadow paging, as Debian's of today. */
   noShadow?: true
 }

@@ -1,68 +1,14 @@
 /** lvm2's changes on a simulated PM: volumes with sizes, thin ones over a pool, and device nodes for what is active. */
 import { newUuid } from '../../lib/ids.ts'
-import { findNode, locate, makeDirs, unlink } from '../machine/files.ts'
+import { findNode } from '../machine/files.ts'
+import { activate, deactivate, isActive, refresh, renameDevice } from '../machine/groups.ts'
 import type { Call, Program } from '../machine/program.ts'
-import type { LogicalVolume, PmState, VolumeGroup } from '../machine/state.ts'
+import type { LogicalVolume, VolumeGroup } from '../machine/state.ts'
 import { bytesOf } from './files/words.ts'
+import { changing, whyNoChange } from './lvmAccess.ts'
+import { isSelected } from './lvmReport.ts'
+import { fail, findVolume, groupFreeBytes, lvmWords } from './lvmWords.ts'
 import { writerOf } from './qemuImg/images.ts'
-
-export interface LvmWords {
-  readonly values: ReadonlyMap<string, string>
-  readonly words: readonly string[]
-}
-
-const SHORT: Record<string, string> = {
-  L: 'size',
-  l: 'extents',
-  V: 'virtualsize',
-  n: 'name',
-  T: 'thin',
-  s: 'snapshot',
-  a: 'activate',
-  k: 'setactivationskip',
-  K: 'ignoreactivationskip',
-  p: 'permission',
-  W: 'wipesignatures',
-  Z: 'zero',
-  o: 'options',
-  S: 'select',
-  O: 'sort',
-  y: 'yes',
-  q: 'quiet',
-  f: 'force',
-}
-const FLAGS = new Set('thin snapshot ignoreactivationskip yes quiet force noheadings nosuffix all binary'.split(' '))
-
-/** lvm2's options by their long names, with or without a blank before the value. */
-export function lvmWords(argv: readonly string[]): LvmWords {
-  const values = new Map<string, string>()
-  const words: string[] = []
-  for (let at = 1; at < argv.length; at++) {
-    const word = argv[at]!
-    if (word.startsWith('--')) {
-      const [name = '', ...rest] = word.slice(2).split('=')
-      if (rest.length > 0) values.set(name, rest.join('='))
-      else values.set(name, FLAGS.has(name) ? '' : (argv[++at] ?? ''))
-    } else if (word.startsWith('-') && word.length > 1) {
-      const name = SHORT[word[1]!] ?? word[1]!
-      if (FLAGS.has(name)) for (const letter of word.slice(1)) values.set(SHORT[letter] ?? letter, '')
-      else values.set(name, word.slice(2) || (argv[++at] ?? ''))
-    } else words.push(word)
-  }
-  return { values, words }
-}
-
-export function fail(call: Call, words: string): 5 {
-  call.err(`  ${words}\n`)
-  return 5
-}
-
-/** A group and perhaps a volume of it, from `vg/lv`, `/dev/vg/lv` or `vg`. */
-export function findVolume(pm: PmState, word: string): { group?: VolumeGroup; volume?: LogicalVolume; name?: string } {
-  const [groupName, name] = word.replace(/^\/dev\//, '').split('/')
-  const group = pm.groups.find((one) => one.name === groupName)
-  return { group, name, volume: group?.volumes.find((one) => one.name === name) }
-}
 
 function needVolume(call: Call, word: string): { group: VolumeGroup; volume: LogicalVolume } | 5 {
   const { group, volume, name } = findVolume(call.pm, word)
@@ -71,11 +17,6 @@ function needVolume(call: Call, word: string): { group: VolumeGroup; volume: Log
     return fail(call, `Cannot process volume group ${word.replace(/^\/dev\//, '').split('/')[0]}`)
   }
   return volume ? { group, volume } : fail(call, `Failed to find logical volume "${group.name}/${name ?? ''}"`)
-}
-
-/** What of the group's space is taken: thin volumes take of their pool. */
-export function groupFreeBytes(group: VolumeGroup): number {
-  return group.volumes.reduce((free, one) => (one.segType === 'thin' ? free : free - one.sizeBytes), group.sizeBytes)
 }
 
 function roundUp(group: VolumeGroup, bytes: number): number {
@@ -87,23 +28,9 @@ function sizeOf(text: string): number | undefined {
   return bytesOf(/^\d+(\.\d+)?$/.test(text) ? `${text}m` : text.replace(/^[+-]/, ''))
 }
 
-function activate(call: Call, group: VolumeGroup, volume: LogicalVolume): void {
-  volume.active = true
-  if (volume.segType === 'thin-pool') return
-  makeDirs(call.pm, `/dev/${group.name}`, call.now())
-  const place = locate(call.pm, `/dev/${group.name}/${volume.name}`)
-  if (place.node) return
-  const meta = { mode: 0o660, uid: 0, gid: 6, mtimeMs: call.now(), ino: call.pm.nextIno++ }
-  place.parent.children[place.name] = { kind: 'block', ...meta, size: volume.sizeBytes, allocated: 0 }
-}
+export const lvcreate: Program = (call) => changeOf(call, create)
 
-function deactivate(call: Call, group: VolumeGroup, volume: LogicalVolume): void {
-  volume.active = false
-  const path = `/dev/${group.name}/${volume.name}`
-  if (findNode(call.pm, path, false)) unlink(call.pm, path)
-}
-
-export const lvcreate: Program = (call) => {
+function create(call: Call): number {
   const { values, words } = lvmWords(call.argv)
   const origin = values.has('snapshot') ? findVolume(call.pm, words[0] ?? '') : undefined
   const { group, name: poolWord } = findVolume(call.pm, words[0] ?? '')
@@ -149,14 +76,17 @@ export const lvcreate: Program = (call) => {
   }
   group.volumes.push(volume)
   const wanted = values.get('activate') ?? 'y'
-  if (wanted !== 'n' && (!volume.skipActivation || values.has('ignoreactivationskip'))) activate(call, group, volume)
+  if (wanted !== 'n' && (!volume.skipActivation || values.has('ignoreactivationskip')))
+    activate(call.world, call.pm, group, volume, call.now())
   call.world.save()
   if (!values.has('quiet')) call.out(`  Logical volume "${name}" created.\n`)
   return 0
 }
 
 /** Those that are there go, whatever is said of the others. */
-export const lvremove: Program = (call) => {
+export const lvremove: Program = (call) => changeOf(call, remove)
+
+function remove(call: Call): number {
   const { values, words } = lvmWords(call.argv)
   let exit = 0
   for (const word of words) {
@@ -170,7 +100,7 @@ export const lvremove: Program = (call) => {
       exit = fail(call, `Logical volume ${group.name}/${volume.name} in use.`)
       continue
     }
-    deactivate(call, group, volume)
+    deactivate(call.pm, group, volume)
     group.volumes = group.volumes.filter((one) => one !== volume)
     if (!values.has('quiet')) call.out(`  Logical volume "${volume.name}" successfully removed.\n`)
   }
@@ -178,8 +108,8 @@ export const lvremove: Program = (call) => {
   return exit
 }
 
-export const lvreduce: Program = (call) => resize(call, 'either way')
-export const lvextend: Program = (call) => resize(call, 'larger')
+export const lvreduce: Program = (call) => changeOf(call, () => resize(call, 'either way'))
+export const lvextend: Program = (call) => changeOf(call, () => resize(call, 'larger'))
 
 function resize(call: Call, way: 'larger' | 'either way'): number {
   const { values, words } = lvmWords(call.argv)
@@ -219,7 +149,9 @@ function resize(call: Call, way: 'larger' | 'either way'): number {
   return 0
 }
 
-export const lvrename: Program = (call) => {
+export const lvrename: Program = (call) => changeOf(call, rename)
+
+function rename(call: Call): number {
   const { words } = lvmWords(call.argv)
   const [first = '', second = '', third] = words
   const from = third === undefined ? first : `${first}/${second}`
@@ -233,11 +165,7 @@ export const lvrename: Program = (call) => {
   if (group.volumes.some((one) => one.name === to))
     return fail(call, `Logical Volume "${to}" already exists in volume group "${group.name}"`)
   const old = volume.name
-  const place = locate(call.pm, `/dev/${group.name}/${old}`)
-  if (place.node) {
-    place.parent.children[to] = place.node
-    delete place.parent.children[old]
-  }
+  renameDevice(call.pm, group, old, to)
   volume.name = to
   for (const one of group.volumes) {
     if (one.origin === old) one.origin = to
@@ -249,18 +177,43 @@ export const lvrename: Program = (call) => {
 }
 
 export const lvchange: Program = (call) => {
+  const { values } = lvmWords(call.argv)
+  const switches = values.has('activate') || values.has('refresh')
+  return switches ? change(call) : changeOf(call, change)
+}
+
+/** Within lvm2's lock of the group that the first word names. */
+function changeOf(call: Call, work: (call: Call) => number): number | Promise<number> {
+  const { group } = findVolume(call.pm, lvmWords(call.argv).words[0] ?? '')
+  const why = group && whyNoChange(call.pm, group, 'change')
+  if (why === undefined) return changing(call, group, () => work(call))
+  call.err(why)
+  return 5
+}
+
+function change(call: Call): number {
   const { values, words } = lvmWords(call.argv)
   for (const word of words) {
     const found = needVolume(call, word)
     if (found === 5) return 5
     const { group, volume } = found
+    if (!isSelected(values.get('select'), volume)) continue
     const wanted = values.get('activate')
+    const why = wanted === undefined || wanted === 'n' ? undefined : whyNoChange(call.pm, group, 'activate')
+    if (why !== undefined) {
+      call.err(why)
+      return 5
+    }
+    const others = (volume.activeOn ?? []).filter((name) => name !== call.pm.name)
+    if (group.lockType && (wanted === 'ey' || wanted === 'y') && others.length > 0)
+      return fail(call, `LV locked by other host: ${group.name}/${volume.name}`)
+    if (values.has('refresh') && isActive(call.pm, group, volume)) refresh(call.pm, group, volume)
     if (wanted === 'n') {
       if (writerOf(call.pm, `/dev/${group.name}/${volume.name}`))
         return fail(call, `Logical volume ${group.name}/${volume.name} in use.`)
-      deactivate(call, group, volume)
+      deactivate(call.pm, group, volume)
     } else if (wanted !== undefined && (!volume.skipActivation || values.has('ignoreactivationskip')))
-      activate(call, group, volume)
+      activate(call.world, call.pm, group, volume, call.now())
     const skip = values.get('setactivationskip')
     if (skip !== undefined) volume.skipActivation = skip === 'y' ? true : undefined
     const permission = values.get('permission')
@@ -269,12 +222,17 @@ export const lvchange: Program = (call) => {
     if (permission === 'rw' && !volume.readOnly)
       return fail(call, `Logical volume "${group.name}/${volume.name}" is already writable.`)
     if (permission !== undefined) volume.readOnly = permission === 'r' ? true : undefined
-    const [added, dropped] = [values.get('addtag'), values.get('deltag')]
-    if (added !== undefined && !volume.tags.includes(added)) volume.tags.push(added)
-    if (dropped !== undefined) volume.tags = volume.tags.filter((tag) => tag !== dropped)
+    const [added, dropped] = [all(call, '--addtag'), all(call, '--deltag')]
+    volume.tags = [...new Set([...volume.tags.filter((tag) => !dropped.includes(tag)), ...added])]
+    if (added.length + dropped.length > 0) call.out(`  Logical volume ${group.name}/${volume.name} changed.\n`)
   }
   call.world.save()
   return 0
+}
+
+/** Of an option that may be given more than once. */
+function all({ argv }: Call, option: string): string[] {
+  return argv.flatMap((word, at) => (word === option ? [argv[at + 1] ?? ''] : []))
 }
 
 /** Zeroes a device from a place on; what an image has there is its header, at the very beginning. */

@@ -1,7 +1,9 @@
 /** lvm2's reports: vgs, lvs, pvs, as columns and as JSON, with the fields that are asked for. */
+import { isActive } from '../machine/groups.ts'
 import type { Call, Program } from '../machine/program.ts'
 import type { LogicalVolume, VolumeGroup } from '../machine/state.ts'
-import { fail, findVolume, groupFreeBytes, lvmWords } from './lvm.ts'
+import { whyHidden } from './lvmAccess.ts'
+import { fail, findVolume, groupFreeBytes, lvmWords } from './lvmWords.ts'
 import { writerOf } from './qemuImg/images.ts'
 
 type Row = Record<string, string | number>
@@ -9,11 +11,20 @@ type Row = Record<string, string | number>
 export const vgs: Program = (call) => {
   const { words } = lvmWords(call.argv)
   for (const word of words) {
-    if (call.pm.groups.some((group) => group.name === word)) continue
+    const group = call.pm.groups.find((one) => one.name === word)
+    const hidden = group && whyHidden(call.pm, group)
+    if (group && hidden === undefined) continue
+    if (hidden !== undefined) {
+      call.err(hidden)
+      report(call, 'vg', [], [])
+      return 5
+    }
     call.err(`  Volume group "${word}" not found\n`)
     return fail(call, `Cannot process volume group ${word}`)
   }
-  const groups = call.pm.groups.filter((group) => words.length === 0 || words.includes(group.name))
+  const groups = call.pm.groups.filter((group) =>
+    words.length === 0 ? whyHidden(call.pm, group) === undefined : words.includes(group.name),
+  )
   const fields = ['vg_name', 'pv_count', 'lv_count', 'snap_count', 'vg_attr', 'vg_size', 'vg_free']
   return report(call, 'vg', fields, groups.map(groupRow))
 }
@@ -25,7 +36,7 @@ function groupRow(group: VolumeGroup): Row {
     pv_count: 1,
     lv_count: group.volumes.length,
     snap_count: 0,
-    vg_attr: 'wz--n-',
+    vg_attr: `wz${group.exported ? 'x' : '-'}${group.partial ? 'p' : '-'}n${group.lockType ? 's' : '-'}`,
     vg_size: group.sizeBytes,
     vg_free: groupFreeBytes(group),
     vg_extent_size: group.extentBytes,
@@ -33,19 +44,30 @@ function groupRow(group: VolumeGroup): Row {
     vg_free_count: groupFreeBytes(group) / group.extentBytes,
     vg_tags: '',
     vg_clustered: '',
-    vg_shared: '',
-    vg_lock_type: '',
+    vg_shared: group.lockType ? 'shared' : '',
+    vg_partial: group.partial ? 'partial' : '',
+    vg_exported: group.exported ? 'exported' : '',
+    vg_lock_type: group.lockType ?? '',
+    vg_systemid: group.systemId ?? '',
   }
 }
 
-/** `-S`: `lv_name=~REGEX` and `segtype=WORD`, either of which is enough. */
-function isSelected(selection: string | undefined, volume: LogicalVolume): boolean {
+/**
+ * `-S`: of `lv_name=~REGEX`, `segtype=WORD` and `lv_tags={"TAG"}` one is enough (`||`), or all are needed (`&&`); `!( )` is
+ * not.
+ */
+export function isSelected(selection: string | undefined, volume: LogicalVolume): boolean {
   if (selection === undefined) return true
-  return selection.split('||').some((one) => {
+  const holds = (one: string): boolean => {
+    const [, negated] = /^!\((.*)\)$/.exec(one.trim()) ?? []
+    if (negated !== undefined) return !holds(negated)
+    const [, tag] = /^lv_tags=\{"(.*)"\}$/.exec(one.trim()) ?? []
+    if (tag !== undefined) return volume.tags.includes(tag)
     const [, field, how, value = ''] = /^(\w+)(=~|=)(.*)$/.exec(one.trim()) ?? []
     const is = field === 'lv_name' ? volume.name : field === 'segtype' ? volume.segType : ''
     return how === '=~' ? new RegExp(value).test(is) : is === value
-  })
+  }
+  return selection.includes('&&') ? selection.split('&&').every(holds) : selection.split('||').some(holds)
 }
 
 export const lvs: Program = (call) => {
@@ -57,6 +79,13 @@ export const lvs: Program = (call) => {
       const asked = word.replace(/^\/dev\//, '').split('/')[0]
       call.err(`  Volume group "${asked}" not found\n`)
       return fail(call, `Cannot process volume group ${asked}`)
+    }
+    const hidden =
+      whyHidden(call.pm, group) ?? (group.exported ? `  Volume group ${group.name} is exported\n` : undefined)
+    if (hidden !== undefined) {
+      call.err(hidden)
+      report(call, 'lv', [], [])
+      return 5
     }
     if (name !== undefined && volume === undefined)
       return fail(call, `Failed to find logical volume "${group.name}/${name}"`)
@@ -71,6 +100,7 @@ export const lvs: Program = (call) => {
 function volumeRow(call: Call, group: VolumeGroup, volume: LogicalVolume): Row {
   const path = `/dev/${group.name}/${volume.name}`
   const open = writerOf(call.pm, path)
+  const active = isActive(call.pm, group, volume)
   const thin = volume.segType === 'thin'
   const type = volume.segType === 'thin-pool' ? 't' : thin ? 'V' : volume.origin ? 's' : '-'
   const letters = [
@@ -78,7 +108,7 @@ function volumeRow(call: Call, group: VolumeGroup, volume: LogicalVolume): Row {
     volume.readOnly ? 'r' : 'w',
     'i',
     '-',
-    volume.active ? 'a' : '-',
+    active ? 'a' : '-',
     open ? 'o' : '-',
     type === '-' || type === 's' ? '-' : 't',
     type === 't' || type === 'V' ? 'z' : '-',
@@ -93,7 +123,7 @@ function volumeRow(call: Call, group: VolumeGroup, volume: LogicalVolume): Row {
     lv_path: path,
     lv_attr: letters.join(''),
     lv_size: volume.sizeBytes,
-    lv_active: volume.active ? 'active' : '',
+    lv_active: active ? 'active' : '',
     lv_device_open: open ? 'open' : '',
     lv_permissions: volume.readOnly ? 'read-only' : 'writeable',
     lv_tags: volume.tags.join(','),
