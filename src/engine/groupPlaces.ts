@@ -1,6 +1,5 @@
-import type { Pm } from '../model/pm.ts'
-import type { Storlink } from '../model/storlink.ts'
 import type { PmHosts } from './jobs/context.ts'
+import { refuseGroupChange } from './operations/storlink/access.ts'
 import type { View } from './store/view.ts'
 import { type GroupPlaces, ownGroup } from './volumes/groupPlace.ts'
 import { groupOf } from './volumes/volumeGroup.ts'
@@ -12,7 +11,7 @@ export function groupPlaces(view: View, hosts: PmHosts): GroupPlaces {
     const storlink = view.storlinks().find((one) => one.level === 'BL' && one.shared && groupOf(one.link) === group)
     if (!here || !storlink) return ownGroup(host, group)
     const owner = view.getPm(storlink.pm)
-    const refusal = here.uuid === owner?.uuid ? undefined : refuseOwner(storlink, owner, group)
+    const refusal = refuseGroupChange(storlink, here.uuid, view)
     return {
       host,
       group,
@@ -25,12 +24,4 @@ export function groupPlaces(view: View, hosts: PmHosts): GroupPlaces {
       ...(refusal === undefined ? {} : { refusal }),
     }
   }
-}
-
-function refuseOwner({ id, name }: Storlink, owner: Pm | undefined, group: string): string | undefined {
-  const what = `volume group ${group} (storlink ${id}, ${name}) is changed by PM ${owner?.name ?? '(forgotten)'} alone`
-  const help = 'storlink.update with pm= makes another PM that sees it do that'
-  if (!owner || owner.seen.reach === 'down')
-    return `${what}, which cannot be reached: ${owner?.seen.problem ?? 'it does not answer'}; ${help}`
-  return owner.readOnly ? `${what}, which is read-only; ${help}` : undefined
 }

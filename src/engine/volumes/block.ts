@@ -23,7 +23,7 @@ import {
   widenLv,
   zeroBetween,
 } from './blockRoom.ts'
-import { needChanger, refreshElsewhere, runParts } from './groupChange.ts'
+import { refreshElsewhere, runParts } from './groupChange.ts'
 import { type GroupPlaces, ownGroup } from './groupPlace.ts'
 import { convertWatched, readImage } from './image.ts'
 import { compareVolumes, dependentsAmong, readChain, rebaseVolume } from './layers.ts'
@@ -63,7 +63,6 @@ export function blockVolumesAt(at: GroupPlaces): VolumeDriver {
         if (error.code !== 'notFound') throw error
         throw new PengxError('refused', error.message, { cause: error.cause })
       })
-      needChanger(look.place)
       return { ...spaceOf(look), identity: look.group.uuid }
     },
 

@@ -154,11 +154,11 @@ export async function renameLv(
       'conflict',
       `cannot rename ${group}/${from} to ${to} on ${host.name}: both are there; look which one is wanted and lvrename the other`,
     )
+  const wake = awake && place.shared && !place.locked ? [activateVolume(group, to)] : []
   if (source) {
     await letGo(place, [from], tag)
-    const wake = awake && place.shared && !place.locked ? [activateVolume(group, to)] : []
     await runParts(place, tag, [renameVolume(group, from, to), ...wake])
-  }
+  } else if (target && !target.active && wake.length > 0) await runParts(place, tag, wake)
   return source !== undefined || target !== undefined
 }
 

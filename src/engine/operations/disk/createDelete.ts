@@ -10,7 +10,7 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
-import { needRoom, refuseReach } from '../storlink/access.ts'
+import { needRoom, refuseGroupChange, refuseReach } from '../storlink/access.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
 import { madeVolume } from '../storlink/madeVolume.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
@@ -130,7 +130,9 @@ function refuseDelete({ vm, disk: named }: DeleteParams, view: View): string | u
     return `${disk.vdev} is what it runs from: shut it down first`
   if (row.seen.state === 'paused')
     return `a paused guest cannot let go of ${disk.vdev}: resume it, or power it off first`
-  return disk.owned ? refuseShared(row, disk, view) : undefined
+  if (!disk.owned) return undefined
+  const storlink = disk.storlink === undefined ? undefined : view.getStorlink(disk.storlink)
+  return refuseShared(row, disk, view) ?? (storlink && refuseGroupChange(storlink, row.pm, view))
 }
 
 /** The volume of one disk is never removed under another. */

@@ -5,7 +5,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
-import { needRoom } from '../storlink/access.ts'
+import { needRoom, refuseGroupChange } from '../storlink/access.ts'
 import { livingDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
@@ -105,7 +105,8 @@ export const diskGrow = vmOperation<GrowParams, GrowFacts>({
     if (disk.readOnly) return `${disk.vdev} is read-only`
     if (disk.storlink === undefined && disk.path.startsWith('/dev/'))
       return `${disk.vdev} is the device ${disk.path}, which pengx did not make: make that larger by its own means`
-    return refuseDisks(row, view)
+    const storlink = disk.storlink === undefined ? undefined : view.getStorlink(disk.storlink)
+    return refuseDisks(row, view) ?? (storlink && refuseGroupChange(storlink, row.pm, view))
   },
   gather: gatherGrow,
   plan: ({ vm, size }, facts) => [

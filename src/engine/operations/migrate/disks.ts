@@ -18,6 +18,7 @@ import {
 import { parseVolumeIdentity, volumeIdentity } from '../../tools/lvm.ts'
 import { changes } from '../../tools/program.ts'
 import { imageChain, parseImageChain } from '../../tools/qemuImg.ts'
+import { sharedVolumes } from '../vm/switchOn.ts'
 
 /**
  * Whether two PMs see the same bytes under a path. That a storlink is called shared is what somebody said; that there is a
@@ -65,6 +66,11 @@ export async function needSameDisks(cx: Context, vm: Vm, source: Pm, target: Pm)
     const vdev = volumesOf(vm).find((one) => one.path === path)?.vdev
     const what = vdev === undefined ? `${path}, on which a disk lies,` : `disk ${vdev} (${path})`
     if (!own) throw new PengxError('refused', `${vm.name}: ${what} is not on ${source.name}`)
+    if (!other && isSwitched(vm, path, cx.view)) {
+      const reason = await refuseVolume(cx, path, source, target)
+      if (reason) throw new PengxError('refused', `${vm.name}: ${what} on ${target.name} ${reason}`)
+      continue
+    }
     if (!other) {
       const hint = path.startsWith('/dev/') ? 'is the volume active there?' : 'is its storage mounted there?'
       throw new PengxError('refused', `${vm.name}: ${what} is not on ${target.name}: ${hint}`)
@@ -83,6 +89,12 @@ export async function needSameDisks(cx: Context, vm: Vm, source: Pm, target: Pm)
     if (!directories.some((one) => one.source === pair.source && one.target === pair.target)) directories.push(pair)
   }
   return { images, directories }
+}
+
+/** A logical volume that is switched on over there before the VM comes, with what it lies on. */
+function isSwitched(vm: Vm, path: string, view: View): boolean {
+  const [, , group] = path.split('/')
+  return sharedVolumes(vm, view).some((disk) => disk.path.split('/')[2] === group) && path.startsWith('/dev/')
 }
 
 /** A disk that is written to grows while it is looked at; nothing else does. */

@@ -14,6 +14,7 @@ import { needBridges, unseenBridgeField } from '../vm/bridges.ts'
 import { gatherChange, refuseChange } from '../vm/change.ts'
 import { needOneConfig, refuseManyConfigs } from '../vm/configNow.ts'
 import { configPathFor, needNoDomain, refuseVolumes } from '../vm/domain.ts'
+import { sharedVolumes } from '../vm/switchOn.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
@@ -30,6 +31,7 @@ import {
   unlinkSteps,
   writeConfigStep,
 } from './steps.ts'
+import { letGoSteps, receiveSteps } from './switched.ts'
 
 /**
  * A VM goes to another PM. Its disks stay where they are: both PMs have to see them. A running guest is sent by xl and is
@@ -115,7 +117,18 @@ async function gather({ vm, pm, address, unseenBridge }: Params, cx: Context): P
   const links = await gatherMoved(cx, facts.before, { pm, configPath: configPathFor(vm) })
   const names = { sourceName: source.name, targetName: target.name }
   const { live = null, checked = [] } = found ?? {}
-  return { ...facts, ...disks, ...names, links, target: pm, mark: newUuid(), live, checked: [same, ...checked] }
+  const switched = sharedVolumes(base, cx.view).map(({ path, format }) => ({ path, format }))
+  return {
+    ...facts,
+    ...disks,
+    ...names,
+    switched,
+    links,
+    target: pm,
+    mark: newUuid(),
+    live,
+    checked: [same, ...checked],
+  }
 }
 
 async function gatherLive(
@@ -184,10 +197,10 @@ async function needSameDevices(
 
 function plan(facts: MigrateFacts): Step[] {
   const before = [...proveStep(facts), writeConfigStep(facts), ...unlinkSteps(facts)]
-  if (facts.live === null)
-    return [...before, moveRowStep(facts, { pivot: true }), ...relinkSteps(facts), ...leaveConfigStep(facts)]
+  const after = [...relinkSteps(facts), ...leaveConfigStep(facts), ...letGoSteps(facts)]
+  if (facts.live === null) return [...before, moveRowStep(facts, { pivot: true }), ...after]
   const sent = [sendStep(facts, facts.live), resumeStep(facts)]
-  return [...before, ...sent, moveRowStep(facts), ...relinkSteps(facts), ...leaveConfigStep(facts)]
+  return [...before, ...receiveSteps(facts), ...sent, moveRowStep(facts), ...after]
 }
 
 export const vmMigrate = vmOperation<Params, MigrateFacts>({

@@ -5,6 +5,7 @@ import type { Vm } from '../../../model/vm.ts'
 import { digestOf } from '../../hypervisor/configs.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { movedOf } from '../../tools/files.ts'
+import type { Image } from '../../volumes/volumeDriver.ts'
 import { type LinkChanges, linkSteps, makeLinkStep } from '../vm/autostart.ts'
 import { type ChangeFacts, recordStep } from '../vm/change.ts'
 import { hasConfig, newConfigStep } from '../vm/configFile.ts'
@@ -29,6 +30,8 @@ export type MigrateFacts = ChangeFacts & {
   readonly mark: string
   readonly images: readonly string[]
   readonly directories: readonly DirectoryPair[]
+  /** Logical volumes of groups that several PMs see: they are switched on over there, and off here. */
+  readonly switched: readonly (Image & Json)[]
   readonly live: LiveGuest | null
   /** How it starts with its PM: what goes here, and what comes there. */
   readonly links: { readonly source: LinkChanges; readonly target: LinkChanges }

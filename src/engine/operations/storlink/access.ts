@@ -39,16 +39,31 @@ export function refuseAccess(storlink: Storlink, view: View): string | undefined
   return refusePm(accessPm(storlink, view), view.getPm(storlink.pm))
 }
 
-/** Why the PM of a VM, by its UUID, cannot reach a storlink, or undefined. */
+/**
+ * Why a PM, by its UUID, cannot have a storlink's volumes made, grown or removed, or undefined: a volume group that several
+ * PMs see is changed by the storlink's PM alone. Asks nobody.
+ */
+export function refuseGroupChange(storlink: Storlink, pm: string, view: View): string | undefined {
+  const { id, name, level, shared, link } = storlink
+  if (level !== 'BL' || !shared || storlink.pm === pm) return undefined
+  const owner = view.getPm(storlink.pm)
+  const what = `volume group ${link} (storlink ${id}, ${name}) is changed by PM ${owner?.name ?? '(forgotten)'} alone`
+  const help = 'storlink.update with pm= makes another PM that sees it do that'
+  if (!owner || owner.seen.reach === 'down')
+    return `${what}, which cannot be reached: ${owner?.seen.problem ?? 'it does not answer'}; ${help}`
+  return owner.readOnly ? `${what}, which is read-only; ${help}` : undefined
+}
+
+/** Why the PM of a VM, by its UUID, cannot have a volume on a storlink, or undefined. */
 export function refuseReach(storlink: Storlink, pm: string, view: View): string | undefined {
-  if (isReached(storlink, pm)) return undefined
+  if (isReached(storlink, pm)) return refuseGroupChange(storlink, pm, view)
   const [there, here] = [storlink.pm, pm].map((one) => view.getPm(one)?.name ?? one)
   return `storlink ${storlink.id} (${storlink.name}) is on ${there} alone, and the VM is on ${here}`
 }
 
 /** Why a storlink cannot take an overlay of the VM's disks, or undefined. */
 export function refuseStorlink(vm: Vm, storlink: Storlink, view: View): string | undefined {
-  if (isReached(storlink, vm.pm)) return undefined
+  if (isReached(storlink, vm.pm)) return refuseGroupChange(storlink, vm.pm, view)
   return `storlink ${storlink.name} is on ${view.getPm(storlink.pm)?.name}, and ${vm.name} runs on ${view.getPm(vm.pm)?.name}`
 }
 

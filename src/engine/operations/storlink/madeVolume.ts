@@ -40,6 +40,8 @@ async function isWhole(cx: Context, pm: string, { path, level, format, sizeMib }
   const driver = cx.volumes(level)
   if (!(await isThere(cx, pm, { path, level }))) return false
   if (sizeMib === undefined) return true
+  // One that another PM has given its name may not be switched on here yet.
+  await driver.activate(cx.host(pm), { path, format }, cx.tag)
   return ((await driver.stat(cx.host(pm), path, format))?.sizeMib ?? 0) >= sizeMib
 }
 

@@ -1,8 +1,13 @@
 import { z } from 'zod'
+import { PengxError, toPengxError } from '../../../model/error.ts'
 import { isSame, type Json } from '../../../model/json.ts'
+import { volumesOf } from '../../../model/layer.ts'
+import { isProvisional } from '../../../model/provisional.ts'
 import type { Storlink } from '../../../model/storlink.ts'
+import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import type { Space } from '../../volumes/volumeDriver.ts'
 import { liesOn, saysWhatLiesOn } from './contents.ts'
 import { lookAtPlace, normalLink, refuseKind, refusePlace } from './place.ts'
 import { FIELDS, LEVELS, PLACES_LOCK, refuseStorlinkName, storlinkField, storlinkOperation, TYPES } from './target.ts'
@@ -17,6 +22,11 @@ const updateParams = z.object({
   level: field(z.enum(LEVELS).optional(), FIELDS.level),
   shared: field(z.boolean().optional(), FIELDS.shared),
   desc: field(z.string().optional(), { title: 'Description', clearable: true }),
+  pm: field(z.string().optional(), {
+    title: 'PM',
+    from: 'pm',
+    help: 'the PM through which a shared one is worked on, and which alone changes a volume group',
+  }),
 })
 type UpdateParams = z.infer<typeof updateParams>
 type UpdateFacts = {
@@ -36,10 +46,12 @@ const PLACE_FIELDS = ['link', 'type', 'level'] as const
 
 function refuseUpdate(p: UpdateParams, view: View): string | undefined {
   const before = view.needStorlink(p.storlink)
-  if (Object.keys(p).length === 1) return 'nothing is given to change: name, link, type, level, shared or desc'
+  if (Object.keys(p).length === 1) return 'nothing is given to change: name, link, type, level, shared, desc or pm'
   const after = updated(before, p)
   const name = after.name === before.name ? undefined : refuseStorlinkName(after.name, view, before.id)
   if (name) return name
+  const handedOver = after.pm === before.pm ? undefined : refuseHandingOver(after, view)
+  if (handedOver) return handedOver
   const moved = PLACE_FIELDS.find((key) => before[key] !== after[key])
   if (moved === undefined && before.shared === after.shared) return undefined
   const place = refuseKind(after.link, after.type, after.level) ?? refusePlace(after, view, before.id)
@@ -49,10 +61,49 @@ function refuseUpdate(p: UpdateParams, view: View): string | undefined {
   return after.shared ? undefined : refuseUnshare(before, view)
 }
 
+/** Only what another PM sees too can be that one's. */
+function refuseHandingOver({ name, shared, pm: id }: Storlink, view: View): string | undefined {
+  const pm = view.needPm(id)
+  if (!shared) return `${name} is not shared: no other PM than its own sees it`
+  if (isProvisional(pm) || pm.seen.reach === 'down')
+    return `${pm.name} cannot be reached${pm.seen.problem ? `: ${pm.seen.problem}` : ''}`
+  return pm.readOnly ? `${pm.name} is read-only` : undefined
+}
+
 /** What other PMs have put there would be out of their sight. */
 function refuseUnshare({ id, pm }: Storlink, view: View): string | undefined {
   const far = view.vms().find((vm) => vm.pm !== pm && liesOn(vm, id))
   return far && `VM ${far.name} on ${view.getPm(far.pm)?.name ?? far.pm} has disks on it: it has to stay shared`
+}
+
+/**
+ * Throws `refused` where the PM that takes it over sees another place under that link: another group by its UUID, or, where
+ * the PM so far cannot be asked, one in which none of the volumes is that are known to lie there.
+ */
+async function needSame(cx: Context, before: Storlink, after: Storlink, identity: string | undefined): Promise<void> {
+  const [old, next] = [cx.view.needPm(before.pm), cx.view.needPm(after.pm)]
+  const driver = cx.volumes(before.level)
+  const seen = await driver.inspect(cx.host(old.uuid), before.link).catch((error: unknown) => toPengxError(error))
+  if (!(seen instanceof PengxError) && (seen.identity !== undefined || identity !== undefined)) {
+    if (seen.identity === identity) return
+    throw new PengxError(
+      'refused',
+      `${before.link} on ${next.name} is not what it is on ${old.name}: its UUID is another`,
+    )
+  }
+  const known = cx.view.vms().flatMap((vm) => volumesOf(vm).filter((volume) => volume.storlink === before.id))
+  for (const { path } of known)
+    if ((await driver.isWritable(cx.host(next.uuid), path)) !== undefined) {
+      if (seen instanceof PengxError)
+        cx.notice(
+          `${old.name} could not be asked (${seen.message}); ${next.name} sees ${path}: be sure that nothing on ${old.name} changes it any more`,
+        )
+      return
+    }
+  if (known.length > 0)
+    throw new PengxError('refused', `${before.link} on ${next.name} has none of the volumes that lie on ${before.name}`)
+  if (seen instanceof PengxError)
+    cx.notice(`${old.name} could not be asked whether ${before.link} on ${next.name} is the same: ${seen.message}`)
 }
 
 export const storlinkUpdate = storlinkOperation<UpdateParams, UpdateFacts>({
@@ -61,18 +112,25 @@ export const storlinkUpdate = storlinkOperation<UpdateParams, UpdateFacts>({
   help: 'Changes what is written down of a storlink; its link, type and level only while nothing lies on it.',
   danger: 'safe',
   params: updateParams,
-  locks: ({ storlink, name }, view) => [
+  locks: ({ storlink, name, pm }, view) => [
     PLACES_LOCK,
     { key: `storlink:${storlink}`, mode: 'exclusive' },
     { key: `pm:${view.needStorlink(storlink).pm}`, mode: 'shared' },
+    ...(pm === undefined || pm === view.needStorlink(storlink).pm
+      ? []
+      : [{ key: `pm:${pm}`, mode: 'shared' as const }]),
     ...(name === undefined ? [] : [{ key: `name:storlink:${name}`, mode: 'exclusive' as const }]),
   ],
   refuse: refuseUpdate,
   async gather(p, cx) {
     const before = cx.view.needStorlink(p.storlink)
     const after = updated(before, p)
-    const stays = after.link === before.link && after.level === before.level
-    const { sizeMib, freeMib } = stays ? before : await lookAtPlace(after, cx, before.id)
+    const stays = after.link === before.link && after.level === before.level && after.pm === before.pm
+    const space: Pick<Space, 'sizeMib' | 'freeMib' | 'identity'> = stays
+      ? before
+      : await lookAtPlace(after, cx, before.id)
+    if (after.pm !== before.pm) await needSame(cx, before, after, space.identity)
+    const { sizeMib, freeMib } = space
     return { before: { ...before }, space: stays ? null : { sizeMib, freeMib } }
   },
   plan: (p, { before, space }) => [

@@ -8,6 +8,7 @@ import { secretsOf } from '../../tools/xl/error.ts'
 import { configNow, configPathOf, takenIn } from './configNow.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
 import { needNowhereElse } from './elsewhere.ts'
+import { switchOn } from './switchOn.ts'
 
 /** Steps on the domain of a VM, as more than one operation takes them. */
 
@@ -120,6 +121,7 @@ export function createStep(
       // Somebody may have started it by other means since it was looked for.
       if (cx.afterGap) await needNowhereElse(cx, vm)
       const config = await startedFrom(cx, vm)
+      await switchOn(cx, cx.view.needVm(facts.uuid), facts.pm)
       try {
         return { domid: await create(cx, facts, config) }
       } catch (error) {
