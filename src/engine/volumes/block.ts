@@ -1,7 +1,7 @@
 import { PengxError } from '../../model/error.ts'
 import type { Host } from '../host/host.ts'
 import { run } from '../host/run.ts'
-import { permitVolume, shrinkVolume, zeroDevice } from '../tools/lvm.ts'
+import { activateVolume, permitVolume, shrinkVolume, zeroDevice } from '../tools/lvm.ts'
 import { changes } from '../tools/program.ts'
 import { checkImage, createImage, measureImage, parseCheck, resizeImage } from '../tools/qemuImg.ts'
 import { activateChain, isLv, releaseLv } from './blockActive.ts'
@@ -103,7 +103,9 @@ export function blockVolumesAt(at: GroupPlaces): VolumeDriver {
       const volume = findVolume({ volumes }, name)
       if (!volume) throw new PengxError('notFound', `there is no logical volume ${path} on ${host.name}`)
       if (volume.writable === writable) return
-      const seen = volume.active ? see(place, volume) : []
+      // Who may only read it is not alone: under a lock manager others may have it too.
+      const lock = place.locked ? [activateVolume(group, name, writable ? 'alone' : 'together')] : []
+      const seen = volume.active ? [...see(place, volume), ...lock] : []
       await runParts(place, tag, [permitVolume(group, name, writable), ...seen])
       await refreshElsewhere(place, name, tag)
     },

@@ -58,10 +58,8 @@ async function switchOn(
 ): Promise<Program[]> {
   const { group, locked, shared } = place
   const { name, active, kind } = volume
-  if (locked) {
-    const together = users === 'several' && kind === 'thick'
-    return active && !together ? [] : [activateVolume(group, name, together ? 'together' : 'alone')]
-  }
+  // Also where it is active already: whose lock it is may change.
+  if (locked) return [activateVolume(group, name, users === 'several' && kind === 'thick' ? 'together' : 'alone')]
   if (shared && kind === 'thin') await needPoolHere(place, volume, volumes)
   if (!active) return [activateVolume(group, name)]
   return shared ? [refreshVolume(group, name)] : []

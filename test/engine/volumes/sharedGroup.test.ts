@@ -210,6 +210,15 @@ describe('a group with a lock manager', () => {
     ])
     await driver.release(hosts.xen1!, path, TAG)
     expect(one()?.activeOn).toEqual(['xen2'])
+    ran = []
+    await driver.setWritable(hosts.xen2!, path, false, TAG)
+    await driver.setWritable(hosts.xen2!, path, true, TAG)
+    expect(ran.map(([, line]) => line)).toEqual([
+      'lvchange -pr san/pengx-1',
+      'lvchange -asy san/pengx-1',
+      'lvchange -prw san/pengx-1',
+      'lvchange -aey san/pengx-1',
+    ])
   })
 
   test('says what to start where the locks are not to be had', async () => {

@@ -3,7 +3,7 @@ import { newUuid } from '../../../src/lib/ids.ts'
 import type { PengxError } from '../../../src/model/error.ts'
 import type { Job } from '../../../src/model/job.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
-import { act, pmNamed } from '../../support/sites/acts.ts'
+import { act, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import { makeSan, makeVmOn } from '../../support/sites/sharedGroup.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
 import { joinPms } from '../operations/migrateCases.ts'
@@ -80,6 +80,8 @@ test('while the PM that changes the group is away nothing of it is changed, and 
     const said = world.engine.refuse(operation, world.engine.decode(operation, raw))
     expect(said).toMatch(/is changed by PM xen1 alone, which cannot be reached.*storlink.update with pm=/)
   }
+  const more = { ...NEW_VM, uuid: newUuid(), name: 'more', storlink: san, pm: pmNamed(world, 'xen2') }
+  await expect(act(world, 'vm.create', more)).rejects.toThrow(/is changed by PM xen1 alone/)
   // Guests go on and start: that writes no metadata.
   await act(world, 'vm.start', { vm, force: true })
   await act(world, 'vm.poweroff', { vm })

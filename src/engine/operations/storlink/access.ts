@@ -54,6 +54,12 @@ export function refuseGroupChange(storlink: Storlink, pm: string, view: View): s
   return owner.readOnly ? `${what}, which is read-only; ${help}` : undefined
 }
 
+/** Throws `refused` with what `refuseGroupChange` says. */
+export function needGroupChange(storlink: Storlink, pm: string, view: View): void {
+  const refusal = refuseGroupChange(storlink, pm, view)
+  if (refusal !== undefined) throw new PengxError('refused', refusal)
+}
+
 /** Why the PM of a VM, by its UUID, cannot have a volume on a storlink, or undefined. */
 export function refuseReach(storlink: Storlink, pm: string, view: View): string | undefined {
   if (isReached(storlink, pm)) return refuseGroupChange(storlink, pm, view)
@@ -69,7 +75,7 @@ export function refuseStorlink(vm: Vm, storlink: Storlink, view: View): string |
 
 /**
  * Looks from a PM, by its UUID, whether a storlink has room for a volume of so many MiB. Throws `noSpace` where it has not,
- * and what the driver throws where it is not there. A sparse volume takes only what is written to it: 1 MiB is enough.
+ * `refused` where nobody can make it there now, and what the driver throws where it is not there. A sparse volume takes only what is written to it: 1 MiB is enough.
  */
 export async function needRoom(
   cx: Context,
@@ -78,6 +84,7 @@ export async function needRoom(
   sizeMib: number,
   sparse: boolean,
 ): Promise<void> {
+  needGroupChange(storlink, pm, cx.view)
   const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(pm), storlink.link)
   const neededMib = sparse ? 1 : sizeMib
   if (freeMib >= neededMib) return

@@ -6,6 +6,7 @@ import type { Pm } from '../../../model/pm.ts'
 import type { Level, Storlink } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
+import { needGroupChange } from '../storlink/access.ts'
 import { madeVolume } from '../storlink/madeVolume.ts'
 import type { CreateParams } from './createParams.ts'
 
@@ -100,6 +101,7 @@ async function needRoom(
   pm: Pm,
   cx: Context,
 ): Promise<void> {
+  needGroupChange(storlink, pm.uuid, cx.view)
   const driver = cx.volumes(storlink.level)
   const { freeMib } = await driver.inspect(cx.host(pm.uuid), storlink.link)
   const made = requests.filter((one) => !one.inPlace)
