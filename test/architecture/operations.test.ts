@@ -18,11 +18,16 @@ test('an operation knows another only through the catalog', () => {
     .filter(({ target }) => defining.includes(target))
   expect(known).toEqual([])
 
-  // What subjects share is a VM's, its disks' and the storlinks' they lie on, in that order and never backwards.
-  const shared: Record<string, readonly string[]> = { storlink: [], vm: ['storlink'], disk: ['vm', 'storlink'] }
+  // What subjects share is a VM's, its disks', their volumes' and the storlinks' they lie on, in that order and never backwards.
+  const shared: Record<string, readonly string[]> = {
+    storlink: [],
+    volume: ['storlink'],
+    vm: ['storlink', 'volume'],
+    disk: ['vm', 'storlink', 'volume'],
+  }
   const crossings = own.flatMap(({ path, imports }) => {
     const folder = folderOf(path)
-    const may = [folder, ...(shared[folder] ?? ['vm', 'disk', 'storlink'])]
+    const may = [folder, ...(shared[folder] ?? ['vm', 'disk', 'storlink', 'volume'])]
     return imports
       .filter(({ target }) => isIn(target, place) && !may.includes(folderOf(target)))
       .map(({ target }) => `${path} imports ${target}`)

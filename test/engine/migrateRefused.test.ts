@@ -146,6 +146,6 @@ describe('a VM on disks that several PMs see is started', () => {
     world.site.faults.unreachable('xen2', 3_600_000)
     await expect(start()).rejects.toMatchObject({ message: expect.stringMatching(/xen2 .*cannot be asked.*--force/) })
     const job = await start({ force: true })
-    expect(job).toMatchObject({ state: 'done', message: expect.stringContaining('started all the same') })
+    expect(job).toMatchObject({ state: 'done', message: expect.stringContaining('done all the same') })
   })
 })

@@ -181,10 +181,12 @@ export function blockVolumesAt(at: GroupPlaces): VolumeDriver {
 
     chain: readChain,
 
-    async dependents(host, path) {
+    async dependents(host, path, known = []) {
       const { group } = placeOf(path)
       const { volumes } = await lookAtVolumes(at(host, group), '')
-      const images = volumes.filter(({ kind }) => kind === 'thick' || kind === 'thin')
+      const images = volumes
+        .filter(({ kind }) => kind === 'thick' || kind === 'thin')
+        .filter(({ name }) => !known.includes(`/dev/${group}/${name}`))
       const inactive = images.find((volume) => !volume.active && formatOf(volume) === 'qcow2')
       if (inactive) {
         const why = `logical volume ${group}/${inactive.name} on ${host.name} is not active and may lie on ${path}`

@@ -159,14 +159,14 @@ export const fileVolumes: VolumeDriver = {
 
   chain: readChain,
 
-  async dependents(host, path) {
+  async dependents(host, path, known = []) {
     const directory = path.slice(0, path.lastIndexOf('/'))
     const { stdout } = await run(host, { ...listNames(directory), okExits: [0, 2] })
     // what was set aside may come back
     const names = parseNames(stdout).filter((name) => /\.qcow2(\.|$)/.test(name))
     return await dependentsAmong(
       host,
-      names.map((name) => `${directory}/${name}`),
+      names.map((name) => `${directory}/${name}`).filter((one) => !known.includes(one)),
       path,
     )
   },

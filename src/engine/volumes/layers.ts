@@ -1,7 +1,7 @@
 import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
-import { run, runBatch, runWatched } from '../host/run.ts'
+import { run, runBatch, runMany, runWatched } from '../host/run.ts'
 import { changes } from '../tools/program.ts'
 import {
   compareImages,
@@ -12,6 +12,7 @@ import {
   parseImageInfo,
   rebaseImage,
 } from '../tools/qemuImg.ts'
+import { identify, isSameVolume } from './identity.ts'
 import { needFlushed, said } from './image.ts'
 import type { ChainImage, Image } from './volumeDriver.ts'
 
@@ -29,7 +30,11 @@ export async function readChain(host: Host, image: Image): Promise<ChainImage[]>
     const code = /No such file or directory/.test(why) ? 'notFound' : 'commandFailed'
     throw new PengxError(code, `cannot read what ${image.path} on ${host.name} lies on: ${why}`, { cause: output })
   }
-  const infos = parseImageChain(output.stdout)
+  return chainOf(host, image, output.stdout)
+}
+
+function chainOf(host: Host, image: Image, stdout: string): ChainImage[] {
+  const infos = parseImageChain(stdout)
   return infos.map((info, index): ChainImage => {
     const path = index === 0 ? image.path : (infos[index - 1]!.backingPath ?? '')
     const format = diskFormat(info.format)
@@ -39,25 +44,47 @@ export async function readChain(host: Host, image: Image): Promise<ChainImage[]>
   })
 }
 
+/**
+ * As `readChain`, of several images in one round trip; undefined for one that cannot be read: it is not there, or is a
+ * logical volume that is not active.
+ */
+export async function readChains(
+  host: Host,
+  images: readonly Image[],
+  signal?: AbortSignal,
+): Promise<(ChainImage[] | undefined)[]> {
+  const parts = images.map(({ path, format }) => ({ ...imageChain(path, format), okExits: [0, 1] }))
+  const outputs = await runMany(host, parts, {}, signal)
+  return outputs.map((output, index) => (output.exit === 0 ? chainOf(host, images[index]!, output.stdout) : undefined))
+}
+
 /** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
 const HEADERS_A_BATCH = 100
 
 /**
- * Which of these lie on `base` directly, as their headers tell; what is no qcow2 image, or cannot be read, lies on
- * nothing. Looks only.
+ * Which of these lie on `base` directly, as their headers tell, by whichever name they call it; what is no qcow2 image, or
+ * cannot be read, lies on nothing. Looks only.
  */
 export async function dependentsAmong(host: Host, paths: readonly string[], base: string): Promise<string[]> {
-  const found: string[] = []
+  const backings: { readonly path: string; readonly backing: string }[] = []
   const others = paths.filter((path) => path !== base)
   for (let index = 0; index < others.length; index += HEADERS_A_BATCH) {
     const some = others.slice(index, index + HEADERS_A_BATCH)
     const outputs = await runBatch(host, batch(some.map((path) => ({ ...imageInfo(path, 'qcow2'), okExits: [0, 1] }))))
     for (const [position, path] of some.entries()) {
       const output = outputs[position]
-      if (output?.exit === 0 && parseImageInfo(output.stdout).backingPath === base) found.push(path)
+      const backing = output?.exit === 0 ? parseImageInfo(output.stdout).backingPath : undefined
+      if (backing !== undefined) backings.push({ path, backing })
     }
   }
-  return found
+  const named = new Set(backings.map(({ backing }) => backing).filter((backing) => backing !== base))
+  const known = named.size === 0 ? undefined : await identify(host, [base, ...named])
+  const own = known?.get(base)
+  const isBase = (backing: string) => {
+    const other = known?.get(backing)
+    return backing === base || (own !== undefined && other !== undefined && isSameVolume(own, other, true))
+  }
+  return backings.filter(({ backing }) => isBase(backing)).map(({ path }) => path)
 }
 
 interface RebaseOptions {

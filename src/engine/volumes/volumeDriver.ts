@@ -174,8 +174,11 @@ export interface VolumeDriver {
    * in use. `notFound` where one of them is not there or is an inactive LV (`activate`).
    */
   chain(host: Host, image: Image): Promise<ChainImage[]>
-  /** Volumes of the same place that lie on that one, as their headers tell: those too that nobody remembers. */
-  dependents(host: Host, path: string): Promise<string[]>
+  /**
+   * Volumes of the same place that lie on that one, as their headers tell: those too that nobody remembers. Of `known`
+   * volumes it is written down what they lie on: they are not read. `refused` where one cannot be read.
+   */
+  dependents(host: Host, path: string, known?: readonly string[]): Promise<string[]>
   /**
    * Puts a qcow2 volume that nobody has open on another image of its chain, or on none: what it reads from those between
    * is copied into it first, so that it reads as before, and from then on those may go. They are not touched. What was

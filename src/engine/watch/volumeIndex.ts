@@ -1,5 +1,6 @@
 import { layersOf } from '../../model/layer.ts'
 import type { Vm } from '../../model/vm.ts'
+import { canonicalPath } from '../../model/volumePath.ts'
 import type { View } from '../store/view.ts'
 
 /** A volume that is written down, and whose it is. */
@@ -17,13 +18,6 @@ export interface KnownVolume {
 export interface VolumeIndex {
   /** Whose a path on a PM is. */
   at(pm: string, path: string): readonly KnownVolume[]
-}
-
-/** A path as it is compared: LVM has two names for each volume, and doubled slashes are one. */
-export function canonical(path: string): string {
-  const mapped = /^\/dev\/mapper\/((?:[^-]|--)+)-((?:[^-]|--)+)$/.exec(path)
-  if (mapped) return `/dev/${mapped[1]!.replaceAll('--', '-')}/${mapped[2]!.replaceAll('--', '-')}`
-  return path.includes('//') || path.includes('/./') ? path.replace(/\/(?:\.?\/)+/g, '/') : path
 }
 
 /**
@@ -60,7 +54,7 @@ function indexOf(view: Pick<View, 'vms' | 'templates' | 'getStorlink'>): VolumeI
     storlink !== undefined && view.getStorlink(storlink)?.shared === true
   const add = (path: string, storlink: number | undefined, pm: string, volume: KnownVolume) => {
     const known = isShared(storlink) ? volume : { ...volume, pm }
-    const key = canonical(path)
+    const key = canonicalPath(path)
     const there = all.get(key)
     if (there) there.push(known)
     else all.set(key, [known])
@@ -79,5 +73,5 @@ function indexOf(view: Pick<View, 'vms' | 'templates' | 'getStorlink'>): VolumeI
     for (const { path, storlink } of template.disks)
       add(path, storlink, template.pm, { name: `template ${template.name}`, vdev: '', role: 'frozen' })
   }
-  return { at: (pm, path) => all.get(canonical(path))?.filter((one) => (one.pm ?? pm) === pm) ?? [] }
+  return { at: (pm, path) => all.get(canonicalPath(path))?.filter((one) => (one.pm ?? pm) === pm) ?? [] }
 }

@@ -1,7 +1,7 @@
 import { layersOf } from '../../model/layer.ts'
 import type { Vm } from '../../model/vm.ts'
+import { canonicalPath } from '../../model/volumePath.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
-import { canonical } from './volumeIndex.ts'
 
 /**
  * Whose a domain is. By its UUID, where a row has that; where its file names none, libxl has made one up, and then it is
@@ -76,11 +76,11 @@ function otherPath(vm: Vm, built: BuiltDomain): string | undefined {
   if (written.length === 0 && built.disks.length === 0)
     return vm.boot.kernel === built.kernel ? undefined : (built.kernel ?? 'no kernel')
   const own = new Set(
-    [...written, ...layersOf(vm).flatMap((layer) => layer.volumes)].map(({ path }) => canonical(path)),
+    [...written, ...layersOf(vm).flatMap((layer) => layer.volumes)].map(({ path }) => canonicalPath(path)),
   )
   const vdevs = new Set(written.map(({ vdev }) => vdev))
-  const strange = built.disks.find(({ vdev, path }) => vdevs.has(vdev) && !own.has(canonical(path)))
+  const strange = built.disks.find(({ vdev, path }) => vdevs.has(vdev) && !own.has(canonicalPath(path)))
   if (strange) return strange.path
-  if (built.disks.some(({ path }) => own.has(canonical(path)))) return undefined
+  if (built.disks.some(({ path }) => own.has(canonicalPath(path)))) return undefined
   return built.disks[0]?.path ?? 'no disk'
 }

@@ -1,6 +1,7 @@
 import type { Vm } from '../../model/vm.ts'
+import { canonicalPath } from '../../model/volumePath.ts'
 import type { WrongVolume } from '../../model/wrongVolume.ts'
-import { canonical, type KnownVolume, type VolumeIndex } from './volumeIndex.ts'
+import type { KnownVolume, VolumeIndex } from './volumeIndex.ts'
 import type { BuiltDomain } from './whose.ts'
 
 /**
@@ -43,10 +44,10 @@ export function judge(vm: Judged, pm: string, written: Written, index: VolumeInd
   const wrong: WrongVolume[] = []
   const intrusions: Intrusion[] = []
   const realOf = (path: string) => written.real?.get(path) ?? path
-  const ownReal = new Set(vm.disks.map(({ path }) => canonical(realOf(path))))
+  const ownReal = new Set(vm.disks.map(({ path }) => canonicalPath(realOf(path))))
   for (const { vdev, path } of pathsOf(written)) {
     const real = realOf(path)
-    if (vm.origin !== 'found' && (isOwn(vm, path) || ownReal.has(canonical(real)))) continue
+    if (vm.origin !== 'found' && (isOwn(vm, path) || ownReal.has(canonicalPath(real)))) continue
     const known = [...index.at(pm, path), ...(real === path ? [] : index.at(pm, real))]
     const frozen = known.find(({ role }) => role === 'frozen')
     const theirs = known.find((one) => one.role === 'current' && one.vm !== vm.uuid)
@@ -79,8 +80,8 @@ function pathsOf({ built, images }: Written): readonly { readonly vdev: string; 
 /** Under whichever name the guest has it. */
 function isOwn(vm: Judged, path: string): boolean {
   if (vm.disks.some((disk) => disk.path === path)) return true
-  const same = canonical(path)
-  return vm.disks.some((disk) => canonical(disk.path) === same)
+  const same = canonicalPath(path)
+  return vm.disks.some((disk) => canonicalPath(disk.path) === same)
 }
 
 /** What was seen before stays the object that it was, with the time at which it was seen first. */

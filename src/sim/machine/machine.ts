@@ -47,7 +47,8 @@ export function createPm(index: number, perPm: number, random: () => number, now
     dom0MemoryMib: 4096,
     dom0VcpuCount: 4,
     nextDomid: 1,
-    nextIno: 100,
+    // a shared directory shows what several of them have made
+    nextIno: 100 + index * 1_000_000,
     nets: [
       { name: 'eth0', mac: macFrom(random).replace('00:16:3e', '3c:ec:ef'), master: 'xenbr0', kind: 'physical' },
       { name: 'eth1', mac: macFrom(random).replace('00:16:3e', '3c:ec:ef'), master: 'xenbr1', kind: 'physical' },
@@ -74,13 +75,13 @@ export function createPm(index: number, perPm: number, random: () => number, now
     groups: [
       {
         name: 'vg-fast',
-        uuid: `${uuidFrom(random).slice(0, 6)}-sim`,
+        uuid: uuidFrom(random),
         sizeBytes: 1024 * GIB,
         extentBytes: 4 * 1048576,
         volumes: [
           {
             name: 'pool',
-            uuid: `${uuidFrom(random).slice(0, 6)}-sim`,
+            uuid: uuidFrom(random),
             sizeBytes: 512 * GIB,
             segType: 'thin-pool',
             active: true,

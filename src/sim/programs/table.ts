@@ -15,6 +15,7 @@ import { qemuImg } from './qemuImg/qemuImg.ts'
 import { ssh } from './ssh.ts'
 import { echo, flock, hostname, no, printf, ps, quiet, uname } from './system.ts'
 import { loginShell } from './terminal.ts'
+import { volumeUse } from './volumeUse.ts'
 import { xenstoreExists, xenstoreLs, xenstoreRead, xenstoreWrite } from './xenstore.ts'
 import { xentop } from './xentop.ts'
 import { formatConfig } from './xl/json.ts'
@@ -27,6 +28,7 @@ const shell: Program = (call) => {
   if (call.argv[3] === 'pengx-holds') return holds(call)
   if (call.argv[3] === 'pengx-kept') return kept(call)
   if (call.argv[3] === 'pengx-keep') return keep(call)
+  if (call.argv[3] === 'pengx-volume-use') return volumeUse(call)
   call.err('sh: scripts are not simulated\n')
   return 2
 }

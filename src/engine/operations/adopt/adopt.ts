@@ -12,6 +12,8 @@ import { lossLines } from '../../tools/xl/json/loss.ts'
 import { withSizes } from '../../volumes/sizes.ts'
 import { isSameRow } from '../vm/change.ts'
 import { joinSecret, splitSecret, type VmSecrets } from '../vm/secrets.ts'
+import { usedBy } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { adoptedVm, candidatesFor, needDescribes, refuseAgreement } from './adopted.ts'
 import { configOf, type FoundFile, findOne } from './find.ts'
 
@@ -164,6 +166,7 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
     ...(configPath === undefined ? {} : { configPath }),
   })
   const vm = { ...row, disks: await withSizes(cx.host(pm), row.disks, cx.signal) }
+  await needSoleUse(cx, vm, usedBy(vm, cx.view), { use: 'write', silence: 'ignored' })
   for (const item of adopted.notUnderstood) cx.notice(`kept as it is, not interpreted: ${item}`)
   return { ...splitSecret(vm), before: (before ?? null) as (Vm & Json) | null, notUnderstood: adopted.notUnderstood }
 }

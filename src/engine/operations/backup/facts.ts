@@ -8,6 +8,8 @@ import type { Context } from '../../jobs/operation.ts'
 import { qemuImgVersion } from '../../tools/qemuPack.ts'
 import { levelOf } from '../disk/target.ts'
 import { livingDomain, needNoDomain } from '../vm/domain.ts'
+import { readFrom } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { type BackupDisk, type BackupRequest, gatherLive, type LiveBackup } from './live.ts'
 import { manifestPath, type Tools } from './manifest.ts'
 import type { BackupLocation } from './target.ts'
@@ -33,6 +35,7 @@ export async function gatherBackup(request: BackupRequest, cx: Context): Promise
   const vm = cx.view.needVm(request.vm)
   const domain = await livingDomain(cx, vm)
   if (!domain) await needNoDomain(cx, vm)
+  await needSoleUse(cx, vm, readFrom(backedUpDisks(vm)), { use: 'write' })
   const storlink = cx.view.needStorlink(request.storlink)
   const host = cx.host(vm.pm)
   const { freeMib } = await cx.volumes(storlink.level).inspect(host, storlink.link)

@@ -13,6 +13,8 @@ import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } f
 import { needOneConfig } from '../vm/configNow.ts'
 import { needNoDomain } from '../vm/domain.ts'
 import { whileOff } from '../vm/domainSteps.ts'
+import { changing, usedBy } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import {
   locateRestored,
   needRoomFor,
@@ -55,6 +57,7 @@ export async function gatherInPlace(
   const change = await gatherChange(backup.vm, cx)
   await needOneConfig(cx, change.base as Vm)
   const base = change.base as Vm
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write' })
   const restored = backup.volumes.map((volume) => {
     const own = base.disks.find((disk) => disk.uuid === volume.disk)
     const then = backup.spec.disks.find((disk) => disk.uuid === volume.disk)
@@ -72,6 +75,7 @@ export async function gatherInPlace(
   const gone = keep ? [] : replaced.filter((disk) => disk.owned)
   const abandoned = keep ? [] : abandonedLayers(base)
   const volumes: (Disk | LayerVolume)[] = [...gone, ...abandoned.flatMap((layer) => layer.volumes)]
+  await needSoleUse(cx, base, changing(volumes.filter((volume) => volume.owned)), { use: 'remove' })
   return {
     ...change,
     kind: 'inPlace',

@@ -6,6 +6,7 @@ import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
+import { canonicalPath } from '../../../model/volumePath.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
@@ -15,6 +16,8 @@ import { removeAside, setAside } from '../storlink/asideVolume.ts'
 import { madeVolume } from '../storlink/madeVolume.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
+import { changing } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { attachStep, detachStep } from './steps.ts'
 import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
 
@@ -137,12 +140,13 @@ function refuseDelete({ vm, disk: named }: DeleteParams, view: View): string | u
 
 /** The volume of one disk is never removed under another. */
 function refuseShared(vm: Vm, disk: Disk, view: View): string | undefined {
+  const isSame = (one: { readonly path: string }) => canonicalPath(one.path) === canonicalPath(disk.path)
   for (const other of view.vms()) {
-    const same = other.disks.some((one) => one.path === disk.path && one.uuid !== disk.uuid)
+    const same = other.disks.some((one) => isSame(one) && one.uuid !== disk.uuid)
     if (same && (other.pm === vm.pm || disk.storlink !== undefined))
       return `its volume ${disk.path} is also a disk of ${other.name}`
   }
-  const template = view.templates().find((one) => one.disks.some((its) => its.path === disk.path && one.pm === vm.pm))
+  const template = view.templates().find((one) => one.pm === vm.pm && one.disks.some(isSame))
   return template && `its volume ${disk.path} is a disk of template ${template.name}`
 }
 
@@ -183,6 +187,7 @@ export const diskDelete = vmOperation<DeleteParams, DeleteFacts>({
   async gather({ vm, disk: named }, cx) {
     const disk = needDisk(cx.view.needVm(vm), named)
     const facts = await gatherChange(vm, cx)
+    if (disk.owned) await needSoleUse(cx, facts.before, changing([disk]), { use: 'remove' })
     return { ...facts, disk: disk as Disk & Json, level: levelOf(disk, cx.view) }
   },
   plan: (_params, facts) => planDelete(facts),

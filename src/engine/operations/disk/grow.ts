@@ -8,6 +8,8 @@ import { field } from '../../jobs/params.ts'
 import { needRoom, refuseGroupChange } from '../storlink/access.ts'
 import { livingDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
+import { changing } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
 
 /**
@@ -64,6 +66,7 @@ async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): P
   const host = cx.host(row.pm)
   const level = levelOf(disk, cx.view)
   const domain = await livingDomain(cx, row)
+  await needSoleUse(cx, row, changing([disk]), { use: 'write' })
   const info = await cx.volumes(level).stat(host, disk.path, disk.format)
   if (!info) throw new PengxError('notFound', `${disk.vdev} of ${row.name}: there is no image ${disk.path}`)
   if (info.sizeMib > size)

@@ -4,6 +4,7 @@ import { PengxError } from '../../../model/error.ts'
 import { type LayerVolume, layersOf } from '../../../model/layer.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
+import { canonicalPath } from '../../../model/volumePath.ts'
 import type { Context, Lock, Step } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import { type Image, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
@@ -26,7 +27,10 @@ export function refuseLayers(vm: Vm, view: View): string | undefined {
 
 function isDiskOf(vm: Vm, disk: Disk, other: Vm): boolean {
   return vm.disks.some(
-    (own) => own.path === disk.path && !own.readOnly && (other.pm === vm.pm || own.storlink !== undefined),
+    (own) =>
+      canonicalPath(own.path) === canonicalPath(disk.path) &&
+      !own.readOnly &&
+      (other.pm === vm.pm || own.storlink !== undefined),
   )
 }
 

@@ -16,6 +16,8 @@ import { needOneConfig, refuseManyConfigs } from '../vm/configNow.ts'
 import { configPathFor, needNoDomain, refuseVolumes } from '../vm/domain.ts'
 import { sharedVolumes } from '../vm/switchOn.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
+import { usedBy } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
 import {
@@ -105,6 +107,7 @@ async function gather({ vm, pm, address, unseenBridge }: Params, cx: Context): P
   if (facts.domid === null) await needNoDomain(cx, cx.view.needVm(vm))
   await needOneConfig(cx, base)
   await needFree(cx, base, target)
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write', ends: [source.uuid, target.uuid] })
   needBridges(base, target, unseenBridge)
   await needBootFiles(cx, base, target)
   const disks = await needSameDisks(cx, base, source, target)

@@ -21,6 +21,8 @@ import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } f
 import { needOneConfig } from '../vm/configNow.ts'
 import { findDomain, lives } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
+import { usedBy } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { refuseSnapshotName, snapshotResult } from './target.ts'
 
 /**
@@ -73,6 +75,7 @@ async function gather({ vm, name, storlink }: Params, cx: Context): Promise<Fact
   const change = await gatherChange(vm, cx)
   const base = change.base as Vm
   await needOneConfig(cx, base)
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write' })
   const written = base.disks.filter((disk) => !disk.readOnly)
   if (change.domid !== null) await needWritten(base, written, change.domid, cx)
   const requests = written.map((disk) => ({

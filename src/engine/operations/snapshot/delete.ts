@@ -7,6 +7,8 @@ import { layersStep, locksOfLayers, refuseLayers, removeVolumeStep, volumeLevel 
 import { livingDomain } from '../vm/domain.ts'
 import { splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { vmOperation } from '../vm/target.ts'
+import { changing } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { collapsedWith, without } from './collapse.ts'
 import { gatherMerges, type Merge, mergeStep, wordsFor } from './merge.ts'
 import { needSnapshot, type SnapshotParams, snapshotParams } from './target.ts'
@@ -50,6 +52,8 @@ export const snapshotDelete = vmOperation<SnapshotParams, Facts>({
     const { uuid, name } = needSnapshot(row, named)
     const domain = await livingDomain(cx, row)
     const gone = collapsedWith(row, uuid)
+    const written = [...row.disks.filter((disk) => !disk.readOnly), ...gone.flatMap((layer) => layer.volumes)]
+    if (gone.length > 0) await needSoleUse(cx, row, changing(written), { use: 'remove' })
     const merges = await gatherMerges(row, gone, name, cx)
     if (domain && merges.some((merge) => merge.inUse)) {
       const images = await cx.hypervisor.writtenImages(cx.host(row.pm), domain.domid)

@@ -25,6 +25,8 @@ import { needOneConfig } from '../vm/configNow.ts'
 import { needNoDomain, refuseState } from '../vm/domain.ts'
 import { createStep, factsOf, whileOff } from '../vm/domainSteps.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
+import { changing, usedBy } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { needSnapshot, snapshotField } from './target.ts'
 
 /**
@@ -68,6 +70,8 @@ async function gather({ vm, snapshot: named, keep }: Params, cx: Context): Promi
   await needOneConfig(cx, base)
   const target = needSnapshot(base, named)
   const written = base.disks.filter((disk) => !disk.readOnly)
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write' })
+  if (!keep) await needSoleUse(cx, base, changing(written.filter((disk) => disk.owned)), { use: 'remove' })
   const requests = target.volumes.map(({ disk, vdev, path, format, sizeMib, storlink }) => {
     const own = written.find((one) => one.uuid === disk)
     return { disk, vdev, sizeMib, storlink: own?.storlink ?? storlink, backing: { path, format } }

@@ -10,6 +10,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
 import { madeVolume } from '../storlink/madeVolume.ts'
+import { needSoleUse } from '../volume/users.ts'
 import {
   booting,
   describing,
@@ -97,6 +98,8 @@ async function gatherAdd(p: AddParams, cx: Context): Promise<Facts> {
     const help = 'a template holds all of its bytes itself: flatten it first (qemu-img convert)'
     throw new PengxError('refused', `${path} on ${pm.name} lies on ${info.backing}; ${help}`)
   }
+  const owner = { uuid: p.template!, pm: pm.uuid, name: p.name }
+  await needSoleUse(cx, owner, [{ path, storlink: storlink.id }], { use: 'freeze' })
   const createdAt = cx.clock.now()
   const disk = { uuid, format: p.format, sizeMib: info.sizeMib, path, storlink: storlink.id, desc: '', createdAt }
   const wasWritable = (await driver.isWritable(host, path)) ?? true

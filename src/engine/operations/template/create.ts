@@ -16,6 +16,8 @@ import { refuseReach } from '../storlink/access.ts'
 import { madeVolume } from '../storlink/madeVolume.ts'
 import { livingDomain, needNoDomain, refuseState, refuseVolumes } from '../vm/domain.ts'
 import { vmField } from '../vm/target.ts'
+import { readFrom } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { newTemplateField, newTemplateOperation, protectStep, recordStep, refuseNew } from './target.ts'
 
 /**
@@ -76,6 +78,7 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
   const domain = await livingDomain(cx, vm)
   if (!domain) await needNoDomain(cx, vm)
   const sources = disksOf(vm)
+  await needSoleUse(cx, vm, readFrom(sources), { use: 'write' })
   const why = domain && (await cx.hypervisor.refuseBackup(host, domain.domid, sources))
   if (why) throw new PengxError('refused', `cannot make a template of ${vm.name} while it runs: ${why}`)
   const storlink = cx.view.needStorlink(p.storlink)

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
-import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { dependents, OS_ARCHES, OS_NAMES, type Template, type TemplateDisk } from '../../../model/template.ts'
 import { refuseName } from '../../../model/vm.ts'
@@ -121,16 +120,6 @@ export function refuseTouch(template: Template, view: View): string | undefined 
   if (lying.length > 0) return `disks of ${counted('VM', lying)} lie on it`
   const storlink = view.getStorlink(template.disks[0]?.storlink ?? 0)
   return refusePm(storlink ? accessPm(storlink, view) : view.getPm(template.pm), view.getPm(template.pm))
-}
-
-/** A VM that was given out of care again is not known here, and its disks lie on the template's all the same. */
-export async function needNoDependents(cx: Context, pm: string, template: Template): Promise<void> {
-  const host = cx.host(pm)
-  for (const { path, storlink } of template.disks) {
-    const [lying] = await cx.volumes(cx.view.needStorlink(storlink).level).dependents(host, path)
-    if (lying !== undefined)
-      throw new PengxError('refused', `${lying} on ${host.name} lies on ${path}, and would be ruined`)
-  }
 }
 
 /** Disks of templates are not written to. How far that binds is the level's affair: root may write to any file. */

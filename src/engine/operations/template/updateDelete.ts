@@ -9,7 +9,9 @@ import type { View } from '../../store/view.ts'
 import { accessPm } from '../storlink/access.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
 import { counted } from '../storlink/contents.ts'
-import { needNoDependents, refuseTouch, templateField, templateOperation, unprotectStep } from './target.ts'
+import { templateVolumes } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
+import { refuseTouch, templateField, templateOperation, unprotectStep } from './target.ts'
 
 /** What a template is called, and its end. */
 
@@ -103,7 +105,7 @@ export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
     const storlinkOf = (disk: TemplateDisk) => cx.view.needStorlink(disk.storlink)
     const pm = row.disks[0] ? accessPm(storlinkOf(row.disks[0]), cx.view)!.uuid : row.pm
     const all = row.disks.map((disk) => ({ disk: disk as TemplateDisk & Json, level: storlinkOf(disk).level }))
-    if (disks === 'all') await needNoDependents(cx, pm, row)
+    if (disks === 'all') await needSoleUse(cx, { ...row, pm }, templateVolumes(row), { use: 'remove' })
     return { pm, template: row as Template & Json, doomed: disks === 'all' ? all : [] }
   },
   plan: ({ disks }, { pm, template, doomed }) => [

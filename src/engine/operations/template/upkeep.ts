@@ -16,14 +16,9 @@ import { configPathFor, findDomain, lives, needNoDomain } from '../vm/domain.ts'
 import { createStep, type DomainFacts, factsOf, shutdownSteps, whileOff } from '../vm/domainSteps.ts'
 import { pickNics } from '../vm/pickNics.ts'
 import { isForgotten, putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
-import {
-  needNoDependents,
-  protectStep,
-  refuseTouch,
-  templateField,
-  templateOperation,
-  unprotectStep,
-} from './target.ts'
+import { templateVolumes } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
+import { protectStep, refuseTouch, templateField, templateOperation, unprotectStep } from './target.ts'
 
 /**
  * A template is looked after by booting it: a VM of the template's own UUID runs on the template's disks, which may be
@@ -116,7 +111,7 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
     const rest = { template: template as Template & Json, nics, startedAt }
     const vm = upkeepVm(p, { pm: pm.uuid, ...rest })
     await needNoDomain(cx, vm)
-    await needNoDependents(cx, pm.uuid, template)
+    await needSoleUse(cx, vm, templateVolumes(template), { use: 'rewrite' })
     return { ...factsOf(vm, 0), ...rest }
   },
   plan: (p, facts) => [

@@ -5,10 +5,13 @@ import { layersOf, snapshotsOf, volumesOf } from '../../../model/layer.ts'
 import type { Level } from '../../../model/storlink.ts'
 import { isUpkeep } from '../../../model/template.ts'
 import type { Vm } from '../../../model/vm.ts'
+import { canonicalPath } from '../../../model/volumePath.ts'
 import type { Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
+import { changing } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { gatherGone, type LinkChanges, linkSteps } from './autostart.ts'
 import { hasConfig } from './configFile.ts'
 import { needNoDomain, refuseState, refuseVolumes } from './domain.ts'
@@ -55,17 +58,11 @@ function refuse({ vm, disks }: Params, view: View): string | undefined {
   if (disks === 'none' && layersOf(row).length > 0)
     return `its ${snapshotsOf(row).length} snapshots would be kept, and nobody would know of them: delete them first`
   for (const disk of volumesOf(row).filter((one) => isDoomed(one, disks))) {
-    const other = view
-      .vms()
-      .find(
-        (one) =>
-          one.uuid !== vm &&
-          volumesOf(one).some((its) => its.path === disk.path && (one.pm === row.pm || disk.storlink !== undefined)),
-      )
+    const isSame = (its: { readonly path: string }) => canonicalPath(its.path) === canonicalPath(disk.path)
+    const others = view.vms().filter((one) => one.uuid !== vm && (one.pm === row.pm || disk.storlink !== undefined))
+    const other = others.find((one) => volumesOf(one).some(isSame))
     if (other) return `disk ${disk.vdev} (${disk.path}) is also a disk of ${other.name}`
-    const template = view
-      .templates()
-      .find((one) => one.disks.some((its) => its.path === disk.path && one.pm === row.pm))
+    const template = view.templates().find((one) => one.pm === row.pm && one.disks.some(isSame))
     if (template) return `disk ${disk.vdev} (${disk.path}) is a disk of template ${template.name}`
     if (disk.path.startsWith('/dev/') && disk.storlink === undefined)
       return `disk ${disk.vdev} is the device ${disk.path}: pengx did not make it and does not remove devices`
@@ -108,6 +105,8 @@ export const vmDelete = vmOperation<Params, Facts>({
     const doomed = all
       .filter((disk) => isDoomed(disk, disks))
       .map((disk) => ({ vdev: disk.vdev, path: disk.path, level: level(disk), sizeMib: disk.sizeMib ?? 0 }))
+    const going = volumesOf(row).filter((disk) => isDoomed(disk, disks))
+    await needSoleUse(cx, row, changing(going), { use: 'remove' })
     const keptPaths = all.filter((disk) => !isDoomed(disk, disks)).map((disk) => disk.path)
     const config = row.configPath !== undefined && !row.configForeign ? { configPath: row.configPath } : {}
     const { links, stays } = await gatherGone(cx, row)

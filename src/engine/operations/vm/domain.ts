@@ -1,6 +1,6 @@
 import { formatDate } from '../../../lib/age.ts'
 import { PengxError } from '../../../model/error.ts'
-import { hasDomain, type Vm, type VmState } from '../../../model/vm.ts'
+import type { Vm, VmState } from '../../../model/vm.ts'
 import { wrongVolumeText } from '../../../model/wrongVolume.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context } from '../../jobs/operation.ts'
@@ -104,8 +104,8 @@ export async function livingDomain(
 }
 
 /**
- * Looks at the VM's PM, and at others where it was seen. Throws `refused` where its domain exists, where another has its
- * name, or where somebody else runs on one of its disks: one VM never runs twice.
+ * Looks at the VM's PM, and at others where it was seen. Throws `refused` where its domain exists, or where another has its
+ * name: one VM never runs twice. Who has its disks `needSoleUse` asks.
  */
 export async function needNoDomain(cx: Context, vm: Vm): Promise<void> {
   const pmName = cx.view.needPm(vm.pm).name
@@ -125,8 +125,6 @@ export async function needNoDomain(cx: Context, vm: Vm): Promise<void> {
     )
   }
   await needNoStray(cx, vm)
-  const rival = rivalOnDisk(vm, cx.view)
-  if (rival) throw new PengxError('refused', rival)
 }
 
 /** What was seen elsewhere may have been a domain on its way out: it is looked for again where it was seen. */
@@ -141,22 +139,6 @@ async function needNoStray(cx: Context, vm: Vm): Promise<void> {
       )
     }
   }
-}
-
-/** Names a VM with a domain that has one of this VM's disks, unless both only read it. */
-function rivalOnDisk(vm: Vm, view: View): string | undefined {
-  const disks = new Map(vm.disks.map((disk) => [disk.path, disk]))
-  for (const other of view.vms()) {
-    if (other.uuid === vm.uuid || !hasDomain(other.seen.state)) continue
-    for (const disk of other.disks) {
-      const own = disks.get(disk.path)
-      const reachesSame = other.pm === vm.pm || (disk.storlink !== undefined && disk.storlink === own?.storlink)
-      if (own && reachesSame && !(own.readOnly && disk.readOnly)) {
-        return `disk ${own.vdev} (${own.path}) is in use by ${other.name}: two guests writing one disk ruin it`
-      }
-    }
-  }
-  return undefined
 }
 
 /** Where pengx keeps the configuration of a VM on its PM, by its UUID; /etc/xen/*.cfg stays the administrator's. */

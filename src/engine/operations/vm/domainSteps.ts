@@ -5,9 +5,10 @@ import type { CreateConfig } from '../../hypervisor/create.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { secretsOf } from '../../tools/xl/error.ts'
+import { usedBy } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { configNow, configPathOf, takenIn } from './configNow.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
-import { needNowhereElse } from './elsewhere.ts'
 import { switchOn } from './switchOn.ts'
 
 /** Steps on the domain of a VM, as more than one operation takes them. */
@@ -119,7 +120,7 @@ export function createStep(
     async do(cx) {
       const vm = cx.view.needVm(facts.uuid)
       // Somebody may have started it by other means since it was looked for.
-      if (cx.afterGap) await needNowhereElse(cx, vm)
+      if (cx.afterGap) await needSoleUse(cx, vm, usedBy(vm, cx.view), { use: 'write' })
       const config = await startedFrom(cx, vm)
       await switchOn(cx, cx.view.needVm(facts.uuid), facts.pm)
       try {

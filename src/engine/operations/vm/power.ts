@@ -3,10 +3,11 @@ import { PengxError } from '../../../model/error.ts'
 import type { VmState } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
+import { usedBy } from '../volume/asked.ts'
+import { needSoleUse } from '../volume/users.ts'
 import { needBridges, unseenBridgeField } from './bridges.ts'
 import { findDomain, lives, needDomain, needNoDomain, refuseState, refuseVolumes } from './domain.ts'
 import { createStep, type DomainFacts, destroyStep, factsOf, isGone, shutdownSteps, waitFor } from './domainSteps.ts'
-import { needNowhereElse } from './elsewhere.ts'
 import { type VmParams, vmField, vmOperation, vmParams } from './target.ts'
 
 /**
@@ -51,7 +52,7 @@ export const vmStart = vmOperation<StartParams, DomainFacts>({
   async gather({ vm, force, unseenBridge }, cx) {
     const row = cx.view.needVm(vm)
     await needNoDomain(cx, row)
-    await needNowhereElse(cx, row, force)
+    await needSoleUse(cx, row, usedBy(row, cx.view), { use: 'write', force })
     needBridges(row, cx.view.needPm(row.pm), unseenBridge)
     return factsOf(row, 0)
   },
@@ -145,7 +146,12 @@ export const vmReset = vmOperation<VmParams, DomainFacts>({
       return 'it is not adopted, so there is no configuration to start it again from: adopt it first'
     return refuseState(row, view, ['running', 'paused', 'crashed'], { shutdown: 'start it' })
   },
-  gather: gatherRunning,
+  async gather(p, cx) {
+    const row = cx.view.needVm(p.vm)
+    const facts = await gatherRunning(p, cx)
+    await needSoleUse(cx, row, usedBy(row, cx.view), { use: 'write' })
+    return facts
+  },
   plan: (_params, facts) => [
     { ...destroyStep(facts), pivot: true },
     { ...createStep(facts), undo: undefined },

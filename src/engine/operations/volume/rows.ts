@@ -1,0 +1,89 @@
+import { layersOf } from '../../../model/layer.ts'
+import { hasDomain, type Vm } from '../../../model/vm.ts'
+import { canonicalPath } from '../../../model/volumePath.ts'
+import type { View } from '../../store/view.ts'
+import { isSameVolume, type VolumeIdentity } from '../../volumes/identity.ts'
+import type { AskedVolume, Owner, Use } from './asked.ts'
+
+/** Who has a volume as is written down: VMs whose domains cannot be looked for now, and, for what goes, all. */
+
+export interface RowVolume {
+  /** Of which VM; absent: of a template. */
+  readonly vm?: Vm
+  readonly name: string
+  readonly path: string
+  readonly readOnly: boolean
+  /** It lies on the PM that is asked; else it is the same only if that is shared. */
+  readonly isHere: boolean
+}
+
+/**
+ * Volumes of others that may be one of those asked: of VMs in state `unknown`, of VMs with a domain that name the same path,
+ * and, where more than writing is meant, of all. Pure.
+ */
+export function rowVolumes(view: View, vm: Owner, volumes: readonly AskedVolume[], use: Use): RowVolume[] {
+  const paths = new Set(volumes.map(({ path }) => canonicalPath(path)))
+  const counts = (other: Vm, path: string) => {
+    if (other.seen.state === 'unknown' || use !== 'write') return true
+    return hasDomain(other.seen.state) && paths.has(canonicalPath(path))
+  }
+  const isShared = (id: number | undefined) => id === undefined || view.getStorlink(id)?.shared === true
+  const ofVms = view.vms().flatMap((other) => {
+    if (other.uuid === vm.uuid) return []
+    const all = [...other.disks, ...layersOf(other).flatMap((layer) => layer.volumes)]
+    return all
+      .filter(({ path, storlink }) => path !== '' && (other.pm === vm.pm || isShared(storlink)) && counts(other, path))
+      .map((volume): RowVolume => {
+        // a frozen layer is only read
+        const readOnly = !('readOnly' in volume) || volume.readOnly
+        return { vm: other, name: other.name, path: volume.path, readOnly, isHere: other.pm === vm.pm }
+      })
+  })
+  if (use === 'write') return ofVms
+  const templates = view.templates().filter(({ uuid }) => uuid !== vm.uuid)
+  const ofTemplates = templates.flatMap(({ name, pm, disks }) =>
+    disks
+      .filter(({ storlink }) => pm === vm.pm || isShared(storlink))
+      .map(({ path }) => ({ name, path, readOnly: true, isHere: pm === vm.pm })),
+  )
+  return [...ofVms, ...ofTemplates]
+}
+
+interface RowsQuestion {
+  readonly volumes: readonly AskedVolume[]
+  readonly rows: readonly RowVolume[]
+  /** On the PM that is asked, of both. */
+  readonly identities: ReadonlyMap<string, VolumeIdentity>
+  readonly use: Use
+}
+
+/** Why one of the volumes is another's too, or undefined; `isGuess`: whether that has it now cannot be asked. Pure. */
+export function refuseRows(
+  view: View,
+  { volumes, rows, identities, use }: RowsQuestion,
+): { readonly text: string; readonly isGuess: boolean } | undefined {
+  for (const volume of volumes) {
+    for (const row of rows) {
+      if (use === 'write' && volume.readOnly && row.readOnly) continue
+      if (use === 'freeze' && row.readOnly) continue
+      if (!isSameRow(volume, row, identities)) continue
+      const what = `${volume.vdev ? `disk ${volume.vdev} (${volume.path})` : volume.path}`
+      if (!row.vm) return { text: `${what} is a disk of template ${row.name}`, isGuess: false }
+      const isUnknown = row.vm.seen.state === 'unknown'
+      const pm = view.getPm(row.vm.pm)?.name ?? row.vm.pm
+      const unknown = `: whether that runs nobody can say, since its PM ${pm} cannot be reached`
+      return { text: `${what} is also a disk of ${row.name}${isUnknown ? unknown : ''}`, isGuess: isUnknown }
+    }
+  }
+  return undefined
+}
+
+function isSameRow(volume: AskedVolume, row: RowVolume, identities: ReadonlyMap<string, VolumeIdentity>): boolean {
+  const [own, other] = [identities.get(volume.path), identities.get(row.path)]
+  const isNamed = canonicalPath(volume.path) === canonicalPath(row.path)
+  if (!own || !other) return isNamed && (row.isHere || volume.storlink !== undefined)
+  if (row.isHere) return isSameVolume(own, other, true)
+  // Both are looked at from here; that what is here is what that PM has is told only by what both see.
+  const mayBeShared = own.site.length > 0 || volume.storlink !== undefined
+  return mayBeShared && isSameVolume(own, other, true)
+}
