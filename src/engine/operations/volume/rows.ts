@@ -69,10 +69,12 @@ export function refuseRows(
       if (!isSameRow(volume, row, identities)) continue
       const what = `${volume.vdev ? `disk ${volume.vdev} (${volume.path})` : volume.path}`
       if (!row.vm) return { text: `${what} is a disk of template ${row.name}`, isGuess: false }
-      const isUnknown = row.vm.seen.state === 'unknown'
+      const { state, domid } = row.vm.seen
       const pm = view.getPm(row.vm.pm)?.name ?? row.vm.pm
-      const unknown = `: whether that runs nobody can say, since its PM ${pm} cannot be reached`
-      return { text: `${what} is also a disk of ${row.name}${isUnknown ? unknown : ''}`, isGuess: isUnknown }
+      const isUnknown = state === 'unknown'
+      const has = hasDomain(state) ? `in use by ${row.name} (domain ${domid} on ${pm})` : `also a disk of ${row.name}`
+      const why = isUnknown ? `: whether that runs nobody can say, since its PM ${pm} cannot be reached` : ''
+      return { text: `${what} is ${has}${why}`, isGuess: isUnknown }
     }
   }
   return undefined
