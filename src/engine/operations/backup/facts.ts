@@ -35,7 +35,7 @@ export async function gatherBackup(request: BackupRequest, cx: Context): Promise
   const vm = cx.view.needVm(request.vm)
   const domain = await livingDomain(cx, vm)
   if (!domain) await needNoDomain(cx, vm)
-  await needSoleUse(cx, vm, readFrom(backedUpDisks(vm)), { use: 'write' })
+  await needSoleUse(cx, vm, readFrom(backedUpDisks(vm)), { use: 'write', silence: 'told' })
   const storlink = cx.view.needStorlink(request.storlink)
   const host = cx.host(vm.pm)
   const { freeMib } = await cx.volumes(storlink.level).inspect(host, storlink.link)

@@ -10,6 +10,7 @@ import type { View } from '../../store/view.ts'
 import { refuseLayers } from '../disk/layers.ts'
 import { isReached } from '../storlink/access.ts'
 import { refuseState } from '../vm/domain.ts'
+import { forceField } from '../volume/force.ts'
 import { gatherInPlace, type InPlaceFacts, planInPlace } from './restoreInPlace.ts'
 import { gatherNew, type NewFacts, planNew, pmForNew } from './restoreNew.ts'
 import { backupField, backupsLock, nameOf, refuseBackupAccess, storlinkLocks, vmOfBackup } from './target.ts'
@@ -40,6 +41,7 @@ const params = z.object({
     help: 'of the new VM; none given: a new one',
     advanced: true,
   }),
+  force: forceField,
 })
 type RestoreParams = z.infer<typeof params>
 type Facts = InPlaceFacts | NewFacts

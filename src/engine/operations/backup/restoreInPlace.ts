@@ -45,11 +45,12 @@ export type InPlaceFacts = ChangeFacts &
 
 interface InPlaceOptions {
   readonly keep: boolean
+  readonly force?: boolean | undefined
   readonly storlink?: number | undefined
 }
 
 export async function gatherInPlace(
-  { keep, storlink }: InPlaceOptions,
+  { keep, storlink, force }: InPlaceOptions,
   backup: Backup,
   cx: Context,
 ): Promise<InPlaceFacts> {
@@ -57,7 +58,7 @@ export async function gatherInPlace(
   const change = await gatherChange(backup.vm, cx)
   await needOneConfig(cx, change.base as Vm)
   const base = change.base as Vm
-  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write' })
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write', force })
   const restored = backup.volumes.map((volume) => {
     const own = base.disks.find((disk) => disk.uuid === volume.disk)
     const then = backup.spec.disks.find((disk) => disk.uuid === volume.disk)
@@ -75,7 +76,7 @@ export async function gatherInPlace(
   const gone = keep ? [] : replaced.filter((disk) => disk.owned)
   const abandoned = keep ? [] : abandonedLayers(base)
   const volumes: (Disk | LayerVolume)[] = [...gone, ...abandoned.flatMap((layer) => layer.volumes)]
-  await needSoleUse(cx, base, changing(volumes.filter((volume) => volume.owned)), { use: 'remove' })
+  await needSoleUse(cx, base, changing(volumes.filter((volume) => volume.owned)), { use: 'remove', force })
   return {
     ...change,
     kind: 'inPlace',

@@ -17,6 +17,7 @@ import { madeVolume } from '../storlink/madeVolume.ts'
 import { type Change, type ChangeFacts, configStep, gatherChange, recordStep } from '../vm/change.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { changing } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { attachStep, detachStep } from './steps.ts'
 import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
@@ -120,7 +121,7 @@ export const diskCreate = vmOperation<CreateParams, CreateFacts>({
   result: (_params, { disk }) => ({ uuid: disk.uuid, vdev: disk.vdev }),
 })
 
-const deleteDiskParams = z.object({ vm: vmField, disk: diskField })
+const deleteDiskParams = z.object({ vm: vmField, disk: diskField, force: forceField })
 type DeleteParams = z.infer<typeof deleteDiskParams>
 type DeleteFacts = ChangeFacts & { readonly disk: Disk & Json; readonly level: Level }
 
@@ -184,10 +185,10 @@ export const diskDelete = vmOperation<DeleteParams, DeleteFacts>({
   params: deleteDiskParams,
   locks: ({ vm, disk }, view) => locksWith(vm, needDisk(view.needVm(vm), disk).storlink, view),
   refuse: refuseDelete,
-  async gather({ vm, disk: named }, cx) {
+  async gather({ vm, disk: named, force }, cx) {
     const disk = needDisk(cx.view.needVm(vm), named)
     const facts = await gatherChange(vm, cx)
-    if (disk.owned) await needSoleUse(cx, facts.before, changing([disk]), { use: 'remove' })
+    if (disk.owned) await needSoleUse(cx, facts.before, changing([disk]), { use: 'remove', force })
     return { ...facts, disk: disk as Disk & Json, level: levelOf(disk, cx.view) }
   },
   plan: (_params, facts) => planDelete(facts),

@@ -9,6 +9,7 @@ import { needRoom, refuseGroupChange } from '../storlink/access.ts'
 import { livingDomain } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { changing } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { diskField, levelOf, locksWith, needDisk, refuseDisks, sizeField } from './target.ts'
 
@@ -21,6 +22,7 @@ const growDiskParams = z.object({
   vm: vmField,
   disk: diskField,
   size: field(sizeField, { title: 'New size', unit: 'MiB', help: 'more than it has now: no disk shrinks' }),
+  force: forceField,
 })
 type GrowParams = z.infer<typeof growDiskParams>
 type GrowFacts = {
@@ -60,13 +62,13 @@ function growStep(facts: GrowFacts, sizeMib: number): Step {
   }
 }
 
-async function gatherGrow({ vm, disk: named, size }: GrowParams, cx: Context): Promise<GrowFacts> {
+async function gatherGrow({ vm, disk: named, size, force }: GrowParams, cx: Context): Promise<GrowFacts> {
   const row = cx.view.needVm(vm)
   const disk = needDisk(row, named)
   const host = cx.host(row.pm)
   const level = levelOf(disk, cx.view)
   const domain = await livingDomain(cx, row)
-  await needSoleUse(cx, row, changing([disk]), { use: 'write' })
+  await needSoleUse(cx, row, changing([disk]), { use: 'write', force })
   const info = await cx.volumes(level).stat(host, disk.path, disk.format)
   if (!info) throw new PengxError('notFound', `${disk.vdev} of ${row.name}: there is no image ${disk.path}`)
   if (info.sizeMib > size)

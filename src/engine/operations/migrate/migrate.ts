@@ -17,6 +17,7 @@ import { configPathFor, needNoDomain, refuseVolumes } from '../vm/domain.ts'
 import { sharedVolumes } from '../vm/switchOn.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { usedBy } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { needAbilities, needBootFiles, needFree, needLogin } from './destination.ts'
 import { needSameDisks, refuseUnshared } from './disks.ts'
@@ -55,6 +56,7 @@ const params = z.object({
     },
   ),
   unseenBridge: unseenBridgeField,
+  force: forceField,
 })
 type Params = z.infer<typeof params>
 
@@ -100,14 +102,14 @@ function refuse({ vm, pm }: Params, view: View): string | undefined {
   return refuseUnshared(row, view) ?? (row.seen.state === 'running' ? refuseTied(row) : undefined)
 }
 
-async function gather({ vm, pm, address, unseenBridge }: Params, cx: Context): Promise<MigrateFacts> {
+async function gather({ vm, pm, address, unseenBridge, force }: Params, cx: Context): Promise<MigrateFacts> {
   const facts = await gatherChange(vm, cx)
   const [source, target] = [cx.view.needPm(facts.before.pm), cx.view.needPm(pm)]
   const { base } = facts
   if (facts.domid === null) await needNoDomain(cx, cx.view.needVm(vm))
   await needOneConfig(cx, base)
   await needFree(cx, base, target)
-  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write', ends: [source.uuid, target.uuid] })
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write', ends: [source.uuid, target.uuid], force })
   needBridges(base, target, unseenBridge)
   await needBootFiles(cx, base, target)
   const disks = await needSameDisks(cx, base, source, target)

@@ -22,6 +22,7 @@ import { needOneConfig } from '../vm/configNow.ts'
 import { findDomain, lives } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { usedBy } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { refuseSnapshotName, snapshotResult } from './target.ts'
 
@@ -44,6 +45,7 @@ const params = z.object({
     help: `also on more than ${MAX_DEPTH} layers`,
     advanced: true,
   }),
+  force: forceField,
 })
 type Params = z.infer<typeof params>
 
@@ -71,11 +73,11 @@ function refuse({ vm, name, storlink, deep }: Params, view: Parameters<typeof re
   )
 }
 
-async function gather({ vm, name, storlink }: Params, cx: Context): Promise<Facts> {
+async function gather({ vm, name, storlink, force }: Params, cx: Context): Promise<Facts> {
   const change = await gatherChange(vm, cx)
   const base = change.base as Vm
   await needOneConfig(cx, base)
-  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write' })
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write', force })
   const written = base.disks.filter((disk) => !disk.readOnly)
   if (change.domid !== null) await needWritten(base, written, change.domid, cx)
   const requests = written.map((disk) => ({

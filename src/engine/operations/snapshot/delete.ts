@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
@@ -8,15 +9,18 @@ import { livingDomain } from '../vm/domain.ts'
 import { splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { vmOperation } from '../vm/target.ts'
 import { changing } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { collapsedWith, without } from './collapse.ts'
 import { gatherMerges, type Merge, mergeStep, wordsFor } from './merge.ts'
-import { needSnapshot, type SnapshotParams, snapshotParams } from './target.ts'
+import { needSnapshot, snapshotParams } from './target.ts'
 
 /**
  * What the layers that go hold is merged into what lies on them. Only then are they forgotten, in one write, and only then
  * are their volumes removed.
  */
+const params = snapshotParams.extend({ force: forceField })
+type Params = z.infer<typeof params>
 type Facts = {
   readonly vm: Vm & Json
   readonly secrets: VmSecrets
@@ -33,27 +37,27 @@ type Facts = {
   }[]
 }
 
-function refuse({ vm, snapshot }: SnapshotParams, view: View): string | undefined {
+function refuse({ vm, snapshot }: Params, view: View): string | undefined {
   const row = view.needVm(vm)
   needSnapshot(row, snapshot)
   return refuseLayers(row, view)
 }
 
-export const snapshotDelete = vmOperation<SnapshotParams, Facts>({
+export const snapshotDelete = vmOperation<Params, Facts>({
   name: 'snapshot.delete',
   title: 'delete a snapshot of',
   help: 'Takes the name away and merges what the snapshot held into what lies on it; no other changes by a byte.',
   danger: 'destroys',
-  params: snapshotParams,
+  params,
   locks: ({ vm }, view) => locksOfLayers(vm, undefined, view),
   refuse,
-  async gather({ vm, snapshot: named }, cx) {
+  async gather({ vm, snapshot: named, force }, cx) {
     const row = cx.view.needVm(vm)
     const { uuid, name } = needSnapshot(row, named)
     const domain = await livingDomain(cx, row)
     const gone = collapsedWith(row, uuid)
     const written = [...row.disks.filter((disk) => !disk.readOnly), ...gone.flatMap((layer) => layer.volumes)]
-    if (gone.length > 0) await needSoleUse(cx, row, changing(written), { use: 'remove' })
+    if (gone.length > 0) await needSoleUse(cx, row, changing(written), { use: 'remove', force })
     const merges = await gatherMerges(row, gone, name, cx)
     if (domain && merges.some((merge) => merge.inUse)) {
       const images = await cx.hypervisor.writtenImages(cx.host(row.pm), domain.domid)

@@ -26,6 +26,7 @@ import { needNoDomain, refuseState } from '../vm/domain.ts'
 import { createStep, factsOf, whileOff } from '../vm/domainSteps.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { changing, usedBy } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { needSnapshot, snapshotField } from './target.ts'
 
@@ -40,6 +41,7 @@ const params = z.object({
     title: 'Keep',
     help: 'what the VM holds now, as a snapshot of its own',
   }),
+  force: forceField,
 })
 type Params = z.infer<typeof params>
 
@@ -63,15 +65,15 @@ function refuse({ vm, snapshot }: Params, view: View): string | undefined {
   return refuseState(row, view, ['shutdown'], hint) ?? refuseLayers(row, view)
 }
 
-async function gather({ vm, snapshot: named, keep }: Params, cx: Context): Promise<Facts> {
+async function gather({ vm, snapshot: named, keep, force }: Params, cx: Context): Promise<Facts> {
   await needNoDomain(cx, cx.view.needVm(vm))
   const change = await gatherChange(vm, cx)
   const base = change.base as Vm
   await needOneConfig(cx, base)
   const target = needSnapshot(base, named)
   const written = base.disks.filter((disk) => !disk.readOnly)
-  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write' })
-  if (!keep) await needSoleUse(cx, base, changing(written.filter((disk) => disk.owned)), { use: 'remove' })
+  await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write', force })
+  if (!keep) await needSoleUse(cx, base, changing(written.filter((disk) => disk.owned)), { use: 'remove', force })
   const requests = target.volumes.map(({ disk, vdev, path, format, sizeMib, storlink }) => {
     const own = written.find((one) => one.uuid === disk)
     return { disk, vdev, sizeMib, storlink: own?.storlink ?? storlink, backing: { path, format } }

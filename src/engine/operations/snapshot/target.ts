@@ -15,7 +15,6 @@ export const snapshotField = field(z.string().min(1), {
   from: 'snapshot',
 })
 export const snapshotParams = z.object({ vm: vmField, snapshot: snapshotField })
-export type SnapshotParams = z.infer<typeof snapshotParams>
 
 /** A listed snapshot by its UUID, or by its name. Throws `invalid` where several have that name, else `notFound`. */
 export function needSnapshot(vm: Vm, named: string): Snapshot {

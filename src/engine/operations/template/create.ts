@@ -78,7 +78,7 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
   const domain = await livingDomain(cx, vm)
   if (!domain) await needNoDomain(cx, vm)
   const sources = disksOf(vm)
-  await needSoleUse(cx, vm, readFrom(sources), { use: 'write' })
+  await needSoleUse(cx, vm, readFrom(sources), { use: 'write', silence: 'told' })
   const why = domain && (await cx.hypervisor.refuseBackup(host, domain.domid, sources))
   if (why) throw new PengxError('refused', `cannot make a template of ${vm.name} while it runs: ${why}`)
   const storlink = cx.view.needStorlink(p.storlink)

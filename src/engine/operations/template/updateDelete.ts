@@ -10,6 +10,7 @@ import { accessPm } from '../storlink/access.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
 import { counted } from '../storlink/contents.ts'
 import { templateVolumes } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { refuseTouch, templateField, templateOperation, unprotectStep } from './target.ts'
 
@@ -62,6 +63,7 @@ const deleteParams = z.object({
     title: 'Disks',
     help: 'all: they are removed; none: they stay where they lie',
   }),
+  force: forceField,
 })
 type DeleteParams = z.infer<typeof deleteParams>
 
@@ -100,12 +102,12 @@ export const templateDelete = templateOperation<DeleteParams, DeleteFacts>({
   danger: 'destroys',
   params: deleteParams,
   refuse: refuseDelete,
-  async gather({ template, disks }, cx) {
+  async gather({ template, disks, force }, cx) {
     const row = cx.view.needTemplate(template)
     const storlinkOf = (disk: TemplateDisk) => cx.view.needStorlink(disk.storlink)
     const pm = row.disks[0] ? accessPm(storlinkOf(row.disks[0]), cx.view)!.uuid : row.pm
     const all = row.disks.map((disk) => ({ disk: disk as TemplateDisk & Json, level: storlinkOf(disk).level }))
-    if (disks === 'all') await needSoleUse(cx, { ...row, pm }, templateVolumes(row), { use: 'remove' })
+    if (disks === 'all') await needSoleUse(cx, { ...row, pm }, templateVolumes(row), { use: 'remove', force })
     return { pm, template: row as Template & Json, doomed: disks === 'all' ? all : [] }
   },
   plan: ({ disks }, { pm, template, doomed }) => [

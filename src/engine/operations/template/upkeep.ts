@@ -17,6 +17,7 @@ import { createStep, type DomainFacts, factsOf, shutdownSteps, whileOff } from '
 import { pickNics } from '../vm/pickNics.ts'
 import { isForgotten, putBack, splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { templateVolumes } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { protectStep, refuseTouch, templateField, templateOperation, unprotectStep } from './target.ts'
 
@@ -32,6 +33,7 @@ const startParams = z.object({
   vcpus: field(z.number().int().min(1).max(512).default(1), { title: 'VCPUs' }),
   bridges: field(z.array(z.string()).default([]), { title: 'Bridges', from: 'bridge' }),
   unseenBridge: unseenBridgeField,
+  force: forceField,
   iso: field(z.string().optional(), { title: 'ISO image', from: 'iso', help: 'on the PM, to install from; HVM' }),
   vncPassword: field(z.string().min(1).max(8).optional(), { title: 'VNC password', secret: true, advanced: true }),
 })
@@ -111,7 +113,7 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
     const rest = { template: template as Template & Json, nics, startedAt }
     const vm = upkeepVm(p, { pm: pm.uuid, ...rest })
     await needNoDomain(cx, vm)
-    await needSoleUse(cx, vm, templateVolumes(template), { use: 'rewrite' })
+    await needSoleUse(cx, vm, templateVolumes(template), { use: 'rewrite', force: p.force })
     return { ...factsOf(vm, 0), ...rest }
   },
   plan: (p, facts) => [

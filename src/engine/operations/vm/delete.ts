@@ -11,6 +11,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { removeAside, setAside } from '../storlink/asideVolume.ts'
 import { changing } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { gatherGone, type LinkChanges, linkSteps } from './autostart.ts'
 import { hasConfig } from './configFile.ts'
@@ -28,6 +29,7 @@ const params = z.object({
     title: 'Disks',
     help: 'own: those that pengx made; all: those it adopted too; none: keep every disk',
   }),
+  force: forceField,
 })
 type Params = z.infer<typeof params>
 
@@ -93,7 +95,7 @@ export const vmDelete = vmOperation<Params, Facts>({
   danger: 'destroys',
   params,
   refuse,
-  async gather({ vm, disks }, cx) {
+  async gather({ vm, disks, force }, cx) {
     const row = cx.view.needVm(vm)
     await needNoDomain(cx, row)
     const level = (disk: Pick<Disk, 'storlink'>): Level =>
@@ -106,7 +108,7 @@ export const vmDelete = vmOperation<Params, Facts>({
       .filter((disk) => isDoomed(disk, disks))
       .map((disk) => ({ vdev: disk.vdev, path: disk.path, level: level(disk), sizeMib: disk.sizeMib ?? 0 }))
     const going = volumesOf(row).filter((disk) => isDoomed(disk, disks))
-    await needSoleUse(cx, row, changing(going), { use: 'remove' })
+    await needSoleUse(cx, row, changing(going), { use: 'remove', force })
     const keptPaths = all.filter((disk) => !isDoomed(disk, disks)).map((disk) => disk.path)
     const config = row.configPath !== undefined && !row.configForeign ? { configPath: row.configPath } : {}
     const { links, stays } = await gatherGone(cx, row)

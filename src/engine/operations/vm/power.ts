@@ -4,6 +4,7 @@ import type { VmState } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import { usedBy } from '../volume/asked.ts'
+import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { needBridges, unseenBridgeField } from './bridges.ts'
 import { findDomain, lives, needDomain, needNoDomain, refuseState, refuseVolumes } from './domain.ts'
@@ -30,11 +31,7 @@ async function gatherRunning({ vm }: VmParams, cx: Context): Promise<DomainFacts
 
 const startParams = z.object({
   vm: vmField,
-  force: field(z.boolean().default(false), {
-    title: 'Although not all can be asked',
-    help: 'start it although a PM that sees its disks cannot be asked whether it runs there: be sure that it is off',
-    advanced: true,
-  }),
+  force: forceField,
   unseenBridge: unseenBridgeField,
 })
 type StartParams = z.infer<typeof startParams>

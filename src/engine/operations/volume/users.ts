@@ -20,8 +20,11 @@ export interface SoleUse {
   readonly force?: boolean | undefined
   /** PMs (UUIDs) where a domain of its own is no stranger; none given: on its PM alone. */
   readonly ends?: readonly string[]
-  /** Nothing is written yet: who cannot be asked now is asked before that is. */
-  readonly silence?: 'ignored'
+  /**
+   * Of PMs that cannot be asked; `ignored`: nothing is written yet, and they are asked before that is; `told`: what is read
+   * may not be of one moment, which is said. None given: they are in the way.
+   */
+  readonly silence?: 'ignored' | 'told'
 }
 
 interface Answer extends HeldVolumes {
@@ -91,7 +94,7 @@ async function needNoneElsewhere(cx: Context, question: Question): Promise<void>
   const unasked = silent.filter((one) => one !== undefined)
   if (unasked.length === 0 || options.silence === 'ignored' || isHeldAlready(question, volumes)) return
   const text = `its disks are seen by ${unasked.join(' and ')}, which cannot be asked whether they are in use there`
-  if (options.force) return cx.notice(`${text}; it was done all the same`)
+  if (options.force || options.silence === 'told') return cx.notice(`${text}; it was done all the same`)
   const hint =
     options.force === undefined
       ? 'try again when it can'
@@ -103,6 +106,7 @@ async function needNoneElsewhere(cx: Context, question: Question): Promise<void>
 function isHeldAlready({ vm, here }: Question, volumes: readonly AskedVolume[]): boolean {
   const domids = new Set(here.domains.filter((one) => isOwn(vm, one)).map(({ domid }) => domid))
   const held = here.holders.filter(({ domid }) => domids.has(domid))
+  if (domids.size === 0) return false
   return volumes.every((volume) => volume.readOnly || held.some((holder) => isHeld(volume, holder, here, true)))
 }
 
