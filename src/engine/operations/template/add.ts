@@ -99,7 +99,7 @@ async function gatherAdd(p: AddParams, cx: Context): Promise<Facts> {
     throw new PengxError('refused', `${path} on ${pm.name} lies on ${info.backing}; ${help}`)
   }
   const owner = { uuid: p.template!, pm: pm.uuid, name: p.name }
-  await needSoleUse(cx, owner, [{ path, storlink: storlink.id }], { use: 'freeze' })
+  await needSoleUse(cx, owner, [{ path, storlink: storlink.id }], { use: 'freeze', silence: 'told' })
   const createdAt = cx.clock.now()
   const disk = { uuid, format: p.format, sizeMib: info.sizeMib, path, storlink: storlink.id, desc: '', createdAt }
   const wasWritable = (await driver.isWritable(host, path)) ?? true

@@ -8,6 +8,7 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { needGroupChange } from '../storlink/access.ts'
 import { madeVolume } from '../storlink/madeVolume.ts'
+import { needSoleUse } from '../volume/users.ts'
 import type { CreateParams } from './createParams.ts'
 
 /**
@@ -73,6 +74,11 @@ async function fromImage(p: CreateParams, storlink: Storlink, pm: Pm, cx: Contex
   if (!info) throw new PengxError('invalid', `image: ${p.image} on ${pm.name} is not a disk image`)
   if (p.diskSize !== undefined && p.diskSize < info.sizeMib)
     throw new PengxError('invalid', `diskSize: ${p.diskSize} MiB is less than the image has: ${info.sizeMib} MiB`)
+  if (!p.copyImage) {
+    const owner = { uuid: p.uuid!, pm: pm.uuid, name: p.name }
+    const volume = { path: p.image, storlink: storlink.id, format: info.format }
+    await needSoleUse(cx, owner, [volume], { use: 'write', silence: 'ignored' })
+  }
   const { format, sizeMib, usedMib } = info
   const source = { path: p.image, format, sizeMib, usedMib }
   return [{ source, sizeMib: p.diskSize ?? sizeMib, ...(p.copyImage ? {} : { inPlace: true as const }) }]
