@@ -126,6 +126,32 @@ test('nothing is adopted whose disk another has', async () => {
   expect(await refusalOf(world, 'vm.adopt', raw)).toMatch(/is in use by fresh/)
 })
 
+test('nothing goes that the disk of a VM elsewhere lies on, though that is off', async () => {
+  await makeVm(world)
+  await clone(pathOf('xvda'))
+  await change('xen1', ['xl', 'destroy', 'stranger'])
+  await act(world, 'vm.adopt', { what: '/etc/xen/stranger.cfg', pm: pmNamed(world) })
+  const why = /\/data\/clones\/c.qcow2, a disk of stranger, on xen1 lies on \/data\/.*, and would be ruined/
+  expect(await refusal('vm.delete')).toMatch(why)
+  await change('xen1', ['mv', '/data/clones/c.qcow2', '/data/c.qcow2'])
+  expect(await refusal('disk.delete', { disk: 'xvda' })).toMatch(/\/data\/c.qcow2 on xen1 lies on/)
+  await act(world, 'disk.delete', { vm: NEW_VM.uuid, disk: 'xvdb' })
+})
+
+test('a logical volume that the kernel serves to a stranger', async () => {
+  await act(world, 'storlink.create', { name: 'fast', link: 'vg-fast', type: 'LO', level: 'BL', pm: pmNamed(world) })
+  const storlink = world.engine.view.storlinks()[0]!.id
+  await act(world, 'vm.create', { ...NEW_VM, diskFormat: 'raw', storlink, pm: pmNamed(world) })
+  const target = pathOf('xvda').replace('/vg-fast/', '//vg-fast/./')
+  await change('xen1', ['ln', '-s', target, '/root/disk'])
+  const disk = 'format=raw,vdev=xvda,access=rw,backendtype=phy,target=/root/disk'
+  const text = `name = "stranger"\ntype = "pv"\nmemory = 64\nkernel = "/boot/vmlinuz-guest"\ndisk = ["${disk}"]\n`
+  await change('xen1', ['tee', '/etc/xen/stranger.cfg'], text)
+  await change('xen1', ['xl', 'create', '/etc/xen/stranger.cfg'])
+  for (const [operation, raw] of [['vm.start'], ['disk.grow', { disk: 'xvda', size: 2048 }], ['vm.delete']] as const)
+    expect(await refusal(operation, raw)).toMatch(/is in use by stranger \(domain \d+ on xen1, as \/root\/disk\)/)
+})
+
 describe('on disks that several PMs see', () => {
   /** A VM whose disk lies on a file system of a server, in no storlink. */
   async function adopted(): Promise<Vm> {
