@@ -50,8 +50,18 @@ describe('a flag', () => {
   const restore = (...words: string[]) => complete('run', 'snapshot.restore', ...words)
 
   test('is offered both ways, and not again when it is said', () => {
-    expect(restore('--')).toEqual(['--snapshot', '--keep', '--no-keep', '--yes', '--json', '--plan', '--help'])
-    expect(restore('--no')).toEqual(['--no-keep'])
+    expect(restore('--')).toEqual([
+      '--snapshot',
+      '--keep',
+      '--no-keep',
+      '--force',
+      '--no-force',
+      '--yes',
+      '--json',
+      '--plan',
+      '--help',
+    ])
+    expect(restore('--no')).toEqual(['--no-keep', '--no-force'])
     for (const said of ['--keep', '--no-keep', '--keep=false']) expect(restore(said, '--k')).toEqual([])
     expect(complete('run', 'vm.create', '--bridges', 'a', '--br')).toEqual(['--bridges'])
   })

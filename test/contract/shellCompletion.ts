@@ -20,7 +20,7 @@ export function shellCompletion(name: Parameters<typeof openShell>[0], open: () 
     })
 
     test('flags both ways, and what they take', async () => {
-      await shell.completes('pengx run snapshot.restore 한국어-vm --no-', '--no-keep ')
+      await shell.completes('pengx run snapshot.restore 한국어-vm --no-k', '--no-keep ')
       await shell.completes('pengx run snapshot.restore 한국어-vm --keep=f', '--keep=false ')
       await shell.completes('pengx run snapshot.restore 한국어-vm --keep f', '--keep false ')
       await shell.offers('pengx run snapshot.restore 한국어-vm --keep ', 'true', 'yes')
