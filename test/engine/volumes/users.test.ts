@@ -191,6 +191,17 @@ describe('on disks that several PMs see', () => {
     await act(world, 'disk.grow', { vm: NEW_VM.uuid, disk: 'xvda', size: 128 })
   })
 
+  test('what another PM has under the same name in a file system of its own is another volume', async () => {
+    await adopted()
+    const [xen2] = world.site.state.pms.filter(({ name }) => name === 'xen2')
+    xen2!.mounts = xen2!.mounts.filter(({ at }) => at !== '/san')
+    await change('xen2', ['mv', '/san', '/gone'])
+    await change('xen2', ['mkdir', '-p', '/san'])
+    await change('xen2', ['qemu-img', 'create', '-q', '-f', 'qcow2', '/san/a.qcow2', '64M'])
+    await stranger('/san/a.qcow2', { pm: 'xen2' })
+    await act(world, 'vm.start', { vm: NEW_VM.uuid })
+  })
+
   test('disks of this PM alone are nobody else’s affair', async () => {
     await makeVm(world)
     world.site.faults.unreachable('xen2', 3_600_000)

@@ -51,6 +51,8 @@ export function rowVolumes(view: View, vm: Owner, volumes: readonly AskedVolume[
 
 interface RowsQuestion {
   readonly volumes: readonly AskedVolume[]
+  /** Of those, what other PMs can see too. */
+  readonly seen: readonly AskedVolume[]
   readonly rows: readonly RowVolume[]
   /** On the PM that is asked, of both. */
   readonly identities: ReadonlyMap<string, VolumeIdentity>
@@ -60,13 +62,13 @@ interface RowsQuestion {
 /** Why one of the volumes is another's too, or undefined; `isGuess`: whether that has it now cannot be asked. Pure. */
 export function refuseRows(
   view: View,
-  { volumes, rows, identities, use }: RowsQuestion,
+  { volumes, seen, rows, identities, use }: RowsQuestion,
 ): { readonly text: string; readonly isGuess: boolean } | undefined {
   for (const volume of volumes) {
     for (const row of rows) {
       if (use === 'write' && volume.readOnly && row.readOnly) continue
       if (use === 'freeze' && row.readOnly) continue
-      if (!isSameRow(volume, row, identities)) continue
+      if (!(row.isHere || seen.includes(volume)) || !isSameRow(volume, row, identities)) continue
       const what = `${volume.vdev ? `disk ${volume.vdev} (${volume.path})` : volume.path}`
       if (!row.vm) return { text: `${what} is a disk of template ${row.name}`, isGuess: false }
       const { state, domid } = row.vm.seen
@@ -80,12 +82,8 @@ export function refuseRows(
   return undefined
 }
 
+/** Both are looked at from here: where others see the volume, what is here is what they have. */
 function isSameRow(volume: AskedVolume, row: RowVolume, identities: ReadonlyMap<string, VolumeIdentity>): boolean {
   const [own, other] = [identities.get(volume.path), identities.get(row.path)]
-  const isNamed = canonicalPath(volume.path) === canonicalPath(row.path)
-  if (!own || !other) return isNamed && (row.isHere || volume.storlink !== undefined)
-  if (row.isHere) return isSameVolume(own, other, true)
-  // Both are looked at from here; that what is here is what that PM has is told only by what both see.
-  const mayBeShared = own.site.length > 0 || volume.storlink !== undefined
-  return mayBeShared && isSameVolume(own, other, true)
+  return own && other ? isSameVolume(own, other, true) : canonicalPath(volume.path) === canonicalPath(row.path)
 }

@@ -35,6 +35,8 @@ interface Answer extends HeldVolumes {
 interface Question {
   readonly vm: Owner
   readonly volumes: readonly AskedVolume[]
+  /** Of those, what other PMs can see too. */
+  readonly seen: readonly AskedVolume[]
   readonly options: SoleUse
   readonly here: Answer
 }
@@ -60,9 +62,10 @@ export async function needSoleUse(
     vm.pm,
     [...volumes, ...rows].map(({ path }) => path),
   )
-  const question = { vm, volumes, options, here }
+  const seen = volumes.filter((one) => isSeenElsewhere(cx.view, vm.pm, one, here.identities.get(one.path)))
+  const question = { vm, volumes, seen, options, here }
   needNoHolder(cx, question, vm.pm, here)
-  const refusal = refuseRows(cx.view, { volumes, rows, identities: here.identities, use: options.use })
+  const refusal = refuseRows(cx.view, { volumes, seen, rows, identities: here.identities, use: options.use })
   if (refusal && !(refusal.isGuess && options.force)) throw new PengxError('refused', refusal.text)
   if (refusal) cx.notice(`${refusal.text}; it was done all the same`)
   await needNoneElsewhere(cx, question)
@@ -77,8 +80,7 @@ async function ask(cx: Context, pm: string, paths: readonly string[]): Promise<A
 
 /** Asks the other PMs, all at once, where one of the volumes is to be seen there too. */
 async function needNoneElsewhere(cx: Context, question: Question): Promise<void> {
-  const { vm, options, here } = question
-  const volumes = question.volumes.filter((one) => isSeenElsewhere(cx.view, vm.pm, one, here.identities.get(one.path)))
+  const { vm, options, seen: volumes } = question
   if (volumes.length === 0) return
   const others = cx.view.pms().filter((pm) => pm.uuid !== vm.pm && !isProvisional(pm))
   const silent = await Promise.all(
@@ -115,12 +117,11 @@ function isOwn(vm: Owner, domain: DomainSeen): boolean {
   return domain.uuid === vm.uuid || (vm.domainName !== undefined && domain.name === `${vm.domainName}-dm`)
 }
 
-/** By what it is; by its path where that cannot be told on one of the sides. */
+/** By what it is; by its path where that cannot be told, as on a file system of which nobody knows that others see it. */
 function isHeld(volume: AskedVolume, holder: VolumeHolder, here: Answer, isHere: boolean): boolean {
-  const identity = here.identities.get(volume.path)
-  const isTold =
-    identity && holder.identity && (isHere || (identity.site.length > 0 && holder.identity.site.length > 0))
-  if (isTold) return isSameVolume(identity, holder.identity, isHere)
+  const [own, other] = [here.identities.get(volume.path), holder.identity]
+  const isTold = own && other && (isHere || own.site.length > 0 || other.site.length > 0)
+  if (isTold) return isSameVolume(own, other, isHere)
   return canonicalPath(holder.path) === canonicalPath(volume.path)
 }
 
