@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../lib/clock.ts'
+import { newUuid } from '../lib/ids.ts'
 import { PengxError } from '../model/error.ts'
 import type { By, Job } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
@@ -141,15 +142,19 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     configFiles: (host, signal) => configFiles(host, signal, configPatterns),
   }
   const seeing = { ...store, inventory: forSightings(store.inventory) }
-  const observer = createObserver({ store: seeing, hypervisor, clock, host: hostOf, isoDirectories })
-  const beat = createBeat(view, observer, clock)
   const recovers = config.recovers && !config.readOnly
+  // Who looks for longer than a moment, and may change something.
+  const keepsClaims = recovers && config.watch === 'beat'
+  const observer = createObserver({ store: seeing, hypervisor, clock, host: hostOf, isoDirectories, keepsClaims })
+  const beat = createBeat(view, observer, clock)
   const deps = jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config })
   const runner = createRunner(deps)
   const work = createWorkList(store, CATALOG, runner, beat.nudge)
   await knowPms(store, config, sim?.pmNames ?? [], clock)
   if (config.self !== undefined && view.setting('self') !== config.self)
     await unlessUnwritten(store.inventory.putSetting('self', config.self))
+  if (!config.readOnly && view.setting('storeId') === undefined)
+    await unlessUnwritten(store.inventory.putSetting('storeId', newUuid()))
   const recovery = recovers ? work.recover() : { begun: Promise.resolve([]), over: Promise.resolve() }
   const revive = createReviver({ view, jobs: store.jobs, clock, runner, onRetry: work.follow })
   const scheduler = createScheduler({

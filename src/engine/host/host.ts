@@ -35,6 +35,8 @@ export interface Command {
   readonly parts?: readonly Command[]
   /** With `parts`: the first that fails ends the batch. */
   readonly stopOnFailure?: true
+  /** What it changes the step that runs it takes back by itself before it fails with `conflict`. */
+  readonly passing?: true
   /** Under this a command that outlived its channel is found again, and ended or waited for: `JOB.STEP`. */
   readonly tag?: string
 }

@@ -33,7 +33,7 @@ export function countChanges(host: Host, effects: Effects | undefined): Host {
   return {
     ...host,
     async open(command, ...rest) {
-      if (command.effect !== 'change') return await host.open(command, ...rest)
+      if (command.effect !== 'change' || command.passing) return await host.open(command, ...rest)
       const end = effects.begin()
       try {
         const process = await host.open(command, ...rest)

@@ -29,6 +29,7 @@ import { vmCreate } from './vm/create.ts'
 import { vmDelete } from './vm/delete.ts'
 import { vmEdit } from './vm/edit.ts'
 import { vmPoweroff, vmReboot, vmReset, vmResume, vmShutdown, vmStart, vmSuspend } from './vm/power.ts'
+import { vmRelease } from './vm/release.ts'
 import { vmResize } from './vm/resize.ts'
 
 /** Everything that can be done, in the order of menus. What is not here cannot be done anywhere. */
@@ -43,6 +44,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       vmSuspend,
       vmResume,
       vmMigrate,
+      vmRelease,
       vmEdit,
       vmResize,
       snapshotCreate,

@@ -135,33 +135,28 @@ export function tagVolume(group: string, name: string, tag: string, how: 'add' |
 }
 
 /**
- * Adds tags, and takes tags away, in one change of the group, which LVM makes under its lock of it; with `unless` only
- * where the volume does not have that tag, so that of two at once one does it. `hasChanged` tells whether it did.
+ * Adds tags to volumes of a group, and takes tags away, in one change of the group, which LVM makes under its lock of it;
+ * only where a volume lacks a tag, or has one: of two at once one does it. 5: one of them is no volume, and the others are
+ * changed all the same.
  */
-export function changeVolumeTags(group: string, name: string, change: TagChange): Program {
-  const added = (change.add ?? []).flatMap((tag) => ['--addtag', tag])
-  const dropped = (change.drop ?? []).flatMap((tag) => ['--deltag', tag])
-  const { unless, where } = change
+export function retagVolumes(group: string, names: readonly string[], change: TagChange): Program {
+  const { lacks, has, add = [], drop = [] } = change
   const asked = [
-    ...(unless === undefined ? [] : [`!(lv_tags={"${unless}"})`]),
-    ...(where === undefined ? [] : [`lv_tags={"${where}"}`]),
+    ...(lacks === undefined ? [] : [`!(lv_tags={"${lacks}"})`]),
+    ...(has === undefined ? [] : [`lv_tags={"${has}"}`]),
   ]
   const select = asked.length === 0 ? [] : ['-S', asked.join(' && ')]
-  return changes('lvchange', ...added, ...dropped, ...select, `${group}/${name}`)
+  const tags = [...add.flatMap((tag) => ['--addtag', tag]), ...drop.flatMap((tag) => ['--deltag', tag])]
+  return { ...changes('lvchange', ...tags, ...select, ...names.map((name) => `${group}/${name}`)), okExits: [0, 5] }
 }
 
 export interface TagChange {
   readonly add?: readonly string[]
   readonly drop?: readonly string[]
-  /** Nothing is done where the volume has that tag. */
-  readonly unless?: string
-  /** Nothing is done where the volume does not have that tag. */
-  readonly where?: string
-}
-
-/** What lvchange says on stdout where it has changed a volume; it says nothing where the selection leaves none. */
-export function hasChanged(stdout: string): boolean {
-  return /Logical volume \S+ changed\./.test(stdout)
+  /** Nothing is done where a volume has that tag. */
+  readonly lacks?: string
+  /** Nothing is done where a volume does not have that tag. */
+  readonly has?: string
 }
 
 const METADATA = ['lvcreate', 'lvremove', 'lvrename', 'lvextend', 'lvreduce', 'vgchange']
@@ -170,6 +165,21 @@ const SWITCHES = ['--refresh', '-an', ...Object.values(ACTIVATIONS)]
 /** Whether a program writes the group's metadata, and not only a machine's devices. */
 export function changesMetadata({ argv: [program, ...words] }: Program): boolean {
   return METADATA.includes(program) || (program === 'lvchange' && !words.some((word) => SWITCHES.includes(word)))
+}
+
+/** The tags of volumes, by `GROUP/NAME`; 5: one of them is none, and the others are told all the same. `parseTags` reads it. */
+export function showTags(volumes: readonly string[]): Program {
+  return { ...reads('lvs', ...REPORT, '-o', 'vg_name,lv_name,lv_tags', ...volumes), okExits: [0, 5] }
+}
+
+/** By `GROUP/NAME`. */
+export function parseTags(stdout: string): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    rowsOf(stdout, 'lv').map(({ vg_name: group, lv_name: name, lv_tags: tags = '' }) => [
+      `${group}/${name}`,
+      tags === '' ? [] : tags.split(','),
+    ]),
+  )
 }
 
 /** Zeroes a stretch of a device, by the device itself where it can (blkdiscard(8)). In steps, so that it can be ended. */

@@ -2,6 +2,7 @@ import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
 import { run, runAll, runBatch } from '../host/run.ts'
+import { claimPathOf, clearClaim, isClaimName } from '../tools/claims.ts'
 import { listNames, parseNames, removeFile } from '../tools/files.ts'
 import { changes, type Program, reads } from '../tools/program.ts'
 import { createImage, resizeImage } from '../tools/qemuImg.ts'
@@ -145,7 +146,8 @@ export const fileVolumes: VolumeDriver = {
   },
 
   async remove(host, path, tag) {
-    await runAll(host, tagged(tag, [removeFile(path), removeFile(draftOf(path)), removeTree(stagedIn(path))]))
+    const claim = [removeFile(claimPathOf(path)), clearClaim(path)]
+    await runAll(host, tagged(tag, [removeFile(path), ...claim, removeFile(draftOf(path)), removeTree(stagedIn(path))]))
   },
 
   stat: (host, path, format) => readImage(host, path, format),
@@ -163,7 +165,7 @@ export const fileVolumes: VolumeDriver = {
     const directory = path.slice(0, path.lastIndexOf('/'))
     const { stdout } = await run(host, { ...listNames(directory), okExits: [0, 2] })
     // what was set aside may come back
-    const names = parseNames(stdout).filter((name) => /\.qcow2(\.|$)/.test(name))
+    const names = parseNames(stdout).filter((name) => /\.qcow2(\.|$)/.test(name) && !isClaimName(name))
     return await dependentsAmong(
       host,
       names.map((name) => `${directory}/${name}`).filter((one) => !known.includes(one)),

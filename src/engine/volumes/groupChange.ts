@@ -4,16 +4,13 @@ import type { Command, Host } from '../host/host.ts'
 import { runAll, runBatch } from '../host/run.ts'
 import {
   changesMetadata,
-  changeVolumeTags,
   deactivateVolume,
-  hasChanged,
   isInUse,
   type LogicalVolume,
   lockFailure,
   parseVolumes,
   refreshVolume,
   showVolumes,
-  type TagChange,
 } from '../tools/lvm.ts'
 import type { Program } from '../tools/program.ts'
 import type { GroupPlace } from './groupPlace.ts'
@@ -147,16 +144,4 @@ export async function refreshElsewhere(place: GroupPlace, name: string, tag: str
 export async function activeElsewhere(place: GroupPlace, name: string): Promise<string[]> {
   const seen = await seenElsewhere(place, place.others, name)
   return seen.flatMap(({ host, volumes }) => (volumes.some((one) => one.name === name && one.active) ? host.name : []))
-}
-
-/**
- * Changes a volume's tags where the group is changed, under LVM's lock of it (lvchange(8)). False where `unless` or `where`
- * left nothing to do: of two at once, one is true. Fails as `runParts` does.
- *
- * @internal Exported for its test, which puts the same tag from two PMs at once.
- */
-export async function changeTags(place: GroupPlace, name: string, change: TagChange, tag: string): Promise<boolean> {
-  needChanger(place)
-  const [output] = await runAll(place.changer, tagged(tag, [changeVolumeTags(place.group, name, change)]))
-  return hasChanged(output?.stdout ?? '')
 }

@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts'
 import { sizeQuestion } from '../volumes/sizes.ts'
 import { spaceQuestion } from '../volumes/spaces.ts'
 import { type Asker, createAsker } from './askEach.ts'
+import { createClaimKeeper } from './claims.ts'
 import type { Closer } from './closer.ts'
 import { isoQuestions, listIsos } from './files.ts'
 import type { Sampler } from './perf.ts'
@@ -38,6 +39,8 @@ export interface ApartDeps {
   readonly sampler: Sampler
   readonly closer: Pick<Closer, 'wrote'>
   host(row: Pm): Host
+  /** Claims on the storage follow what is seen. */
+  readonly keepsClaims: boolean
   /** Files were looked at: what is shown of them may be another. */
   onFiles(): Promise<void>
 }
@@ -51,6 +54,7 @@ export function createApart(parts: ApartDeps): Apart {
   const { hypervisor, clock, sampler, closer, host } = parts
   const { view, inventory } = parts.store
   const atWork = new Map<string, Promise<void>>()
+  const claims = createClaimKeeper(view, clock)
   const askers = { isos: createAsker(clock), spaces: createAsker(clock), sizes: createAsker(clock) }
   const isosIn = new Map<string, readonly IsoImage[]>()
   let looks = 0
@@ -189,6 +193,7 @@ export function createApart(parts: ApartDeps): Apart {
       }
       if (fresh.length > 0) once(`sizes ${look}`, () => lookAtSizes(row, fresh, askers.sizes))
       if (look % DISKS_EVERY === 1) once('disks', () => countDisks(row, domains))
+      if (parts.keepsClaims && claims.isDue(row, domains)) once('claims', () => claims.keep(host(row), row, domains))
     },
     get configs() {
       return configs

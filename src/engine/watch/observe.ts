@@ -45,6 +45,8 @@ export interface ObserverDeps {
   readonly hypervisor: Hypervisor
   readonly clock: Clock
   host(pm: Pm): Host
+  /** Claims on the storage follow what is seen. */
+  readonly keepsClaims?: boolean
   /** Where CD images are looked for too. */
   readonly isoDirectories?: readonly string[]
 }
@@ -63,7 +65,8 @@ interface PmState {
   list(authoritative: boolean): Promise<readonly DomainSeen[]>
 }
 
-export function createObserver({ store, hypervisor, clock, host, isoDirectories = [] }: ObserverDeps): Observer {
+export function createObserver(deps: ObserverDeps): Observer {
+  const { store, hypervisor, clock, host, isoDirectories = [], keepsClaims = false } = deps
   const { view, inventory } = store
   const states = new Map<string, PmState>()
   /** One at a time: two machines of one identity may answer at once. */
@@ -83,7 +86,7 @@ export function createObserver({ store, hypervisor, clock, host, isoDirectories 
         closer,
         sampler,
         alsoAt: new Set(),
-        apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, closer, host, onFiles }),
+        apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, closer, keepsClaims, host, onFiles }),
         applying: Promise.resolve(),
         list: sharedLook((authoritative) => list(pm, authoritative)),
       }

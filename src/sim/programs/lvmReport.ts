@@ -73,12 +73,18 @@ export function isSelected(selection: string | undefined, volume: LogicalVolume)
 export const lvs: Program = (call) => {
   const { values, words } = lvmWords(call.argv)
   const rows: Row[] = []
+  let exit = 0
   for (const word of words.length === 0 ? call.pm.groups.map((group) => group.name) : words) {
     const { group, volume, name } = findVolume(call.pm, word)
     if (group === undefined) {
       const asked = word.replace(/^\/dev\//, '').split('/')[0]
       call.err(`  Volume group "${asked}" not found\n`)
-      return fail(call, `Cannot process volume group ${asked}`)
+      exit = fail(call, `Cannot process volume group ${asked}`)
+      continue
+    }
+    if (name !== undefined && volume === undefined) {
+      exit = fail(call, `Failed to find logical volume "${group.name}/${name}"`)
+      continue
     }
     const hidden =
       whyHidden(call.pm, group) ?? (group.exported ? `  Volume group ${group.name} is exported\n` : undefined)
@@ -94,7 +100,7 @@ export const lvs: Program = (call) => {
   }
   const fields = 'lv_name vg_name lv_attr lv_size pool_lv origin data_percent metadata_percent'.split(' ')
   const more = 'move_pv mirror_log copy_percent convert_lv'.split(' ')
-  return report(call, 'lv', [...fields, ...more], rows)
+  return report(call, 'lv', [...fields, ...more], rows) || exit
 }
 
 function volumeRow(call: Call, group: VolumeGroup, volume: LogicalVolume): Row {

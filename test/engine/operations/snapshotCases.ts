@@ -46,7 +46,9 @@ async function layersAgree(world: World, raw: Raw): Promise<void> {
 }
 
 function diskFiles(world: World, pm: string): string[] {
-  return Object.keys(world.site.filesOn(pm)).filter((path) => /^\/data\/[^/]+\.[^/]+$/.test(path))
+  return Object.keys(world.site.filesOn(pm)).filter(
+    (path) => /^\/data\/[^/]+\.[^/]+$/.test(path) && !path.endsWith('.claim'),
+  )
 }
 
 async function snap(world: World, vm: Vm, name: string): Promise<string> {

@@ -1,5 +1,7 @@
 import { expect } from 'bun:test'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { putClaims, readClaims } from '../../../src/engine/volumes/claim.ts'
+import { claimedPaths } from '../../../src/model/claim.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
@@ -10,11 +12,38 @@ function stateOf(world: World, raw: Readonly<Record<string, unknown>>): string |
   return world.engine.view.getVm(String(raw.vm))?.seen.state
 }
 
+/** Its disks are claimed as long as it has a domain, and then by it; what could not be put or taken away is told. */
+async function expectClaims(world: World, raw: Readonly<Record<string, unknown>>): Promise<void> {
+  const vm = world.engine.view.needVm(String(raw.vm))
+  const { name } = world.engine.view.needPm(vm.pm)
+  const claims = await readClaims(world.site.host(name), claimedPaths(vm))
+  const domain = world.site.pm(name).domains.find(({ uuid }) => uuid === vm.uuid)
+  const [job] = world.engine.view.jobs().toSorted((a, b) => b.number - a.number)
+  if (/ claims? .*could (not )?be (put|taken)/.test(job?.message ?? '')) return
+  if (!domain) return expect(claims).toEqual([])
+  expect(claims.map(({ claim }) => claim)).toMatchObject(claimedPaths(vm).map(() => ({ vm: vm.uuid, pm: vm.pm })))
+}
+
+/** One that was started by another pengx. */
+async function claimRunning(world: World): Promise<string> {
+  const { uuid, pm, disks, seen } = await adoptRunning(world)
+  const claim = { vm: uuid, pm, domid: seen.domid!, bootId: '', controller: 'elsewhere', store: 'its own', at: 0 }
+  const host = world.site.host(world.engine.view.needPm(pm).name)
+  await putClaims(
+    host,
+    claimedPaths({ disks }).map((path) => ({ path, claim })),
+  )
+  return uuid
+}
+
 function onRunning(operation: string, after: readonly string[]): OperationCase {
   return {
     operation,
-    prepare: async (world) => ({ vm: (await adoptRunning(world)).uuid }),
-    check: (world, raw) => expect(after).toContain(stateOf(world, raw) ?? 'gone'),
+    prepare: async (world) => ({ vm: await claimRunning(world) }),
+    async check(world, raw) {
+      expect(after).toContain(stateOf(world, raw) ?? 'gone')
+      await expectClaims(world, raw)
+    },
   }
 }
 
@@ -22,7 +51,10 @@ export const VM_CASES: readonly OperationCase[] = [
   {
     operation: 'vm.start',
     prepare: async (world) => ({ vm: (await makeVm(world)).uuid }),
-    check: (world, raw) => expect(['running', 'starting']).toContain(stateOf(world, raw)!),
+    async check(world, raw) {
+      expect(['running', 'starting']).toContain(stateOf(world, raw)!)
+      await expectClaims(world, raw)
+    },
   },
   onRunning('vm.shutdown', ['shutdown']),
   onRunning('vm.poweroff', ['shutdown']),
@@ -37,6 +69,20 @@ export const VM_CASES: readonly OperationCase[] = [
       return { vm: vm.uuid }
     },
     check: (world, raw) => expect(stateOf(world, raw)).toBe('running'),
+  },
+  {
+    operation: 'vm.release',
+    async prepare(world) {
+      const vm = await makeVm(world)
+      const claim = { vm: vm.uuid, pm: vm.pm, domid: 99, bootId: '', controller: 'elsewhere', store: 'its own', at: 0 }
+      await putClaims(
+        world.site.host('xen1'),
+        vm.disks.map(({ path }) => ({ path, claim })),
+      )
+      return { vm: vm.uuid }
+    },
+    check: (world) =>
+      expect(Object.keys(world.site.filesOn('xen1')).filter((path) => path.includes('.claim'))).toEqual([]),
   },
   {
     operation: 'vm.create',

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test'
 import type { Host } from '../../../src/engine/host/host.ts'
 import { changesMetadata } from '../../../src/engine/tools/lvm.ts'
 import { blockVolumesAt } from '../../../src/engine/volumes/block.ts'
-import { changeTags } from '../../../src/engine/volumes/groupChange.ts'
+import { putClaims } from '../../../src/engine/volumes/claim.ts'
 import type { GroupPlace, GroupPlaces } from '../../../src/engine/volumes/groupPlace.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
 import type { VolumeGroup } from '../../../src/sim/machine/state.ts'
@@ -173,13 +173,17 @@ describe('a plain group', () => {
     await expect(driver.remove(hosts.xen2!, image.path, TAG)).rejects.toMatchObject({ code: 'refused' })
   })
 
-  test('of two that put the same tag at once, one does', async () => {
+  test('of several that claim a volume at once, one does, and the group is changed by one PM', async () => {
     await driver.create(hosts.xen1!, path, 'raw', 12, TAG)
-    const claims = ['xen1', 'xen2', 'xen1', 'xen2'].map((pm, index) =>
-      changeTags(at(hosts[pm]!, 'san'), 'pengx-1', { add: ['claim', `claim.${index}`], unless: 'claim' }, TAG),
-    )
-    expect((await Promise.all(claims)).filter((done) => done)).toHaveLength(1)
-    expect(one()?.tags.filter((tag) => tag.startsWith('claim.'))).toHaveLength(1)
+    ran = []
+    const puts = ['xen1', 'xen2', 'xen1', 'xen2'].map(async (pm, index) => {
+      const claim = { vm: `vm${index}`, pm, bootId: 'b', controller: 'c', store: 's', at: 0 }
+      const [put] = await putClaims(hosts[pm]!, [{ path, claim }], { groups: at })
+      return put!.isPut
+    })
+    expect((await Promise.all(puts)).filter((isPut) => isPut)).toHaveLength(1)
+    expect(one()?.tags.filter((tag) => tag.startsWith('pengx.claim='))).toHaveLength(1)
+    expect(new Set(metadataRan().map(([pm]) => pm))).toEqual(new Set(['xen1']))
   })
 })
 

@@ -1,8 +1,10 @@
 import type { Disk } from '../../../model/disk.ts'
+import { toPengxError } from '../../../model/error.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import { formatDisk, toDiskSpec } from '../../tools/xl/disk.ts'
 import { findDomain, isPresent, lives, receivingDomain } from '../vm/domain.ts'
+import { claimVolumes, releaseVolumes } from '../volume/claims.ts'
 
 /**
  * A disk comes to a running guest and goes from it. The domain is looked up by the VM's UUID at the moment of acting:
@@ -17,7 +19,12 @@ const CONNECT_TIMEOUT_MS = 15_000
 async function attach(cx: Context, vm: VmRef, disk: Disk, domain: DomainSeen | undefined): Promise<void> {
   if (!lives(domain)) return
   const host = cx.host(vm.pm)
-  await cx.hypervisor.attachDisk(host, domain.domid, disk, cx.tag)
+  // It may come from a step that is undone, when the row has it no more: whose it is the volume says then.
+  if (!disk.readOnly) await claimVolumes(cx, cx.view.needVm(vm.uuid), { domid: domain.domid, paths: [disk.path] })
+  await cx.hypervisor.attachDisk(host, domain.domid, disk, cx.tag).catch(async (error: unknown) => {
+    if (toPengxError(error).code === 'conflict') await releaseVolumes(cx, vm, [disk.path])
+    throw error
+  })
   if (domain.state !== 'paused' && !(await connects(cx, vm, domain.domid, disk.vdev)))
     cx.notice(`the guest has not taken ${disk.vdev} yet: does it have drivers for it?`)
 }
@@ -33,9 +40,10 @@ async function connects(cx: Context, vm: VmRef, domid: number, vdev: string): Pr
 
 async function detach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
   const domain = await findDomain(cx, vm)
-  if (!domain) return
+  if (!domain) return await releaseVolumes(cx, vm, [disk.path])
   const patience = { clock: cx.clock, timeoutMs: DETACH_TIMEOUT_MS, signal: cx.signal }
   await cx.hypervisor.detachDisk(cx.host(vm.pm), domain.domid, disk, cx.tag, patience)
+  await releaseVolumes(cx, vm, [disk.path])
 }
 
 /** The domain of the VM that has the disk; `none`: it has no domain; `another`: its domain does not have it. */

@@ -11,6 +11,7 @@ import { type ChangeFacts, recordStep } from '../vm/change.ts'
 import { hasConfig, newConfigStep } from '../vm/configFile.ts'
 import { configPathFor, findDomain } from '../vm/domain.ts'
 import { joinSecret } from '../vm/secrets.ts'
+import { moveClaims, releaseVolumes } from '../volume/claims.ts'
 import { type DirectoryPair, proveSharedStep } from './disks.ts'
 import { isSentAway, type Located, locateGuest, type Move, runsTwice } from './location.ts'
 
@@ -93,6 +94,8 @@ export function sendStep(facts: MigrateFacts, live: LiveGuest): ChangingStep {
       const spec = { ...joinSecret(base, secrets), ...has }
       const config = { path: move.migrationConfig, text: cx.hypervisor.formatConfig(before.uuid, spec) }
       const { domid } = found.source
+      // The domain that comes is there before the other one goes: who asks the target finds it.
+      await moveClaims(cx, cx.view.needVm(move.uuid), { at: move.source, to: move.target })
       await cx.hypervisor.migrate(
         cx.host(move.source),
         { domid, name: move.name, config, ssh, address },
@@ -130,8 +133,11 @@ async function keepOnSource(cx: Context, move: Move, { location, source, target 
     throw runsTwice(cx, move, { location, ...(source ? { source } : {}), ...(target ? { target } : {}) })
   if (location === 'target') throw new PengxError('internal', `${move.name} is on the target and cannot be taken back`)
   if (target) await hypervisor.destroy(cx.host(move.target), target.domid, cx.tag)
+  const vm = cx.view.needVm(move.uuid)
+  await moveClaims(cx, vm, { at: move.source, to: move.source, ...(source ? { domid: source.domid } : {}) })
   if (location === 'nowhere') {
     cx.notice(`${move.name} went away by itself while it was migrated: it is shut down`)
+    await releaseVolumes(cx, vm)
     return
   }
   const host = cx.host(move.source)
@@ -163,7 +169,9 @@ export function resumeStep(facts: MigrateFacts): ChangingStep {
       await hypervisor.removeConfig(here, move.migrationConfig, cx.tag)
       // Suspended: xl did not come to it. It must never go on.
       if (source) await hypervisor.destroy(here, source.domid, cx.tag)
+      const vm = { ...cx.view.needVm(move.uuid), pm: move.target }
       if (!target || found.location === 'nowhere') {
+        await releaseVolumes(cx, vm)
         cx.notice(`${move.name} has ended by itself since: it is shut down`)
         return null
       }
@@ -174,6 +182,7 @@ export function resumeStep(facts: MigrateFacts): ChangingStep {
       await hypervisor.rereadImages(there, target.domid, facts.images)
       const last = (await cx.look(move.source)).find((domain) => domain.uuid === move.uuid)
       if (last) throw new PengxError('commandFailed', `${move.name} still has domain ${last.domid} on ${sourceName}`)
+      await moveClaims(cx, vm, { at: move.target, to: move.target, domid: target.domid })
       await hypervisor.unpause(there, target.domid, cx.tag)
       await cx.look(move.target)
       return null

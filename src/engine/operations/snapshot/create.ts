@@ -22,6 +22,7 @@ import { needOneConfig } from '../vm/configNow.ts'
 import { findDomain, lives } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { usedBy } from '../volume/asked.ts'
+import { claimVolumes, releaseVolumes } from '../volume/claims.ts'
 import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { refuseSnapshotName, snapshotResult } from './target.ts'
@@ -161,13 +162,24 @@ function switchStep(facts: Facts, change: Change): Step {
       if (lives(domain)) {
         // An overlay that is still empty reads as what lies below: told too early is no harm, told too late is.
         if (!(await cx.hypervisor.tellLibxl(cx.host(pm), domain, overlaid, cx.tag))) cx.notice(UNTOLD)
+        await claimVolumes(cx, cx.view.needVm(uuid), { domid: domain.domid, paths: moves.map(({ to }) => to) })
         await cx.hypervisor.switchDisks(cx.host(pm), domain, moves, cx.tag)
+        await releaseVolumes(
+          cx,
+          facts.before,
+          moves.map(({ from }) => from),
+        )
       }
       return null
     },
     async undo(cx) {
       const domain = await findDomain(cx, { uuid, pm })
       if (lives(domain)) await cx.hypervisor.tellLibxl(cx.host(pm), domain, frozen, cx.tag)
+      await releaseVolumes(
+        cx,
+        facts.before,
+        moves.map(({ to }) => to),
+      )
       await config.undo?.(cx, undefined)
     },
     async isApplied(cx) {

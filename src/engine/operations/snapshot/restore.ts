@@ -166,11 +166,15 @@ export const snapshotRestore = vmOperation<Params, Facts>({
   ...both,
 })
 
-export const snapshotStart = vmOperation<Params, Facts>({
+const startParams = params.extend({ force: forceField })
+type StartParams = z.infer<typeof startParams>
+
+export const snapshotStart = vmOperation<StartParams, Facts>({
   name: 'snapshot.start',
   title: 'start from a snapshot of',
   help: 'Restores a snapshot and starts the VM, as one job.',
   danger: 'disrupts',
-  plan: (p, facts) => [...stepsOf(p, facts), createStep(factsOf(facts.before as Vm, 0))],
+  plan: (p, facts) => [...stepsOf(p, facts), createStep(factsOf(facts.before as Vm, 0), { force: p.force })],
   ...both,
+  params: startParams,
 })

@@ -128,7 +128,7 @@ export const templateStart = templateOperation<StartParams, StartFacts>({
       undo: (cx) => cx.inventory.dropVm(facts.uuid),
     },
     newConfigStep(facts.pm, facts.configPath, (cx) => cx.hypervisor.formatConfig(facts.uuid, upkeepVm(p, facts))),
-    createStep(facts, { anew: true }),
+    createStep(facts, { anew: true, force: p.force }),
     {
       name: 'record',
       async do(cx) {

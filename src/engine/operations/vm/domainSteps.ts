@@ -6,6 +6,7 @@ import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { ChangingStep, Context, Step } from '../../jobs/operation.ts'
 import { secretsOf } from '../../tools/xl/error.ts'
 import { usedBy } from '../volume/asked.ts'
+import { type ClaimOptions, claimVolumes, noteDomid, releaseVolumes } from '../volume/claims.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { configNow, configPathOf, takenIn } from './configNow.ts'
 import { configPathFor, findDomain, lives } from './domain.ts'
@@ -101,15 +102,27 @@ async function startedFrom(cx: Context, row: Vm): Promise<CreateConfig> {
   }
 }
 
+async function createOnce(cx: Context, facts: DomainFacts, vm: Vm, config: CreateConfig): Promise<number> {
+  try {
+    return await create(cx, facts, config)
+  } catch (error) {
+    if (toPengxError(error).code !== 'conflict' || !(await findDomain(cx, vm))) throw error
+    // This step is repeated after a crash, and the domain in the way is this VM's own.
+    const present = await ownDomain(cx, vm)
+    return present ? present.domid : await create(cx, facts, config)
+  }
+}
+
 /**
  * Builds the domain (`xl create`, xl(1)) from the VM's file; a PM that is too
  * busy is tried again. Output: `domid`. The undo destroys what is there of this VM, half built or whole. `anew`: after a
  * gap it is built where it is not there, since what was made before it counts on it. `disposable`: the job takes it away
- * again whatever it has done, so its undo may too.
+ * again whatever it has done, so its undo may too. Claims stand on its disks before it is there; `force` goes past those of
+ * which nobody can tell what they are worth.
  */
 export function createStep(
   facts: DomainFacts,
-  { anew, disposable }: { readonly anew?: true; readonly disposable?: true } = {},
+  { anew, disposable, force }: ClaimOptions & { readonly anew?: true; readonly disposable?: true } = {},
 ): ChangingStep {
   const { uuid, pm, name } = facts
   return {
@@ -122,15 +135,15 @@ export function createStep(
       // Somebody may have started it by other means since it was looked for.
       if (cx.afterGap) await needSoleUse(cx, vm, usedBy(vm, cx.view), { use: 'write' })
       const config = await startedFrom(cx, vm)
-      await switchOn(cx, cx.view.needVm(facts.uuid), facts.pm)
-      try {
-        return { domid: await create(cx, facts, config) }
-      } catch (error) {
-        if (toPengxError(error).code !== 'conflict' || !(await findDomain(cx, vm))) throw error
-        // This step is repeated after a crash, and the domain in the way is this VM's own.
-        const present = await ownDomain(cx, vm)
-        return { domid: present ? present.domid : await create(cx, facts, config) }
-      }
+      const started = cx.view.needVm(facts.uuid)
+      await switchOn(cx, started, facts.pm)
+      const claim = await claimVolumes(cx, started, { force })
+      const domid = await createOnce(cx, facts, started, config).catch(async (error: unknown) => {
+        if (toPengxError(error).code === 'conflict') await releaseVolumes(cx, facts)
+        throw error
+      })
+      await noteDomid(cx, started, claim, domid)
+      return { domid }
     },
     async isApplied(cx) {
       const domain = await findDomain(cx, { uuid, pm })
@@ -145,24 +158,27 @@ export function createStep(
     async undo(cx) {
       const domain = await findDomain(cx, { uuid, pm })
       if (domain) await cx.hypervisor.destroy(cx.host(pm), domain.domid, cx.tag)
+      await releaseVolumes(cx, facts)
       const own = configPathFor(uuid)
       if (facts.configPath === own) await cx.hypervisor.removeConfigDraft(cx.host(pm), own, cx.tag)
     },
   }
 }
 
-export function destroyStep(facts: DomainFacts): ChangingStep {
+/** `rebuilt`: a step behind it builds the domain again, and the claims stay for that. */
+export function destroyStep(facts: DomainFacts, { rebuilt }: { readonly rebuilt?: true } = {}): ChangingStep {
   return {
     name: 'destroy the domain',
     shows: [`xl destroy ${facts.domid}`],
     async do(cx) {
       await cx.hypervisor.destroy(cx.host(facts.pm), facts.domid, cx.tag)
+      if (!rebuilt) await releaseVolumes(cx, facts)
       return null
     },
-    /** What is on its way out goes on its way: half of a domain helps nobody. */
+    /** What is on its way out goes on its way: half of a domain helps nobody. Who was cut off may not have come to the claims. */
     async isApplied(cx) {
       const domain = (await cx.look(facts.pm)).find(({ domid }) => domid === facts.domid)
-      if (domain?.uuid !== facts.uuid) return true
+      if (domain?.uuid !== facts.uuid) return cx.afterGap && !rebuilt ? 'again' : true
       return lives(domain) ? false : 'again'
     },
   }
@@ -242,10 +258,13 @@ export function shutdownSteps(facts: DomainFacts, timeout: number): Step[] {
         }
         const complaint = 'ignores the request to shut down: look at its console, or power it off; it did not stop'
         await waitFor(cx, facts, timeout, gone, complaint)
+        await releaseVolumes(cx, facts)
         return null
       },
+      /** Who was cut off behind it may not have come to the claims. */
       async isApplied(cx) {
-        return (await cx.look(facts.pm)).every((domain) => domain.domid !== facts.domid) || 'again'
+        const gone = (await cx.look(facts.pm)).every((domain) => domain.domid !== facts.domid)
+        return gone && !cx.afterGap ? true : 'again'
       },
     },
   ]

@@ -53,7 +53,7 @@ export const vmStart = vmOperation<StartParams, DomainFacts>({
     needBridges(row, cx.view.needPm(row.pm), unseenBridge)
     return factsOf(row, 0)
   },
-  plan: (_params, facts) => [createStep(facts)],
+  plan: ({ force }, facts) => [createStep(facts, { force })],
 })
 
 export const vmShutdown = vmOperation<PatientParams, DomainFacts>({
@@ -150,7 +150,7 @@ export const vmReset = vmOperation<VmParams, DomainFacts>({
     return facts
   },
   plan: (_params, facts) => [
-    { ...destroyStep(facts), pivot: true },
+    { ...destroyStep(facts, { rebuilt: true }), pivot: true },
     { ...createStep(facts), undo: undefined },
   ],
 })

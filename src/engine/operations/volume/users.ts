@@ -5,6 +5,7 @@ import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { type HeldVolumes, isSameVolume, readHeld, type VolumeHolder } from '../../volumes/identity.ts'
 import { type AskedVolume, isSeenElsewhere, type Owner, type Use, withChains } from './asked.ts'
+import { needUnclaimed } from './claims.ts'
 import { needNothingLying } from './lying.ts'
 import { refuseRows, rowVolumes } from './rows.ts'
 
@@ -70,7 +71,12 @@ export async function needSoleUse(
   if (refusal) cx.notice(`${refusal.text}; it was done all the same`)
   await needNoneElsewhere(cx, question)
   if (options.use === 'remove' || options.use === 'rewrite') await needNothingLying(cx, vm, volumes, here.identities)
-  // Claims on the storage are asked here: `volumes` are those asked and all that they lie on, as far as that is known.
+  await needUnclaimed(
+    cx,
+    vm,
+    volumes.map(({ path }) => path),
+    { force: options.force },
+  )
 }
 
 async function ask(cx: Context, pm: string, paths: readonly string[]): Promise<Answer> {

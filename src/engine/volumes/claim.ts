@@ -1,0 +1,282 @@
+import { hostname } from 'node:os'
+import {
+  CLAIMED_TAG,
+  type Claim,
+  claimTag,
+  formatClaim,
+  isClaimTag,
+  parseClaim,
+  parseClaimTag,
+} from '../../model/claim.ts'
+import { batch } from '../host/batch.ts'
+import type { Host, Output } from '../host/host.ts'
+import { runBatch, runMany } from '../host/run.ts'
+import { clearClaim, makeClaim, readClaim, swapClaim } from '../tools/claims.ts'
+import { parseTags, retagVolumes, showTags } from '../tools/lvm.ts'
+import type { Program } from '../tools/program.ts'
+import { type GroupPlaces, ownGroup } from './groupPlace.ts'
+
+/**
+ * Claims on volumes, as they stand on the storage: beside a file as a link, on a logical volume as a tag. What is neither
+ * (a multipath or DRBD device) can have none. Any number of volumes is one round trip.
+ */
+
+/** A claim as it was read. */
+export interface HeldClaim {
+  readonly path: string
+  /** Just what stands there: by that it is replaced. */
+  readonly text: string
+  /** Undefined: nobody understands it. */
+  readonly claim?: Claim
+}
+
+/** What a volume's claim is after one was to be put. */
+export interface PutClaim {
+  readonly path: string
+  /** Absent: there is none, and `problem` says why, or it can have none. */
+  readonly held?: HeldClaim
+  /** It is the one that was to be put. */
+  readonly isPut: boolean
+  readonly problem?: string
+}
+
+const LOOK = { timeoutMs: 60_000 }
+
+interface Lv {
+  readonly group: string
+  readonly name: string
+}
+
+type Place = { readonly file: string } | Lv | undefined
+
+/** By either of LVM's two names; `/dev/disk/by-id/…` and the like have three parts. */
+function placeOf(path: string): Place {
+  if (!path.startsWith('/')) return undefined
+  if (!path.startsWith('/dev/')) return { file: path }
+  const mapped = /^\/dev\/mapper\/((?:[^-/]|--)+)-((?:[^-/]|--)+)$/.exec(path)
+  const [group, name] = mapped
+    ? mapped.slice(1).map((part) => part.replaceAll('--', '-'))
+    : (/^\/dev\/(?!mapper\/)([^/]+)\/([^/]+)$/.exec(path)?.slice(1) ?? [])
+  return group === undefined || name === undefined ? undefined : { group, name }
+}
+
+function isLv(place: Place): place is Lv {
+  return place !== undefined && 'group' in place
+}
+
+function isFile(path: string): boolean {
+  const place = placeOf(path)
+  return place !== undefined && !isLv(place)
+}
+
+function wordOf({ group, name }: Lv): string {
+  return `${group}/${name}`
+}
+
+/** The questions that read claims of those paths, and how their answers are read. */
+function reading(paths: readonly string[]): {
+  readonly parts: readonly Program[]
+  read(outputs: readonly Output[]): HeldClaim[]
+} {
+  const files = paths.filter(isFile)
+  const lvs = paths.flatMap((path) => {
+    const place = placeOf(path)
+    return isLv(place) ? [{ path, word: wordOf(place) }] : []
+  })
+  const words = [...new Set(lvs.map(({ word }) => word))]
+  return {
+    parts: [...files.map(readClaim), ...(words.length === 0 ? [] : [showTags(words)])],
+    read(outputs) {
+      const links = files.flatMap((path, at) => {
+        const { exit, stdout } = outputs[at] ?? { exit: 1, stdout: '' }
+        return exit === 0 ? [heldOf(path, stdout.replace(/\n$/, ''), parseClaim)] : []
+      })
+      const shown = outputs[files.length]
+      const tags = shown && shown.exit <= 5 ? parseTags(shown.stdout) : new Map<string, readonly string[]>()
+      const tagged = lvs.flatMap(({ path, word }) => {
+        const tag = tags.get(word)?.find(isClaimTag)
+        return tag === undefined ? [] : [heldOf(path, tag, parseClaimTag)]
+      })
+      return [...links, ...tagged]
+    },
+  }
+}
+
+function heldOf(path: string, text: string, parse: (text: string) => Claim | undefined): HeldClaim {
+  const claim = parse(text)
+  return { path, text, ...(claim ? { claim } : {}) }
+}
+
+/** The claims that stand on volumes, by their paths; what has none has no line. Fails as the host does. */
+export async function readClaims(host: Host, paths: readonly string[], signal?: AbortSignal): Promise<HeldClaim[]> {
+  const { parts, read } = reading([...new Set(paths)])
+  return parts.length === 0 ? [] : read(await runMany(host, parts, LOOK, signal))
+}
+
+/**
+ * A claim that is to stand on a volume; `instead`: in the place of one that says just that, and not where none is. Without
+ * one the volume is only asked.
+ */
+export interface ClaimRequest {
+  readonly path: string
+  readonly claim?: Claim
+  readonly instead?: string
+}
+
+/** How claims are written. */
+export interface ClaimWrite {
+  /** Of the step at work. */
+  readonly tag?: string
+  /** As of a command (host/host.ts). */
+  readonly passing?: true
+  /** Where volume groups are changed; none given: on the PM at work. */
+  readonly groups?: GroupPlaces
+}
+
+/** Who writes claims in this process: its host, and the store by its own id. */
+export function controllerHere(storeId: string | undefined): Pick<Claim, 'controller' | 'store'> {
+  return { controller: hostname(), store: storeId ?? '' }
+}
+
+/** Pure. Whether that is whose claim it is: the host's and the store's. */
+export function isWrittenBy(claim: Claim, here: Pick<Claim, 'controller' | 'store'>): boolean {
+  return here.store !== '' && claim.store === here.store && claim.controller === here.controller
+}
+
+/** Pure. What stands on that volume where the claim does. */
+export function claimText(path: string, claim: Claim): string {
+  return isFile(path) ? formatClaim(claim) : claimTag(claim)
+}
+
+/**
+ * Puts claims on volumes: of two who do that at once one succeeds. What stands there then is told, in the order of the
+ * requests. Fails as the host does, and for nothing else.
+ */
+export async function putClaims(
+  host: Host,
+  requests: readonly ClaimRequest[],
+  how: ClaimWrite = {},
+): Promise<PutClaim[]> {
+  const puts = requests.flatMap(({ path, claim, instead }) => {
+    const after = claim && claimText(path, claim)
+    return after === undefined || after === instead ? [] : [{ path, before: instead, after }]
+  })
+  const files = puts.filter(({ path }) => isFile(path))
+  const makes = files.map(({ path, before, after }) =>
+    before === undefined ? makeClaim(path, after) : swapClaim(path, before, after),
+  )
+  const tags = retagging(puts)
+  const { parts, read } = reading(requests.map(({ path }) => path))
+  if (parts.length === 0) return requests.map(({ path }) => ({ path, isPut: false }))
+  const outputs = await change(host, { files: makes, tags, reads: parts }, how)
+  const held = new Map(read(outputs.slice(makes.length + tags.length)).map((one) => [one.path, one]))
+  return requests.map(({ path, claim }) => {
+    const there = held.get(path)
+    const isPut = claim !== undefined && there?.text === claimText(path, claim)
+    if (isPut || claim === undefined || placeOf(path) === undefined)
+      return { path, isPut, ...(there ? { held: there } : {}) }
+    const at = isFile(path)
+      ? files.findIndex((one) => one.path === path)
+      : makes.length + tags.findIndex(({ paths }) => paths.includes(path))
+    const problem = outputs[at]?.stderr.trim().split('\n').at(-1) || 'it does not say why'
+    return { path, isPut, problem, ...(there ? { held: there } : {}) }
+  })
+}
+
+/**
+ * Takes claims away that say just what was read; one that is another's by now stays. Gives those that still stand and should
+ * not. Fails as the host does.
+ */
+export async function dropClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
+  const tags = retagging(held.map(({ path, text }) => ({ path, before: text })))
+  const swaps = held.filter(({ path }) => isFile(path)).map(({ path, text }) => swapClaim(path, text, undefined))
+  const { parts, read } = reading(held.map(({ path }) => path))
+  if (parts.length === 0) return []
+  const outputs = await change(host, { files: swaps, tags, reads: parts }, how)
+  const left = new Map(read(outputs.slice(swaps.length + tags.length)).map((one) => [one.path, one.text]))
+  return held.filter(({ path, text }) => left.get(path) === text)
+}
+
+/**
+ * As `dropClaims`, and takes away what was left of replacing one of them: for a person who knows that nobody is at it.
+ * Fails as the host does.
+ */
+export async function clearClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
+  const files = held.filter(({ path }) => isFile(path))
+  const clears = files.map(({ path }) => clearClaim(path))
+  if (clears.length > 0) await change(host, { files: clears, tags: [], reads: [] }, how)
+  return await dropClaims(host, held, how)
+}
+
+interface Retagging {
+  readonly paths: readonly string[]
+  readonly group: string
+  readonly program: Program
+}
+
+interface Retag {
+  readonly path: string
+  readonly before?: string | undefined
+  readonly after?: string
+}
+
+/** One lvchange for all volumes of a group of which the same is to become: each locks the group and writes all of it anew. */
+function retagging(retags: readonly Retag[]): Retagging[] {
+  const lvs = retags.flatMap(({ path, before, after }) => {
+    const place = placeOf(path)
+    return isLv(place) ? [{ path, ...place, before, after }] : []
+  })
+  const alike = Map.groupBy(lvs, ({ group, before, after }) => [group, before, after].join(' '))
+  return [...alike.values()].map((some) => {
+    const { group, before, after } = some[0]!
+    const both = (tag: string | undefined) => (tag === undefined ? [] : [CLAIMED_TAG, tag])
+    const isSwap = before !== undefined && after !== undefined
+    const how = isSwap ? { add: [after], drop: [before] } : { add: both(after), drop: both(before) }
+    const where = before === undefined ? { lacks: CLAIMED_TAG } : { has: before }
+    const names = some.map(({ name }) => name)
+    return { paths: some.map(({ path }) => path), group, program: retagVolumes(group, names, { ...where, ...how }) }
+  })
+}
+
+interface ClaimChange {
+  readonly files: readonly Program[]
+  readonly tags: readonly Retagging[]
+  readonly reads: readonly Program[]
+}
+
+/**
+ * The one way by which claims are changed: tags of a group that another PM changes for all are written there, before the
+ * rest, which is read where it is asked. Answers as the programs stand in the change.
+ */
+async function change(
+  host: Host,
+  { files, tags, reads }: ClaimChange,
+  { tag, passing, groups = ownGroup }: ClaimWrite,
+): Promise<Output[]> {
+  const more = { ...(tag === undefined ? {} : { tag }), ...(passing ? { passing } : {}) }
+  const placed = tags.map((one) => ({ ...one, changer: groups(host, one.group).changer }))
+  const far = Map.groupBy(
+    placed.filter(({ changer }) => changer !== host),
+    ({ changer }) => changer,
+  )
+  const answers = new Map<Retagging['program'], Output>()
+  const note = (some: readonly Retagging[], outputs: readonly Output[]) => {
+    for (const [at, output] of outputs.entries()) if (some[at]) answers.set(some[at].program, output)
+  }
+  for (const [changer, some] of far) {
+    const outputs = await runBatch(changer, {
+      ...batch(
+        some.map(({ program }) => program),
+        LOOK,
+      ),
+      ...more,
+    })
+    note(some, outputs)
+  }
+  const near = placed.filter(({ changer }) => changer === host)
+  const parts = [...files, ...near.map(({ program }) => program), ...reads]
+  const outputs = parts.length === 0 ? [] : await runBatch(host, { ...batch(parts, LOOK), ...more })
+  note(near, outputs.slice(files.length, files.length + near.length))
+  const told = tags.flatMap(({ program }) => answers.get(program) ?? [])
+  return [...outputs.slice(0, files.length), ...told, ...outputs.slice(files.length + near.length)]
+}

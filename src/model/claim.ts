@@ -1,0 +1,142 @@
+import { volumesOf } from './layer.ts'
+import type { Vm } from './vm.ts'
+
+/**
+ * What a running VM says of itself beside each volume that it writes to, where every host that sees the volume reads it:
+ * which VM, on which PM, as which domain, and who wrote that down. Times are milliseconds since 1970.
+ */
+export interface Claim {
+  /** The VM, by its UUID. */
+  readonly vm: string
+  /** Names are for people, and not everywhere is there room for them. */
+  readonly vmName?: string
+  readonly pm: string
+  readonly pmName?: string
+  /** Absent while the domain is being built, or on its way to that PM. */
+  readonly domid?: number
+  /** Of the PM when it was written (`/proc/sys/kernel/random/boot_id`); empty where that was not known. */
+  readonly bootId: string
+  /** The host that pengx ran on. */
+  readonly controller: string
+  /** That pengx's store, by its own id. */
+  readonly store: string
+  readonly at: number
+}
+
+/** Pure. One line of JSON. */
+export function formatClaim(claim: Claim): string {
+  const { vm, vmName, pm, pmName, domid, bootId: boot, controller, store, at } = claim
+  return JSON.stringify({ vm, vmName, pm, pmName, domid, boot, controller, store, at: new Date(at).toISOString() })
+}
+
+/** Pure. Undefined for what is no claim. */
+export function parseClaim(text: string): Claim | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? claimOf(value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const TAG = 'pengx.claim='
+/** Of everything that has a claim as a tag: LVM's selections compare whole tags, and so find what has none. */
+export const CLAIMED_TAG = 'pengx.claimed'
+/** What LVM takes in a tag (lvm(8)), less what separates here. */
+const UNFIT = /[^A-Za-z0-9_+.-]/g
+
+/** Pure. As an LVM tag: its characters and at most 1024 of them, so without the names of VM and PM. */
+export function claimTag(claim: Claim): string {
+  const { vm, pm, domid, bootId: boot, controller, store, at } = claim
+  const fields = {
+    vm,
+    pm,
+    ...(domid === undefined ? {} : { domid: String(domid) }),
+    boot,
+    store,
+    at: new Date(at).toISOString(),
+    controller: controller.replace(UNFIT, '_').slice(0, 253),
+  }
+  return `${TAG}${Object.entries(fields)
+    .map(([key, value]) => `${key}:${value}`)
+    .join('/')}`
+}
+
+/** Pure. Whether a tag is a claim, be it one that nobody understands. */
+export function isClaimTag(tag: string): boolean {
+  return tag.startsWith(TAG)
+}
+
+/** Pure. Undefined for what is no claim. */
+export function parseClaimTag(tag: string): Claim | undefined {
+  if (!isClaimTag(tag)) return undefined
+  const fields = tag.slice(TAG.length).split('/')
+  return claimOf(
+    Object.fromEntries(fields.map((field) => [field.split(':')[0], field.slice(field.indexOf(':') + 1)] as const)),
+  )
+}
+
+function claimOf(fields: Readonly<Record<string, unknown>>): Claim | undefined {
+  const text = (name: string) => (typeof fields[name] === 'string' ? fields[name] : '')
+  const [vm, pm, at] = [text('vm'), text('pm'), Date.parse(text('at'))]
+  const domid = Number(fields.domid ?? Number.NaN)
+  if (vm === '' || pm === '' || Number.isNaN(at)) return undefined
+  return {
+    vm,
+    ...(text('vmName') === '' ? {} : { vmName: text('vmName') }),
+    pm,
+    ...(text('pmName') === '' ? {} : { pmName: text('pmName') }),
+    ...(Number.isInteger(domid) ? { domid } : {}),
+    bootId: text('boot'),
+    controller: text('controller'),
+    store: text('store'),
+    at,
+  }
+}
+
+/** What the PM that a claim names shows when it is asked. */
+export interface ClaimLook {
+  /** Its domains; absent: it is not known here, or does not answer. */
+  readonly domains?: readonly { readonly domid: number; readonly uuid: string; readonly ownUuid?: string }[]
+  /** Absent where it was not asked. */
+  readonly bootId?: string
+}
+
+/**
+ * `live`: the PM shows a domain of that VM; `building`: it does not, but somebody may be about to make one; `stale`: there
+ * is none; `unknown`: nobody can tell.
+ */
+export type ClaimState = 'live' | 'building' | 'stale' | 'unknown'
+
+/** Longer than any domain is built, and than the clocks of two controllers should differ. */
+const BUILD_MS = 30 * 60_000
+
+/**
+ * Pure. What a claim is worth. `isMine`: the one who asks wrote it and is not at work on that VM, so nobody builds its
+ * domain.
+ */
+export function judgeClaim(claim: Claim, look: ClaimLook, now: number, isMine = false): ClaimState {
+  if (look.domains === undefined) return 'unknown'
+  if (domainOf(claim, look)) return 'live'
+  if (claim.domid !== undefined || isMine) return 'stale'
+  const isRebooted = look.bootId !== undefined && claim.bootId !== '' && look.bootId !== claim.bootId
+  return isRebooted || now - claim.at > BUILD_MS ? 'stale' : 'building'
+}
+
+/** Pure. The domain of the VM that holds the claim, of those that its PM shows. */
+export function domainOf(claim: Pick<Claim, 'vm'>, look: ClaimLook): { readonly domid: number } | undefined {
+  return look.domains?.find(({ uuid, ownUuid }) => uuid === claim.vm || ownUuid === claim.vm)
+}
+
+/** Pure. The volumes that a VM writes to, by their paths: what has a claim while it has a domain. */
+export function claimedPaths(vm: Pick<Vm, 'disks'>): string[] {
+  return [...new Set(vm.disks.filter(({ readOnly, path }) => !readOnly && path !== '').map(({ path }) => path))]
+}
+
+/**
+ * Pure. Those too that its own lie on (after a live snapshot a claim may still stand there), and those that it only reads:
+ * what of its volumes nobody else may write to.
+ */
+export function claimablePaths(vm: Pick<Vm, 'disks' | 'layers' | 'layer'>): string[] {
+  return [...new Set(volumesOf(vm).map(({ path }) => path))].filter((path) => path !== '')
+}
