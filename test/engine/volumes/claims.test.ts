@@ -149,7 +149,7 @@ describe.each([
     const [path] = paths
     await fileVolumes.remove(host, path!, 'job.0')
     await fileVolumes.create(host, path!, 'qcow2', 4, 'job.0')
-    await putClaims(host, [{ path: path!, claim: CLAIM }], 'job.0')
+    await putClaims(host, [{ path: path!, claim: CLAIM }], { tag: 'job.0' })
     expect(await fileVolumes.dependents(host, path!.replace('a.qcow2', 'below.qcow2'))).toEqual([])
     await fileVolumes.remove(host, path!, 'job.0')
     expect(await readClaims(host, paths)).toEqual([])
