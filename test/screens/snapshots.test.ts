@@ -105,7 +105,7 @@ describe('what is done to one', () => {
     expect(robot.line('▸ Name')).not.toContain('*')
     expect(robot.line('▸ Name')).not.toContain('web01')
     await robot.press('tab', ...'before the update', 'enter')
-    expect((await done()).params).toEqual({ vm, desc: 'before the update', deep: false })
+    expect((await done()).params).toEqual({ vm, desc: 'before the update', deep: false, force: false })
   })
 
   test('what has to be insisted on is refused in the form, where one can insist', async () => {
