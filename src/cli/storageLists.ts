@@ -28,6 +28,8 @@ export const storlinks = listing<Storlink>(
     level: link.level,
     shared: link.shared,
     desc: link.desc,
+    ...(link.uuid === undefined ? {} : { uuid: link.uuid }),
+    problems: Object.entries(link.problems ?? {}).map(([pm, problem]) => ({ pm: pmName(engine, pm), problem })),
     sizeMib: link.sizeMib,
     freeMib: link.freeMib,
     createdAt: iso(link.createdAt),

@@ -145,7 +145,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const recovers = config.recovers && !config.readOnly
   // Who looks for longer than a moment, and may change something.
   const keepsClaims = recovers && config.watch === 'beat'
-  const observer = createObserver({ store: seeing, hypervisor, clock, host: hostOf, isoDirectories, keepsClaims })
+  const parts = { store: seeing, hypervisor, clock, host: hostOf, isoDirectories }
+  const observer = createObserver({ ...parts, keepsClaims, marks: recovers })
   const beat = createBeat(view, observer, clock)
   const deps = jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config })
   const runner = createRunner(deps)

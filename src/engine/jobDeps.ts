@@ -11,7 +11,9 @@ import { withRecord } from './jobs/recorded.ts'
 import { CATALOG } from './operations/catalog.ts'
 import type { Store } from './store/store.ts'
 import { needDriver } from './volumes/drivers.ts'
+import { markedVolumes } from './volumes/marked.ts'
 import type { Observer } from './watch/observe.ts'
+import { knownStorlinks } from './watch/storlinks.ts'
 
 export interface JobDepsParts {
   readonly store: Store
@@ -26,6 +28,7 @@ export interface JobDepsParts {
 /** The rest of the engine as jobs see it. Which PM did not answer a job is kept with it. */
 export function jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config }: JobDepsParts): EngineDeps {
   const { view } = store
+  const storlinks = knownStorlinks(store)
   const away = (record: JobRecord | undefined, pm: string) => () => {
     if (record) store.jobs.progress(record.jobId, { away: pm })
   }
@@ -41,7 +44,7 @@ export function jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, con
     hostKey: (destination) => hosts.scanKey(destination),
     trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
     distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
-    volumes: needDriver,
+    volumes: (level, at) => markedVolumes(needDriver(level, at), storlinks),
     groupPlaces: (its) => groupPlaces(view, its),
     look: (pm, authoritative, record) => told(observer.quick(pm, authoritative), away(record, pm)),
     saw: (pm, domains) => observer.saw(pm, domains),

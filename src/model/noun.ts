@@ -38,7 +38,7 @@ export function isNoun(word: string | undefined): word is Noun {
 
 /** The id of any of them, as text. */
 export function nounId(thing: Nouns[Noun]): string {
-  return 'uuid' in thing ? thing.uuid : String(thing.id)
+  return 'id' in thing ? String(thing.id) : thing.uuid
 }
 
 /** What people call it; a schedule is called after its VM. */

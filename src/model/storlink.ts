@@ -6,6 +6,13 @@ export type Level = 'FL' | 'BL' | 'OB'
 /** A storage link: a place where disks of VMs lie. Sizes in MiB. */
 export interface Storlink {
   readonly id: number
+  /**
+   * Of the storage, not of this row: what its marker says, which lies on the storage itself, so that whoever keeps disks
+   * there has the same. Absent: no marker of it was seen yet.
+   */
+  readonly uuid?: string
+  /** Why its marker was not seen at the last look, by the UUID of the PM that looked; who has seen it is not in it. */
+  readonly problems?: Readonly<Record<string, string>>
   /** The PM it was made on; with `shared`, others see it too. */
   readonly pm: string
   readonly name: string

@@ -12,7 +12,7 @@ import { joinGroups, makeSharedGroup } from './machine/groups.ts'
 import { remove, settle, stopGuest } from './machine/guests.ts'
 import { leaveHalfBuilt, leaveHalfTorn } from './machine/halves.ts'
 import type { SimWorld } from './machine/program.ts'
-import { joinShares, makeShare, withoutShared } from './machine/shares.ts'
+import { joinShares, makeShare, mountAnother, remount, unmount, withoutShared } from './machine/shares.ts'
 import type { Domain, PmState, SiteState, VolumeGroup } from './machine/state.ts'
 import { type ArmedFault, createFaultTable, type Fault } from './stage/faults.ts'
 import { type DomainPicture, pictureDomains, pictureFiles } from './stage/picture.ts'
@@ -57,6 +57,8 @@ interface SimFaults {
   cutWire(one: string, other: string, plugged?: boolean): void
   /** Fills the mount under a path to so many free bytes. */
   fillDisk(pm: string, path: string, freeBytes?: number): void
+  /** Unmounts what is mounted under a path, mounts it again, or mounts another, empty disk in its place. */
+  mount(pm: string, path: string, how: 'away' | 'again' | 'another'): void
 }
 
 export interface SimSite {
@@ -188,6 +190,12 @@ export function createSimSite(options: SimSiteOptions = {}): SimSite {
       fillDisk: (name, path, free = 0) => {
         const mount = mountOf(needPm(name), path)
         mount.usedBytes += freeBytes(mount) - free
+        world.save()
+      },
+      mount: (name, path, how) => {
+        if (how === 'again') remount(state, needPm(name), path)
+        else if (how === 'away') unmount(needPm(name), path)
+        else mountAnother(needPm(name), path)
         world.save()
       },
     },

@@ -133,11 +133,11 @@ describe('a change is refused', () => {
   })
 
   test('to an unshared one that another PM’s VM lies on', async () => {
-    await act(world, 'storlink.delete', { storlink: 2 })
-    await act(world, 'storlink.update', { storlink: 1, shared: true })
-    const pm = pmNamed(world, 'xen2')
-    await act(world, 'vm.create', { name: 'there', memory: 256, storlink: 1, diskSize: 64, pm })
-    expect(await refusal('storlink.update', { storlink: 1, shared: false })).toMatch(
+    world.site.share('/srv', ['xen1', 'xen2'])
+    await act(world, 'storlink.create', { ...NEW, pm: pmNamed(world), shared: true })
+    const [storlink, pm] = [3, pmNamed(world, 'xen2')]
+    await act(world, 'vm.create', { name: 'there', memory: 256, storlink, diskSize: 64, pm })
+    expect(await refusal('storlink.update', { storlink, shared: false })).toMatch(
       /VM there on xen2 has disks on it: it has to stay shared$/,
     )
   })

@@ -15,7 +15,8 @@ beforeAll(async () => {
 afterAll(() => sim[Symbol.asyncDispose]())
 
 const one = (text: string, name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1]
-const files = () => Object.keys(sim.world.site.filesOn('xen1')).filter((path) => path.startsWith('/srv/'))
+const files = () =>
+  Object.keys(sim.world.site.filesOn('xen1')).filter((path) => /^\/srv\/(?!\.pengx-storlink$)/.test(path))
 const described = '<name>debian 8 64bit template</name><os>debian</os><os_arch>x64</os_arch><desc>Debian 8</desc>'
 
 async function made(path: string, body: string): Promise<string> {

@@ -30,7 +30,10 @@ export interface EngineDeps {
   trustKey(destination: string, fingerprint: string): Promise<void>
   /** Takes exactly that line out again; none there is done. */
   distrustKey(destination: string, fingerprint: string): Promise<void>
-  /** The driver of a level, which changes volume groups there; `unsupported` where there is none. */
+  /**
+   * The driver of a level, which changes volume groups there, and writes nowhere where a storlink's marker is not;
+   * `unsupported` where there is none.
+   */
   volumes(level: Level, at: GroupPlaces): VolumeDriver
   /** Where volume groups are changed, with the hosts that a job has. */
   groupPlaces(hosts: PmHosts): GroupPlaces

@@ -47,7 +47,7 @@ export interface Context {
   trustKey(destination: string, fingerprint: string): Promise<void>
   /** Takes exactly that line out again; none there is done. */
   distrustKey(destination: string, fingerprint: string): Promise<void>
-  /** The driver of a level; `unsupported` where there is none. */
+  /** The driver of a level, which writes nowhere where a storlink's marker is not; `unsupported` where there is none. */
   volumes(level: Level): VolumeDriver
   /** Where the volume group of that name, which a PM sees, is changed. */
   groupAt(pm: string, group: string): GroupPlace

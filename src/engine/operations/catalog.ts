@@ -20,6 +20,7 @@ import { snapshotDelete } from './snapshot/delete.ts'
 import { snapshotRestore, snapshotStart } from './snapshot/restore.ts'
 import { snapshotUpdate } from './snapshot/update.ts'
 import { storlinkCreate, storlinkDelete } from './storlink/createDelete.ts'
+import { storlinkMark } from './storlink/mark.ts'
 import { storlinkUpdate } from './storlink/update.ts'
 import { templateAdd, templateAddNew } from './template/add.ts'
 import { templateCreate } from './template/create.ts'
@@ -83,6 +84,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       templateDelete,
       storlinkCreate,
       storlinkUpdate,
+      storlinkMark,
       storlinkDelete,
       pmAdd,
       pmTrust,

@@ -1,8 +1,10 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Pm, PmSeen } from '../../model/pm.ts'
+import type { Storlink } from '../../model/storlink.ts'
 import type { Vm, VmSeen } from '../../model/vm.ts'
 import type { LiveView } from './memory/liveView.ts'
 import type { Memory } from './memory/memory.ts'
+import { problemsJson, withoutNone } from './rows/storlink.ts'
 import { compiled } from './sqlite/compiled.ts'
 import type { Sql } from './sqlite/database.ts'
 import { troubleIn } from './sqlite/errors.ts'
@@ -26,9 +28,13 @@ export type RecordSeen = (seen: {
   drop?: readonly string[]
   pms?: readonly { uuid: string; seen: PmSeen; cpuCount?: number; memoryMib?: number }[]
   vms?: readonly { uuid: string; seen: VmSeen; bootedAt?: number }[]
-  storlinks?: readonly { id: number; sizeMib: number; freeMib: number }[]
+  storlinks?: readonly StorlinkSeen[]
   sizes?: readonly { vm: string; disk: string; sizeMib: number }[]
 }) => Promise<void>
+
+/** What is left out stays as it is. */
+type StorlinkSeen = Pick<Storlink, 'id'> &
+  Partial<Pick<Storlink, 'sizeMib' | 'freeMib' | 'uuid'> & { problems: NonNullable<Storlink['problems']> }>
 
 type Seen = Parameters<RecordSeen>[0]
 type PmEntry = NonNullable<Seen['pms']>[number]
@@ -100,18 +106,18 @@ export function createSeenWriter({ view, memory, clock, write, putVmsIn, dropVms
     memory.put('vm', { ...vm, seen: entry.seen, bootedAt }, rev)
   }
 
-  async function writeStorlink(sql: Sql, { id, ...space }: StorlinkEntry, rev: number): Promise<boolean> {
+  async function writeStorlink(sql: Sql, { id, problems, ...seen }: StorlinkEntry, rev: number): Promise<boolean> {
     const { numUpdatedRows } = await sql
       .updateTable('storlinks')
-      .set({ ...space, rev })
+      .set({ ...seen, ...(problems ? { problemsJson: problemsJson({ problems }) } : {}), rev })
       .where('id', '=', id)
       .executeTakeFirst()
     return numUpdatedRows > 0n
   }
 
-  function applyStorlink({ id, ...space }: StorlinkEntry, rev = memory.revOf('storlink', String(id))): void {
+  function applyStorlink({ id, ...seen }: StorlinkEntry, rev = memory.revOf('storlink', String(id))): void {
     const storlink = view.getStorlink(id)
-    if (storlink) memory.put('storlink', { ...storlink, ...space }, rev)
+    if (storlink) memory.put('storlink', withoutNone({ ...storlink, ...seen }), rev)
   }
 
   async function writeSize(sql: Sql, { vm, disk, sizeMib }: SizeEntry, rev: number): Promise<boolean> {
@@ -151,9 +157,12 @@ export function createSeenWriter({ view, memory, clock, write, putVmsIn, dropVms
         ('bootedAt' in entry && entry.bootedAt !== vm.bootedAt)
       )
     })
-    const newStorlinks = storlinks.filter(({ id, sizeMib, freeMib }) => {
-      const storlink = view.getStorlink(id)
-      return storlink !== undefined && (storlink.sizeMib !== sizeMib || storlink.freeMib !== freeMib)
+    const newStorlinks = storlinks.filter((entry) => {
+      const storlink = view.getStorlink(entry.id)
+      return (
+        storlink !== undefined &&
+        !Bun.deepEquals({ problems: {}, ...storlink }, { problems: {}, ...storlink, ...entry })
+      )
     })
     const entries = withOwed({ put, drop, pms: newPms, vms: newVms, storlinks: newStorlinks, sizes })
     if (Object.values(entries).every((some) => some.length === 0)) return
@@ -227,11 +236,12 @@ export function createSeenWriter({ view, memory, clock, write, putVmsIn, dropVms
       ],
       storlinks: [
         ...news.storlinks,
-        ...owed(unwritten.storlinks, storlinks, view.getStorlink).map(({ id, sizeMib, freeMib }) => ({
-          id,
-          sizeMib,
-          freeMib,
-        })),
+        ...owed(unwritten.storlinks, storlinks, view.getStorlink).map(
+          ({ id, sizeMib, freeMib, uuid, problems = {} }): StorlinkSeen => ({
+            ...{ id, sizeMib, freeMib, problems },
+            ...(uuid === undefined ? {} : { uuid }),
+          }),
+        ),
       ],
     }
   }

@@ -123,14 +123,19 @@ export function firstByte(path: string): Program {
   return reads('head', '-c', '1', path)
 }
 
-/** Bytes into the beginning of what is there, on the disk when it ends. */
+/** Bytes into the beginning of what is there, on the disk when it ends; where nothing is, nothing is made. */
 export function writeInto(path: string, bytes: Uint8Array): Program {
-  return { ...changes('dd', `of=${path}`, 'conv=notrunc,fsync', 'status=none'), stdin: bytes }
+  return { ...changes('dd', `of=${path}`, 'conv=nocreat,notrunc,fsync', 'status=none'), stdin: bytes }
 }
 
 /** Exit 0: something is there, 1: nothing is. */
 export function fileExists(path: string): Program {
   return { ...reads('test', '-e', path), okExits: [0, 1] }
+}
+
+/** Exit 0: a directory is there, 1: none is. */
+export function isDirectory(path: string): Program {
+  return { ...reads('test', '-d', path), okExits: [0, 1] }
 }
 
 /** Where a path leads to when every symbolic link in it is followed; exit 1: nowhere. */

@@ -16,6 +16,7 @@ export interface VolumeGroup {
   readonly partial: boolean
   /** Given away by vgexport(8), and not taken in by vgimport(8). */
   readonly exported: boolean
+  readonly tags: readonly string[]
 }
 
 type LockType = 'sanlock' | 'dlm'
@@ -46,7 +47,7 @@ const CALM = ['-y', '-qq'] as const
 /** 5: there is no such group, or none for this host: `whyHidden` reads that from stderr. */
 export function showGroup(group: string): Program {
   const state = 'vg_partial,vg_exported,vg_lock_type,vg_systemid'
-  const fields = `vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,${state}`
+  const fields = `vg_name,vg_uuid,vg_size,vg_free,vg_extent_size,vg_tags,${state}`
   return { ...reads('vgs', ...REPORT, '-o', fields, group), okExits: [0, 5] }
 }
 
@@ -182,6 +183,11 @@ export function parseTags(stdout: string): ReadonlyMap<string, readonly string[]
   )
 }
 
+/** A group that has the tag, or has not, as asked is done. */
+export function tagGroup(group: string, tag: string, how: 'add' | 'take away'): Program {
+  return changes('vgchange', ...CALM, how === 'add' ? '--addtag' : '--deltag', tag, group)
+}
+
 /** Zeroes a stretch of a device, by the device itself where it can (blkdiscard(8)). In steps, so that it can be ended. */
 export function zeroDevice(path: string, from: number, length: number): Program {
   return endable('blkdiscard', '-z', '-p', '1GiB', '-o', String(from), '-l', String(length), path)
@@ -207,6 +213,7 @@ export function parseGroup(stdout: string): VolumeGroup | undefined {
     ...(row.vg_systemid ? { systemId: row.vg_systemid } : {}),
     partial: Boolean(row.vg_partial),
     exported: Boolean(row.vg_exported),
+    tags: tagsOf(row.vg_tags),
   }
 }
 
@@ -256,12 +263,16 @@ export function parseVolumes(stdout: string): LogicalVolume[] {
       open: letters[5] === 'o',
       writable: letters[1] === 'w',
       zeroes: letters[7] === 'z',
-      tags: tags === '' ? [] : tags.split(','),
+      tags: tagsOf(tags),
       ...(pool === '' ? {} : { pool }),
       ...(percent === '' ? {} : { dataPercent: Number(percent) }),
       ...lockOf(row),
     }
   })
+}
+
+function tagsOf(list = ''): string[] {
+  return list === '' ? [] : list.split(',')
 }
 
 /** The first letter of lv_attr (lvs(8)). */

@@ -90,6 +90,8 @@ export function blockVolumesAt(at: GroupPlaces): VolumeDriver {
       await runParts(look.place, tag, [...room, image, ...finish(look, name)])
     },
 
+    async mayWrite() {},
+
     activate: (host, image, tag, users = 'one') => activateChain(at, host, image, tag, users),
 
     async release(host, path, tag) {

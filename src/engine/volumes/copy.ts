@@ -177,7 +177,12 @@ async function send(
     bulk: true,
     queue: 'copies',
   }
-  const place = [`seek=${start}`, 'iflag=fullblock', 'oflag=seek_bytes', `conv=notrunc${to.zeroed ? ',sparse' : ''}`]
+  const place = [
+    `seek=${start}`,
+    'iflag=fullblock',
+    'oflag=seek_bytes',
+    `conv=nocreat,notrunc${to.zeroed ? ',sparse' : ''}`,
+  ]
   const writer: Command = {
     ...endable('dd', `of=${to.path}`, 'bs=1M', ...place, 'status=none'),
     tag,

@@ -208,6 +208,8 @@ export const fileVolumes: VolumeDriver = {
 
   digest: (host, path, signal) => digestImage(host, path, 'with the file', signal),
 
+  async mayWrite() {},
+
   async reserve(host, path, bytes, tag) {
     const output = await run(host, { ...reserveRoom(path, bytes), tag })
     if (/no space left/i.test(output.stderr)) throw noRoom(host, path, bytes)

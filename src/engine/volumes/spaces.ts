@@ -1,8 +1,9 @@
 import type { Storlink } from '../../model/storlink.ts'
 import type { Output } from '../host/host.ts'
-import { parseGroup, parseVolumes, showGroup, showVolumes } from '../tools/lvm.ts'
+import { parseGroup, parseVolumes, showVolumes } from '../tools/lvm.ts'
 import type { Program } from '../tools/program.ts'
 import { freeSpace, parseFreeSpace } from '../tools/system.ts'
+import { type MarkerSeen, markerQuestion } from './marker.ts'
 import { groupOf, spaceOf } from './volumeGroup.ts'
 
 /** How much a storlink holds. */
@@ -12,32 +13,41 @@ interface StorlinkSpace {
   readonly freeMib: number
 }
 
-/** What is asked of one, and what its answers say: nothing, where it has none. */
-export interface SpaceQuestion {
+/** What is seen of one from a PM. */
+export interface StorlinkLook {
+  readonly storlink: Storlink
+  readonly marker: MarkerSeen
+  /** Absent where it could not be told, or was not asked. */
+  readonly space?: StorlinkSpace
+}
+
+/** What is asked of one, and what its answers say. */
+export interface StorlinkQuestion {
   readonly parts: readonly Program[]
-  read(outputs: readonly Output[]): StorlinkSpace | undefined
+  read(outputs: readonly Output[]): StorlinkLook
 }
 
 /**
- * Pure. Size and free space in MiB of a storlink (df(1), vgs(8) and lvs(8)), which looks only; none for a level that is
- * not looked at.
+ * Pure. The marker of a storlink and, where wanted, its size and free space in MiB (df(1), vgs(8) and lvs(8)), which looks
+ * only; none for a level that is not looked at.
  */
-export function spaceQuestion({ id, level, link, shared }: Storlink): SpaceQuestion | undefined {
-  const reading = (read: (outputs: readonly Output[]) => Space | undefined) => (outputs: readonly Output[]) => {
-    const space = read(outputs)
-    return space && { id, ...space }
-  }
-  if (level === 'FL') return { parts: [{ ...freeSpace(link), okExits: [0, 1] }], read: reading(readFileSystem) }
-  if (level !== 'BL') return undefined
+export function storlinkQuestion(storlink: Storlink, withSpace: boolean): StorlinkQuestion | undefined {
+  const { id, level, link, shared } = storlink
+  if (level === 'OB') return undefined
+  const { parts, read } = markerQuestion(storlink)
+  const more = level === 'FL' ? { ...freeSpace(link), okExits: [0, 1] } : showVolumes(groupOf(link))
   return {
-    parts: [showGroup(groupOf(link)), showVolumes(groupOf(link))],
-    read: reading((outputs) => readGroup(outputs, shared)),
+    parts: withSpace ? [...parts, more] : parts,
+    read(outputs) {
+      const space = withSpace ? (level === 'FL' ? readFileSystem(outputs) : readGroup(outputs, shared)) : undefined
+      return { storlink, marker: read(outputs), ...(space ? { space: { id, ...space } } : {}) }
+    },
   }
 }
 
 type Space = Omit<StorlinkSpace, 'id'>
 
-function readFileSystem([output]: readonly Output[]): Space | undefined {
+function readFileSystem([, output]: readonly Output[]): Space | undefined {
   const found = output?.exit === 0 ? parseFreeSpace(output.stdout) : undefined
   return found && { sizeMib: found.sizeMib, freeMib: found.freeMib }
 }

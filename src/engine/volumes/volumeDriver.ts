@@ -218,6 +218,11 @@ export interface VolumeDriver {
   ): Promise<void>
   /** Reads a packed volume from its disk, whole; fails where it is damaged, `notFound` where it is not there. */
   digest(host: Host, path: string, signal?: AbortSignal): Promise<Digest>
+  /**
+   * To be asked before something is written to a path of the place, or removed there, past the driver: a manifest. A driver
+   * by itself knows nothing that speaks against it (marked.ts does).
+   */
+  mayWrite(host: Host, path: string, tag: string): Promise<void>
   /** Sees to it that a new volume may become so large, whoever else wants the room; false where nobody can promise that. */
   reserve(host: Host, path: string, bytes: number, tag: string): Promise<boolean>
 }

@@ -9,12 +9,12 @@ import type { ConfigFile, DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
 import { sizeQuestion } from '../volumes/sizes.ts'
-import { spaceQuestion } from '../volumes/spaces.ts'
 import { type Asker, createAsker } from './askEach.ts'
 import { createClaimKeeper } from './claims.ts'
 import type { Closer } from './closer.ts'
 import { isoQuestions, listIsos } from './files.ts'
 import type { Sampler } from './perf.ts'
+import { lookAtStorlinks } from './storlinks.ts'
 
 /**
  * What of a PM changes slowly, or costs more, or may hang (file systems, guests' QEMUs) is looked at apart from its
@@ -38,6 +38,8 @@ export interface ApartDeps {
   readonly isoDirectories: readonly string[]
   readonly sampler: Sampler
   readonly closer: Pick<Closer, 'wrote'>
+  /** Storlinks that have no marker yet get it. */
+  readonly marks: boolean
   host(row: Pm): Host
   /** Claims on the storage follow what is seen. */
   readonly keepsClaims: boolean
@@ -55,7 +57,7 @@ export function createApart(parts: ApartDeps): Apart {
   const { view, inventory } = parts.store
   const atWork = new Map<string, Promise<void>>()
   const claims = createClaimKeeper(view, clock)
-  const askers = { isos: createAsker(clock), spaces: createAsker(clock), sizes: createAsker(clock) }
+  const askers = { isos: createAsker(clock), storlinks: createAsker(clock), sizes: createAsker(clock) }
   const isosIn = new Map<string, readonly IsoImage[]>()
   let looks = 0
   let pathsAsked: readonly string[] = []
@@ -131,20 +133,6 @@ export function createApart(parts: ApartDeps): Apart {
     if (vms.length > 0) await inventory.recordSeen({ vms })
   }
 
-  /** A shared storlink is looked at by another PM while its own is away. */
-  async function lookAtSpaces(row: Pm, asker: Asker): Promise<void> {
-    const isAway = (pm: string) => view.getPm(pm)?.seen.reach !== 'up'
-    const questions = view
-      .storlinks()
-      .filter((storlink) => storlink.pm === row.uuid || (storlink.shared && isAway(storlink.pm)))
-      .flatMap((storlink) => {
-        const question = spaceQuestion(storlink)
-        return question ? [{ place: String(storlink.id), ...question }] : []
-      })
-    const spaces = await asker.ask(host(row), questions)
-    await inventory.recordSeen({ storlinks: [...spaces.values()].filter((space) => space !== undefined) })
-  }
-
   async function lookAtSizes(row: Pm, fresh: readonly Vm[], asker: Asker): Promise<void> {
     const unsized = fresh.flatMap((vm) => vm.disks.map((disk) => ({ vm: vm.uuid, disk }))).filter(isUnsized)
     const paths = new Set(unsized.map(({ disk }) => disk.path))
@@ -189,7 +177,7 @@ export function createApart(parts: ApartDeps): Apart {
       }
       if (clock.now() - spacesAt >= SPACES_EVERY_MS) {
         spacesAt = clock.now()
-        once('spaces', () => lookAtSpaces(row, askers.spaces))
+        once('storlinks', () => lookAtStorlinks({ view, inventory, marks: parts.marks, host }, row, askers.storlinks))
       }
       if (fresh.length > 0) once(`sizes ${look}`, () => lookAtSizes(row, fresh, askers.sizes))
       if (look % DISKS_EVERY === 1) once('disks', () => countDisks(row, domains))

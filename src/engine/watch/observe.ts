@@ -49,6 +49,8 @@ export interface ObserverDeps {
   readonly keepsClaims?: boolean
   /** Where CD images are looked for too. */
   readonly isoDirectories?: readonly string[]
+  /** This process works: storlinks that have no marker yet get it. */
+  readonly marks?: boolean
 }
 
 interface PmState {
@@ -66,8 +68,9 @@ interface PmState {
 }
 
 export function createObserver(deps: ObserverDeps): Observer {
-  const { store, hypervisor, clock, host, isoDirectories = [], keepsClaims = false } = deps
+  const { store, hypervisor, clock, host, isoDirectories = [], keepsClaims = false, marks = false } = deps
   const { view, inventory } = store
+  const looks = { store, hypervisor, clock, isoDirectories, host }
   const states = new Map<string, PmState>()
   /** One at a time: two machines of one identity may answer at once. */
   let settling: Promise<unknown> = Promise.resolve()
@@ -86,7 +89,7 @@ export function createObserver(deps: ObserverDeps): Observer {
         closer,
         sampler,
         alsoAt: new Set(),
-        apart: createApart({ store, hypervisor, clock, isoDirectories, sampler, closer, keepsClaims, host, onFiles }),
+        apart: createApart({ ...looks, sampler, closer, keepsClaims, marks, onFiles }),
         applying: Promise.resolve(),
         list: sharedLook((authoritative) => list(pm, authoritative)),
       }

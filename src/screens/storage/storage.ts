@@ -148,6 +148,7 @@ const storlinkList: ListDef<Storlink> = {
 const keys: readonly KeyRow[] = [
   { key: 'n', title: 'new', operation: 'storlink.create', fresh: true },
   { key: 'e', title: 'edit', operation: 'storlink.update' },
+  { key: 'M', title: 'mark', operation: 'storlink.mark' },
   { key: 'D', title: 'delete', operation: 'storlink.delete' },
 ]
 
@@ -161,6 +162,9 @@ function paneLines(app: AppContext, storlink: Storlink): Line[] {
     ['free', storlink.sizeMib ? `${formatMib(storlink.freeMib)} of ${formatMib(storlink.sizeMib)}` : 'not known'],
     share === undefined ? undefined : ['used', span(`${bar(share, 20)} ${percent(share)}`, shareTone(share))],
     storlink.desc ? ['note', storlink.desc] : undefined,
+    ...Object.entries(storlink.problems ?? {}).map(
+      ([pm, problem]) => ['trouble', span(`${app.view().getPm(pm)?.name ?? pm}: ${problem}`, 'bad')] as const,
+    ),
   ])
   lines.push([], line(span(` ${count(disks.length, 'disk')} on it`, 'strong')))
   for (const { of, vdev, sizeMib } of disks.slice(0, 200)) {

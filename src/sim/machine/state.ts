@@ -236,6 +236,7 @@ export interface VolumeGroup {
   uuid: string
   sizeBytes: number
   extentBytes: number
+  tags?: string[]
   volumes: LogicalVolume[]
   /** The machines that see it; absent for one that lies in one machine. */
   sharedBy?: string[]
@@ -272,6 +273,8 @@ export interface PmState {
   nets: PmNet[]
   root: DirNode
   mounts: Mount[]
+  /** What was taken away from under a path: what lies there is hidden until it is mounted again. */
+  unmounted?: { mount: Mount; share?: string; children: Record<string, FsNode> }[]
   groups: VolumeGroup[]
   domains: Domain[]
   dues: Due[]

@@ -42,7 +42,7 @@ function groupRow(group: VolumeGroup): Row {
     vg_extent_size: group.extentBytes,
     vg_extent_count: group.sizeBytes / group.extentBytes,
     vg_free_count: groupFreeBytes(group) / group.extentBytes,
-    vg_tags: '',
+    vg_tags: [...(group.tags ?? [])].sort().join(','),
     vg_clustered: '',
     vg_shared: group.lockType ? 'shared' : '',
     vg_partial: group.partial ? 'partial' : '',

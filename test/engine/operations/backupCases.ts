@@ -41,7 +41,8 @@ const backedUp = (level?: 'FL' | 'BL') => async (world: World) => {
   await act(world, 'backup.create', raw)
   return raw
 }
-const filesOf = (world: World) => Object.keys(world.site.filesOn('xen1'))
+const filesOf = (world: World) =>
+  Object.keys(world.site.filesOn('xen1')).filter((path) => !path.endsWith('/.pengx-storlink'))
 const row = (world: World) => world.engine.view.needBackup(BACKUP)
 
 function checkMade(world: World): void {

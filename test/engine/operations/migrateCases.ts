@@ -39,7 +39,7 @@ export function expectAt(world: World, pm: 'xen1' | 'xen2', state: 'running' | '
   const has = (name: string) => ({
     domains: world.site.domainsOn(name).filter((one) => one.uuid === vm.uuid),
     files: Object.keys(world.site.filesOn(name)).filter((path) => path.startsWith('/etc/xen/pengx/')),
-    probes: Object.keys(world.site.filesOn(name)).filter((path) => path.includes('/.pengx-')),
+    probes: Object.keys(world.site.filesOn(name)).filter((path) => /\/\.pengx-(?!storlink$)/.test(path)),
   })
   const domain = { name: vm.domainName, state, vcpus: 2, memoryMib: 512 }
   expect(has(pm)).toEqual({

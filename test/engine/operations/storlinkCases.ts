@@ -1,10 +1,21 @@
 import { expect } from 'bun:test'
+import { run } from '../../../src/engine/host/run.ts'
+import { markerPath, parseMarker } from '../../../src/engine/tools/storlinkMarker.ts'
+import { findNode } from '../../../src/sim/machine/files.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
-import { makeStorlink, pmNamed } from '../../support/sites/acts.ts'
+import { makeStorlink, makeVm, pmNamed } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 
 /** Storlinks: made of a directory and of a volume group, changed and forgotten. */
 const only = (world: World) => world.engine.view.storlinks()
+
+/** What the marker of a directory says; undefined where there is none. */
+function markerOn(world: World, link: string): string | undefined {
+  const node = findNode(world.site.pm('xen1'), markerPath(link))
+  return node?.kind === 'file' ? parseMarker(node.text ?? '') : undefined
+}
+
+const groupTags = (world: World) => world.site.pm('xen1').groups[0]!.tags
 
 export const STORLINK_CASES: readonly OperationCase[] = [
   {
@@ -12,6 +23,7 @@ export const STORLINK_CASES: readonly OperationCase[] = [
     prepare: async (world) => ({ name: 'data', link: '/data/', type: 'LO', level: 'FL', pm: pmNamed(world) }),
     check(world) {
       expect(only(world)).toMatchObject([{ name: 'data', link: '/data', level: 'FL', shared: false }])
+      expect(markerOn(world, '/data')).toBe(only(world)[0]!.uuid!)
       expect(only(world)[0]!.freeMib).toBeWithin(1, only(world)[0]!.sizeMib)
     },
   },
@@ -22,6 +34,7 @@ export const STORLINK_CASES: readonly OperationCase[] = [
     check(world) {
       const [storlink] = only(world)
       expect(storlink).toMatchObject({ name: 'fast', link: '/dev/vg-fast', type: 'FC', level: 'BL' })
+      expect(groupTags(world)).toEqual([`pengx.storlink=${storlink!.uuid}`])
       // its thin pool's, which is where new volumes go
       expect(storlink!.sizeMib).toBe(512 * 1024)
     },
@@ -44,8 +57,32 @@ export const STORLINK_CASES: readonly OperationCase[] = [
     },
   },
   {
+    operation: 'storlink.mark',
+    variant: 'one whose marker was lost',
+    async prepare(world) {
+      const { uuid } = await makeVm(world)
+      await run(world.site.host('xen1'), { argv: ['rm', '/data/.pengx-storlink'], effect: 'change' })
+      return { storlink: world.engine.view.needVm(uuid).disks[0]!.storlink }
+    },
+    check: (world) => expect(markerOn(world, '/data')).toBe(only(world)[0]!.uuid!),
+  },
+  {
+    operation: 'storlink.mark',
+    variant: 'another disk',
+    async prepare(world) {
+      const storlink = await makeStorlink(world)
+      world.site.faults.mount('xen1', '/data', 'another')
+      return { storlink }
+    },
+    check: (world) => expect(markerOn(world, '/data')).toBe(only(world)[0]!.uuid!),
+  },
+  {
     operation: 'storlink.delete',
     prepare: async (world) => ({ storlink: await makeStorlink(world) }),
-    check: (world) => expect(only(world)).toEqual([]),
+    check(world) {
+      expect(only(world)).toEqual([])
+      // another pengx may know it by that
+      expect(markerOn(world, '/data')).toBeString()
+    },
   },
 ]

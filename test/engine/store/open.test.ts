@@ -44,6 +44,28 @@ test('a file of the first version opens, with all that is in it', async () => {
   expect(place.locks().map((lock) => lock.state)).toEqual(['held'])
 })
 
+test('a storlink of an earlier version has no identity yet, and keeps what it gets', async () => {
+  await using place = newPlace()
+  await (await openSqlite(place.path, MIGRATIONS.slice(0, -1))).close()
+  const file = rawFile(place)
+  file.run(`insert into pms values ('p', 'xen1', 'local', 1, 1, 0, 1, '{"reach":"new","since":1}', 1)`)
+  file.run(`insert into storlinks values (7, 'p', 'data', '/data', 'LO', 'FL', 0, '', 10, 5, 1, 1)`)
+  file.run("update counters set value = 1 where name = 'revision'")
+  file.close()
+  const uuid = '7a0c2f2e-1111-4222-8333-444444444444'
+  {
+    const { view, inventory, close } = await place.open()
+    expect(view.needStorlink(7)).not.toContainAnyKeys(['uuid', 'problems'])
+    await inventory.recordSeen({ storlinks: [{ id: 7, problems: { p: 'not mounted' } }] })
+    expect(view.needStorlink(7)).toMatchObject({ problems: { p: 'not mounted' }, freeMib: 5 })
+    await inventory.recordSeen({ storlinks: [{ id: 7, uuid, problems: {} }] })
+    await close()
+  }
+  const { view } = await place.open()
+  expect(view.needStorlink(7)).toMatchObject({ uuid, sizeMib: 10 })
+  expect(view.needStorlink(7)).not.toContainKey('problems')
+})
+
 test("jobs on backups and schedules, once written down as the site's, are on what they were about", async () => {
   await using place = newPlace()
   await (await openSqlite(place.path, MIGRATIONS.slice(0, 5))).close()

@@ -74,13 +74,20 @@ export async function pictureOf({ engine, site }: World): Promise<Json> {
   const { view } = engine
   const rows = view.vms().map((vm) => rowOf(vm))
   const pms = view.pms().map(({ uuid, name, destination, readOnly }) => ({ uuid, name, destination, readOnly }))
-  const storlinks = view.storlinks().map(({ createdAt: _made, sizeMib: _size, freeMib: _free, ...rest }) => rest)
+  const storlinks = view
+    .storlinks()
+    // What a storage is marked with is picked by chance; that it is marked counts.
+    .map(({ createdAt: _made, sizeMib: _size, freeMib: _free, problems: _seen, uuid, ...rest }) => ({
+      ...rest,
+      marked: uuid !== undefined,
+    }))
   const templates = view.templates()
   const [backups, schedules] = [view.backups(), view.schedules()]
   const machines = site.pmNames.map((name) => {
     // A directory that was made on the way may stay: it is empty, and the next one needs it.
     const files = Object.entries(site.filesOn(name)).filter(([, what]) => !what.startsWith('directory'))
-    return { name, domains: site.domainsOn(name), files: Object.fromEntries(files) }
+    const plain = files.map(([path, what]) => [path, path.endsWith('/.pengx-storlink') ? 'a marker' : what])
+    return { name, domains: site.domainsOn(name), files: Object.fromEntries(plain) }
   })
   return JSON.parse(JSON.stringify({ rows, pms, storlinks, templates, backups, schedules, machines })) as Json
 }

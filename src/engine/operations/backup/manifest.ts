@@ -5,7 +5,7 @@ import { run, runAll } from '../../host/run.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import { draftOf, removeFile, writeFileAtomically, writeInto } from '../../tools/files.ts'
 import { isThere } from '../storlink/madeVolume.ts'
-import { hasConfig, saysConfig } from '../vm/configFile.ts'
+import { saysConfig } from '../vm/configFile.ts'
 import type { BackupLocation } from './target.ts'
 
 /**
@@ -38,8 +38,10 @@ export function manifestStep(
     shows: [`write ${path}`],
     async do(cx) {
       const text = manifestOf(backup(cx), tools)
-      if (level === 'FL') await runAll(cx.host(pm), tagged(cx, writeFileAtomically(path, text)))
-      else {
+      if (level === 'FL') {
+        await cx.volumes(level).mayWrite(cx.host(pm), path, cx.tag)
+        await runAll(cx.host(pm), tagged(cx, writeFileAtomically(path, text)))
+      } else {
         await cx.volumes(level).create(cx.host(pm), path, 'raw', MANIFEST_MIB, cx.tag)
         await run(cx.host(pm), { ...writeInto(path, new TextEncoder().encode(`${text}\0`)), tag: cx.tag })
       }
@@ -53,13 +55,15 @@ export function manifestStep(
 }
 
 /** Whether there is something of that path, whatever it says. */
-export async function isManifestThere(path: string, { pm, level }: BackupLocation, cx: Context): Promise<boolean> {
-  return level === 'FL' ? await hasConfig(cx, pm, path) : await isThere(cx, pm, { path, level })
+export function isManifestThere(path: string, { pm, level }: BackupLocation, cx: Context): Promise<boolean> {
+  return isThere(cx, pm, { path, level })
 }
 
 export async function removeManifest(path: string, { pm, level }: { pm: string; level: Level }, cx: Context) {
-  if (level === 'FL') await runAll(cx.host(pm), tagged(cx, [removeFile(path), removeFile(draftOf(path))]))
-  else await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
+  if (level === 'FL') {
+    await cx.volumes(level).mayWrite(cx.host(pm), path, cx.tag)
+    await runAll(cx.host(pm), tagged(cx, [removeFile(path), removeFile(draftOf(path))]))
+  } else await cx.volumes(level).remove(cx.host(pm), path, cx.tag)
 }
 
 function tagged(cx: Context, parts: Parameters<typeof batch>[0]) {

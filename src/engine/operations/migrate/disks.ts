@@ -18,6 +18,7 @@ import {
 import { parseVolumeIdentity, volumeIdentity } from '../../tools/lvm.ts'
 import { changes } from '../../tools/program.ts'
 import { imageChain, parseImageChain } from '../../tools/qemuImg.ts'
+import { needSeen } from '../storlink/access.ts'
 import { sharedVolumes } from '../vm/switchOn.ts'
 
 /**
@@ -58,6 +59,10 @@ interface Seen {
 
 /** Fails where one of the disks, or of what it lies on, is not there or is another one on the target; looks only. */
 export async function needSameDisks(cx: Context, vm: Vm, source: Pm, target: Pm): Promise<SharedDisks> {
+  for (const storlink of new Set(volumesOf(vm).map((one) => one.storlink))) {
+    const row = storlink === undefined ? undefined : cx.view.getStorlink(storlink)
+    if (row) await needSeen(cx, row, target)
+  }
   const images = [...new Set([...(await chainsOf(cx, vm, source)), ...volumesOf(vm).map((one) => one.path)])]
   const [here, there] = await Promise.all([identify(cx, source, images), identify(cx, target, images)])
   const directories: DirectoryPair[] = []
@@ -164,6 +169,7 @@ export function proveSharedStep(
     shows: directories.map(({ source }) => `make and remove ${probe(source)}`),
     async do(cx) {
       const [source, target] = [cx.host(pms.source), cx.host(pms.target)]
+      for (const pair of directories) await cx.volumes('FL').mayWrite(source, probe(pair.source), cx.tag)
       const touches = directories.map((pair) => changes('touch', probe(pair.source)))
       const made = await runBatch(source, { ...batch(touches, { stopOnFailure: true }), tag: cx.tag }, cx.signal)
       const looks = directories.map((pair) => fileExists(probe(pair.target)))

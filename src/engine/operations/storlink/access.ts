@@ -4,6 +4,7 @@ import type { Storlink } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
+import { lookForMarker, refuseMarker } from '../../volumes/marker.ts'
 
 /** Which PM reaches a storlink, why none does, and whether there is room. */
 
@@ -92,4 +93,12 @@ export async function needRoom(
     'noSpace',
     `cannot make a disk of ${sizeMib} MiB on ${storlink.name} (${storlink.link} on ${cx.view.needPm(pm).name}): ${freeMib} MiB free`,
   )
+}
+
+/** Asks a PM whether what it has under the link is the storage that is meant; `refused` where it is another, or none. */
+export async function needSeen(cx: Context, storlink: Storlink, pm: Pm): Promise<void> {
+  if (storlink.uuid === undefined) return
+  const reason = refuseMarker(storlink, await lookForMarker(cx.host(pm.uuid), storlink), cx.view.storlinks())
+  if (reason === undefined) return
+  throw new PengxError('refused', `storlink ${storlink.name} (${storlink.link}) on ${pm.name}: ${reason}`)
 }

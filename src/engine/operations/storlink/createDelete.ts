@@ -4,7 +4,9 @@ import type { Storlink } from '../../../model/storlink.ts'
 import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { markerPath, markerTag } from '../../tools/storlinkMarker.ts'
 import { saysWhatLiesOn } from './contents.ts'
+import { lookToMark, type MarkFacts, markedUuid, markStep, tellOthers } from './markStep.ts'
 import { lookAtPlace, normalLink, type Place, refuseKind, refusePlace } from './place.ts'
 import {
   choosePm,
@@ -29,7 +31,11 @@ const createParams = z.object({
   pm: field(z.string().optional(), { title: 'PM', from: 'pm' }),
 })
 type CreateParams = z.infer<typeof createParams>
-type CreateFacts = { readonly pm: string; readonly sizeMib: number; readonly freeMib: number }
+type CreateFacts = {
+  readonly pm: string
+  readonly space: { readonly sizeMib: number; readonly freeMib: number }
+  readonly mark: MarkFacts
+}
 
 function placeOf({ pm, link, type, level, shared }: CreateParams, view: View): Place {
   return { pm: choosePm(pm, view), link: normalLink(link, level), type, level, shared }
@@ -63,15 +69,29 @@ export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
   async gather(p, cx) {
     const place = placeOf(p, cx.view)
     const { sizeMib, freeMib } = await lookAtPlace(place, cx)
-    return { pm: place.pm, sizeMib, freeMib }
+    return { pm: place.pm, space: { sizeMib, freeMib }, mark: await lookToMark(cx, place) }
   },
-  plan: ({ name, link, type, level, shared, desc }, facts) => [
+  plan: ({ name, type, level, shared, desc, ...p }, { pm, space, mark }) => [
+    markStep({ pm, link: normalLink(p.link, level), level }, mark),
     {
       name: 'record',
       async do(cx) {
         const there = cx.view.storlinks().find((other) => other.name === name)
-        const row = { id: there?.id ?? 0, name, link: normalLink(link, level), type, level, shared, desc }
-        return cx.inventory.putStorlink({ ...row, ...facts, createdAt: cx.clock.now() })
+        const place = { pm, link: normalLink(p.link, level), level }
+        const uuid = await markedUuid(cx, place, mark)
+        const row = {
+          id: there?.id ?? 0,
+          uuid,
+          name,
+          ...place,
+          type,
+          shared,
+          desc,
+          ...space,
+          createdAt: cx.clock.now(),
+        }
+        const problems = shared ? await tellOthers(cx, row) : {}
+        return await cx.inventory.putStorlink({ ...row, problems })
       },
       isApplied: async (cx) => cx.view.storlinks().some((one) => one.name === name) || 'again',
       async undo(cx) {
@@ -80,6 +100,9 @@ export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
       },
     },
   ],
+  effects: (_p, { mark: { found } }) => ({
+    notices: found === null ? [] : [`the storage is marked already (${found}): its marker is taken over`],
+  }),
   result: ({ name }, _facts, view) => ({ id: view.storlinks().find((other) => other.name === name)?.id ?? null }),
   touches: () => [],
 }
@@ -109,4 +132,12 @@ export const storlinkDelete = storlinkOperation<DeleteParams, { readonly before:
       },
     },
   ],
+  effects: (_p, { before: { uuid, link, level } }) => ({
+    keeps:
+      uuid === undefined
+        ? []
+        : [
+            `its marker (${level === 'FL' ? markerPath(link) : markerTag(uuid)}): another pengx may know the storage by it`,
+          ],
+  }),
 })

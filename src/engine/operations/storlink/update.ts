@@ -7,8 +7,8 @@ import type { Storlink } from '../../../model/storlink.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
-import type { Space } from '../../volumes/volumeDriver.ts'
 import { liesOn, saysWhatLiesOn } from './contents.ts'
+import { lookToMark, type MarkFacts, markedUuid, markStep, tellOthers } from './markStep.ts'
 import { lookAtPlace, normalLink, refuseKind, refusePlace } from './place.ts'
 import { FIELDS, LEVELS, PLACES_LOCK, refuseStorlinkName, storlinkField, storlinkOperation, TYPES } from './target.ts'
 
@@ -33,6 +33,7 @@ type UpdateFacts = {
   readonly before: Storlink & Json
   /** What the new place holds, where it is another. */
   readonly space: { readonly sizeMib: number; readonly freeMib: number } | null
+  readonly mark: MarkFacts | null
 }
 
 /** The row as it is to be; what is not given stays. */
@@ -125,21 +126,25 @@ export const storlinkUpdate = storlinkOperation<UpdateParams, UpdateFacts>({
   async gather(p, cx) {
     const before = cx.view.needStorlink(p.storlink)
     const after = updated(before, p)
-    const stays = after.link === before.link && after.level === before.level && after.pm === before.pm
-    const space: Pick<Space, 'sizeMib' | 'freeMib' | 'identity'> = stays
-      ? before
-      : await lookAtPlace(after, cx, before.id)
-    if (after.pm !== before.pm) await needSame(cx, before, after, space.identity)
-    const { sizeMib, freeMib } = space
-    return { before: { ...before }, space: stays ? null : { sizeMib, freeMib } }
+    const stays = after.link === before.link && after.level === before.level
+    if (stays && after.pm === before.pm) return { before: { ...before }, space: null, mark: null }
+    const { sizeMib, freeMib, identity } = await lookAtPlace(after, cx, before.id)
+    if (after.pm !== before.pm) await needSame(cx, before, after, identity)
+    const mark = stays ? null : await lookToMark(cx, after, before)
+    return { before: { ...before }, space: { sizeMib, freeMib }, mark }
   },
-  plan: (p, { before, space }) => [
+  plan: (p, { before, space, mark }) => [
+    ...(mark ? [markStep(updated(before, p), mark)] : []),
     {
       name: 'record',
       async do(cx) {
         // How much it holds may have been looked at meanwhile.
-        const now = cx.view.getStorlink(p.storlink) ?? before
-        return await cx.inventory.putStorlink({ ...updated(now, p), ...space })
+        const now = updated(cx.view.getStorlink(p.storlink) ?? before, p)
+        const marked = mark ? { uuid: await markedUuid(cx, now, mark) } : {}
+        const after = { ...now, ...space, ...marked }
+        const asks = after.shared && after.uuid !== undefined && (mark !== null || !before.shared)
+        const others = asks ? await tellOthers(cx, after) : after.problems
+        return await cx.inventory.putStorlink({ ...after, ...(others ? { problems: others } : {}) })
       },
       async isApplied(cx) {
         const now = cx.view.getStorlink(p.storlink)

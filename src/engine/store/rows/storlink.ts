@@ -21,6 +21,8 @@ export const storlinkKind: WritableKind<Storlink> = {
 
   toRow: (storlink, rev): StorlinkRow => ({
     id: storlink.id,
+    uuid: storlink.uuid ?? null,
+    problemsJson: problemsJson(storlink),
     pm: storlink.pm,
     name: storlink.name,
     link: storlink.link,
@@ -43,7 +45,7 @@ export const storlinkKind: WritableKind<Storlink> = {
 
   async complete(sql, storlinks) {
     const numbered: Storlink[] = []
-    for (const storlink of storlinks)
+    for (const storlink of storlinks.map(withoutNone))
       numbered.push(storlink.id === 0 ? { ...storlink, id: await countUp(sql, 'storlink') } : storlink)
     return numbered
   },
@@ -54,8 +56,25 @@ export const storlinkKind: WritableKind<Storlink> = {
   },
 }
 
-function fromStorlinkRow({ rev: _, ...row }: StorlinkRow): Storlink {
-  return { ...row, type: row.type as StorlinkType, level: row.level as Level, shared: row.shared === 1 }
+function fromStorlinkRow({ rev: _, uuid, problemsJson: problems, ...row }: StorlinkRow): Storlink {
+  return {
+    ...row,
+    ...(uuid === null ? {} : { uuid }),
+    ...(problems === null ? {} : { problems: JSON.parse(problems) }),
+    type: row.type as StorlinkType,
+    level: row.level as Level,
+    shared: row.shared === 1,
+  }
+}
+
+/** As it comes back from the store: no problems are no list of them. */
+export function withoutNone({ problems = {}, ...storlink }: Storlink): Storlink {
+  return Object.keys(problems).length === 0 ? storlink : { ...storlink, problems }
+}
+
+/** For the column of that name: none are null. */
+export function problemsJson({ problems = {} }: Pick<Storlink, 'problems'>): string | null {
+  return Object.keys(problems).length === 0 ? null : JSON.stringify(problems)
 }
 
 async function whatLiesOn(sql: Sql, id: number): Promise<string | undefined> {

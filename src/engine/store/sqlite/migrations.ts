@@ -209,6 +209,11 @@ export const MIGRATIONS: readonly string[] = [
   alter table vms drop column iso;
   alter table vms add column otherConfigsJson text not null default '[]' check (json_valid(otherConfigsJson));
   `,
+  // What the marker of a storage says, and who does not see it. Two rows may be of one storage, on two PMs.
+  `
+  alter table storlinks add column uuid text;
+  alter table storlinks add column problemsJson text check (problemsJson is null or json_valid(problemsJson));
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

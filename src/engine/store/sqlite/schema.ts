@@ -68,6 +68,8 @@ export interface PmRow {
 
 export interface StorlinkRow {
   id: number
+  uuid: string | null
+  problemsJson: string | null
   pm: string
   name: string
   link: string

@@ -36,9 +36,10 @@ export const dd: Program = async (call) => {
   else {
     const node = findNode(call.pm, to)
     const known = node?.kind === 'file' || node?.kind === 'block'
-    const exit = attempt(call, known ? `error writing '${to}'` : `failed to open '${to}'`, () =>
-      writeInto(call, to, read.text),
-    )
+    const exit = attempt(call, known ? `error writing '${to}'` : `failed to open '${to}'`, () => {
+      if (node === undefined && words.get('conv')?.split(',').includes('nocreat')) throw fsError('ENOENT')
+      writeInto(call, to, read.text)
+    })
     if (exit) return exit
   }
   if (words.get('status') !== 'none') call.err(`${read.text.length} bytes copied\n`)

@@ -1,0 +1,73 @@
+import { toPengxError } from '../../model/error.ts'
+import { pathsOn } from '../../model/onStorlink.ts'
+import type { Pm } from '../../model/pm.ts'
+import type { Host } from '../host/host.ts'
+import type { Store } from '../store/store.ts'
+import { type KnownStorlinks, markUndoubted, unmarked } from '../volumes/marked.ts'
+import { refuseMarker } from '../volumes/marker.ts'
+import { type StorlinkLook, storlinkQuestion } from '../volumes/spaces.ts'
+import type { Asker } from './askEach.ts'
+
+type Kept = Pick<Store, 'view' | 'inventory'>
+
+/** What a store knows of storlinks, for who writes volumes. */
+export function knownStorlinks({ view, inventory }: Kept): KnownStorlinks {
+  return {
+    all: () => view.storlinks(),
+    seenFrom(host) {
+      const pm = view.pms().find(({ name }) => name === host)
+      return view.storlinks().filter((storlink) => storlink.pm === pm?.uuid || storlink.shared)
+    },
+    volumesOn: (storlink) => pathsOn(storlink, view),
+    marked: (id, uuid) => inventory.recordSeen({ storlinks: [{ id, uuid }] }),
+  }
+}
+
+export interface StorlinkLooks extends Kept {
+  /** This process works: it may mark what has no marker yet. */
+  readonly marks: boolean
+  host(row: Pm): Host
+}
+
+/**
+ * Looks from a PM at its storlinks and at those that are shared: at the marker of each, and how full it is. A shared one's
+ * space is looked at by another PM while its own is away. Those that have never had a marker get it from their own PM, where
+ * there is no doubt.
+ */
+export async function lookAtStorlinks(deps: StorlinkLooks, row: Pm, asker: Asker): Promise<void> {
+  const { view, inventory } = deps
+  const isAway = (pm: string) => view.getPm(pm)?.seen.reach !== 'up'
+  const questions = view
+    .storlinks()
+    .filter((storlink) => storlink.pm === row.uuid || storlink.shared)
+    .flatMap((storlink) => {
+      const question = storlinkQuestion(storlink, storlink.pm === row.uuid || isAway(storlink.pm))
+      return question ? [{ place: String(storlink.id), ...question }] : []
+    })
+  const looks = [...(await asker.ask(deps.host(row), questions)).values()]
+  await inventory.recordSeen({ storlinks: looks.flatMap(({ space }) => space ?? []) })
+  const problems: { readonly id: number; readonly problem: string | undefined }[] = []
+  for (const look of looks) problems.push({ id: look.storlink.id, problem: await problemOf(deps, row, look) })
+  // What others have seen meanwhile stays: it is read in the moment in which it is written.
+  const storlinks = problems.flatMap(({ id, problem }) => {
+    const { [row.uuid]: _before, ...others } = view.getStorlink(id)?.problems ?? {}
+    return { id, problems: problem === undefined ? others : { ...others, [row.uuid]: problem } }
+  })
+  await inventory.recordSeen({ storlinks })
+}
+
+/** Why the marker of one was not seen from a PM, as a clause. */
+async function problemOf(
+  deps: StorlinkLooks,
+  row: Pm,
+  { storlink, marker }: StorlinkLook,
+): Promise<string | undefined> {
+  const { view } = deps
+  if (storlink.uuid !== undefined) return refuseMarker(storlink, marker, view.storlinks())
+  const isHeld = view.jobOn('storlink', String(storlink.id)) !== undefined
+  if (!deps.marks || row.readOnly || storlink.pm !== row.uuid || isHeld) return undefined
+  const host = deps.host(row)
+  const marked = markUndoubted(host, storlink, marker, knownStorlinks(deps), undefined)
+  const { doubt } = await marked.catch((error) => ({ doubt: toPengxError(error).message }))
+  return doubt === undefined ? undefined : unmarked(doubt)
+}
