@@ -178,7 +178,10 @@ export async function putClaims(
     const at = isFile(path)
       ? files.findIndex((one) => one.path === path)
       : makes.length + tags.findIndex(({ paths }) => paths.includes(path))
-    const problem = outputs[at]?.stderr.trim().split('\n').at(-1) || 'it does not say why'
+    const said = outputs[at]?.stderr.trim() ?? ''
+    // A device of another kind, by a name as LVM's are.
+    if (!there && /Volume group "[^"]*" not found/.test(said)) return { path, isPut }
+    const problem = said.split('\n').at(-1)!.trim() || 'it does not say why'
     return { path, isPut, problem, ...(there ? { held: there } : {}) }
   })
 }
