@@ -8,6 +8,7 @@ import {
   parseClaim,
   parseClaimTag,
 } from '../../model/claim.ts'
+import { toPengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
 import { runBatch, runMany } from '../host/run.ts'
@@ -267,14 +268,10 @@ async function change(
     for (const [at, output] of outputs.entries()) if (some[at]) answers.set(some[at].program, output)
   }
   for (const [changer, some] of far) {
-    const outputs = await runBatch(changer, {
-      ...batch(
-        some.map(({ program }) => program),
-        LOOK,
-      ),
-      ...more,
-    })
-    note(some, outputs)
+    const parts = some.map(({ program }) => program)
+    // Without that PM there is no claim, which is told as of any other that cannot be put.
+    const away = (error: unknown) => some.map(() => ({ exit: 1, stdout: '', stderr: toPengxError(error).message }))
+    note(some, await runBatch(changer, { ...batch(parts, LOOK), ...more }).catch(away))
   }
   const near = placed.filter(({ changer }) => changer === host)
   const parts = [...files, ...near.map(({ program }) => program), ...reads]

@@ -217,7 +217,7 @@ test('on logical volumes they are tags beside others, under either of a volume n
   expect(volumes[0]!.tags).toEqual(['pengx.format=raw', 'pengx.claimed', claimTag(CLAIM)])
   expect(await readClaims(host, [mapped, '/dev/none/such'])).toMatchObject([{ path: mapped, text: claimTag(CLAIM) }])
   const none = ['/dev/drbd/0', `/dev/${group.name}/none`].map((path) => ({ path, claim: CLAIM }))
-  expect(await putClaims(host, none, 'job.0')).toEqual([
+  expect(await putClaims(host, none, { tag: 'job.0' })).toEqual([
     { path: '/dev/drbd/0', isPut: false },
     { path: none[1]!.path, isPut: false, problem: `Failed to find logical volume "${group.name}/none"` },
   ])

@@ -22,7 +22,7 @@ async function attach(cx: Context, vm: VmRef, disk: Disk, domain: DomainSeen | u
   // It may come from a step that is undone, when the row has it no more: whose it is the volume says then.
   if (!disk.readOnly) await claimVolumes(cx, cx.view.needVm(vm.uuid), { domid: domain.domid, paths: [disk.path] })
   await cx.hypervisor.attachDisk(host, domain.domid, disk, cx.tag).catch(async (error: unknown) => {
-    if (toPengxError(error).code === 'conflict') await releaseVolumes(cx, vm, [disk.path])
+    if (toPengxError(error).code === 'conflict') await releaseVolumes(cx, vm, { paths: [disk.path], passing: true })
     throw error
   })
   if (domain.state !== 'paused' && !(await connects(cx, vm, domain.domid, disk.vdev)))
@@ -40,10 +40,10 @@ async function connects(cx: Context, vm: VmRef, domid: number, vdev: string): Pr
 
 async function detach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
   const domain = await findDomain(cx, vm)
-  if (!domain) return await releaseVolumes(cx, vm, [disk.path])
+  if (!domain) return await releaseVolumes(cx, vm, { paths: [disk.path] })
   const patience = { clock: cx.clock, timeoutMs: DETACH_TIMEOUT_MS, signal: cx.signal }
   await cx.hypervisor.detachDisk(cx.host(vm.pm), domain.domid, disk, cx.tag, patience)
-  await releaseVolumes(cx, vm, [disk.path])
+  await releaseVolumes(cx, vm, { paths: [disk.path] })
 }
 
 /** The domain of the VM that has the disk; `none`: it has no domain; `another`: its domain does not have it. */

@@ -164,22 +164,14 @@ function switchStep(facts: Facts, change: Change): Step {
         if (!(await cx.hypervisor.tellLibxl(cx.host(pm), domain, overlaid, cx.tag))) cx.notice(UNTOLD)
         await claimVolumes(cx, cx.view.needVm(uuid), { domid: domain.domid, paths: moves.map(({ to }) => to) })
         await cx.hypervisor.switchDisks(cx.host(pm), domain, moves, cx.tag)
-        await releaseVolumes(
-          cx,
-          facts.before,
-          moves.map(({ from }) => from),
-        )
+        await releaseVolumes(cx, facts.before, { paths: moves.map(({ from }) => from) })
       }
       return null
     },
     async undo(cx) {
       const domain = await findDomain(cx, { uuid, pm })
       if (lives(domain)) await cx.hypervisor.tellLibxl(cx.host(pm), domain, frozen, cx.tag)
-      await releaseVolumes(
-        cx,
-        facts.before,
-        moves.map(({ to }) => to),
-      )
+      await releaseVolumes(cx, facts.before, { paths: moves.map(({ to }) => to) })
       await config.undo?.(cx, undefined)
     },
     async isApplied(cx) {

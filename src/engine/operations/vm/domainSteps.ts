@@ -139,7 +139,7 @@ export function createStep(
       await switchOn(cx, started, facts.pm)
       const claim = await claimVolumes(cx, started, { force })
       const domid = await createOnce(cx, facts, started, config).catch(async (error: unknown) => {
-        if (toPengxError(error).code === 'conflict') await releaseVolumes(cx, facts)
+        if (toPengxError(error).code === 'conflict') await releaseVolumes(cx, facts, { passing: true })
         throw error
       })
       await noteDomid(cx, started, claim, domid)

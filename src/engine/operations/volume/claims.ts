@@ -90,6 +90,8 @@ async function judgeHeld(cx: Context, held: HeldClaim): Promise<JudgedClaim> {
 export interface ClaimOptions {
   /** Whoever begins it can insist where nobody can tell; absent: there is no such way here. */
   readonly force?: boolean | undefined
+  /** Of what nobody can tell, as in `SoleUse`. */
+  readonly silence?: 'ignored' | 'told' | undefined
 }
 
 function isInNobodysWay({ claim }: HeldClaim, vm: VmRef): boolean {
@@ -106,11 +108,22 @@ export async function judgeClaims(cx: Context, held: readonly HeldClaim[]): Prom
   return judged
 }
 
-/** Throws `refused` for the first that must stay: behind it stands a domain, or nobody can tell, which `force` goes past. */
-export function refuseClaims(cx: Context, vm: VmRef, judged: readonly JudgedClaim[], { force }: ClaimOptions): void {
-  const first = judged.find(({ state }) => state !== 'stale' && (state === 'live' || !force))
+/**
+ * Throws `refused` for the first that must stay: behind it stands a domain, or nobody can tell, which `force` and `silence`
+ * go past.
+ */
+export function refuseClaims(
+  cx: Context,
+  vm: VmRef,
+  judged: readonly JudgedClaim[],
+  { force, silence }: ClaimOptions,
+): void {
+  const counts = judged.filter(({ state }) => state !== 'stale' && (state === 'live' || !force))
+  const first = counts.find(({ state }) => state === 'live' || silence === undefined)
   if (first)
     throw new PengxError('refused', `${nameOf(cx, vm, first.held.path)} ${first.text}${wayPast(cx, first, force)}`)
+  if (silence === 'told')
+    for (const { held, text } of counts) cx.notice(`${nameOf(cx, vm, held.path)} ${text}; it was done all the same`)
 }
 
 async function judgeOthers(
@@ -189,7 +202,7 @@ export async function claimVolumes(
       cx.notice(`${nameOf(cx, vm, held.path)} ${text}: its claim was taken over`)
   } catch (error) {
     const put = puts.flatMap(({ held, isPut }) => (held && isPut ? [held] : []))
-    await dropClaims(host, put, how)
+    await dropClaims(host, put, { ...how, passing: true })
     throw toPengxError(error).code === 'refused' ? conflictOf(error) : error
   }
   for (const { path, held, problem } of puts)
@@ -221,17 +234,25 @@ export async function noteDomid(cx: Context, vm: Vm, claim: Claim, domid: number
 }
 
 /**
- * Takes away the claims that the VM's domain on that PM had, from all of its volumes or from `paths`. What cannot be taken
+ * Takes away the claims that the VM's domain on that PM had, from all of its volumes or from `paths`; `passing`: the step
+ * that put them does. What cannot be taken
  * away now is told: it is stale, and goes when the next one asks.
  */
-export async function releaseVolumes(cx: Context, ref: VmRef, paths?: readonly string[]): Promise<void> {
+export async function releaseVolumes(
+  cx: Context,
+  ref: VmRef,
+  { paths, passing }: { readonly paths?: readonly string[] } & Pick<ClaimWrite, 'passing'> = {},
+): Promise<void> {
   const vm = cx.view.getVm(ref.uuid)
   const all = paths ?? (vm ? claimablePaths(vm) : [])
   if (all.length === 0) return
   const host = cx.host(ref.pm)
   try {
     const held = (await readClaims(host, all)).filter((one) => isInNobodysWay(one, ref))
-    for (const { path } of await dropClaims(host, held, writingClaims(cx, ref.pm)))
+    for (const { path } of await dropClaims(host, held, {
+      ...writingClaims(cx, ref.pm),
+      ...(passing ? { passing } : {}),
+    }))
       cx.notice(`the claim on ${path} could not be taken away: it is stale, and goes when it is in the way`)
   } catch (error) {
     cx.notice(`the claims of ${ref.name} could not be taken away from its disks: ${toPengxError(error).message}`)

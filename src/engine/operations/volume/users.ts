@@ -69,14 +69,14 @@ export async function needSoleUse(
   const refusal = refuseRows(cx.view, { volumes, seen, rows, identities: here.identities, use: options.use })
   if (refusal && !(refusal.isGuess && options.force)) throw new PengxError('refused', refusal.text)
   if (refusal) cx.notice(`${refusal.text}; it was done all the same`)
-  await needNoneElsewhere(cx, question)
-  if (options.use === 'remove' || options.use === 'rewrite') await needNothingLying(cx, vm, volumes, here.identities)
   await needUnclaimed(
     cx,
     vm,
     volumes.map(({ path }) => path),
-    { force: options.force },
+    options,
   )
+  await needNoneElsewhere(cx, question)
+  if (options.use === 'remove' || options.use === 'rewrite') await needNothingLying(cx, vm, volumes, here.identities)
 }
 
 async function ask(cx: Context, pm: string, paths: readonly string[]): Promise<Answer> {
