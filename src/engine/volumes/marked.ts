@@ -13,6 +13,8 @@ export interface KnownStorlinks {
   all(): readonly Storlink[]
   /** Those that a PM sees, by the name of its host. */
   seenFrom(host: string): readonly Storlink[]
+  /** The host of its own PM, by name. */
+  ownHost(storlink: Storlink): string
   /** Paths of the volumes that are remembered to lie on one. */
   volumesOn(storlink: number): readonly string[]
   /** Its marker was found, or put. */
@@ -66,11 +68,19 @@ export async function markUndoubted(
   known: KnownStorlinks,
   tag: string | undefined,
 ): Promise<{ readonly uuid?: string; readonly doubt?: string }> {
-  const doubt = seen.isGone ? seen.problem : await doubtOf(host, storlink, known.volumesOn(storlink.id))
+  const doubt = seen.isGone ? seen.problem : await doubtHere(host, storlink, seen, known)
   if (doubt !== undefined) return { doubt }
   const { uuid } = await putMarker(host, storlink, newUuid(), tag)
   await known.marked(storlink.id, uuid)
   return { uuid }
+}
+
+async function doubtHere(host: Host, storlink: Storlink, seen: MarkerSeen, known: KnownStorlinks) {
+  const own = known.ownHost(storlink)
+  // What lvm2 writes down of a group that several PMs see is written by one of them.
+  if (storlink.level === 'BL' && own !== host.name && seen.uuids.length === 0)
+    return `only ${own}, whose storlink it is, puts one there`
+  return await doubtOf(host, storlink, known.volumesOn(storlink.id))
 }
 
 /** Pure. Why a storlink without a marker is not given one, as a clause. */

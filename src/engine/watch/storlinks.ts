@@ -18,6 +18,7 @@ export function knownStorlinks({ view, inventory }: Kept): KnownStorlinks {
       const pm = view.pms().find(({ name }) => name === host)
       return view.storlinks().filter((storlink) => storlink.pm === pm?.uuid || storlink.shared)
     },
+    ownHost: ({ pm }) => view.getPm(pm)?.name ?? pm,
     volumesOn: (storlink) => pathsOn(storlink, view),
     marked: (id, uuid) => inventory.recordSeen({ storlinks: [{ id, uuid }] }),
   }
@@ -50,7 +51,10 @@ export async function lookAtStorlinks(deps: StorlinkLooks, row: Pm, asker: Asker
   for (const look of looks) problems.push({ id: look.storlink.id, problem: await problemOf(deps, row, look) })
   // What others have seen meanwhile stays: it is read in the moment in which it is written.
   const storlinks = problems.flatMap(({ id, problem }) => {
-    const { [row.uuid]: _before, ...others } = view.getStorlink(id)?.problems ?? {}
+    const storlink = view.getStorlink(id)
+    const isAsked = ([pm]: readonly [string, string]) =>
+      pm !== row.uuid && view.getPm(pm) !== undefined && (storlink?.shared || pm === storlink?.pm)
+    const others = Object.fromEntries(Object.entries(storlink?.problems ?? {}).filter(isAsked))
     return { id, problems: problem === undefined ? others : { ...others, [row.uuid]: problem } }
   })
   await inventory.recordSeen({ storlinks })

@@ -1,7 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createEngine } from '../../../src/engine/engine.ts'
+import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { run } from '../../../src/engine/host/run.ts'
 import { parseMarker } from '../../../src/engine/tools/storlinkMarker.ts'
+import { dropMarker, lookForMarker, putMarker } from '../../../src/engine/volumes/marker.ts'
+import { newUuid } from '../../../src/lib/ids.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
 import { act, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
@@ -122,6 +128,28 @@ test('another disk in its place: refused by name, until a person says that it is
   expect(await endOf('template.addNew', raw)).toMatch(/^done: /)
 })
 
+test('a volume group whose tag is gone, or that has that of another, is written to no more', async () => {
+  await act(world, 'storlink.create', { ...place('fast', '/dev/vg-fast'), level: 'BL' })
+  await act(world, 'vm.create', { ...NEW_VM, storlink: idOf('fast') })
+  const group = world.site.pm('xen1').groups[0]!
+  const raw = { vm: VM, storlink: idOf('fast'), size: 64 }
+  const volumes = () => group.volumes.map(({ name }) => name)
+  const before = volumes()
+  const right = group.tags
+  for (const [tags, words] of [
+    [[], /storlink fast \(\/dev\/vg-fast\) on xen1: its marker is not there/],
+    [[`pengx.storlink=${BACKUP}`], /has the marker of another storage \(33333333/],
+  ] as const) {
+    group.tags = [...tags]
+    expect(await endOf('disk.create', raw)).toMatch(words)
+    expect(await endOf('vm.delete', { vm: VM })).toMatch(words)
+  }
+  expect(volumes()).toEqual(before)
+  // Two that marked it at once: either is right.
+  group.tags = [`pengx.storlink=${BACKUP}`, ...right!]
+  expect(await endOf('disk.create', raw)).toMatch(/^done: /)
+})
+
 test('what runs is not touched: a guest goes on, and its live snapshot is refused', async () => {
   await startVm(world)
   world.site.faults.mount('xen1', '/data', 'away')
@@ -148,6 +176,24 @@ test('two that keep disks on one directory have one identity, whoever came first
   const node = findNode(world.site.pm('xen2'), '/shared/.pengx-storlink')
   expect(uuids).toEqual([uuids[0], uuids[0]])
   expect(node?.kind === 'file' && parseMarker(node.text ?? '')).toBe(uuids[0]!)
+})
+
+test('many that mark a real directory at once agree, and leave the marker alone there', async () => {
+  const link = mkdtempSync(join(tmpdir(), 'pengx-mark-'))
+  const host = openLocalHost('here')
+  const uuids = Array.from({ length: 8 }, () => newUuid())
+  const found = await Promise.all(uuids.map((uuid) => putMarker(host, { link, level: 'FL' }, uuid, 'mark.0')))
+  const { uuid } = found[0]!
+  expect(found.map((one) => one.uuid)).toEqual(uuids.map(() => uuid))
+  expect(found.filter(({ isNew }) => isNew)).toHaveLength(1)
+  expect(readdirSync(link)).toEqual(['.pengx-storlink'])
+  // One that says something else is not taken away.
+  await dropMarker(host, { link, level: 'FL' }, newUuid(), 'mark.0')
+  expect(await lookForMarker(host, { link, level: 'FL' })).toEqual({ uuids: [uuid] })
+  await dropMarker(host, { link, level: 'FL' }, uuid, 'mark.0')
+  expect((await lookForMarker(host, { link, level: 'FL' })).problem).toMatch(/not there/)
+  rmSync(link, { recursive: true })
+  await host.close()
 })
 
 /** Another controller with another store, on the same machines. */
