@@ -13,7 +13,7 @@ export interface Storlink {
   readonly uuid?: string
   /** Why its marker was not seen at the last look, by the UUID of the PM that looked; who has seen it is not in it. */
   readonly problems?: Readonly<Record<string, string>>
-  /** The PM it was made on; with `shared`, others see it too. */
+  /** The PM that it is worked on through; with `shared`, others see it too, and of a volume group this one alone changes it. */
   readonly pm: string
   readonly name: string
   /** A directory, a volume group's path, a pool. */

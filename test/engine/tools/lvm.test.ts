@@ -4,6 +4,7 @@ import {
   changesMetadata,
   createVolume,
   deactivateVolume,
+  isInUse,
   lockFailure,
   parseGroup,
   parseVolumes,
@@ -50,6 +51,13 @@ test('what lvmlockd does not give is told from what fails otherwise', () => {
   expect(lockFailure('  LV locked by other host: san/a\n')).toBe('held')
   expect(lockFailure('  VG san lock failed: held by other host.\n')).toBe('held')
   expect(lockFailure(nosuch!.stderr)).toBeUndefined()
+})
+
+test('a volume that is open is told from one that is not there', () => {
+  // lvm2 2.03.16 with a volume that something has open, and one that another machine has removed.
+  expect(isInUse('  Logical volume san/x in use.\n')).toBe(true)
+  expect(isInUse('  Logical volume san/x contains a filesystem in use.\n')).toBe(true)
+  expect(isInUse('  Failed to find logical volume "san/gone"\n')).toBe(false)
 })
 
 test('tags are changed where another is not, or is', () => {
