@@ -23,7 +23,7 @@ const live = {
 const volumesOf = (site: SimSite) =>
   Object.keys(site.filesOn('xen1')).filter((path) => path.startsWith('/srv/backups/'))
 const imagesOf = (site: SimSite) =>
-  Object.keys(site.filesOn('xen1')).filter((path) => /^\/data\/[0-9a-f-]{36}\./.test(path))
+  Object.keys(site.filesOn('xen1')).filter((path) => /^\/data\/[0-9a-f-]{36}\.(?!.*\.claim$)/.test(path))
 const backupOf = (world: World): Backup | undefined => world.engine.view.getBackup(BACKUP)
 
 function expectNone(world: World): void {

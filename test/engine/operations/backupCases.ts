@@ -83,7 +83,9 @@ function checkRuns(world: World, noted: readonly string[]): void {
   expect([...new Set(bitmaps.map((bitmap) => bitmap.name))]).toEqual(names)
   expect(filesOf(world).filter((path) => path.startsWith('/run/') && path.endsWith('.sock'))).toEqual([])
   const known = world.engine.view.vms().flatMap((vm) => vm.disks.map((disk) => disk.path))
-  expect(filesOf(world).filter((path) => /^\/data\/[0-9a-f-]{36}\./.test(path) && !known.includes(path))).toEqual([])
+  expect(
+    filesOf(world).filter((path) => /^\/data\/[0-9a-f-]{36}\.(?!.*\.claim$)/.test(path) && !known.includes(path)),
+  ).toEqual([])
 }
 
 export const BACKUP_CASES: readonly OperationCase[] = [

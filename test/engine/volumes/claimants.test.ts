@@ -1,4 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createEngine, type Engine } from '../../../src/engine/engine.ts'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import { readClaims } from '../../../src/engine/volumes/claim.ts'
@@ -17,9 +20,10 @@ let world: World
 let other: Engine
 let vm: Vm
 
-async function openOther(pmNames: readonly string[], watch: 'never' | 'beat' = 'never'): Promise<Engine> {
+async function openOther(pmNames: readonly string[]): Promise<Engine> {
   const { host } = world.site
-  const rest = { destinations: [], local: false, readOnly: false, recovers: true, watch, sim: { host, pmNames } }
+  const same = { destinations: [], local: false, readOnly: false, recovers: true, watch: 'never' } as const
+  const rest = { ...same, sim: { host, pmNames } }
   return await createEngine({ store: 'memory', knownHostsPath: '/nonexistent/known_hosts', ...rest })
 }
 
@@ -168,17 +172,56 @@ describe('who watches', () => {
     })
   }
 
-  test('gives a VM that was started by other means its claims, and takes them away when its guest has gone', async () => {
-    const row = await adoptRunning(world)
-    expect(await claims('xen1', row)).toEqual([])
+  const guestOf = (row: Vm) =>
+    world.site.pm(world.engine.view.needPm(row.pm).name).domains.find(({ uuid }) => uuid === row.uuid)
+
+  test('gives a VM that was started by other means its claims, follows its reboot, and takes them away when it has gone', async () => {
     await world.close()
     world = await openWorld({ watch: 'beat' })
-    vm = await makeSharedVm(world)
+    await world.engine.look()
     const own = await adoptRunning(world)
-    const pmName = world.engine.view.needPm(own.pm).name
-    const domain = () => world.site.pm(pmName).domains.find(({ uuid }) => uuid === own.uuid)
-    await claimedBy(world.engine, own, domain()!.domid)
-    world.site.faults.vanishDomain(domain()!.name ?? '')
+    await claimedBy(world.engine, own, guestOf(own)!.domid)
+    const [before] = await claims('xen1', own)
+    await act(world, 'vm.reboot', { vm: own.uuid })
+    expect(guestOf(own)!.domid).not.toBe(before!.domid)
+    await claimedBy(world.engine, own, guestOf(own)!.domid)
+    expect((await claims('xen1', own))[0]!.at).toBe(before!.at)
+    world.site.faults.vanishDomain(guestOf(own)!.name ?? '')
     await claimedBy(world.engine, own, undefined)
+  })
+
+  test('asks the storage only where something is new', async () => {
+    await world.close()
+    world = await openWorld({ watch: 'beat' })
+    await world.engine.look()
+    const own = await adoptRunning(world)
+    await claimedBy(world.engine, own, guestOf(own)!.domid)
+    const asked: string[] = []
+    world.engine.onCommand(({ line }) => void (line.includes('.claim') && asked.push(line)))
+    for (let look = 0; look < 5; look++) await world.engine.look()
+    expect(asked).toEqual([])
+  })
+
+  test('touches no claim by itself where it only looks, or looks once', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'pengx-claimants-'))
+    const place = { db: join(dir, 'pengx.db'), state: join(dir, 'site.json') }
+    try {
+      await world.close()
+      world = await openWorld({}, place)
+      const own = await adoptRunning(world)
+      for (const config of [{}, { readOnly: true, watch: 'beat' }, { recovers: false, watch: 'beat' }] as const) {
+        await world.close()
+        world = await openWorld(config, place)
+        for (let look = 0; look < 3; look++) await world.engine.look()
+        expect(await claims('xen1', own)).toEqual([])
+      }
+      await world.close()
+      world = await openWorld({ watch: 'beat' }, place)
+      await claimedBy(world.engine, own, guestOf(own)!.domid)
+    } finally {
+      await world.close()
+      world = await openWorld()
+      rmSync(dir, { recursive: true, force: true })
+    }
   })
 })
