@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { newUuid } from '../lib/ids.ts'
 import { PengxError } from '../model/error.ts'
+import type { VerifyReport } from '../model/finding.ts'
 import type { By, Job } from '../model/job.ts'
 import type { Json } from '../model/json.ts'
 import type { Pm } from '../model/pm.ts'
@@ -27,6 +28,7 @@ import { openStore } from './store/store.ts'
 import { forSightings, unlessUnwritten } from './store/unwritten.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
 import { type TerminalSession, type TerminalTarget, terminalTo } from './terminal.ts'
+import { verifySite } from './verify/verify.ts'
 import { isOverWithin } from './watch/askEach.ts'
 import { createBeat } from './watch/beat.ts'
 import { createObserver } from './watch/observe.ts'
@@ -63,6 +65,11 @@ export interface Engine {
   atWork(): readonly Job[]
   /** Looks now, at one PM or at all, and resolves when the view has it: a VM without a domain at this moment is shut down. */
   look(pm?: string): Promise<void>
+  /**
+   * Looks at all PMs and compares the whole site: store, headers, configurations, Xen. Changes nothing. `deep`: images that
+   * no guest can have open are read whole.
+   */
+  verify(options?: { readonly deep?: boolean; readonly signal?: AbortSignal }): Promise<VerifyReport>
   /** A terminal's way to a guest's console or a PM's shell: the host and the command to open with a pty. */
   terminal(what: TerminalTarget): Promise<TerminalSession>
   /** Commands as they are run anywhere, for the last line of the screen and the Log. */
@@ -252,6 +259,11 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     recovery,
     atWork: work.atWork,
     look: (pm) => (pm === undefined ? lookAtAll(true) : lookAt(pm)),
+    async verify(options) {
+      await lookAtAll(true)
+      const host = (pm: string) => hostOf(view.needPm(pm))
+      return await verifySite({ view, jobs: store.jobs, hypervisor, host }, clock.now(), options)
+    },
     terminal: async (what) => terminalTo(what, view, hypervisor, hostOf),
     onCommand(listener) {
       commandListeners.add(listener)

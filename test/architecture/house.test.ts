@@ -28,8 +28,19 @@ const ROOMS: Record<string, Room> = {
   'src/engine/hypervisor': { may: ['src/engine/host', 'src/engine/tools', ...FLOORS] },
   'src/engine/volumes': { may: ['src/engine/host', 'src/engine/tools', ...FLOORS] },
   'src/engine/jobs': { may: ['src/engine/store', 'src/engine/host', ...FLOORS], types: DRIVERS },
+  'src/engine/verify': {
+    may: ['src/engine/store', 'src/engine/host', 'src/engine/tools', ...DRIVERS, ...FLOORS],
+  },
   'src/engine/operations': {
-    may: ['src/engine/jobs', 'src/engine/store', 'src/engine/host', 'src/engine/tools', ...DRIVERS, ...FLOORS],
+    may: [
+      'src/engine/verify',
+      'src/engine/jobs',
+      'src/engine/store',
+      'src/engine/host',
+      'src/engine/tools',
+      ...DRIVERS,
+      ...FLOORS,
+    ],
   },
   'src/engine/watch': {
     may: [

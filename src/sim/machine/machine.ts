@@ -47,7 +47,7 @@ export function createPm(index: number, perPm: number, random: () => number, now
     dom0MemoryMib: 4096,
     dom0VcpuCount: 4,
     nextDomid: 1,
-    // a shared directory shows what several of them have made
+    // what machines have in common has one inode, and no two files there the same
     nextIno: 100 + index * 1_000_000,
     nets: [
       { name: 'eth0', mac: macFrom(random).replace('00:16:3e', '3c:ec:ef'), master: 'xenbr0', kind: 'physical' },

@@ -177,6 +177,10 @@ export interface ImageHeader {
   backingFormat?: string
   /** Made so, and nothing was written to it since as long as it takes no more than its tables. */
   madeEmpty?: true
+  /** QEMU has found it so, and has written it into the header. */
+  corrupt?: true
+  /** What is wrong in its tables, and nobody has found yet. */
+  corruptions?: number
 }
 export interface DirNode extends NodeBase {
   kind: 'dir'

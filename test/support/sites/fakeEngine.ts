@@ -4,6 +4,7 @@ import { decodeParams } from '../../../src/engine/jobs/params.ts'
 import { CATALOG } from '../../../src/engine/operations/catalog.ts'
 import type { Change, JobDetail, View } from '../../../src/engine/store/view.ts'
 import { PengxError } from '../../../src/model/error.ts'
+import type { VerifyReport } from '../../../src/model/finding.ts'
 import { type By, isOver, type Job } from '../../../src/model/job.ts'
 import type { Json } from '../../../src/model/json.ts'
 import { type Noun, type Nouns, nounId, nounLists } from '../../../src/model/noun.ts'
@@ -22,6 +23,16 @@ export interface FakeSite extends Rows {
   samples: Readonly<Record<string, readonly PerfSample[]>>
   settings: Readonly<Record<string, string>>
   storeTrouble?: StoreTrouble | undefined
+  /** What a comparison finds. */
+  report: VerifyReport
+}
+
+export const CLEAN: VerifyReport = {
+  at: 0,
+  findings: [],
+  codes: [],
+  volumes: [],
+  counts: { pms: 0, vms: 0, volumes: 0, images: 0 },
 }
 
 /** How a job of an operation ends; thrown: it was refused before it began, and there is no job. */
@@ -61,6 +72,7 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     jobs: [],
     samples: {},
     settings: {},
+    report: CLEAN,
     ...start,
   }
   const listeners = new Set<(changes: readonly Change[]) => void>()
@@ -136,6 +148,7 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     operations: CATALOG,
     readOnly: options.readOnly ?? false,
     recovery: { begun: Promise.resolve([]), over: Promise.resolve() },
+    verify: async () => site.report,
     atWork: () => site.jobs.filter(({ state }) => state === 'running'),
     site,
     started,

@@ -8,7 +8,7 @@ import type { Pm } from '../../../src/model/pm.ts'
 import type { Storlink } from '../../../src/model/storlink.ts'
 import type { Template } from '../../../src/model/template.ts'
 import { domainNameFor, type Vm, type VmState } from '../../../src/model/vm.ts'
-import { createFakeEngine, type FakeSite } from './fakeEngine.ts'
+import { CLEAN, createFakeEngine, type FakeSite } from './fakeEngine.ts'
 
 /** A site that looks the same every time, for screens: the mock-ups' machines, with Korean names and trouble. */
 
@@ -212,6 +212,7 @@ export function mockSite(): FakeSite {
     },
   })
   return {
+    report: CLEAN,
     pms: [pmOf(1), pmOf(2, { readOnly: true }), pmOf(3, { seen: { ...pmOf(3).seen, freeMib: 11.5 * 1024 } }), down],
     vms,
     templates: [

@@ -1,7 +1,7 @@
 import { claimJobs } from './claims.ts'
 import type { JobDeps, JobRows } from './jobRows.ts'
 import { appendCommand, appendEvent, finishCommand } from './journal.ts'
-import { loadDetail, loadJobs, noJob } from './loading.ts'
+import { loadDetail, loadFacts, loadJobs, noJob } from './loading.ts'
 import { createJobProgress } from './progress.ts'
 import { createJobWrites } from './writes.ts'
 
@@ -38,6 +38,8 @@ export function createJobRows(deps: JobDeps): JobRows {
         if (!detail) throw noJob(id)
         return detail
       }),
+
+    factsOf: (operations) => database.read((sql) => loadFacts(sql, operations)),
 
     cancelRequested: (id) => memory.get('job', id)?.cancelRequested ?? false,
   }

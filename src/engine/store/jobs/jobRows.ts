@@ -67,6 +67,12 @@ export interface StoredJob {
   readonly cancelRequested: boolean
 }
 
+/** A job and what it looked up before it began. */
+export interface JobFacts {
+  readonly job: Pick<Job, 'id' | 'number' | 'operation' | 'state'>
+  readonly facts: Json
+}
+
 /** Jobs and their journals. What these promises resolve on is on disk, commands and progress apart. */
 export interface JobRows {
   /** Queued, owned by this controller, with the next number of the site. */
@@ -106,6 +112,8 @@ export interface JobRows {
   /** Fails with `notFound`. */
   load(id: string): Promise<StoredJob>
   detail(id: string): Promise<JobDetail>
+  /** What jobs of those operations, and all that are not over, have gathered, oldest first; those that have not yet are left out. */
+  factsOf(operations: readonly string[]): Promise<readonly JobFacts[]>
   /** Takes over what dead controllers have left queued, running or undoing; of several that try, one gets a job. */
   claimJobs(): Promise<readonly StoredJob[]>
   /** Asks the owner, whichever process that is, to cancel it. */

@@ -1,3 +1,4 @@
+import { turns } from '../../../lib/turns.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { StepEvent } from '../../../model/job.ts'
 import type { Json } from '../../../model/json.ts'
@@ -7,7 +8,7 @@ import type { Sql } from '../sqlite/database.ts'
 import type { JobDetail } from '../view.ts'
 import { listControllers } from './controllers.ts'
 import { fromCommandRow, fromEventRow } from './decoding.ts'
-import type { PlannedStep, StoredJob } from './jobRows.ts'
+import type { JobFacts, PlannedStep, StoredJob } from './jobRows.ts'
 import type { LockRequest } from './locks.ts'
 
 /** Whole jobs, oldest first; those that are not there are passed over. */
@@ -50,6 +51,25 @@ export async function loadDetail(sql: Sql, id: string): Promise<JobDetail | unde
     commands: commands.map(fromCommandRow),
     locks: (JSON.parse(row.locksJson) as LockRequest[]).map((lock) => `${lock.key} ${lock.mode}`),
   }
+}
+
+const OVER = ['done', 'undone', 'cancelled', 'kept'] as const
+
+/** What jobs of those operations, and all that are not over, have gathered, oldest first. */
+export async function loadFacts(sql: Sql, operations: readonly string[]): Promise<JobFacts[]> {
+  const rows = await sql
+    .selectFrom('jobs')
+    .select(['id', 'number', 'operation', 'state', 'factsJson'])
+    .where(({ or, eb }) => or([eb('operation', 'in', operations), eb('state', 'not in', OVER)]))
+    .where('factsJson', 'is not', null)
+    .orderBy('number')
+    .execute()
+  const all: JobFacts[] = []
+  for (const { factsJson, ...job } of rows) {
+    await turns.take()
+    all.push({ job, facts: JSON.parse(factsJson!) as Json })
+  }
+  return all
 }
 
 /** `notFound`, for a job that is forgotten or never was. */

@@ -139,7 +139,7 @@ function statText(node: FsNode, path: string, format: string): string {
     h: 1,
     d: DEVICE,
     t: node.kind === 'block' ? 'fd' : '0',
-    T: '0',
+    T: node.kind === 'block' ? node.ino.toString(16) : '0',
     X: seconds,
     Y: seconds,
     Z: seconds,

@@ -57,7 +57,7 @@ function infoOf(image: Image, name: string): Record<string, unknown> {
               'compression-type': 'zlib',
               'lazy-refcounts': false,
               'refcount-bits': 16,
-              corrupt: false,
+              corrupt: header.corrupt ?? false,
               'extended-l2': false,
             },
           },
@@ -107,6 +107,7 @@ export function check(call: Call, given: Options): number {
     return 63
   }
   const end = image.node.allocated
+  const { corruptions = 0 } = image.header
   if (given.values.get('--output') === 'json') {
     const value = {
       'image-end-offset': end,
@@ -114,10 +115,12 @@ export function check(call: Call, given: Options): number {
       'check-errors': 0,
       filename: path,
       format: image.header.format,
+      ...(corruptions > 0 ? { corruptions } : {}),
     }
     call.out(`${JSON.stringify(value, null, 4)}\n`)
-  } else call.out(`No errors were found on the image.\nImage end offset: ${end}\n`)
-  return 0
+  } else if (corruptions > 0) call.out(`\n${corruptions} errors were found on the image.\n`)
+  else call.out(`No errors were found on the image.\nImage end offset: ${end}\n`)
+  return corruptions > 0 ? 2 : 0
 }
 
 /** Of the file itself, whatever is in it: its header, and a hole; of an image, all of it. */

@@ -1,0 +1,101 @@
+import type { StoredVolume } from '../../model/finding.ts'
+import { type Entry, globalKey, type MadeBy, namedPaths, type PlaceFacts, type SiteFacts } from './facts.ts'
+import { readName } from './names.ts'
+
+/**
+ * Why everything that lies in the storlinks stays, or may go. What may go is what a job of this store has set out to make and
+ * has not come to: all else stays, whoever may need it. Pure, so that each class can be shown.
+ */
+export function classify(facts: SiteFacts): StoredVolume[] {
+  const uses = usesOf(facts)
+  const made = makersOf(facts.journal)
+  const inHand = new Map(facts.journal.flatMap(({ job, inHand }) => inHand.map((path) => [path, job] as const)))
+  return facts.places.flatMap((place) =>
+    place.entries.map((entry): StoredVolume => {
+      const { path, kind, bytes } = entry
+      const verdict = judge({ facts, uses, made, inHand, place }, entry)
+      return { storlink: place.storlink.id, path, kind, bytes, removable: verdict.of === 'leftover', ...verdict }
+    }),
+  )
+}
+
+interface Known {
+  readonly facts: SiteFacts
+  /** By path and by what it is: why it is needed. */
+  readonly uses: Uses
+  readonly made: ReadonlyMap<string, MadeBy>
+  readonly inHand: ReadonlyMap<string, MadeBy['job']>
+  readonly place: PlaceFacts
+}
+
+type Verdict = Pick<StoredVolume, 'of' | 'reason'>
+
+function judge({ facts, uses, made, inHand, place }: Known, { path, kind }: Entry): Verdict {
+  const { pm } = place
+  const key = globalKey(facts, pm, path)
+  const needed = uses.get(path) ?? (key === undefined ? undefined : uses.get(key))
+  if (needed) return needed
+  const name = readName(path)
+  if (name.isMark) return { of: 'known', reason: 'pengx’s own mark of who uses the storage' }
+  if (!name.ours) return { of: 'foreign', reason: 'not pengx’s: it has no name as pengx gives them' }
+  const maker = made.get(name.base)
+  if (maker === undefined)
+    return { of: 'unknown', reason: 'no job of this store has made it: it may be another pengx’s' }
+  const worker = inHand.get(path) ?? inHand.get(name.base)
+  if (worker)
+    return { of: 'busy', reason: `job ${worker.number} (${worker.operation}) is ${worker.state} and has it in hand` }
+  const title = `job ${maker.job.number} (${maker.job.operation})`
+  const base = uses.get(name.base)
+  if (name.stage === 'aside' && base?.of === 'known')
+    return { of: 'known', reason: `set aside, and written down: ${base.reason}; it belongs back under its name` }
+  const silent = whoMayUse(facts, place)
+  if (silent !== undefined) return { of: 'used', reason: `${silent}, and may have it in use` }
+  if (kind === 'link' || kind === 'other') return { of: 'foreign', reason: `a ${kind} is nothing that pengx makes` }
+  if (name.stage === 'draft') return { of: 'leftover', reason: `${title} has left it unfinished` }
+  const { state } = maker.job
+  if (name.stage === 'aside') return { of: 'leftover', reason: `made by ${title}, set aside, and nobody’s any more` }
+  if (state === 'undone' || state === 'cancelled')
+    return { of: 'leftover', reason: `${title} has made it and was taken back` }
+  const why = state === 'kept' ? 'was kept as it is by a person' : 'has made it, and it was given out of care since'
+  return { of: 'used', reason: `${title} ${why}` }
+}
+
+type Uses = ReadonlyMap<string, Verdict>
+
+/** Everything that is written down, lies under an image, is written to, or is named by a configuration. */
+function usesOf(facts: SiteFacts): Uses {
+  const { view } = facts
+  const uses = new Map<string, Verdict>()
+  const add = (pm: string, path: string, of: Verdict['of'], reason: string) => {
+    if (!path.startsWith('/')) return
+    const key = globalKey(facts, pm, path)
+    for (const one of [path, key]) if (one !== undefined && !uses.has(one)) uses.set(one, { of, reason })
+  }
+  for (const { pm, path, title } of facts.volumes) add(pm, path, 'known', title)
+  for (const vm of view.vms()) {
+    for (const path of namedPaths(vm)) add(vm.pm, path, 'known', `named by VM ${vm.name}`)
+    for (const { path } of vm.seen.wrongVolumes ?? []) add(vm.pm, path, 'used', `the domain of VM ${vm.name} has it`)
+  }
+  for (const { pm, built, configs, headers } of facts.pms.values()) {
+    for (const { domid, disks } of built)
+      for (const { path } of disks) add(pm.uuid, path, 'used', `domain ${domid} has it`)
+    for (const { path: file, spec } of configs)
+      for (const path of namedPaths(spec)) add(pm.uuid, path, 'used', `configuration ${file} names it`)
+    for (const [path, header] of headers)
+      if ('backing' in header && header.backing) add(pm.uuid, header.backing, 'used', `${path} lies on it`)
+  }
+  return uses
+}
+
+/** The last job that has set out to make a volume. */
+function makersOf(journal: readonly MadeBy[]): Map<string, MadeBy> {
+  return new Map(journal.flatMap((one) => one.paths.map((path) => [path, one] as const)))
+}
+
+/** Somebody who sees the storage and cannot be asked what he has in use. */
+function whoMayUse({ view, away }: SiteFacts, { storlink, pm }: PlaceFacts): string | undefined {
+  const silent = away.find((one) => storlink.shared || one.pm.uuid === pm)
+  if (silent) return `PM ${silent.pm.name} does not answer`
+  const vm = view.vms().find((one) => one.seen.state === 'unknown' && (storlink.shared || one.pm === pm))
+  return vm && `nobody can say what VM ${vm.name} does`
+}
