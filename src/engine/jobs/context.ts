@@ -139,6 +139,7 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     },
     progress: stepState.progress,
     notice: stepState.notice,
+    jobFacts: (operations) => deps.store.jobs.factsOf(operations),
     output: (step) => stepState.outputs.get(step),
   }
 }

@@ -9,6 +9,7 @@ import type { ShownKey } from '../host/hosts.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Inventory } from '../store/inventory.ts'
+import type { JobFacts } from '../store/jobs/jobRows.ts'
 import type { View } from '../store/view.ts'
 import type { GroupPlace } from '../volumes/groupPlace.ts'
 import type { VolumeDriver } from '../volumes/volumeDriver.ts'
@@ -59,6 +60,8 @@ export interface Context {
   saw(pm: string, domains: readonly DomainSeen[]): Promise<void>
   /** Output of an earlier step of this job. */
   output(step: string): Json | undefined
+  /** What jobs of those operations, and all that are not over, have gathered, oldest first. */
+  jobFacts(operations: readonly string[]): Promise<readonly JobFacts[]>
   /** A line for the person who asked, kept with the job: `the backup is a full one, because …`. */
   notice(text: string): void
 }

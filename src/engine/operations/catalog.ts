@@ -19,6 +19,7 @@ import { snapshotCreate } from './snapshot/create.ts'
 import { snapshotDelete } from './snapshot/delete.ts'
 import { snapshotRestore, snapshotStart } from './snapshot/restore.ts'
 import { snapshotUpdate } from './snapshot/update.ts'
+import { storlinkClean } from './storlink/clean.ts'
 import { storlinkCreate, storlinkDelete } from './storlink/createDelete.ts'
 import { storlinkMark } from './storlink/mark.ts'
 import { storlinkUpdate } from './storlink/update.ts'
@@ -85,6 +86,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       storlinkCreate,
       storlinkUpdate,
       storlinkMark,
+      storlinkClean,
       storlinkDelete,
       pmAdd,
       pmTrust,

@@ -62,6 +62,19 @@ function storedFindings({ places }: SiteFacts, volumes: readonly StoredVolume[])
   })
 }
 
+/**
+ * What lies in all storlinks, and why each stays or may go; `apartFrom`: a job, by id, whose own hands do not count. Looks only, and
+ * fails as `gatherSite` does.
+ */
+export async function surveyStorlinks(
+  deps: VerifyDeps,
+  apartFrom: string,
+  signal: AbortSignal,
+): Promise<readonly StoredVolume[]> {
+  const facts = await gatherSite(deps, { signal })
+  return classify({ ...facts, journal: facts.journal.filter(({ job }) => job.id !== apartFrom) })
+}
+
 /** One drift may be seen in several ways: once of each code, subject and path. */
 function distinct(findings: readonly Finding[]): Finding[] {
   const seen = new Map<string, Finding>()

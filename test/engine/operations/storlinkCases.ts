@@ -3,7 +3,7 @@ import { run } from '../../../src/engine/host/run.ts'
 import { markerPath, parseMarker } from '../../../src/engine/tools/storlinkMarker.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
-import { makeStorlink, makeVm, pmNamed } from '../../support/sites/acts.ts'
+import { makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 
 /** Storlinks: made of a directory and of a volume group, changed and forgotten. */
@@ -16,6 +16,16 @@ function markerOn(world: World, link: string): string | undefined {
 }
 
 const groupTags = (world: World) => world.site.pm('xen1').groups[0]!.tags
+
+/** What a job whose removals were lost would leave beside a volume that it has made. */
+async function leave(world: World, path: string): Promise<readonly string[]> {
+  const paths = [`${path}.new`, `${path}.parts`]
+  const host = world.site.host('xen1')
+  await run(host, { argv: ['qemu-img', 'create', '-f', 'qcow2', paths[0]!, '64M'], effect: 'change' })
+  await run(host, { argv: ['mkdir', paths[1]!], effect: 'change' })
+  await run(host, { argv: ['touch', `${paths[1]}/0`], effect: 'change' })
+  return paths
+}
 
 export const STORLINK_CASES: readonly OperationCase[] = [
   {
@@ -75,6 +85,19 @@ export const STORLINK_CASES: readonly OperationCase[] = [
       return { storlink }
     },
     check: (world) => expect(markerOn(world, '/data')).toBe(only(world)[0]!.uuid!),
+  },
+  {
+    operation: 'storlink.clean',
+    async prepare(world) {
+      const vm = await makeVm(world)
+      const { path } = vm.disks[0]!
+      return { storlink: vm.disks[0]!.storlink, paths: await leave(world, path) }
+    },
+    check(world, { paths }) {
+      const files = Object.keys(world.site.filesOn('xen1'))
+      expect(files.filter((file) => (paths as string[]).some((path) => file.startsWith(path)))).toEqual([])
+      expect(world.engine.view.vms().find(({ name }) => name === NEW_VM.name)!.disks).toHaveLength(2)
+    },
   },
   {
     operation: 'storlink.delete',
