@@ -1,0 +1,218 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { run } from '../../../src/engine/host/run.ts'
+import { readName } from '../../../src/engine/verify/names.ts'
+import type { Vm } from '../../../src/model/vm.ts'
+import { openKills } from '../../contract/kills.ts'
+import { stepsOf } from '../../contract/operationSteps.ts'
+import { openTrials } from '../../contract/trials.ts'
+import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, refusalOf, startVm } from '../../support/sites/acts.ts'
+import { openWorld, type World } from '../../support/sites/world.ts'
+import { BACKUP_CASES } from '../operations/backupCases.ts'
+import { DEVICE_CASES } from '../operations/deviceCases.ts'
+import { SNAPSHOT_CASES } from '../operations/snapshotCases.ts'
+import { VM_CASES } from '../operations/vmCases.ts'
+
+/** Why what lies in a storlink stays, or may go; and what a process that was killed leaves there. */
+let world: World
+beforeEach(async () => {
+  world = await openWorld()
+})
+afterEach(() => world.close())
+
+async function sh(argv: readonly [string, ...string[]], stdin?: string): Promise<void> {
+  await run(world.site.host('xen1'), { argv, effect: 'change', ...(stdin === undefined ? {} : { stdin }) })
+}
+
+const image = (path: string, ...backing: string[]) => sh(['qemu-img', 'create', '-f', 'qcow2', ...backing, path, '64M'])
+const OTHERS = '/data/0d600000-0000-4000-8000-000000000001.qcow2'
+
+async function classOf(path: string): Promise<string> {
+  const { volumes } = await world.engine.verify()
+  const volume = volumes.find((one) => one.path === path)
+  return volume ? `${volume.of}: ${volume.reason}` : 'it is not there'
+}
+
+/** A volume that a job of this store has made, and that was given out of care since. */
+async function givenAway(): Promise<string> {
+  const vm = await makeVm(world)
+  const { path } = vm.disks[1]!
+  await act(world, 'vm.delete', { vm: vm.uuid, disks: 'none' })
+  return path
+}
+
+describe('what stays', () => {
+  test('what is written down: disks, layers, backups and their manifests, seeds', async () => {
+    const vm = await makeVm(world)
+    await act(world, 'snapshot.create', { vm: vm.uuid, name: 'before' })
+    await act(world, 'backup.create', { vm: vm.uuid, storlink: vm.disks[0]!.storlink, name: 'monday' })
+    const now = world.engine.view.needVm(vm.uuid)
+    const [backup] = world.engine.view.backups()
+    expect(await classOf(now.disks[0]!.path)).toBe(`known: disk ${vm.disks[0]!.vdev} of VM fresh`)
+    expect(await classOf(vm.disks[0]!.path)).toBe(`known: disk ${vm.disks[0]!.vdev} of layer 1 of VM fresh`)
+    expect(await classOf(backup!.volumes[0]!.path)).toBe('known: disk xvda of backup monday of fresh')
+    expect(await classOf(`/data/${backup!.uuid}.backup.json`)).toBe('known: the manifest of backup monday of fresh')
+  })
+
+  test('what was set aside of a disk that is written down', async () => {
+    const [{ path }] = (await makeVm(world)).disks as unknown as [Vm['disks'][number]]
+    await sh(['mv', path, `${path}.aside`])
+    expect(await classOf(`${path}.aside`)).toStartWith('known: set aside, and written down')
+  })
+
+  test('what another pengx has made, whatever became of it', async () => {
+    await makeVm(world)
+    for (const path of [OTHERS, `${OTHERS}.new`, `${OTHERS}.aside`]) {
+      await image(path)
+      expect(await classOf(path)).toStartWith('unknown: no job of this store has made it')
+    }
+  })
+
+  test('what has no name of pengx’s, and what is its own mark', async () => {
+    await makeVm(world)
+    await image('/data/mine.qcow2')
+    await sh(['touch', '/data/.pengx-storlink'])
+    expect(await classOf('/data/mine.qcow2')).toStartWith('foreign: not pengx’s')
+    expect(await classOf('/data/.pengx-storlink')).toStartWith('known: pengx’s own mark')
+  })
+
+  test('what an image lies on that nobody knows', async () => {
+    const path = await givenAway()
+    await image(OTHERS, '-b', path.replace('/data/', '/data//'), '-F', 'qcow2')
+    expect(await classOf(path)).toBe(`used: ${OTHERS} lies on it`)
+  })
+
+  test('what a configuration names, and what a domain has', async () => {
+    const path = await givenAway()
+    const disk = `disk = [ 'format=qcow2,vdev=xvda,access=rw,target=${path}' ]`
+    await sh(['tee', '/root/odd.cfg'], `name = "odd"\ntype = "pvh"\nmemory = 128\n${disk}\n`)
+    await sh(['cp', '/root/odd.cfg', '/etc/xen/odd.cfg'])
+    expect(await classOf(path)).toBe('used: configuration /etc/xen/odd.cfg names it')
+    await sh(['rm', '/etc/xen/odd.cfg'])
+    await sh(['xl', 'create', '/root/odd.cfg'])
+    expect(await classOf(path)).toStartWith('known: named by VM odd')
+  })
+
+  test('what was given out of care on purpose', async () => {
+    expect(await classOf(await givenAway())).toBe(
+      'used: job 2 (vm.create) has made it, and it was given out of care since',
+    )
+  })
+
+  test('all of a shared storlink, while one that sees it does not answer', async () => {
+    const vm = await makeVm(world)
+    const path = `${vm.disks[0]!.path}.new`
+    await image(path)
+    expect(await classOf(path)).toStartWith('leftover: job 2 (vm.create)')
+    await act(world, 'storlink.update', { storlink: vm.disks[0]!.storlink, shared: true })
+    expect(await classOf(path)).toStartWith('leftover')
+    world.site.faults.unreachable('xen2', 1_000_000)
+    expect(await classOf(path)).toBe('used: PM xen2 does not answer, and may have it in use')
+    const refused = await refusalOf(world, 'storlink.clean', { storlink: vm.disks[0]!.storlink, paths: [path] })
+    expect(refused).toBe(`refused: ${path} stays: PM xen2 does not answer, and may have it in use`)
+  })
+})
+
+describe('what may go', () => {
+  test('what is unfinished, and goes by the repair of its finding; a second time there is nothing', async () => {
+    const vm = await startVm(world)
+    await adoptRunning(world)
+    const { path, storlink } = vm.disks[0]!
+    await image(`${path}.new`)
+    await sh(['mkdir', `${path}.parts`])
+    await image(OTHERS)
+    const { findings } = await world.engine.verify()
+    const leftovers = findings.filter(({ code }) => code === 'LEFTOVER')
+    expect(leftovers.map((one) => one.path).sort()).toEqual([`${path}.new`, `${path}.parts`])
+    await act(world, leftovers[0]!.repair!.operation, leftovers[0]!.repair!.params)
+    await act(world, 'storlink.clean', { storlink })
+    const files = Object.keys(world.site.filesOn('xen1')).filter((file) => file.startsWith('/data/'))
+    expect(files).toContain(path)
+    expect(files).toContain(OTHERS)
+    expect(files.filter((file) => /\.(new|parts|aside)/.test(file))).toEqual([])
+    expect(await refusalOf(world, 'storlink.clean', { storlink })).toContain('there is nothing on data')
+    expect(await refusalOf(world, 'storlink.clean', { storlink, paths: [OTHERS] })).toContain('another pengx')
+    expect(await refusalOf(world, 'storlink.clean', { storlink, paths: [path] })).toContain('disk xvda of VM fresh')
+  })
+
+  test('what a job has made that was taken back, where its removals were lost, and all that lies on it', async () => {
+    const storlink = await makeStorlink(world)
+    world.site.faults.add({ match: 'tee /etc/xen/pengx', effect: { kind: 'failBefore' } })
+    world.site.faults.add({ match: /^dd of=\/etc\/xen\/pengx/, effect: { kind: 'failBefore' } })
+    world.site.faults.add({ match: /^rm -f \/data\//, times: 20, effect: { kind: 'lie' } })
+    const { engine } = world
+    const started = await engine.start('vm.create', engine.decode('vm.create', { ...NEW_VM, storlink }), 'cli')
+    expect((await engine.finished(started.id)).job.state).toBe('undone')
+    world.site.faults.clear()
+    const left = (await engine.verify()).volumes.filter(({ path }) => readName(path).ours)
+    expect(left.map(({ of, reason }) => `${of}: ${reason}`)).toEqual([
+      'leftover: job 2 (vm.create) has made it and was taken back',
+      'leftover: job 2 (vm.create) has made it and was taken back',
+    ])
+    await image(OTHERS, '-b', left[0]!.path, '-F', 'qcow2')
+    expect(await classOf(left[0]!.path)).toBe(`used: ${OTHERS} lies on it`)
+    await act(world, 'storlink.clean', { storlink })
+    expect(await classOf(left[1]!.path)).toBe('it is not there')
+    expect(await classOf(left[0]!.path)).toBe(`used: ${OTHERS} lies on it`)
+  })
+
+  test('names tell what a crash has left', () => {
+    const uuid = '0d600000-0000-4000-8000-000000000001'
+    const read = (path: string) => {
+      const { base, stage, ours } = readName(path)
+      return [base, stage, ours]
+    }
+    const file = `/d/${uuid}.qcow2`
+    expect(read(file)).toEqual([file, 'volume', true])
+    expect(read(`${file}.new`)).toEqual([file, 'draft', true])
+    expect(read(`${file}.parts`)).toEqual([file, 'draft', true])
+    expect(read(`${file}.aside`)).toEqual([file, 'aside', true])
+    expect(read(`${file}.new.aside`)).toEqual([file, 'draft', true])
+    expect(read(`/d/.${uuid}.backup.json.new`)).toEqual([`/d/${uuid}.backup.json`, 'draft', true])
+    expect(read(`/d/${uuid}.seed.iso`)).toEqual([`/d/${uuid}.seed.iso`, 'volume', true])
+    expect(read(`/dev/vg/pengx-${uuid}.part12`)).toEqual([`/dev/vg/pengx-${uuid}`, 'draft', true])
+    expect(read(`/dev/vg/${uuid}.raw`)[2]).toBe(false)
+    expect(read('/d/web.qcow2.new')[2]).toBe(false)
+  })
+})
+
+const ALL = [...VM_CASES, ...DEVICE_CASES, ...SNAPSHOT_CASES, ...BACKUP_CASES]
+const KILLED = ['vm.create', 'vm.delete', 'disk.create', 'snapshot.create', 'backup.create'].map(
+  (operation) => ALL.find((one) => one.operation === operation)!,
+)
+
+describe.each(KILLED.map((one) => [one.operation, one] as const))('killed within %s', (_name, one) => {
+  test('and taken up again, it leaves nothing that nobody knows', async () => {
+    const trials = openTrials(one)
+    try {
+      const steps = await stepsOf(one, trials)
+      const kills = openKills(one, trials, { index: steps.names.length - 1, phase: 'after' })
+      for (const index of steps.names.keys()) {
+        const points = [{ index, phase: 'before' as const }, ...(await kills.within(index))]
+        for (const point of points) {
+          const { place } = await kills.at(point)
+          const next = await openWorld({ ...one.config }, place)
+          try {
+            const job = next.engine.view.jobs().find(({ operation }) => operation === one.operation)!
+            const end = await next.engine.finished(job.id)
+            const { volumes, findings } = await next.engine.verify()
+            const odd = volumes
+              .filter(({ of }) => of !== 'known' && of !== 'foreign')
+              .map(({ path, reason }) => ({ path, reason }))
+            const told = findings.filter(({ code }) => code !== 'JOB_STUCK')
+            // whose disks stay after a deletion is for nobody here to tell
+            expect({ point, state: end.job.state, odd, told }).toEqual({
+              point,
+              state: end.job.state,
+              odd: [],
+              told: [],
+            })
+          } finally {
+            await next.close()
+          }
+        }
+      }
+    } finally {
+      trials.close()
+    }
+  }, 120_000)
+})
