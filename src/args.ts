@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
+import { checkPlaces, FLAGS, readFlags, usage, type Values } from './argFlags.ts'
 import { nearest } from './lib/near.ts'
-import { PengxError } from './model/error.ts'
 
 /**
  * What a command line asks for. A word that is not understood is refused and the near one named: a wrong flag
@@ -15,7 +15,7 @@ export type ListName = (typeof LISTS)[number] | (typeof VM_LISTS)[number]
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type ShellName = (typeof SHELLS)[number]
 
-const COMMANDS = [...LISTS, ...VM_LISTS, 'run', 'token', 'config', 'completion', 'help'] as const
+const COMMANDS = [...LISTS, ...VM_LISTS, 'verify', 'gc', 'run', 'token', 'config', 'completion', 'help'] as const
 
 /** Which site is meant and how it is opened. */
 export interface SiteArgs {
@@ -31,6 +31,9 @@ export type Subcommand =
   | { readonly kind: 'version' | 'help' | 'terminal' | 'config' }
   | { readonly kind: 'serve'; readonly listen: string; readonly auth: boolean; readonly tokenFile?: string }
   | { readonly kind: 'list'; readonly list: ListName; readonly json: boolean; readonly of?: string }
+  /** Names, ids, paths or codes: what is asked about; none: the whole site. */
+  | { readonly kind: 'verify'; readonly json: boolean; readonly deep: boolean; readonly targets: readonly string[] }
+  | { readonly kind: 'gc'; readonly json: boolean; readonly yes: boolean; readonly storlink?: string }
   | { readonly kind: 'token'; readonly tokenFile?: string }
   | { readonly kind: 'completion'; readonly shell: ShellName }
   /** What the shell's completion asks: the words typed so far, the last one unfinished. */
@@ -54,27 +57,6 @@ export interface Invocation {
   readonly site: SiteArgs
 }
 
-/** Flags by the subcommands that they belong to; `site` flags go with every subcommand. */
-const FLAGS = {
-  demo: { type: 'string', with: ['site'] },
-  db: { type: 'string', with: ['site'] },
-  'read-only': { type: 'boolean', with: ['site'] },
-  ascii: { type: 'boolean', with: ['site'] },
-  'screen-reader': { type: 'boolean', with: ['terminal'] },
-  serve: { type: 'boolean', with: ['site'] },
-  listen: { type: 'string', with: ['serve'] },
-  'no-auth': { type: 'boolean', with: ['serve'] },
-  'token-file': { type: 'string', with: ['serve', 'token'] },
-  json: { type: 'boolean', with: ['list', 'run'] },
-  yes: { type: 'boolean', with: ['run'] },
-  plan: { type: 'boolean', with: ['run'] },
-  help: { type: 'boolean', short: 'h', with: ['site'] },
-  version: { type: 'boolean', short: 'V', with: ['site'] },
-} as const satisfies Record<string, { type: 'string' | 'boolean'; short?: string; with: readonly string[] }>
-
-type Flag = keyof typeof FLAGS
-type Values = { -readonly [K in Flag]?: (typeof FLAGS)[K]['type'] extends 'string' ? string : boolean }
-
 /** Understands a command line; fails with `invalid`, naming the word that is wrong. */
 export function parseCommandLine(argv: readonly string[]): Invocation {
   if (argv[0] === 'complete') return completing(argv.slice(1))
@@ -87,7 +69,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const { name, destinations } = command === undefined ? bare(positionals) : splitCommand(positionals)
   const site = siteOf(values, destinations)
   const subcommand = run ?? subcommandOf(name, positionals, values)
-  checkPlaces(values, subcommand)
+  checkPlaces(values, subcommand.kind, [...LISTS, ...VM_LISTS])
   return { subcommand, site }
 }
 
@@ -115,42 +97,6 @@ function findCommand(words: readonly string[]): number | undefined {
     if (!isDestination(token.value)) return undefined
   }
   return undefined
-}
-
-function readFlags(words: readonly string[]): { values: Values; positionals: string[] } {
-  const { tokens } = parseArgs({
-    args: [...words],
-    options: FLAGS,
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-  })
-  const values: Record<string, string | boolean> = {}
-  const positionals: string[] = []
-  for (const token of tokens) {
-    if (token.kind === 'positional') positionals.push(token.value)
-    if (token.kind === 'option') values[token.name] = flagValue(token)
-  }
-  return { values, positionals }
-}
-
-function flagValue(token: { name: string; rawName: string; value?: string }): string | boolean {
-  const flag = (FLAGS as Record<string, { type: string }>)[token.name]
-  if (flag === undefined) throw unknownFlag(token.rawName, Object.keys(FLAGS))
-  if (flag.type === 'boolean') {
-    if (token.value !== undefined) throw usage(`${token.rawName} takes no value, got "${token.value}"`)
-    return true
-  }
-  if (token.value === undefined || (token.value === '' && token.name !== 'demo')) {
-    throw usage(`${token.rawName} needs a value`)
-  }
-  if (token.value.startsWith('--')) throw usage(`${token.rawName} needs a value, got the flag ${token.value}`)
-  return token.value
-}
-
-function unknownFlag(raw: string, known: Iterable<string>): PengxError {
-  const near = nearest(raw.replace(/^--?/, ''), known)
-  return usage(`unknown flag ${raw}${near ? `; did you mean --${near}?` : ''}`)
 }
 
 /** Takes out of the words after `run` the flags that are pengx's own; the rest belongs to the operation. */
@@ -253,6 +199,10 @@ function subcommandOf(name: string | undefined, positionals: readonly string[], 
   if (name === undefined) return { kind: 'terminal' }
   const after = positionals.slice(positionals.indexOf(name) + 1)
   if (name === 'completion') return { kind: 'completion', shell: readShell(after) }
+  if (name === 'verify') {
+    const targets = after.filter((word) => !isDestination(word))
+    return { kind: 'verify', json: values.json ?? false, deep: values.deep ?? false, targets }
+  }
   const of = isVmList(name) ? after.shift() : undefined
   if (isVmList(name) && of === undefined) throw usage(`${name} needs a VM: pengx ${name} VM`)
   const odd = after.find((word) => !isDestination(word))
@@ -261,6 +211,7 @@ function subcommandOf(name: string | undefined, positionals: readonly string[], 
       `${name} takes no ${of === undefined ? 'further' : 'second'} word but hosts written user@host, got "${odd}"`,
     )
   if (name === 'config') return { kind: 'config' }
+  if (name === 'gc') return gcOf(values)
   if (name === 'token') {
     const file = values['token-file']
     return { kind: 'token', ...(file === undefined ? {} : { tokenFile: file }) }
@@ -269,30 +220,13 @@ function subcommandOf(name: string | undefined, positionals: readonly string[], 
   return { kind: 'list', list: name as ListName, json, ...(of === undefined ? {} : { of }) }
 }
 
+function gcOf({ yes = false, json = false, storlink, 'dry-run': dry = false }: Values): Subcommand {
+  if (yes && dry) throw usage('--dry-run takes nothing away, so --yes cannot stand beside it')
+  return { kind: 'gc', yes, json, ...(storlink === undefined ? {} : { storlink }) }
+}
+
 function readShell(after: readonly string[]): ShellName {
   const shell = SHELLS.find((known) => known === after[0])
   if (shell === undefined || after.length > 1) throw usage(`completion is for one of ${SHELLS.join(', ')}`)
   return shell
-}
-
-function checkPlaces(values: Values, subcommand: Subcommand): void {
-  if (subcommand.kind === 'help' || subcommand.kind === 'version') return
-  for (const name of Object.keys(values) as Flag[]) {
-    const places: readonly string[] = FLAGS[name].with
-    if (!places.includes('site') && !places.includes(subcommand.kind)) {
-      throw usage(`--${name} goes with ${places.map((place) => PLACE_NAMES[place]).join(' or ')}`)
-    }
-  }
-}
-
-const PLACE_NAMES: Record<string, string> = {
-  terminal: 'the terminal interface',
-  serve: '--serve',
-  token: 'token',
-  list: [...LISTS, ...VM_LISTS].join(', '),
-  run: 'run',
-}
-
-function usage(message: string): PengxError {
-  return new PengxError('invalid', message)
 }

@@ -77,6 +77,14 @@ async function carryOut(
       const { printList } = await import('./cli/list.ts')
       return printList(await open(READING), subcommand, processIo)
     }
+    case 'verify': {
+      const { printFindings } = await import('./cli/verify.ts')
+      return printFindings(await open(READING), subcommand, processIo)
+    }
+    case 'gc': {
+      const { collectGarbage } = await import('./cli/gc.ts')
+      return collectGarbage(await open({ watch: 'never', recovers: subcommand.yes }), subcommand, processIo)
+    }
     case 'run': {
       const { runOperation } = await import('./cli/run.ts')
       const { operation, plan, help } = subcommand

@@ -74,7 +74,7 @@ export function completionScript(shell: ShellName): string {
 }
 
 const FLAGS = ['--demo', '--serve', '--db', '--read-only', '--ascii', '--screen-reader', '--help', '--version']
-const COMMANDS = [...LISTS, ...VM_LISTS, 'run', 'token', 'config', 'completion', 'help']
+const COMMANDS = [...LISTS, ...VM_LISTS, 'verify', 'gc', 'run', 'token', 'config', 'completion', 'help']
 
 /** What may stand where the last of these words is being typed, one a line; a name that holds a line end is left out. */
 export function completions(engine: Engine, words: readonly string[]): string {
@@ -95,9 +95,21 @@ function withoutSites(words: readonly string[]): readonly string[] {
 function candidates(engine: Engine, [command, ...before]: readonly string[], typed: string): readonly string[] {
   if (command === undefined) return typed.startsWith('-') ? FLAGS : COMMANDS
   if (command === 'run') return runCandidates(engine, before, typed)
+  if (command === 'gc' && before.at(-1) === '--storlink') return engine.view.storlinks().map(({ name }) => name)
   if (command === 'completion') return before.length === 0 ? SHELLS : []
+  if (typed.startsWith('-') && isOwn(command)) return OWN_FLAGS[command]
   if (typed.startsWith('-')) return isList(command) ? ['--json'] : command === 'token' ? ['--token-file'] : []
+  if (command === 'verify') return namesOf(engine.view)
   return isVmList(command) && before.every((word) => word.startsWith('-')) ? vmNames(engine.view) : []
+}
+
+const OWN_FLAGS = { verify: ['--deep', '--json'], gc: ['--dry-run', '--yes', '--storlink', '--json'] } as const
+const isOwn = (word: string): word is keyof typeof OWN_FLAGS => Object.hasOwn(OWN_FLAGS, word)
+
+/** What can be asked about, by its name. */
+function namesOf(view: View): readonly string[] {
+  const lists = [view.pms(), view.vms(), view.storlinks(), view.templates(), view.backups()]
+  return lists.flatMap((list) => list.map(({ name }) => name))
 }
 
 const isVmList = (word: string) => VM_LISTS.some((list) => list === word)

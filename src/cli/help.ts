@@ -10,6 +10,10 @@ usage:
   pengx pms|vms|perf|jobs|storlinks|templates [--json]
   pengx disks|nics|snapshots VM [--json]
                                      print and exit
+  pengx verify [NAME|UUID|PATH|CODE …] [--deep] [--json]
+                                     compare what is written down with images, configurations and Xen (docs/verify.md)
+  pengx gc [--dry-run | --yes] [--storlink NAME] [--json]
+                                     why each volume in the storlinks stays, and what jobs have left; --yes takes that away
   pengx run OPERATION TARGET [--name value …] [--plan] [--yes] [--json]
                                      do one thing and wait for it, as in: pengx run vm.start web01
   pengx run                          every operation and what it takes
@@ -25,5 +29,5 @@ with any of them:
   --ascii        no characters beyond ASCII for frames and marks
 
 A VM is named by its name, its UUID or the first 8 digits of that.
-exit status: 0 done, 1 the operation failed, 2 wrong usage, 3 refused, 4 not reachable
+exit status: 0 done, 1 the operation failed or verify has found something, 2 wrong usage, 3 refused, 4 not reachable
 `

@@ -119,7 +119,8 @@ async function askFirst(engine: Engine, operation: AnyOperation, params: Json, i
     throw new PengxError('refused', 'not allowed: nothing was done')
 }
 
-async function carryOut(engine: Engine, name: string, params: Json, json: boolean, io: Io): Promise<number> {
+/** Does it, shows how far it is, tells how it ended (as JSON where that is asked for), and gives the exit status. */
+export async function carryOut(engine: Engine, name: string, params: Json, json: boolean, io: Io): Promise<number> {
   const started = await engine.start(name, params, 'cli')
   const stopProgress = showProgress(engine, started.id, io)
   const stopInterrupts = onInterrupts(engine, started, io)

@@ -48,6 +48,17 @@ describe('a command line', () => {
     expect(refusal('nics web01 web02')).toContain('web02')
   })
 
+  test('compares all or what is named, and collects garbage only where that is said', () => {
+    expect(parse('verify').subcommand).toEqual({ kind: 'verify', json: false, deep: false, targets: [] })
+    expect(parse('root@xen1 verify web01 IMAGE_CORRUPT --deep --json')).toMatchObject({
+      subcommand: { kind: 'verify', json: true, deep: true, targets: ['web01', 'IMAGE_CORRUPT'] },
+      site: { destinations: ['root@xen1'] },
+    })
+    expect(parse('gc').subcommand).toEqual({ kind: 'gc', yes: false, json: false })
+    expect(parse('gc --dry-run --storlink data').subcommand).toMatchObject({ yes: false, storlink: 'data' })
+    expect(parse('gc --yes').subcommand).toMatchObject({ yes: true })
+  })
+
   test('words in place of frames are for the terminal interface', () => {
     expect(parse('--demo --screen-reader').site.screenReader).toBe(true)
     expect(refusal('vms --screen-reader')).toContain('the terminal interface')
@@ -94,7 +105,11 @@ describe('what is wrong is named', () => {
     ['vms web01', 'vms takes no further word but hosts written user@host, got "web01"'],
     ['xen1 vms', '"vms" is a command, so only hosts written user@host or host:port stand before it'],
     ['--listen 1:2 vms', '--listen goes with --serve'],
-    ['vms --yes', '--yes goes with run'],
+    ['vms --yes', '--yes goes with gc or run'],
+    ['vms --deep', '--deep goes with verify'],
+    ['verify --storlink data', '--storlink goes with gc'],
+    ['gc --dry-run --yes', '--dry-run takes nothing away, so --yes cannot stand beside it'],
+    ['gc data', 'gc takes no further word but hosts written user@host, got "data"'],
     ['--serve vms', '--serve runs the API server, so the command vms cannot stand beside it'],
     ['--demo=x', '--demo=x: the number of VMs is a whole number from 1 to 100000'],
     ['--demo root@xen1', '--demo shows a simulated site and reaches no machine, so root@xen1 cannot stand beside it'],
