@@ -114,7 +114,9 @@ async function answer(
 async function answerRow(row: Row, call: Call, wait: ExtendTimeout): Promise<Response> {
   const { action } = row
   if (action.kind === 'show') {
-    const document = action.document(call)
+    // What has to be looked at first may take longer than a connection is kept that says nothing.
+    wait(call.request)
+    const document = await action.document(call)
     await prepareDocument(document, call.view, call.format)
     return answerDocument(call, row.status, document)
   }

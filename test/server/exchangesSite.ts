@@ -79,6 +79,10 @@ export const SITE_EXCHANGES: Exchanges = {
     { title: 'as JSON', path: '/storlinks/', headers: { Accept: 'application/json' } },
   ],
   'GET /storlinks/all/': [{ title: 'all, with names', path: '/v2/storlinks/all/' }],
+  'GET /verify/': [
+    { title: 'what is found', path: '/verify/' },
+    { title: 'as JSON', path: '/verify/?format=json' },
+  ],
   'GET /jobs/': [{ title: 'all', path: '/jobs/' }],
   'GET /jobs/:job_id/': [
     { title: 'one', path: `/jobs/${JOB}/` },

@@ -1,3 +1,5 @@
+import { CODES } from '../../src/engine/verify/codes.ts'
+import type { VerifyReport } from '../../src/model/finding.ts'
 import type { Pm } from '../../src/model/pm.ts'
 import type { Storlink } from '../../src/model/storlink.ts'
 import type { Vm } from '../../src/model/vm.ts'
@@ -105,6 +107,32 @@ function storlink(id: number, pmUuid: string, name: string, link = '/data'): Sto
   }
 }
 
+const REPORT: VerifyReport = {
+  at: AT,
+  findings: [
+    {
+      code: 'VOLUME_MISSING',
+      severity: 'danger',
+      subject: { kind: 'vm', id: DB, name: 'db <&> "1"' },
+      pm: PM_A,
+      path: `/data/${diskOf(DB)}.qcow2`,
+      text: `disk xvda of VM db <&> "1" is not there: /data/${diskOf(DB)}.qcow2`,
+    },
+    {
+      code: 'LEFTOVER',
+      severity: 'note',
+      subject: { kind: 'storlink', id: '1', name: 'store1' },
+      pm: PM_A,
+      path: `/data/${MADE_DISK}.qcow2.new`,
+      text: `/data/${MADE_DISK}.qcow2.new: job 1 (vm.create) has left it unfinished`,
+      repair: { operation: 'storlink.clean', params: { storlink: 1, paths: [`/data/${MADE_DISK}.qcow2.new`] } },
+    },
+  ],
+  codes: CODES.filter(({ code }) => code === 'VOLUME_MISSING' || code === 'LEFTOVER'),
+  volumes: [],
+  counts: { pms: 1, vms: 3, volumes: 4, images: 3 },
+}
+
 export function createSite(): FakeEngine {
   const down = { reach: 'down', since: AT, at: AT, problem: 'no route to host' } as const
   const engine = createFakeEngine({
@@ -118,6 +146,7 @@ export function createSite(): FakeEngine {
     templates: templatesOf(PM_A, AT),
     samples: { [PM_A]: [{ at: AT, cpuPercent: 12.4, rxBytes: 1_500, txBytes: 700 }] },
     settings: { self: PM_A },
+    report: REPORT,
     jobs: [
       {
         id: JOB,

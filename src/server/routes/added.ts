@@ -1,5 +1,8 @@
 import { answerSuccess } from '../respond.ts'
+import { one } from '../views/document.ts'
 import { jobShape } from '../views/job.ts'
+import type { Shape } from '../views/shape.ts'
+import { verifyShape } from '../views/verify.ts'
 import { formatOpenApi } from './openapi.ts'
 import { type Call, type Row, type RowAction, showMany, showOne } from './row.ts'
 
@@ -28,6 +31,11 @@ export const ADDED: readonly Row[] = [
     produces: 'document',
     help: 'cancels it: what it has done is undone',
     answer: cancelJob,
+  }),
+  added('GET', '/verify/', 200, {
+    kind: 'show',
+    shape: verifyShape as unknown as Shape<never>,
+    document: async ({ engine, request }) => one(verifyShape, await engine.verify({ signal: request.signal })),
   }),
   added('GET', '/events/', 200, {
     kind: 'own',

@@ -36,7 +36,7 @@ export type RowAction =
       readonly shape: Shape<never>
       /** What v2 shows in its place: all of it, and more. */
       readonly shapeV2?: Shape<never>
-      document(call: Call): Document
+      document(call: Call): Document | Promise<Document>
     }
   | {
       readonly kind: 'run'
