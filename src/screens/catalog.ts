@@ -8,6 +8,7 @@ import type { Screen } from './screen.ts'
 import { storageScreen } from './storage/storage.ts'
 import { templateScreen } from './template/template.ts'
 import { templatesScreen } from './template/templates.ts'
+import { verifyScreen } from './verify/verify.ts'
 import { vmScreen } from './vm/vm.ts'
 import { vmsScreen } from './vm/vms.ts'
 
@@ -20,6 +21,7 @@ export const screens: readonly Screen[] = [
   templatesScreen,
   templateScreen,
   storageScreen,
+  verifyScreen,
   jobsScreen,
   jobScreen,
   logScreen,

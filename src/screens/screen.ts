@@ -35,6 +35,8 @@ export interface Screen {
   readonly also?: string
   /** Where it stands in the place bar. */
   readonly digit?: string
+  /** Found by the palette, without a digit. */
+  readonly place?: true
   /** The list that has the keys; a screen with tabs has one for each. */
   list?(app: AppContext): AnyList | undefined
   readonly keys: readonly KeyRow[]

@@ -14,11 +14,12 @@ const SCREENS: Record<string, readonly string[]> = {
   ask: UNDER_SCREENS,
   job: UNDER_SUBJECTS,
   storage: UNDER_SUBJECTS,
+  verify: UNDER_SUBJECTS,
   vm: [...UNDER_SUBJECTS, 'job'],
   template: [...UNDER_SUBJECTS, 'vm'],
   perf: [...UNDER_SUBJECTS, 'vm'],
   pm: [...UNDER_SUBJECTS, 'vm'],
-  'catalog.ts': ['app', 'screen.ts', 'job', 'storage', 'vm', 'template', 'perf', 'pm'],
+  'catalog.ts': ['app', 'screen.ts', 'job', 'storage', 'verify', 'vm', 'template', 'perf', 'pm'],
   screenReader: ['app', 'catalog.ts'],
   shell: [...UNDER_SUBJECTS, 'catalog.ts', 'screenReader'],
 }

@@ -5,7 +5,18 @@ import type { Tone } from '../../ui/theme.ts'
 
 /** The only file that knows zustand: what the screens remember between two keys. */
 
-export type ScreenName = 'pms' | 'perf' | 'vms' | 'vm' | 'templates' | 'template' | 'storage' | 'jobs' | 'job' | 'log'
+export type ScreenName =
+  | 'pms'
+  | 'perf'
+  | 'vms'
+  | 'vm'
+  | 'templates'
+  | 'template'
+  | 'storage'
+  | 'verify'
+  | 'jobs'
+  | 'job'
+  | 'log'
 
 /** A place on the path: a screen and, for a screen of one thing, which. */
 export interface Route {

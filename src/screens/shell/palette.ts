@@ -45,9 +45,9 @@ function best(
 
 function placeItems(app: AppContext): MenuItem[] {
   return screens
-    .filter(({ digit }) => digit !== undefined)
+    .filter(({ digit, place }) => digit !== undefined || place)
     .map((screen) => ({
-      key: screen.digit!,
+      key: screen.digit,
       label: screen.title,
       note: screen.also === undefined ? 'a place' : `a place: ${screen.also.replaceAll(' ', ', ')}`,
       run: () => app.jump({ screen: screen.name }),
@@ -150,7 +150,8 @@ function keyItems(app: AppContext, rows: readonly KeyRow[]): MenuItem[] {
 export function openHelp(app: AppContext, everywhere: readonly KeyRow[]): void {
   const screen = screenOf(app)
   const moving = MOVING.map(([key, label]): MenuItem => ({ key, label, note: 'moves or marks', run: () => undefined }))
-  const items = [...keyItems(app, screen.keys), ...keyItems(app, everywhere), ...placeItems(app), ...moving]
+  const places = placeItems(app).filter(({ key }) => key !== undefined)
+  const items = [...keyItems(app, screen.keys), ...keyItems(app, everywhere), ...places, ...moving]
   openPicker(app, {
     name: 'help',
     title: `Keys on ${screen.title}`,
