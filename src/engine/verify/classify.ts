@@ -30,7 +30,7 @@ interface Known {
 
 type Verdict = Pick<StoredVolume, 'of' | 'reason'>
 
-function judge({ facts, uses, made, inHand, place }: Known, { path, kind }: Entry): Verdict {
+function judge({ facts, uses, made, inHand, place }: Known, { path, kind, claimed }: Entry): Verdict {
   const { pm } = place
   const key = globalKey(facts, pm, path)
   const needed = uses.get(path) ?? (key === undefined ? undefined : uses.get(key))
@@ -38,6 +38,7 @@ function judge({ facts, uses, made, inHand, place }: Known, { path, kind }: Entr
   const name = readName(path)
   if (name.isMark) return { of: 'known', reason: 'pengx’s own mark of who uses the storage' }
   if (!name.ours) return { of: 'foreign', reason: 'not pengx’s: it has no name as pengx gives them' }
+  if (claimed) return { of: 'used', reason: 'it carries a claim: somebody has said that he uses it' }
   const maker = made.get(name.base)
   if (maker === undefined)
     return { of: 'unknown', reason: 'no job of this store has made it: it may be another pengx’s' }

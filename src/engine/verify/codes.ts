@@ -145,7 +145,7 @@ export const CODES = [
     severity: 'note',
     means:
       'A job that is over has left something behind that nobody needs: an unfinished volume, one that was set aside.',
-    help: 'pengx gc shows it, and pengx gc --yes takes it away.',
+    help: 'pengx gc shows what lies in storlinks, and pengx gc --yes takes it away; the draft of a configuration is removed by hand.',
     repair: 'storlink.clean',
   },
   {

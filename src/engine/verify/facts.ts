@@ -37,6 +37,8 @@ export interface PmFacts {
   readonly built: readonly { readonly domid: number; readonly uuid: string; readonly disks: readonly Disk[] }[]
   /** Every configuration found there, by one of its names. */
   readonly configs: readonly SeenConfig[]
+  /** What writes of pengx's own configurations have left that were cut short. */
+  readonly drafts: readonly string[]
   /** VMs whose file could not be read, and why: by the file's path. */
   readonly unread: ReadonlyMap<string, string>
 }
@@ -73,6 +75,8 @@ export interface Entry {
   readonly bytes: number
   /** As `Identity` has it, where the listing tells it. */
   readonly key?: string
+  /** It carries a claim: somebody has said that he uses it. */
+  readonly claimed?: true
 }
 
 /** A volume that is written down. */

@@ -102,9 +102,10 @@ async function gatherPm(
 ): Promise<{ facts: PmFacts; places: readonly PlaceFacts[] }> {
   const host = deps.host(pm.uuid)
   const { signal } = options
-  const [details, files, places] = await Promise.all([
+  const [details, files, drafts, places] = await Promise.all([
     deps.hypervisor.details(host, [], signal),
     deps.hypervisor.configFiles(host, signal),
+    draftsIn(host),
     Promise.all(storlinks.map((storlink) => listPlace(host, pm.uuid, storlink))),
   ])
   const { configs, unread } = await ownConfigs(deps, host, pm, files, signal)
@@ -133,7 +134,7 @@ async function gatherPm(
     'backing' in header && header.backing ? header.backing : [],
   )
   await look(backings)
-  const facts = { pm, ids, headers, built, configs, unread }
+  const facts = { pm, ids, headers, built, configs, drafts, unread }
   if (!options.deep) return { facts, places }
   return { facts: { ...facts, headers: await checkImages(host, facts, volumes, deps.view, signal) }, places }
 
@@ -143,11 +144,24 @@ async function gatherPm(
   }
 }
 
+/** Where pengx keeps the configurations that are its own. */
+const OWN_CONFIGS = '/etc/xen/pengx'
+
+async function draftsIn(host: Host): Promise<readonly string[]> {
+  const [output] = await runMany(host, [listDirectory(OWN_CONFIGS)], { timeoutMs: LOOK_MS })
+  const files = parseListed(output?.stdout ?? '').filter(({ kind }) => kind === 'file')
+  return files.map(({ path }) => path).filter((path) => /\/\.[^/]+\.cfg\.new$/.test(path))
+}
+
 async function listPlace(host: Host, pm: string, storlink: Storlink): Promise<PlaceFacts> {
   const where = { storlink, pm }
   if (storlink.level === 'FL') {
     const [output] = await runMany(host, [listDirectory(storlink.link)], { timeoutMs: LOOK_MS })
-    const entries = parseListed(output?.stdout ?? '')
+    const listed = parseListed(output?.stdout ?? '')
+    const claims = new Set(
+      listed.flatMap(({ path }) => (path.endsWith('.claim') ? path.slice(0, -'.claim'.length) : [])),
+    )
+    const entries = listed.map((entry) => (claims.has(entry.path) ? { ...entry, claimed: true as const } : entry))
     if (output?.exit === 0) return { ...where, entries }
     return { ...where, entries, problem: output?.stderr.trim().split('\n')[0] ?? 'it could not be listed' }
   }
@@ -161,10 +175,11 @@ async function listPlace(host: Host, pm: string, storlink: Storlink): Promise<Pl
       problem: output?.stderr.trim().split('\n')[0] || `there is no volume group ${group}`,
     }
   const volumes = parseVolumes(output.stdout).filter(({ kind }) => kind === 'thick' || kind === 'thin')
-  const entries = volumes.map(({ name, sizeBytes: bytes }) => ({
+  const entries = volumes.map(({ name, sizeBytes: bytes, tags }) => ({
     path: `/dev/${group}/${name}`,
     kind: 'volume' as const,
     bytes,
+    ...(tags.some((tag) => tag.startsWith('pengx.claim')) ? { claimed: true as const } : {}),
   }))
   return { ...where, entries }
 }

@@ -3,8 +3,8 @@
 const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 const FILE = new RegExp(`^${UUID}\\.(qcow2|raw|vhd|seed\\.iso|backup\\.json)$`, 'i')
 const VOLUME = new RegExp(`^pengx-${UUID}$`, 'i')
-/** What pengx lays on a storage for itself, and for others of its kind: never in anybody's way. */
-const MARK = /^\.pengx|\.claim$/
+/** What pengx lays on a storage for itself, and for others of its kind: its marker, and claims beside volumes. */
+const MARK = /^\.pengx|\.claim(\.next)?$/
 
 export interface VolumeName {
   /** The path of the volume that it is, or that it was to become. */

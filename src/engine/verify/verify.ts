@@ -1,7 +1,7 @@
 import type { Finding, StoredVolume, VerifyReport } from '../../model/finding.ts'
 import { checkVolumes } from './checks/images.ts'
 import { checkClaims, checkMarks } from './checks/marks.ts'
-import { checkBackups, checkJobs, checkPlaces, checkPms } from './checks/site.ts'
+import { checkBackups, checkDrafts, checkJobs, checkPlaces, checkPms } from './checks/site.ts'
 import { checkUsers } from './checks/users.ts'
 import { checkConfigs, checkDomains } from './checks/vms.ts'
 import { classify } from './classify.ts'
@@ -20,6 +20,7 @@ const CHECKS: readonly Check[] = [
   checkConfigs,
   checkDomains,
   checkBackups,
+  checkDrafts,
 ]
 
 /**

@@ -236,6 +236,13 @@ describe('the site', () => {
     expect(findings.map(({ code }) => code)).toEqual(['PM_AWAY'])
   })
 
+  test('a write of a configuration that was cut short', async () => {
+    const vm = await makeVm(world)
+    const path = `/etc/xen/pengx/.${vm.uuid}.cfg.new`
+    await sh(['touch', path])
+    expect(of(await found(), 'LEFTOVER')).toMatchObject([{ path, subject: { kind: 'pm' } }])
+  })
+
   test('a storlink whose directory is gone is told of once', async () => {
     await makeVm(world)
     await sh(['mv', '/data', '/was-data'])

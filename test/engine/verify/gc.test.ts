@@ -5,7 +5,16 @@ import type { Vm } from '../../../src/model/vm.ts'
 import { openKills } from '../../contract/kills.ts'
 import { stepsOf } from '../../contract/operationSteps.ts'
 import { openTrials } from '../../contract/trials.ts'
-import { act, adoptRunning, makeStorlink, makeVm, NEW_VM, refusalOf, startVm } from '../../support/sites/acts.ts'
+import {
+  act,
+  adoptRunning,
+  makeStorlink,
+  makeVm,
+  NEW_VM,
+  pmNamed,
+  refusalOf,
+  startVm,
+} from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
 import { BACKUP_CASES } from '../operations/backupCases.ts'
 import { DEVICE_CASES } from '../operations/deviceCases.ts'
@@ -73,6 +82,13 @@ describe('what stays', () => {
     await sh(['touch', '/data/.pengx-storlink'])
     expect(await classOf('/data/mine.qcow2')).toStartWith('foreign: not pengx’s')
     expect(await classOf('/data/.pengx-storlink')).toStartWith('known: pengx’s own mark')
+  })
+
+  test('what carries a claim, and the claim', async () => {
+    const path = await givenAway()
+    await sh(['ln', '-s', '{"vm":"x"}', `${path}.claim`])
+    expect(await classOf(path)).toStartWith('used: it carries a claim')
+    expect(await classOf(`${path}.claim`)).toStartWith('known: pengx’s own mark')
   })
 
   test('what an image lies on that nobody knows', async () => {
@@ -153,6 +169,29 @@ describe('what may go', () => {
     await act(world, 'storlink.clean', { storlink })
     expect(await classOf(left[1]!.path)).toBe('it is not there')
     expect(await classOf(left[0]!.path)).toBe(`used: ${OTHERS} lies on it`)
+  })
+
+  test('logical volumes that were never whole', async () => {
+    const pm = pmNamed(world)
+    await act(world, 'storlink.create', { name: 'fast', link: '/dev/vg-fast', type: 'LO', level: 'BL', pm })
+    const [{ id: storlink }] = world.engine.view.storlinks() as unknown as [{ id: number }]
+    await act(world, 'vm.create', { ...NEW_VM, storlink })
+    const { path } = world.engine.view.needVm(NEW_VM.uuid).disks[0]!
+    const name = path.slice('/dev/vg-fast/'.length)
+    for (const ending of ['.new', '.part0', '.aside'])
+      await sh(['lvcreate', '-y', '-qq', '-n', `${name}${ending}`, '-L', '64m', 'vg-fast'])
+    await sh(['lvcreate', '-y', '-qq', '-n', 'root', '-L', '64m', 'vg-fast'])
+    const { volumes } = await world.engine.verify()
+    const told = volumes.map((one) => [one.path.slice('/dev/vg-fast/'.length), one.of])
+    expect(told).toContainEqual([name, 'known'])
+    expect(told).toContainEqual([`${name}.aside`, 'known'])
+    expect(told).toContainEqual([`${name}.new`, 'leftover'])
+    expect(told).toContainEqual([`${name}.part0`, 'leftover'])
+    expect(told).toContainEqual(['root', 'foreign'])
+    await act(world, 'storlink.clean', { storlink })
+    expect(await classOf(`${path}.new`)).toBe('it is not there')
+    expect(await classOf(`${path}.part0`)).toBe('it is not there')
+    expect(await classOf(`${path}.aside`)).toStartWith('known: set aside')
   })
 
   test('names tell what a crash has left', () => {

@@ -26,6 +26,17 @@ export const checkPlaces: Check = ({ places, view }) =>
     return [finding('STORLINK_AWAY', { kind: 'storlink', id: String(id), name }, text, { pm, path: link })]
   })
 
+/** Drafts of configurations: what a write leaves that was cut short. A job that is at work may be about to give it its name. */
+export const checkDrafts: Check = (facts) =>
+  [...facts.pms.values()].flatMap(({ pm, drafts }) =>
+    drafts.flatMap((path) => {
+      const [, uuid = ''] = /\/\.([^/]+)\.cfg\.new$/.exec(path) ?? []
+      if (facts.view.jobOn('vm', uuid) !== undefined) return []
+      const text = `${path} on ${pm.name}: a write of a configuration was cut short; it may be removed by hand`
+      return [finding('LEFTOVER', subjectOf('pm', pm), text, { pm: pm.uuid, path })]
+    }),
+  )
+
 export const checkBackups: Check = (facts) =>
   facts.view.backups().flatMap((backup) => {
     const subject = subjectOf('backup', backup)
