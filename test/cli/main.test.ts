@@ -81,9 +81,16 @@ describe('done: 0', () => {
     expect(snapshots).toMatchObject({ out: expect.stringMatching(/^SNAPSHOT +NOW +LAYERS/), err: '', exit: 0 })
   })
 
+  test('a site as it should be is compared, and nothing may be taken away', async () => {
+    const { out, exit } = await pengx('--demo=15', 'verify')
+    expect([out, exit]).toEqual([expect.stringMatching(/^all is as it is written down: 4 PMs, 15 VMs/), 0])
+    const gc = await pengx('--demo=15', 'gc', '--yes')
+    expect(gc).toMatchObject({ out: 'nothing may be taken away\n', exit: 0 })
+  })
+
   test('completion makes no store', async () => {
     const db = join(home, 'never', 'site.db')
-    expect((await pengx('complete', '--db', db, 'run', 'storlink.c')).out).toBe('storlink.create\n')
+    expect((await pengx('complete', '--db', db, 'run', 'storlink.cr')).out).toBe('storlink.create\n')
     expect((await pengx('complete', '--demo', 'nics', 'mail')).out).toBe('mail01\nmail02\nmail03\n')
     expect(existsSync(join(home, 'never'))).toBe(false)
   })

@@ -1,5 +1,5 @@
 import type { Finding } from '../../../model/finding.ts'
-import { type Check, finding, isBusy, type KnownVolume, type PmFacts, type SiteFacts } from '../facts.ts'
+import { type Check, type Entry, finding, isBusy, type KnownVolume, type PmFacts } from '../facts.ts'
 
 /** What is written down of volumes, against what lies there: whether they are there, their headers, what they lie on. */
 export const checkVolumes: Check = (facts) => {
@@ -12,12 +12,11 @@ export const checkVolumes: Check = (facts) => {
     if (volume.storlink !== undefined && hidden.has(volume.storlink)) return []
     if (pm.ids.has(volume.path)) return [...checkHeader(volume, pm), ...checkBytes(volume, pm)]
     // an inactive logical volume is there, and has no device
-    return listed.get(volume.path)?.kind === 'volume' ? [] : [missing(volume, facts)]
+    return listed.get(volume.path)?.kind === 'volume' ? [] : [missing(volume, listed.get(`${volume.path}.aside`))]
   })
 }
 
-function missing({ path, pm, owner, role, title }: KnownVolume, facts: SiteFacts): Finding {
-  const aside = facts.places.flatMap(({ entries }) => entries).find((entry) => entry.path === `${path}.aside`)
+function missing({ path, pm, owner, role, title }: KnownVolume, aside: Entry | undefined): Finding {
   const hint = aside ? `; ${aside.path} is there: it was set aside, and belongs back under its name` : ''
   const isBackup = role === 'backup' || role === 'manifest'
   const repair = isBackup ? { operation: 'backup.verify', params: { backup: owner.id } } : undefined

@@ -46,8 +46,9 @@ function usersOf(facts: SiteFacts): User[] {
       const user = { id: uuid, subject, title: `domain ${domid} (${name})`, pm: pm.uuid, runs: true, isConfig: false }
       for (const { path } of disks) add({ ...user, path })
     }
+    const ownerOf = ownersAmong(view.vmsOn(pm.uuid))
     for (const config of configs) {
-      const vm = ownerOf(config, pm.uuid, view.vmsOn(pm.uuid))
+      const vm = ownerOf(config)
       if (vm !== undefined && isUpkeep(vm)) continue
       const title = `configuration ${config.path}`
       const subject = vm ? subjectOf('vm', vm) : subjectOf('pm', pm)
@@ -72,12 +73,14 @@ type Config = {
   readonly uuid?: string
 }
 
-/** The VM that a configuration is the file of, or that it describes. */
-function ownerOf({ path, links, name, uuid }: Config, pm: string, vms: readonly Vm[]): Vm | undefined {
-  const own = vms.find((vm) => vm.configPath !== undefined && [path, ...links].includes(vm.configPath))
-  if (own) return own
-  const here = vms.filter((vm) => vm.pm === pm)
-  return uuid === undefined ? here.find((vm) => vm.domainName === name) : here.find((vm) => vm.uuid === uuid)
+/** Gives the VM of a PM that a configuration is the file of, or that it describes. */
+function ownersAmong(vms: readonly Vm[]): (config: Config) => Vm | undefined {
+  // of two that share a name the first is meant, as everywhere
+  const by = (keyOf: (vm: Vm) => string | undefined) => new Map(vms.toReversed().map((vm) => [keyOf(vm), vm]))
+  const [byPath, byUuid, byName] = [by((vm) => vm.configPath), by((vm) => vm.uuid), by((vm) => vm.domainName)]
+  return ({ path, links, name, uuid }) =>
+    [path, ...links].map((one) => byPath.get(one)).find(Boolean) ??
+    (uuid === undefined ? byName.get(name) : byUuid.get(uuid))
 }
 
 function onFrozen(facts: SiteFacts, users: readonly User[]): Finding[] {
