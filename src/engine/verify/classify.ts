@@ -1,3 +1,4 @@
+import { getOrMake } from '../../lib/getOrMake.ts'
 import type { StoredVolume } from '../../model/finding.ts'
 import { type Entry, globalKey, type MadeBy, namedPaths, type PlaceFacts, type SiteFacts } from './facts.ts'
 import { readName } from './names.ts'
@@ -49,6 +50,8 @@ function judge({ facts, uses, made, inHand, place }: Known, { path, kind, claime
   const base = uses.get(name.base)
   if (name.stage === 'aside' && base?.of === 'known')
     return { of: 'known', reason: `set aside, and written down: ${base.reason}; it belongs back under its name` }
+  const unread = name.stage === 'draft' ? undefined : unreadOf(facts, place).find((one) => one !== path)
+  if (unread !== undefined) return { of: 'used', reason: `${unread} cannot be read, and may lie on it` }
   const silent = whoMayUse(facts, place)
   if (silent !== undefined) return { of: 'used', reason: `${silent}, and may have it in use` }
   if (kind === 'link' || kind === 'other') return { of: 'foreign', reason: `a ${kind} is nothing that pengx makes` }
@@ -91,6 +94,23 @@ function usesOf(facts: SiteFacts): Uses {
 /** The last job that has set out to make a volume. */
 function makersOf(journal: readonly MadeBy[]): Map<string, MadeBy> {
   return new Map(journal.flatMap((one) => one.paths.map((path) => [path, one] as const)))
+}
+
+const unreadIn = new WeakMap<PlaceFacts, readonly string[]>()
+
+/** Images of a place of which nobody can tell what they lie on: logical volumes that are not active, headers that are not read. */
+function unreadOf({ pms, volumes }: SiteFacts, place: PlaceFacts): readonly string[] {
+  return getOrMake(unreadIn, place, () => {
+    const pm = pms.get(place.pm)
+    const raw = new Set(volumes.filter(({ format }) => format === 'raw').map(({ path }) => path))
+    return place.entries.flatMap(({ path, kind }) => {
+      if (raw.has(path)) return []
+      if (kind === 'volume' && pm?.ids.has(path) !== true) return [path]
+      const header = pm?.headers.get(path)
+      const isUnread = header && 'problem' in header && !/not in qcow2 format/i.test(header.problem)
+      return isUnread ? [path] : []
+    })
+  })
 }
 
 /** Somebody who sees the storage and cannot be asked what he has in use. */

@@ -165,6 +165,10 @@ describe('what may go', () => {
       'leftover: job 2 (vm.create) has made it and was taken back',
     ])
     await image(OTHERS, '-b', left[0]!.path, '-F', 'qcow2')
+    const unreadable = { kind: 'failBefore', exit: 1, stderr: 'qemu-img: Could not open: Permission denied\n' } as const
+    world.site.faults.add({ match: /^qemu-img info .*0d600000/, times: 9, effect: unreadable })
+    expect(await classOf(left[0]!.path)).toBe(`used: ${OTHERS} cannot be read, and may lie on it`)
+    world.site.faults.clear()
     expect(await classOf(left[0]!.path)).toBe(`used: ${OTHERS} lies on it`)
     await act(world, 'storlink.clean', { storlink })
     expect(await classOf(left[1]!.path)).toBe('it is not there')
