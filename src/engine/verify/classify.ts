@@ -1,6 +1,6 @@
 import { getOrMake } from '../../lib/getOrMake.ts'
 import type { StoredVolume } from '../../model/finding.ts'
-import { type Entry, globalKey, type MadeBy, namedPaths, type PlaceFacts, type SiteFacts } from './facts.ts'
+import { type Entry, globalKey, type MadeBy, namedPaths, type PlaceFacts, placeKey, type SiteFacts } from './facts.ts'
 import { readName } from './names.ts'
 
 /**
@@ -34,7 +34,7 @@ type Verdict = Pick<StoredVolume, 'of' | 'reason'>
 function judge({ facts, uses, made, inHand, place }: Known, { path, kind, claimed }: Entry): Verdict {
   const { pm } = place
   const key = globalKey(facts, pm, path)
-  const needed = uses.get(path) ?? (key === undefined ? undefined : uses.get(key))
+  const needed = uses.get(placeKey(facts, pm, path)) ?? (key === undefined ? undefined : uses.get(key))
   if (needed) return needed
   const name = readName(path)
   if (name.isMark) return { of: 'known', reason: 'pengx’s own mark of who uses the storage' }
@@ -47,7 +47,7 @@ function judge({ facts, uses, made, inHand, place }: Known, { path, kind, claime
   if (worker)
     return { of: 'busy', reason: `job ${worker.number} (${worker.operation}) is ${worker.state} and has it in hand` }
   const title = `job ${maker.job.number} (${maker.job.operation})`
-  const base = uses.get(name.base)
+  const base = uses.get(placeKey(facts, pm, name.base))
   if (name.stage === 'aside' && base?.of === 'known')
     return { of: 'known', reason: `set aside, and written down: ${base.reason}; it belongs back under its name` }
   const unread = name.stage === 'draft' ? undefined : unreadOf(facts, place).find((one) => one !== path)
@@ -73,7 +73,8 @@ function usesOf(facts: SiteFacts): Uses {
   const add = (pm: string, path: string, of: Verdict['of'], reason: string) => {
     if (!path.startsWith('/')) return
     const key = globalKey(facts, pm, path)
-    for (const one of [path, key]) if (one !== undefined && !uses.has(one)) uses.set(one, { of, reason })
+    for (const one of [placeKey(facts, pm, path), key])
+      if (one !== undefined && !uses.has(one)) uses.set(one, { of, reason })
   }
   for (const { pm, path, title } of facts.volumes) add(pm, path, 'known', title)
   for (const vm of view.vms()) {

@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import type { Disk, DiskFormat } from '../../model/disk.ts'
 import type { Drive } from '../../model/drive.ts'
 import type { Finding, FindingSubject, Repair } from '../../model/finding.ts'
@@ -151,11 +152,22 @@ export const subjectOf = (
 export function globalKey({ pms, view }: SiteFacts, pm: string, path: string): string | undefined {
   const id = pms.get(pm)?.ids.get(path)
   if (id === undefined) return undefined
-  const shared = view
-    .storlinks()
-    .find(({ link, shared: is }) => is && (path === link || path.startsWith(`${link.replace(/\/+$/, '')}/`)))
+  const shared = sharedWith(view, path)
   if (shared === undefined) return `${pm} ${id.key}`
   return shared.level === 'BL' ? `storlink ${shared.id} ${path}` : `storlink ${shared.id} ${id.key.split(':').at(-1)}`
+}
+
+/** Pure. The same for one path, whether something is there or not: of one PM alone, or of all that see a shared storlink. */
+export function placeKey({ view }: Pick<SiteFacts, 'view'>, pm: string, path: string): string {
+  const normal = posix.normalize(path)
+  const shared = sharedWith(view, normal)
+  return shared === undefined ? `${pm} at ${normal}` : `storlink ${shared.id} at ${normal}`
+}
+
+function sharedWith(view: SiteFacts['view'], path: string): Storlink | undefined {
+  return view
+    .storlinks()
+    .find(({ link, shared }) => shared && (path === link || path.startsWith(`${link.replace(/\/+$/, '')}/`)))
 }
 
 /** Pure. A running job works on it: what is seen of it now may be otherwise in a moment. */

@@ -68,6 +68,18 @@ describe('what stays', () => {
     expect(await classOf(`${path}.aside`)).toStartWith('known: set aside, and written down')
   })
 
+  test('what was set aside on a shared storlink, of a VM that is on another PM than the one that looks', async () => {
+    world.site.share('/data', ['xen1', 'xen2'])
+    const storlink = await makeStorlink(world)
+    await act(world, 'storlink.update', { storlink, shared: true })
+    await act(world, 'vm.create', { ...NEW_VM, storlink, pm: pmNamed(world, 'xen2') })
+    const { pm, disks } = world.engine.view.needVm(NEW_VM.uuid)
+    expect(pm).toBe(pmNamed(world, 'xen2'))
+    await sh(['mv', disks[0]!.path, `${disks[0]!.path}.aside`])
+    expect(await classOf(`${disks[0]!.path}.aside`)).toStartWith('known: set aside')
+    expect(await classOf(disks[1]!.path)).toBe('known: disk xvdb of VM fresh')
+  })
+
   test('what another pengx has made, whatever became of it', async () => {
     await makeVm(world)
     for (const path of [OTHERS, `${OTHERS}.new`, `${OTHERS}.aside`]) {
