@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.ts'
 import { formatDate } from '../lib/age.ts'
 import { DEEP } from '../model/layer.ts'
-import { type Branch, snapshotTree } from '../model/snapshotTree.ts'
+import { type Branch, snapshotTree } from '../model/storage/snapshotTree.ts'
 import { iso, listing } from './listing.ts'
 import { resolveTarget } from './target.ts'
 

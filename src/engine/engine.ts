@@ -153,7 +153,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   // Who looks for longer than a moment, and may change something.
   const keepsClaims = recovers && config.watch === 'beat'
   const parts = { store: seeing, hypervisor, clock, host: hostOf, isoDirectories }
-  const observer = createObserver({ ...parts, keepsClaims, marks: recovers })
+  const observer = createObserver({ ...parts, writes: { keepsClaims, marks: recovers } })
   const beat = createBeat(view, observer, clock)
   const deps = jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config })
   const runner = createRunner(deps)

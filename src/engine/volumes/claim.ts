@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { toPengxError } from '../../model/error.ts'
 import {
   CLAIMED_TAG,
   type Claim,
@@ -7,8 +8,7 @@ import {
   isClaimTag,
   parseClaim,
   parseClaimTag,
-} from '../../model/claim.ts'
-import { toPengxError } from '../../model/error.ts'
+} from '../../model/storage/claim.ts'
 import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
 import { runBatch, runMany } from '../host/run.ts'

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
-import { type Claim, claimablePaths, claimedPaths, judgeClaim } from '../../model/claim.ts'
 import type { Pm } from '../../model/pm.ts'
+import { type Claim, claimablePaths, claimedPaths, judgeClaim } from '../../model/storage/claim.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'

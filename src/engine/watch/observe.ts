@@ -22,8 +22,7 @@ import { translate } from './whose.ts'
 
 /**
  * Looks at PMs and corrects the store: what is written down is what was seen. Looks may overtake each other (a job looks
- * while a beat is under way); what an older look has to say of the domains is then dropped. Each is written in one
- * transaction.
+ * while a beat is under way); what an older look says of the domains is then dropped. Each is written in one transaction.
  */
 export interface Observer {
   /**
@@ -45,12 +44,10 @@ export interface ObserverDeps {
   readonly hypervisor: Hypervisor
   readonly clock: Clock
   host(pm: Pm): Host
-  /** Claims on the storage follow what is seen. */
-  readonly keepsClaims?: boolean
   /** Where CD images are looked for too. */
   readonly isoDirectories?: readonly string[]
-  /** This process works: storlinks that have no marker yet get it. */
-  readonly marks?: boolean
+  /** Claims follow what is seen, storlinks that have no marker yet get it; absent: neither. */
+  readonly writes?: { readonly keepsClaims: boolean; readonly marks: boolean }
 }
 
 interface PmState {
@@ -68,9 +65,9 @@ interface PmState {
 }
 
 export function createObserver(deps: ObserverDeps): Observer {
-  const { store, hypervisor, clock, host, isoDirectories = [], keepsClaims = false, marks = false } = deps
+  const { store, hypervisor, clock, host, isoDirectories = [], writes } = deps
   const { view, inventory } = store
-  const looks = { store, hypervisor, clock, isoDirectories, host }
+  const looks = { store, hypervisor, clock, isoDirectories, host, keepsClaims: false, marks: false, ...writes }
   const states = new Map<string, PmState>()
   /** One at a time: two machines of one identity may answer at once. */
   let settling: Promise<unknown> = Promise.resolve()
@@ -89,7 +86,7 @@ export function createObserver(deps: ObserverDeps): Observer {
         closer,
         sampler,
         alsoAt: new Set(),
-        apart: createApart({ ...looks, sampler, closer, keepsClaims, marks, onFiles }),
+        apart: createApart({ ...looks, sampler, closer, onFiles }),
         applying: Promise.resolve(),
         list: sharedLook((authoritative) => list(pm, authoritative)),
       }

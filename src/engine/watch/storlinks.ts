@@ -1,6 +1,6 @@
 import { toPengxError } from '../../model/error.ts'
-import { pathsOn } from '../../model/onStorlink.ts'
 import type { Pm } from '../../model/pm.ts'
+import { pathsOn } from '../../model/storage/onStorlink.ts'
 import type { Host } from '../host/host.ts'
 import type { Store } from '../store/store.ts'
 import { type KnownStorlinks, markUndoubted, unmarked } from '../volumes/marked.ts'

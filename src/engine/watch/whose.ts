@@ -1,6 +1,6 @@
 import { layersOf } from '../../model/layer.ts'
+import { canonicalPath } from '../../model/storage/volumePath.ts'
 import type { Vm } from '../../model/vm.ts'
-import { canonicalPath } from '../../model/volumePath.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
 
 /**

@@ -1,5 +1,5 @@
+import { canonicalPath } from '../../model/storage/volumePath.ts'
 import type { Vm } from '../../model/vm.ts'
-import { canonicalPath } from '../../model/volumePath.ts'
 import type { WrongVolume } from '../../model/wrongVolume.ts'
 import type { KnownVolume, VolumeIndex } from './volumeIndex.ts'
 import type { BuiltDomain } from './whose.ts'

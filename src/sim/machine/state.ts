@@ -21,7 +21,6 @@ export interface SimDisk {
   nodeName?: string
   /** A CD drive that was empty when the guest was built: QEMU has made nothing of it. */
   unserved?: true
-  /** When the backend reaches state 4 (connected). */
   connectedAt?: number
 }
 
@@ -33,7 +32,6 @@ export interface SimNic {
   ip?: string
   rate?: string
   script?: string
-  /** The driver domain that serves it. */
   backend?: string
   /** A failed network-attach left it there: its hotplug script never ran. */
   half?: true
@@ -220,7 +218,6 @@ export interface LogicalVolume {
   name: string
   uuid: string
   sizeBytes: number
-  /** `thin-pool`, `thin`, `linear`. */
   segType: 'linear' | 'thin' | 'thin-pool'
   pool?: string
   origin?: string

@@ -7,7 +7,14 @@ import { run } from '../../../src/engine/host/run.ts'
 import { createVolume, parseTags } from '../../../src/engine/tools/lvm.ts'
 import { clearClaims, dropClaims, putClaims, readClaims } from '../../../src/engine/volumes/claim.ts'
 import { fileVolumes } from '../../../src/engine/volumes/file.ts'
-import { type Claim, claimTag, formatClaim, judgeClaim, parseClaim, parseClaimTag } from '../../../src/model/claim.ts'
+import {
+  type Claim,
+  claimTag,
+  formatClaim,
+  judgeClaim,
+  parseClaim,
+  parseClaimTag,
+} from '../../../src/model/storage/claim.ts'
 import { createSimSite } from '../../../src/sim/site.ts'
 import { createSkippingClock } from '../../support/skippingClock.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEngine } from '../../../src/engine/engine.ts'
@@ -64,7 +64,8 @@ async function older(more: { readonly readOnly?: boolean } = {}): Promise<void> 
   const vms = world.engine.view.vms().filter((vm) => vm.origin !== 'found')
   const { site } = world
   await world.engine.close()
-  const path = join(mkdtempSync(join(tmpdir(), 'pengx-older-')), 'db')
+  const directory = mkdtempSync(join(tmpdir(), 'pengx-older-'))
+  const path = join(directory, 'db')
   const store = await openStore({ at: { path }, clock })
   for (const pm of world.engine.view.pms()) await store.inventory.putPm(pm)
   for (const row of rows) await store.inventory.putStorlink(row)
@@ -79,7 +80,7 @@ async function older(more: { readonly readOnly?: boolean } = {}): Promise<void> 
   } as const
   const sim = { host: site.host, pmNames: site.pmNames.slice(0, 2) }
   const engine = await createEngine({ ...rest, readOnly: false, ...more, clock, store: { path }, sim })
-  world = { engine, site, close: () => engine.close() }
+  world = { engine, site, close: () => engine.close().finally(() => rmSync(directory, { recursive: true })) }
 }
 
 async function unmarkAll(): Promise<void> {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Json } from '../../../model/json.ts'
-import { pathsOn } from '../../../model/onStorlink.ts'
+import { pathsOn } from '../../../model/storage/onStorlink.ts'
 import type { Storlink } from '../../../model/storlink.ts'
 import { doubtOf } from '../../volumes/doubt.ts'
 import { needDriver } from '../../volumes/drivers.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { claimablePaths } from '../../../model/claim.ts'
 import { PengxError } from '../../../model/error.ts'
+import { claimablePaths } from '../../../model/storage/claim.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import { clearClaims, readClaims } from '../../volumes/claim.ts'

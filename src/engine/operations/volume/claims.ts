@@ -1,4 +1,7 @@
 import { formatDate } from '../../../lib/age.ts'
+import { PengxError, toPengxError } from '../../../model/error.ts'
+import { volumesOf } from '../../../model/layer.ts'
+import { isProvisional } from '../../../model/provisional.ts'
 import {
   type Claim,
   type ClaimState,
@@ -6,10 +9,7 @@ import {
   claimedPaths,
   domainOf,
   judgeClaim,
-} from '../../../model/claim.ts'
-import { PengxError, toPengxError } from '../../../model/error.ts'
-import { volumesOf } from '../../../model/layer.ts'
-import { isProvisional } from '../../../model/provisional.ts'
+} from '../../../model/storage/claim.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { run } from '../../host/run.ts'
 import type { Context } from '../../jobs/operation.ts'

@@ -1,6 +1,6 @@
 import { PengxError } from '../../../model/error.ts'
 import { volumesOf } from '../../../model/layer.ts'
-import { canonicalPath } from '../../../model/volumePath.ts'
+import { canonicalPath } from '../../../model/storage/volumePath.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { identify, isSameVolume, type VolumeIdentity } from '../../volumes/identity.ts'
 import { readChains } from '../../volumes/layers.ts'

@@ -1,6 +1,6 @@
 import { layersOf } from '../../../model/layer.ts'
+import { canonicalPath } from '../../../model/storage/volumePath.ts'
 import { hasDomain, type Vm } from '../../../model/vm.ts'
-import { canonicalPath } from '../../../model/volumePath.ts'
 import type { View } from '../../store/view.ts'
 import { isSameVolume, type VolumeIdentity } from '../../volumes/identity.ts'
 import type { AskedVolume, Owner, Use } from './asked.ts'

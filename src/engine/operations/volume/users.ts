@@ -1,6 +1,6 @@
 import { PengxError, toPengxError } from '../../../model/error.ts'
 import { isProvisional } from '../../../model/provisional.ts'
-import { canonicalPath } from '../../../model/volumePath.ts'
+import { canonicalPath } from '../../../model/storage/volumePath.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { type HeldVolumes, isSameVolume, readHeld, type VolumeHolder } from '../../volumes/identity.ts'

@@ -1,6 +1,6 @@
-import { getOrMake } from '../lib/getOrMake.ts'
-import { lineOf, type Snapshot, snapshotBelow, snapshotsOf } from './layer.ts'
-import type { Vm } from './vm.ts'
+import { getOrMake } from '../../lib/getOrMake.ts'
+import { lineOf, type Snapshot, snapshotBelow, snapshotsOf } from '../layer.ts'
+import type { Vm } from '../vm.ts'
 
 /** A snapshot's place in the tree of its VM's. */
 export interface Branch {

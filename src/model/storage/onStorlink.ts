@@ -1,6 +1,6 @@
-import type { Job } from './job.ts'
-import { volumesOf } from './layer.ts'
-import type { Noun, NounLists } from './noun.ts'
+import type { Job } from '../job.ts'
+import { volumesOf } from '../layer.ts'
+import type { Noun, NounLists } from '../noun.ts'
 
 type Rows = Pick<NounLists, 'vms' | 'templates' | 'backups'> & {
   jobOn(kind: Noun, id: string): Job | undefined

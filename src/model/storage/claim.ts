@@ -1,5 +1,5 @@
-import { volumesOf } from './layer.ts'
-import type { Vm } from './vm.ts'
+import { volumesOf } from '../layer.ts'
+import type { Vm } from '../vm.ts'
 
 /**
  * What a running VM says of itself beside each volume that it writes to, where every host that sees the volume reads it:
