@@ -102,7 +102,9 @@ async function checkDeleted(world: World, raw: Raw): Promise<void> {
   await agree(world, raw)
   const vm = vmOf(world, raw)
   expect(vm.disks.map((disk) => disk.vdev)).toEqual(['xvda'])
-  const left = Object.keys(world.site.filesOn(pmOf(world, vm))).filter((path) => /^\/data\/[0-9a-f-]{36}\./.test(path))
+  const left = Object.keys(world.site.filesOn(pmOf(world, vm))).filter((path) =>
+    /^\/data\/[0-9a-f-]{36}\.(?!.*\.claim$)/.test(path),
+  )
   expect(left).toEqual([vm.disks[0]!.path])
 }
 

@@ -86,10 +86,21 @@ export async function pictureOf({ engine, site }: World): Promise<Json> {
   const machines = site.pmNames.map((name) => {
     // A directory that was made on the way may stay: it is empty, and the next one needs it.
     const files = Object.entries(site.filesOn(name)).filter(([, what]) => !what.startsWith('directory'))
-    const plain = files.map(([path, what]) => [path, path.endsWith('/.pengx-storlink') ? 'a marker' : what])
+    const plain = files.map(([path, what]) => [path, plainOf(path, what)])
     return { name, domains: site.domainsOn(name), files: Object.fromEntries(plain) }
   })
   return JSON.parse(JSON.stringify({ rows, pms, storlinks, templates, backups, schedules, machines })) as Json
+}
+
+/** Of a file what two pictures of one site have in common. */
+function plainOf(path: string, what: string): string {
+  if (path.endsWith('/.pengx-storlink')) return 'a marker'
+  return path.endsWith('.claim') ? withoutTime(what) : what
+}
+
+/** When a claim was put, and the number that its domain has by now. */
+function withoutTime(claim: string): string {
+  return claim.replace(/"at":"[^"]*"/, '"at":…').replace(/"domid":\d+/, '"domid":…')
 }
 
 function rowOf(vm: Vm): Json {
