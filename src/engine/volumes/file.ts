@@ -2,7 +2,7 @@ import { PengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
 import { run, runAll, runBatch } from '../host/run.ts'
-import { claimPathOf, clearClaim, isClaimName } from '../tools/claims.ts'
+import { clearOrphan, isClaimName } from '../tools/claims.ts'
 import { listNames, parseNames, removeFile } from '../tools/files.ts'
 import { changes, type Program, reads } from '../tools/program.ts'
 import { createImage, resizeImage } from '../tools/qemuImg.ts'
@@ -142,12 +142,12 @@ export const fileVolumes: VolumeDriver = {
   isAside: async (host, path) => (await run(host, exists(asideOf(path)))).exit === 0,
 
   async removeAside(host, path, tag) {
-    await run(host, { ...removeFile(asideOf(path)), tag })
+    await runAll(host, tagged(tag, [removeFile(asideOf(path)), clearOrphan(path)]))
   },
 
   async remove(host, path, tag) {
-    const claim = [removeFile(claimPathOf(path)), clearClaim(path)]
-    await runAll(host, tagged(tag, [removeFile(path), ...claim, removeFile(draftOf(path)), removeTree(stagedIn(path))]))
+    const rest = [clearOrphan(path), removeFile(draftOf(path)), removeTree(stagedIn(path))]
+    await runAll(host, tagged(tag, [removeFile(path), ...rest]))
   },
 
   stat: (host, path, format) => readImage(host, path, format),

@@ -1,4 +1,4 @@
-import { volumesOf } from '../layer.ts'
+import { layersOf, volumesOf } from '../layer.ts'
 import type { Vm } from '../vm.ts'
 
 /**
@@ -128,15 +128,20 @@ export function domainOf(claim: Pick<Claim, 'vm'>, look: ClaimLook): { readonly 
   return look.domains?.find(({ uuid, ownUuid }) => uuid === claim.vm || ownUuid === claim.vm)
 }
 
-/** Pure. The volumes that a VM writes to, by their paths: what has a claim while it has a domain. */
-export function claimedPaths(vm: Pick<Vm, 'disks'>): string[] {
-  return [...new Set(vm.disks.filter(({ readOnly, path }) => !readOnly && path !== '').map(({ path }) => path))]
+/**
+ * Pure. What has a claim while a VM has a domain, by its path: the volumes that it writes to, and its frozen layers, which
+ * nobody may write to: who knows nothing of a snapshot would start from one of those.
+ */
+export function claimedPaths(vm: Pick<Vm, 'disks' | 'layers'>): string[] {
+  const written = vm.disks.filter(({ readOnly }) => !readOnly)
+  return pathsOf([...written, ...layersOf(vm).flatMap(({ volumes }) => volumes)])
 }
 
-/**
- * Pure. Those too that its own lie on (after a live snapshot a claim may still stand there), and those that it only reads:
- * what of its volumes nobody else may write to.
- */
-export function claimablePaths(vm: Pick<Vm, 'disks' | 'layers' | 'layer'>): string[] {
-  return [...new Set(volumesOf(vm).map(({ path }) => path))].filter((path) => path !== '')
+/** Pure. Those too that it only reads: what of its volumes nobody else may write to. */
+export function claimablePaths(vm: Pick<Vm, 'disks' | 'layers'>): string[] {
+  return pathsOf(volumesOf(vm))
+}
+
+function pathsOf(volumes: readonly { readonly path: string }[]): string[] {
+  return [...new Set(volumes.map(({ path }) => path))].filter((path) => path !== '')
 }

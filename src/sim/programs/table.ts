@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Call, Program } from '../machine/program.ts'
 import type { Domain } from '../machine/state.ts'
-import { swapClaim } from './files/claim.ts'
+import { claim } from './files/claim.ts'
 import { cp, dd, install, ln, mv } from './files/copy.ts'
 import { df, find } from './files/find.ts'
 import { cat, cmp, grep, head, readlink, readPath, tail } from './files/read.ts'
@@ -28,7 +28,7 @@ const shell: Program = (call) => {
   if (call.argv[3] === 'pengx-digest') return digest(call)
   if (call.argv[3] === 'pengx-lacking') return lacking(call)
   if (call.argv[3] === 'pengx-holds') return holds(call)
-  if (call.argv[3] === 'pengx-claim') return swapClaim(call)
+  if (call.argv[3] === 'pengx-claim') return claim(call)
   if (call.argv[3] === 'pengx-kept') return kept(call)
   if (call.argv[3] === 'pengx-keep') return keep(call)
   if (call.argv[3] === 'pengx-volume-use') return volumeUse(call)

@@ -21,7 +21,7 @@ const live = {
 } satisfies Partial<Gap>
 
 const volumesOf = (site: SimSite) =>
-  Object.keys(site.filesOn('xen1')).filter((path) => path.startsWith('/srv/backups/'))
+  Object.keys(site.filesOn('xen1')).filter((path) => /^\/srv\/backups\/[^.]/.test(path))
 const imagesOf = (site: SimSite) =>
   Object.keys(site.filesOn('xen1')).filter((path) => /^\/data\/[0-9a-f-]{36}\.(?!.*\.claim$)/.test(path))
 const backupOf = (world: World): Backup | undefined => world.engine.view.getBackup(BACKUP)

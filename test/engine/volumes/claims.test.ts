@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { run } from '../../../src/engine/host/run.ts'
 import { createVolume, parseTags } from '../../../src/engine/tools/lvm.ts'
@@ -15,6 +15,7 @@ import {
   parseClaim,
   parseClaimTag,
 } from '../../../src/model/storage/claim.ts'
+import { writeText } from '../../../src/sim/machine/files.ts'
 import { createSimSite } from '../../../src/sim/site.ts'
 import { createSkippingClock } from '../../support/skippingClock.ts'
 
@@ -102,7 +103,9 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 function simulated() {
   const site = createSimSite({ clock: createSkippingClock(), vmCount: 4, pmCount: 1, seed: 3, pace: 0 })
-  return { host: site.host('xen1'), paths: ['/var/lib/xen/a.qcow2', "/var/lib/xen/it's b.raw"] }
+  const paths = ['/var/lib/xen/a.qcow2', "/var/lib/xen/it's b.raw"]
+  for (const path of paths) writeText(site.pm('xen1'), path, '', 0)
+  return { host: site.host('xen1'), paths }
 }
 
 function here() {
@@ -162,10 +165,23 @@ describe.each([
     expect(await readClaims(host, paths)).toEqual([])
   })
 
+  test('stand beside the file itself, by whatever link that is reached', async () => {
+    const { host, paths } = open()
+    const [path] = paths
+    const link = `${dirname(path!)}/link.qcow2`
+    await run(host, { argv: ['ln', '-s', path!, link], effect: 'change' })
+    expect(await putClaims(host, [{ path: link, claim: CLAIM }])).toMatchObject([{ isPut: true }])
+    const [held] = await readClaims(host, [path!])
+    expect(held?.claim).toEqual(CLAIM)
+    expect(await putClaims(host, [{ path: path!, claim: other }])).toMatchObject([{ isPut: false }])
+    expect(await dropClaims(host, [{ ...held!, path: link }])).toEqual([])
+    expect(await readClaims(host, paths)).toEqual([])
+  })
+
   test('cannot be put where there is no such directory, and that is told', async () => {
     const { host } = open()
     const [put] = await putClaims(host, [{ path: '/nowhere/a.qcow2', claim: CLAIM }], { tag: 'job.0' })
-    expect(put).toMatchObject({ isPut: false, problem: expect.stringContaining('No such file or directory') })
+    expect(put).toMatchObject({ isPut: false, problem: '/nowhere/a.qcow2 is not there' })
     expect(put?.held).toBeUndefined()
     expect(await putClaims(host, [{ path: '/dev/disk/by-id/x', claim: CLAIM }], { tag: 'job.0' })).toEqual([
       { path: '/dev/disk/by-id/x', isPut: false },

@@ -164,7 +164,6 @@ function switchStep(facts: Facts, change: Change): Step {
         if (!(await cx.hypervisor.tellLibxl(cx.host(pm), domain, overlaid, cx.tag))) cx.notice(UNTOLD)
         await claimVolumes(cx, cx.view.needVm(uuid), { domid: domain.domid, paths: moves.map(({ to }) => to) })
         await cx.hypervisor.switchDisks(cx.host(pm), domain, moves, cx.tag)
-        await releaseVolumes(cx, facts.before, { paths: moves.map(({ from }) => from) })
       }
       return null
     },

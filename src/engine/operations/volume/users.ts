@@ -64,6 +64,7 @@ export async function needSoleUse(
     [...volumes, ...rows].map(({ path }) => path),
   )
   const seen = volumes.filter((one) => isSeenElsewhere(cx.view, vm.pm, one, here.identities.get(one.path)))
+  if (options.use === 'write') await needThere(cx, vm, volumes, here)
   const question = { vm, volumes, seen, options, here }
   needNoHolder(cx, question, vm.pm, here)
   const refusal = refuseRows(cx.view, { volumes, seen, rows, identities: here.identities, use: options.use })
@@ -77,6 +78,17 @@ export async function needSoleUse(
   )
   await needNoneElsewhere(cx, question)
   if (options.use === 'remove' || options.use === 'rewrite') await needNothingLying(cx, vm, volumes, here.identities)
+}
+
+/** Throws `refused` for a volume on a storlink that is not there, which may not be mounted: that the driver tells by its marker. */
+async function needThere(cx: Context, vm: Owner, volumes: readonly AskedVolume[], here: Answer): Promise<void> {
+  for (const { path, vdev, storlink, readOnly } of volumes) {
+    const row = readOnly || storlink === undefined ? undefined : cx.view.getStorlink(storlink)
+    if (!row || here.identities.has(path)) continue
+    if ((await cx.volumes(row.level).isWritable(cx.host(vm.pm), path)) !== undefined) continue
+    const what = vdev === undefined ? path : `disk ${vdev} (${path})`
+    throw new PengxError('refused', `${what} of ${vm.name} is not there on ${cx.view.needPm(vm.pm).name}`)
+  }
 }
 
 async function ask(cx: Context, pm: string, paths: readonly string[]): Promise<Answer> {
