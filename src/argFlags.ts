@@ -5,7 +5,7 @@ import { PengxError } from './model/error.ts'
 /** The flags of pengx's own: what they are called, and with which subcommands they go. */
 
 /** Flags by the subcommands that they belong to; `site` flags go with every subcommand. */
-export const FLAGS = {
+const FLAGS = {
   demo: { type: 'string', with: ['site'] },
   db: { type: 'string', with: ['site'] },
   'read-only': { type: 'boolean', with: ['site'] },
@@ -28,18 +28,16 @@ export const FLAGS = {
 type Flag = keyof typeof FLAGS
 export type Values = { -readonly [K in Flag]?: (typeof FLAGS)[K]['type'] extends 'string' ? string : boolean }
 
+/** A command line as parseArgs reads it, right or wrong. */
+export function tokensOf(words: readonly string[]) {
+  return parseArgs({ args: [...words], options: FLAGS, strict: false, tokens: true, allowPositionals: true }).tokens
+}
+
 /** Takes flags and bare words apart; fails with `invalid`, naming the word that is wrong. */
 export function readFlags(words: readonly string[]): { values: Values; positionals: string[] } {
-  const { tokens } = parseArgs({
-    args: [...words],
-    options: FLAGS,
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-  })
   const values: Record<string, string | boolean> = {}
   const positionals: string[] = []
-  for (const token of tokens) {
+  for (const token of tokensOf(words)) {
     if (token.kind === 'positional') positionals.push(token.value)
     if (token.kind === 'option') values[token.name] = flagValue(token)
   }

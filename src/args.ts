@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util'
-import { checkPlaces, FLAGS, readFlags, usage, type Values } from './argFlags.ts'
+import { checkPlaces, readFlags, tokensOf, usage, type Values } from './argFlags.ts'
 import { nearest } from './lib/near.ts'
 
 /**
@@ -84,14 +83,7 @@ function completing(words: readonly string[]): Invocation {
 
 /** The index of the first word that is a command; destinations may stand before it. */
 function findCommand(words: readonly string[]): number | undefined {
-  const { tokens } = parseArgs({
-    args: [...words],
-    options: FLAGS,
-    strict: false,
-    tokens: true,
-    allowPositionals: true,
-  })
-  for (const token of tokens) {
+  for (const token of tokensOf(words)) {
     if (token.kind !== 'positional') continue
     if (isCommand(token.value)) return token.index
     if (!isDestination(token.value)) return undefined
