@@ -29,6 +29,9 @@ export async function runBatch(host: Host, command: Command, signal?: AbortSigna
 /** So that the script of one batch stays well under what a shell takes as one word (128 KiB). */
 const COMMANDS_A_BATCH = 200
 
+/** How each batch is made, and what stands beside its options in a command (host.ts). */
+export type RunMany = BatchOptions & Pick<Command, 'tag' | 'passing'>
+
 /**
  * Runs any number of commands in as few round trips as that takes, and gives the output of each; a part that was not
  * reached has exit 1. A failed part is the caller's to look at.
@@ -36,13 +39,14 @@ const COMMANDS_A_BATCH = 200
 export async function runMany(
   host: Host,
   commands: readonly Command[],
-  options: BatchOptions = {},
+  { tag, passing, ...options }: RunMany = {},
   signal?: AbortSignal,
 ): Promise<Output[]> {
+  const its = { ...(tag === undefined ? {} : { tag }), ...(passing ? { passing } : {}) }
   const outputs: Output[] = []
   for (let start = 0; start < commands.length; start += COMMANDS_A_BATCH) {
     const some = commands.slice(start, start + COMMANDS_A_BATCH)
-    const said = await runBatch(host, batch(some, options), signal)
+    const said = await runBatch(host, { ...batch(some, options), ...its }, signal)
     outputs.push(...some.map((_, index) => said[index] ?? NOT_REACHED))
   }
   return outputs

@@ -11,6 +11,7 @@ import { listDirectory, parseListed } from '../tools/fileLists.ts'
 import { parseBase64, readBytes } from '../tools/files.ts'
 import { parseVolumes, showVolumes } from '../tools/lvm.ts'
 import { parseConfig } from '../tools/xl/config.ts'
+import { runRescanning } from '../volumes/rescan.ts'
 import { groupOf } from '../volumes/volumeGroup.ts'
 import {
   GONE,
@@ -167,7 +168,7 @@ async function listPlace(host: Host, pm: string, storlink: Storlink): Promise<Pl
   }
   if (storlink.level !== 'BL') return { ...where, entries: [], problem: `level ${storlink.level} is not looked at` }
   const group = groupOf(storlink.link)
-  const [output] = await runMany(host, [showVolumes(group, '')], { timeoutMs: LOOK_MS })
+  const [output] = await runRescanning(host, [showVolumes(group, '')], { timeoutMs: LOOK_MS })
   if (output?.exit !== 0)
     return {
       ...where,

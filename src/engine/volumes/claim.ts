@@ -9,13 +9,12 @@ import {
   parseClaim,
   parseClaimTag,
 } from '../../model/storage/claim.ts'
-import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
-import { runBatch, runMany } from '../host/run.ts'
 import { clearClaim, makeClaim, readClaim, swapClaim } from '../tools/claims.ts'
 import { parseTags, retagVolumes, showTags } from '../tools/lvm.ts'
 import type { Program } from '../tools/program.ts'
 import { type GroupPlaces, ownGroup } from './groupPlace.ts'
+import { runRescanning } from './rescan.ts'
 
 /**
  * Claims on volumes, as they stand on the storage: beside a file as a link, on a logical volume as a tag. What is neither
@@ -111,7 +110,7 @@ function heldOf(path: string, text: string, parse: (text: string) => Claim | und
 /** The claims that stand on volumes, by their paths; what has none has no line. Fails as the host does. */
 export async function readClaims(host: Host, paths: readonly string[], signal?: AbortSignal): Promise<HeldClaim[]> {
   const { parts, read } = reading([...new Set(paths)])
-  return parts.length === 0 ? [] : read(await runMany(host, parts, LOOK, signal))
+  return parts.length === 0 ? [] : read(await runRescanning(host, parts, LOOK, signal))
 }
 
 /**
@@ -257,7 +256,7 @@ async function change(
   { files, tags, reads }: ClaimChange,
   { tag, passing, groups = ownGroup }: ClaimWrite,
 ): Promise<Output[]> {
-  const more = { ...(tag === undefined ? {} : { tag }), ...(passing ? { passing } : {}) }
+  const how = { ...LOOK, ...(tag === undefined ? {} : { tag }), ...(passing ? { passing } : {}) }
   const placed = tags.map((one) => ({ ...one, changer: groups(host, one.group).changer }))
   const far = Map.groupBy(
     placed.filter(({ changer }) => changer !== host),
@@ -271,11 +270,11 @@ async function change(
     const parts = some.map(({ program }) => program)
     // Without that PM there is no claim, which is told as of any other that cannot be put.
     const away = (error: unknown) => some.map(() => ({ exit: 1, stdout: '', stderr: toPengxError(error).message }))
-    note(some, await runBatch(changer, { ...batch(parts, LOOK), ...more }).catch(away))
+    note(some, await runRescanning(changer, parts, how).catch(away))
   }
   const near = placed.filter(({ changer }) => changer === host)
   const parts = [...files, ...near.map(({ program }) => program), ...reads]
-  const outputs = parts.length === 0 ? [] : await runBatch(host, { ...batch(parts, LOOK), ...more })
+  const outputs = parts.length === 0 ? [] : await runRescanning(host, parts, how)
   note(near, outputs.slice(files.length, files.length + near.length))
   const told = tags.flatMap(({ program }) => answers.get(program) ?? [])
   return [...outputs.slice(0, files.length), ...told, ...outputs.slice(files.length + near.length)]

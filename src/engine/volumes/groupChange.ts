@@ -1,7 +1,7 @@
 import { PengxError, toPengxError } from '../../model/error.ts'
 import { batch } from '../host/batch.ts'
 import type { Command, Host } from '../host/host.ts'
-import { runAll, runBatch } from '../host/run.ts'
+import { runAll } from '../host/run.ts'
 import {
   changesMetadata,
   deactivateVolume,
@@ -14,6 +14,7 @@ import {
 } from '../tools/lvm.ts'
 import type { Program } from '../tools/program.ts'
 import type { GroupPlace } from './groupPlace.ts'
+import { runRescanning } from './rescan.ts'
 
 /** How a volume group is changed: its metadata where it is changed for all, what lies in it on the PM at work. */
 
@@ -85,7 +86,7 @@ async function seenElsewhere(
 ): Promise<{ readonly host: Host; readonly volumes: readonly LogicalVolume[] }[]> {
   return await Promise.all(
     hosts.map(async (host) => {
-      const [output] = await runBatch(host, batch([showVolumes(group, beginning)]))
+      const [output] = await runRescanning(host, [showVolumes(group, beginning)])
       return { host, volumes: output?.exit === 0 ? parseVolumes(output.stdout) : [] }
     }),
   )

@@ -1,9 +1,10 @@
 import { PengxError } from '../../model/error.ts'
 import type { Host } from '../host/host.ts'
-import { run, runMany } from '../host/run.ts'
+import { run } from '../host/run.ts'
 import { parseVolumeIdentity, volumeIdentity } from '../tools/lvm.ts'
 import { type FileSeen, parseVolumeUse, showVolumeUse, type VolumeUse } from '../tools/volumeUse.ts'
 import { deviceKeys, fileKeys } from './identityKeys.ts'
+import { runRescanning } from './rescan.ts'
 
 /**
  * Which volume a path on a PM really is, whatever its spelling and through whatever link, and which domains have it there.
@@ -79,7 +80,7 @@ async function inactive(
   signal?: AbortSignal,
 ): Promise<[string, VolumeIdentity][]> {
   if (paths.length === 0) return []
-  const outputs = await runMany(host, paths.map(volumeIdentity), { timeoutMs: TIMEOUT_MS }, signal)
+  const outputs = await runRescanning(host, paths.map(volumeIdentity), { timeoutMs: TIMEOUT_MS }, signal)
   return paths.flatMap((path, index): [string, VolumeIdentity][] => {
     const output = outputs[index]
     const uuids = output?.exit === 0 ? parseVolumeIdentity(output.stdout) : undefined

@@ -2,7 +2,7 @@ import { PengxError } from '../../model/error.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
-import { run, runAll, runBatch } from '../host/run.ts'
+import { run, runAll } from '../host/run.ts'
 import { parseGroup, showGroup, tagGroup } from '../tools/lvm.ts'
 import type { Program } from '../tools/program.ts'
 import {
@@ -14,6 +14,7 @@ import {
   readMarker,
   removeMarker,
 } from '../tools/storlinkMarker.ts'
+import { runRescanning } from './rescan.ts'
 import { groupOf } from './volumeGroup.ts'
 
 /**
@@ -63,10 +64,10 @@ function groupSeen(link: string, output: Output | undefined): MarkerSeen {
   return uuids.length > 0 ? { uuids } : { uuids, problem: NOT_THERE }
 }
 
-/** Reads it in one round trip. Throws `unreachable` where the host, or the file system, does not answer. */
+/** Reads it in one round trip, two where a group is not found at first. Throws `unreachable` where the host, or the file system, does not answer. */
 export async function lookForMarker(host: Host, place: MarkedPlace): Promise<MarkerSeen> {
   const { parts, read } = markerQuestion(place)
-  return read(await runBatch(host, batch(parts, { timeoutMs: PATIENCE_MS })))
+  return read(await runRescanning(host, parts, { timeoutMs: PATIENCE_MS }))
 }
 
 /** Pure. Why what was seen is not the storlink's marker, as a clause; undefined where it is. `all`: to name another's. */

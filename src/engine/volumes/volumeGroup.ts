@@ -1,7 +1,5 @@
 import { PengxError } from '../../model/error.ts'
-import { batch } from '../host/batch.ts'
-import type { Command, Host, Output } from '../host/host.ts'
-import { runBatch } from '../host/run.ts'
+import type { Host, Output } from '../host/host.ts'
 import {
   type LogicalVolume,
   parseGroup,
@@ -13,6 +11,7 @@ import {
 } from '../tools/lvm.ts'
 import type { Program } from '../tools/program.ts'
 import { type GroupPlace, placeWith } from './groupPlace.ts'
+import { runRescanning } from './rescan.ts'
 
 /** Volumes of a group as a PM sees them now, and where the group is changed. */
 interface VolumesLook {
@@ -45,7 +44,7 @@ export function groupOf(link: string): string {
 
 /**
  * Looks at a group, its thin pools and its volumes whose name begins so (vgs(8), lvs(8)), and asks `more` in the same
- * round trip; an answer to that may be a failure. `notFound` where there is no such group, `refused` without lvm2 and for a
+ * round trip; two where the group is not found at first (`runRescanning`); an answer to that may be a failure. `notFound` where there is no such group, `refused` without lvm2 and for a
  * group that is not this PM's to use, or not whole.
  */
 export async function lookAtGroup(
@@ -54,8 +53,8 @@ export async function lookAtGroup(
   more: readonly Program[] = [],
 ): Promise<GroupLook> {
   const { host, group } = place
-  const parts: Command[] = [showGroup(group), showVolumes(group, beginning), ...more]
-  const [groups, volumes, ...answers] = await runBatch(host, batch(parts))
+  const parts = [showGroup(group), showVolumes(group, beginning), ...more]
+  const [groups, volumes, ...answers] = await runRescanning(host, parts)
   if (groups?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
   const found = groups && groups.exit <= 5 ? parseGroup(groups.stdout) : undefined
   const refusal = found && refuseGroup(found, host)
@@ -105,7 +104,7 @@ function notSeen({ host, group }: GroupPlace, cause: Readonly<Record<string, Out
  */
 export async function lookAtVolumes(place: GroupPlace, beginning: string): Promise<VolumesLook> {
   const { host, group } = place
-  const [output] = await runBatch(host, batch([showVolumes(group, beginning)]))
+  const [output] = await runRescanning(host, [showVolumes(group, beginning)])
   if (output?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
   if (output?.exit !== 0) throw notSeen(place, { volumes: output })
   const volumes = parseVolumes(output.stdout)

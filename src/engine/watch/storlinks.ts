@@ -4,7 +4,7 @@ import { pathsOn } from '../../model/storage/onStorlink.ts'
 import type { Host } from '../host/host.ts'
 import type { Store } from '../store/store.ts'
 import { type KnownStorlinks, markUndoubted, unmarked } from '../volumes/marked.ts'
-import { refuseMarker } from '../volumes/marker.ts'
+import { lookForMarker, refuseMarker } from '../volumes/marker.ts'
 import { type StorlinkLook, storlinkQuestion } from '../volumes/spaces.ts'
 import type { Asker } from './askEach.ts'
 
@@ -45,7 +45,9 @@ export async function lookAtStorlinks(deps: StorlinkLooks, row: Pm, asker: Asker
       const question = storlinkQuestion(storlink, storlink.pm === row.uuid || isAway(storlink.pm))
       return question ? [{ place: String(storlink.id), ...question }] : []
     })
-  const looks = [...(await asker.ask(deps.host(row), questions)).values()]
+  const looks = await Promise.all(
+    [...(await asker.ask(deps.host(row), questions)).values()].map(async (look) => await lookTwice(deps, row, look)),
+  )
   await inventory.recordSeen({ storlinks: looks.flatMap(({ space }) => space ?? []) })
   const problems: { readonly id: number; readonly problem: string | undefined }[] = []
   for (const look of looks) problems.push({ id: look.storlink.id, problem: await problemOf(deps, row, look) })
@@ -58,6 +60,13 @@ export async function lookAtStorlinks(deps: StorlinkLooks, row: Pm, asker: Asker
     return { id, problems: problem === undefined ? others : { ...others, [row.uuid]: problem } }
   })
   await inventory.recordSeen({ storlinks })
+}
+
+/** What a group's PM does not see at first is looked for on all of its disks, once until it is seen again. */
+async function lookTwice({ host }: StorlinkLooks, row: Pm, look: StorlinkLook): Promise<StorlinkLook> {
+  const { storlink, marker } = look
+  if (storlink.level !== 'BL' || !marker.isGone || storlink.problems?.[row.uuid] !== undefined) return look
+  return { ...look, marker: await lookForMarker(host(row), storlink).catch(() => marker) }
 }
 
 /** Why the marker of one was not seen from a PM, as a clause. */

@@ -3,10 +3,31 @@ import { findNode, locate, makeDirs, unlink } from './files.ts'
 import type { SimWorld } from './program.ts'
 import type { BlockNode, LogicalVolume, PmState, SiteState, VolumeGroup } from './state.ts'
 
-/** Gives machines a new volume group in common, as on one SAN. */
+/**
+ * lvm2's hints on a machine: the groups that it does not see, since it has others and looks at their disks alone. They lie in
+ * /run, and a machine that is read back has none.
+ */
+const unhinted = new WeakMap<PmState, Set<string>>()
+
+/** Gives machines a new volume group in common, as on one SAN, which the first of them has made. */
 export function makeSharedGroup(state: SiteState, group: VolumeGroup, pmNames: readonly string[]): void {
   const shared = { ...group, sharedBy: [...pmNames] }
-  for (const pm of state.pms) if (pmNames.includes(pm.name)) pm.groups.push(shared)
+  for (const pm of state.pms.filter(({ name }) => pmNames.includes(name))) {
+    if (pm.name !== pmNames[0] && pm.groups.length > 0)
+      unhinted.set(pm, new Set([...(unhinted.get(pm) ?? []), group.name]))
+    pm.groups.push(shared)
+  }
+}
+
+/** The groups that lvm2's programs see there. */
+export function hintedGroups(pm: PmState): VolumeGroup[] {
+  const hidden = unhinted.get(pm)
+  return hidden ? pm.groups.filter(({ name }) => !hidden.has(name)) : pm.groups
+}
+
+/** All disks are looked at, and the hints lead to all groups. */
+export function rescan(pm: PmState): void {
+  unhinted.delete(pm)
 }
 
 /** After reading a state back: what several had in common is one thing again. */

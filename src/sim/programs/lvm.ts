@@ -7,7 +7,7 @@ import type { LogicalVolume, VolumeGroup } from '../machine/state.ts'
 import { bytesOf } from './files/words.ts'
 import { changing, whyNoChange } from './lvmAccess.ts'
 import { isSelected } from './lvmReport.ts'
-import { fail, findVolume, groupFreeBytes, lvmWords } from './lvmWords.ts'
+import { all, fail, findVolume, groupFreeBytes, lvmWords } from './lvmWords.ts'
 import { writerOf } from './qemuImg/images.ts'
 
 function needVolume(call: Call, word: string): { group: VolumeGroup; volume: LogicalVolume } | 5 {
@@ -228,11 +228,6 @@ function change(call: Call): number {
   }
   call.world.save()
   return 0
-}
-
-/** Of an option that may be given more than once. */
-function all({ argv }: Call, option: string): string[] {
-  return argv.flatMap((word, at) => (word === option ? [argv[at + 1] ?? ''] : []))
 }
 
 /** Zeroes a device from a place on; what an image has there is its header, at the very beginning. */

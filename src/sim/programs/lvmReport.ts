@@ -1,5 +1,5 @@
 /** lvm2's reports: vgs, lvs, pvs, as columns and as JSON, with the fields that are asked for. */
-import { isActive } from '../machine/groups.ts'
+import { hintedGroups, isActive } from '../machine/groups.ts'
 import type { Call, Program } from '../machine/program.ts'
 import type { LogicalVolume, VolumeGroup } from '../machine/state.ts'
 import { whyHidden } from './lvmAccess.ts'
@@ -11,7 +11,7 @@ type Row = Record<string, string | number>
 export const vgs: Program = (call) => {
   const { words } = lvmWords(call.argv)
   for (const word of words) {
-    const group = call.pm.groups.find((one) => one.name === word)
+    const group = hintedGroups(call.pm).find((one) => one.name === word)
     const hidden = group && whyHidden(call.pm, group)
     if (group && hidden === undefined) continue
     if (hidden !== undefined) {
@@ -22,7 +22,7 @@ export const vgs: Program = (call) => {
     call.err(`  Volume group "${word}" not found\n`)
     return fail(call, `Cannot process volume group ${word}`)
   }
-  const groups = call.pm.groups.filter((group) =>
+  const groups = hintedGroups(call.pm).filter((group) =>
     words.length === 0 ? whyHidden(call.pm, group) === undefined : words.includes(group.name),
   )
   const fields = ['vg_name', 'pv_count', 'lv_count', 'snap_count', 'vg_attr', 'vg_size', 'vg_free']
@@ -74,7 +74,7 @@ export const lvs: Program = (call) => {
   const { values, words } = lvmWords(call.argv)
   const rows: Row[] = []
   let exit = 0
-  for (const word of words.length === 0 ? call.pm.groups.map((group) => group.name) : words) {
+  for (const word of words.length === 0 ? hintedGroups(call.pm).map((group) => group.name) : words) {
     const { group, volume, name } = findVolume(call.pm, word)
     if (group === undefined) {
       const asked = word.replace(/^\/dev\//, '').split('/')[0]

@@ -1,4 +1,5 @@
 /** How lvm2's programs are asked, and what of a simulated machine they mean. */
+import { hintedGroups } from '../machine/groups.ts'
 import type { Call } from '../machine/program.ts'
 import type { LogicalVolume, PmState, VolumeGroup } from '../machine/state.ts'
 
@@ -58,11 +59,16 @@ export function fail(call: Call, words: string): 5 {
 /** A group and perhaps a volume of it, from `vg/lv`, `/dev/vg/lv` or `vg`. */
 export function findVolume(pm: PmState, word: string): { group?: VolumeGroup; volume?: LogicalVolume; name?: string } {
   const [groupName, name] = word.replace(/^\/dev\//, '').split('/')
-  const group = pm.groups.find((one) => one.name === groupName)
+  const group = hintedGroups(pm).find((one) => one.name === groupName)
   return { group, name, volume: group?.volumes.find((one) => one.name === name) }
 }
 
 /** What of the group's space is taken: thin volumes take of their pool. */
 export function groupFreeBytes(group: VolumeGroup): number {
   return group.volumes.reduce((free, one) => (one.segType === 'thin' ? free : free - one.sizeBytes), group.sizeBytes)
+}
+
+/** Of an option that may be given more than once. */
+export function all({ argv }: Call, option: string): string[] {
+  return argv.flatMap((word, at) => (word === option ? [argv[at + 1] ?? ''] : []))
 }

@@ -16,7 +16,7 @@ import { qemuImg } from './qemuImg/qemuImg.ts'
 import { ssh } from './ssh.ts'
 import { echo, flock, hostname, no, printf, ps, quiet, uname } from './system.ts'
 import { loginShell } from './terminal.ts'
-import { vgchange } from './vgchange.ts'
+import { pvscan, vgchange } from './vgchange.ts'
 import { volumeUse } from './volumeUse.ts'
 import { xenstoreExists, xenstoreLs, xenstoreRead, xenstoreWrite } from './xenstore.ts'
 import { xentop } from './xentop.ts'
@@ -160,6 +160,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   lvrename,
   lvchange,
   vgchange,
+  pvscan,
   blkdiscard,
   ip,
   flock,

@@ -4,7 +4,7 @@ import { volumesOf } from '../../../model/layer.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { Vm } from '../../../model/vm.ts'
 import { batch } from '../../host/batch.ts'
-import { run, runAll, runBatch } from '../../host/run.ts'
+import { runAll, runBatch } from '../../host/run.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
 import {
@@ -18,6 +18,7 @@ import {
 import { parseVolumeIdentity, volumeIdentity } from '../../tools/lvm.ts'
 import { changes } from '../../tools/program.ts'
 import { imageChain, parseImageChain } from '../../tools/qemuImg.ts'
+import { runRescanning } from '../../volumes/rescan.ts'
 import { needSeen } from '../storlink/access.ts'
 import { sharedVolumes } from '../vm/switchOn.ts'
 
@@ -115,8 +116,8 @@ function refuseFile(own: Seen, other: Seen, isWritten: boolean): string | undefi
 async function refuseVolume(cx: Context, path: string, source: Pm, target: Pm): Promise<string | undefined> {
   const [own, other] = await Promise.all(
     [source, target].map(async (pm) => {
-      const output = await run(cx.host(pm.uuid), { ...volumeIdentity(path), okExits: [0, 5, 127] }, cx.signal)
-      return output.exit === 0 ? parseVolumeIdentity(output.stdout) : undefined
+      const [output] = await runRescanning(cx.host(pm.uuid), [volumeIdentity(path)], {}, cx.signal)
+      return output?.exit === 0 ? parseVolumeIdentity(output.stdout) : undefined
     }),
   )
   if (own === undefined)
