@@ -8,6 +8,7 @@ import type { Pm } from '../model/pm.ts'
 import { isProvisional } from '../model/provisional.ts'
 import { furnishDemo } from './demo.ts'
 import { createFollower } from './follower.ts'
+import { groupPlaces } from './groupPlaces.ts'
 import type { Host } from './host/host.ts'
 import { createHosts } from './host/hosts.ts'
 import { configFiles } from './hypervisor/configs.ts'
@@ -153,7 +154,8 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   // Who looks for longer than a moment, and may change something.
   const keepsClaims = recovers && config.watch === 'beat'
   const parts = { store: seeing, hypervisor, clock, host: hostOf, isoDirectories }
-  const observer = createObserver({ ...parts, writes: { keepsClaims, marks: recovers } })
+  const groups = groupPlaces(store.view, (pm) => hostOf(store.view.needPm(pm)))
+  const observer = createObserver({ ...parts, writes: { keepsClaims, marks: recovers, groups } })
   const beat = createBeat(view, observer, clock)
   const deps = jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config })
   const runner = createRunner(deps)

@@ -28,7 +28,6 @@ export interface JobDepsParts {
 /** The rest of the engine as jobs see it. Which PM did not answer a job is kept with it. */
 export function jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, config }: JobDepsParts): EngineDeps {
   const { view } = store
-  const storlinks = knownStorlinks(store)
   const away = (record: JobRecord | undefined, pm: string) => () => {
     if (record) store.jobs.progress(record.jobId, { away: pm })
   }
@@ -44,8 +43,8 @@ export function jobDeps({ store, hypervisor, hosts, hostOf, observer, clock, con
     hostKey: (destination) => hosts.scanKey(destination),
     trustKey: async (destination, fingerprint) => void (await hosts.trust(destination, fingerprint)),
     distrustKey: (destination, fingerprint) => hosts.distrust(destination, fingerprint),
-    volumes: (level, at) => markedVolumes(needDriver(level, at), storlinks),
-    groupPlaces: (its) => groupPlaces(view, its),
+    volumes: (level, at) => markedVolumes(needDriver(level, at), knownStorlinks(store, at)),
+    groupPlaces: (beside) => groupPlaces(view, beside),
     look: (pm, authoritative, record) => told(observer.quick(pm, authoritative), away(record, pm)),
     saw: (pm, domains) => observer.saw(pm, domains),
     async endLost(pm, jobId) {

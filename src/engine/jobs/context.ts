@@ -35,8 +35,11 @@ export interface EngineDeps {
    * `unsupported` where there is none.
    */
   volumes(level: Level, at: GroupPlaces): VolumeDriver
-  /** Where volume groups are changed, with the hosts that a job has. */
-  groupPlaces(hosts: PmHosts): GroupPlaces
+  /**
+   * Where volume groups are changed. `beside`: the host of a PM, by its UUID, as a job has it that need not have locked it:
+   * which one changes a group is found out by looking at that.
+   */
+  groupPlaces(beside: (pm: string) => Host): GroupPlaces
   /** `authoritative`: somebody asks about this moment, so what is missing is gone. `record`: the job that asks. */
   look(pm: string, authoritative?: boolean, record?: JobRecord): Promise<readonly DomainSeen[]>
   /** What a command brought along about a PM's domains goes into the store, as after a look. */
@@ -45,14 +48,6 @@ export interface EngineDeps {
   endLost(pm: string, jobId: string): Promise<void>
   /** Tests stand here: called around every step and every undo. */
   readonly intercept?: (moment: Moment) => Promise<void> | void
-}
-
-/** Hosts of PMs, by UUID, as a job has them. */
-export interface PmHosts {
-  /** Of one that the job has locked. */
-  host(pm: string): Host
-  /** Of one beside it, which is only made to let go of a volume or to see it as it is: a moment's work that hurts nobody. */
-  beside(pm: string): Host
 }
 
 export interface JobRecord {
@@ -108,7 +103,7 @@ export function makeContext(deps: EngineDeps, stepState: StepState): Context {
     return onChange(countChanges(deps.host(pm, record), stepState.effects), changed, wait)
   }
   const host = (pm: string) => hostOf(pm, (one) => needLocked(stepState, one))
-  const at = deps.groupPlaces({ host, beside: (pm) => hostOf(pm, () => undefined) })
+  const at = deps.groupPlaces((pm) => hostOf(pm, () => undefined))
   return {
     jobId: stepState.jobId,
     by: stepState.by,

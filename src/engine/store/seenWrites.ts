@@ -34,7 +34,7 @@ export type RecordSeen = (seen: {
 
 /** What is left out stays as it is. */
 type StorlinkSeen = Pick<Storlink, 'id'> &
-  Partial<Pick<Storlink, 'sizeMib' | 'freeMib' | 'uuid'> & { problems: NonNullable<Storlink['problems']> }>
+  Partial<Pick<Storlink, 'sizeMib' | 'freeMib' | 'uuid' | 'pm'> & { problems: NonNullable<Storlink['problems']> }>
 
 type Seen = Parameters<RecordSeen>[0]
 type PmEntry = NonNullable<Seen['pms']>[number]

@@ -19,7 +19,7 @@ export interface VolumeGroup {
   readonly tags: readonly string[]
 }
 
-type LockType = 'sanlock' | 'dlm'
+export type LockType = 'sanlock' | 'dlm'
 
 export interface LogicalVolume {
   readonly name: string
@@ -40,9 +40,10 @@ export interface LogicalVolume {
   readonly lockType?: LockType
 }
 
-const REPORT = ['--reportformat', 'json', '--units', 'b', '--nosuffix'] as const
+/** How lvm2's reports are asked for. */
+export const REPORT = ['--reportformat', 'json', '--units', 'b', '--nosuffix'] as const
 /** Answers every question and says nothing of what went well. */
-const CALM = ['-y', '-qq'] as const
+export const CALM = ['-y', '-qq'] as const
 
 /** 5: there is no such group, or none for this host: `whyHidden` reads that from stderr. */
 export function showGroup(group: string): Program {
@@ -53,7 +54,7 @@ export function showGroup(group: string): Program {
 
 /** A group's thin pools, and its volumes whose name begins so (lvm2's own regular expressions take little more). */
 export function showVolumes(group: string, beginning?: string): Program {
-  const fields = 'lv_name,lv_size,lv_attr,lv_tags,pool_lv,data_percent,vg_lock_type'
+  const fields = 'lv_name,lv_size,lv_attr,lv_tags,pool_lv,data_percent,vg_lock_type,vg_tags'
   const select = beginning === undefined ? 'segtype=thin-pool' : `lv_name=~^${beginning}||segtype=thin-pool`
   return { ...reads('lvs', ...REPORT, '-o', fields, '-S', select, group), okExits: [0, 5] }
 }
@@ -135,57 +136,12 @@ export function tagVolume(group: string, name: string, tag: string, how: 'add' |
   return changes('lvchange', how === 'add' ? '--addtag' : '--deltag', tag, `${group}/${name}`)
 }
 
-/**
- * Adds tags to volumes of a group, and takes tags away, in one change of the group, which LVM makes under its lock of it;
- * only where a volume lacks a tag, or has one: of two at once one does it. 5: one of them is no volume, and the others are
- * changed all the same.
- */
-export function retagVolumes(group: string, names: readonly string[], change: TagChange): Program {
-  const { lacks, has, add = [], drop = [] } = change
-  const asked = [
-    ...(lacks === undefined ? [] : [`!(lv_tags={"${lacks}"})`]),
-    ...(has === undefined ? [] : [`lv_tags={"${has}"}`]),
-  ]
-  const select = asked.length === 0 ? [] : ['-S', asked.join(' && ')]
-  const tags = [...add.flatMap((tag) => ['--addtag', tag]), ...drop.flatMap((tag) => ['--deltag', tag])]
-  return { ...changes('lvchange', ...tags, ...select, ...names.map((name) => `${group}/${name}`)), okExits: [0, 5] }
-}
-
-export interface TagChange {
-  readonly add?: readonly string[]
-  readonly drop?: readonly string[]
-  /** Nothing is done where a volume has that tag. */
-  readonly lacks?: string
-  /** Nothing is done where a volume does not have that tag. */
-  readonly has?: string
-}
-
 const METADATA = ['lvcreate', 'lvremove', 'lvrename', 'lvextend', 'lvreduce', 'vgchange']
 const SWITCHES = ['--refresh', '-an', ...Object.values(ACTIVATIONS)]
 
 /** Whether a program writes the group's metadata, and not only a machine's devices. */
 export function changesMetadata({ argv: [program, ...words] }: Program): boolean {
   return METADATA.includes(program) || (program === 'lvchange' && !words.some((word) => SWITCHES.includes(word)))
-}
-
-/** The tags of volumes, by `GROUP/NAME`; 5: one of them is none, and the others are told all the same. `parseTags` reads it. */
-export function showTags(volumes: readonly string[]): Program {
-  return { ...reads('lvs', ...REPORT, '-o', 'vg_name,lv_name,lv_tags', ...volumes), okExits: [0, 5] }
-}
-
-/** By `GROUP/NAME`. */
-export function parseTags(stdout: string): ReadonlyMap<string, readonly string[]> {
-  return new Map(
-    rowsOf(stdout, 'lv').map(({ vg_name: group, lv_name: name, lv_tags: tags = '' }) => [
-      `${group}/${name}`,
-      tags === '' ? [] : tags.split(','),
-    ]),
-  )
-}
-
-/** A group that has the tag, or has not, as asked is done. */
-export function tagGroup(group: string, tag: string, how: 'add' | 'take away'): Program {
-  return changes('vgchange', ...CALM, how === 'add' ? '--addtag' : '--deltag', tag, group)
 }
 
 /** Zeroes a stretch of a device, by the device itself where it can (blkdiscard(8)). In steps, so that it can be ended. */
@@ -217,7 +173,8 @@ export function parseGroup(stdout: string): VolumeGroup | undefined {
   }
 }
 
-function lockOf({ vg_lock_type: type }: Row): { readonly lockType?: LockType } {
+/** Pure. A row's lock type, where its group has one. */
+export function lockOf({ vg_lock_type: type }: Row): { readonly lockType?: LockType } {
   return type === 'sanlock' || type === 'dlm' ? { lockType: type } : {}
 }
 
@@ -271,7 +228,8 @@ export function parseVolumes(stdout: string): LogicalVolume[] {
   })
 }
 
-function tagsOf(list = ''): string[] {
+/** Pure. As a report has them. */
+export function tagsOf(list = ''): string[] {
   return list === '' ? [] : list.split(',')
 }
 
@@ -282,7 +240,8 @@ function kindOf(letter: string): LogicalVolume['kind'] {
   return letter === 't' ? 'thinPool' : 'other'
 }
 
-function rowsOf(stdout: string, kind: 'vg' | 'lv'): readonly Row[] {
+/** Pure. The rows of a report; what is said of it beside them is passed over. */
+export function rowsOf(stdout: string, kind: 'vg' | 'lv'): readonly Row[] {
   // What lvs complains of may stand between the report's own lines where both go to one place.
   const text = stdout.slice(Math.max(0, stdout.indexOf('{')))
   if (text.trim() === '') return []

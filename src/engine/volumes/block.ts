@@ -63,7 +63,8 @@ export function blockVolumesAt(at: GroupPlaces): VolumeDriver {
         if (error.code !== 'notFound') throw error
         throw new PengxError('refused', error.message, { cause: error.cause })
       })
-      return { ...spaceOf(look), identity: look.group.uuid }
+      const { refusal } = look.place
+      return { ...spaceOf(look), identity: look.group.uuid, ...(refusal === undefined ? {} : { refusal }) }
     },
 
     async create(host, path, format, sizeMib, tag) {

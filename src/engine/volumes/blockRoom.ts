@@ -156,6 +156,7 @@ export async function renameLv(
     )
   const wake = awake && place.shared && !place.locked ? [activateVolume(group, to)] : []
   if (source) {
+    needChanger(place)
     await letGo(place, [from], tag)
     await runParts(place, tag, [renameVolume(group, from, to), ...wake])
   } else if (target && !target.active && wake.length > 0) await runParts(place, tag, wake)
@@ -177,6 +178,7 @@ export async function removeLvs(
   if (meant.length === 0) return
   for (const volume of meant) needOwnPool(place, volume)
   const names = meant.map((volume) => volume.name)
+  needChanger(place)
   await letGo(place, names, tag)
   await runParts(place, tag, [removeVolumes(place.group, names)])
 }

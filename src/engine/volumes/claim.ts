@@ -1,5 +1,4 @@
 import { hostname } from 'node:os'
-import { toPengxError } from '../../model/error.ts'
 import {
   CLAIMED_TAG,
   type Claim,
@@ -11,9 +10,9 @@ import {
 } from '../../model/storage/claim.ts'
 import type { Host, Output } from '../host/host.ts'
 import { clearClaim, makeClaim, readClaim, swapClaim } from '../tools/claims.ts'
-import { parseTags, retagVolumes, showTags } from '../tools/lvm.ts'
+import { parseTags, retagVolumes, showTags } from '../tools/lvmTags.ts'
 import type { Program } from '../tools/program.ts'
-import { type GroupPlaces, ownGroup } from './groupPlace.ts'
+import { type ClaimWrite, changeClaims, LOOK, type Retagging } from './claimChange.ts'
 import { runRescanning } from './rescan.ts'
 
 /**
@@ -39,8 +38,6 @@ export interface PutClaim {
   readonly isPut: boolean
   readonly problem?: string
 }
-
-const LOOK = { timeoutMs: 60_000 }
 
 interface Lv {
   readonly group: string
@@ -123,16 +120,6 @@ export interface ClaimRequest {
   readonly instead?: string
 }
 
-/** How claims are written. */
-export interface ClaimWrite {
-  /** Of the step at work. */
-  readonly tag?: string
-  /** As of a command (host/host.ts). */
-  readonly passing?: true
-  /** Where volume groups are changed; none given: on the PM at work. */
-  readonly groups?: GroupPlaces
-}
-
 /** Who writes claims in this process: its host, and the store by its own id. */
 export function controllerHere(storeId: string | undefined): Pick<Claim, 'controller' | 'store'> {
   return { controller: hostname(), store: storeId ?? '' }
@@ -168,7 +155,7 @@ export async function putClaims(
   const tags = retagging(puts)
   const { parts, read } = reading(requests.map(({ path }) => path))
   if (parts.length === 0) return requests.map(({ path }) => ({ path, isPut: false }))
-  const outputs = await change(host, { files: makes, tags, reads: parts }, how)
+  const outputs = await changeClaims(host, { files: makes, tags, reads: parts }, how)
   const held = new Map(read(outputs.slice(makes.length + tags.length)).map((one) => [one.path, one]))
   return requests.map(({ path, claim }) => {
     const there = held.get(path)
@@ -195,7 +182,7 @@ export async function dropClaims(host: Host, held: readonly HeldClaim[], how: Cl
   const swaps = held.filter(({ path }) => isFile(path)).map(({ path, text }) => swapClaim(path, text, undefined))
   const { parts, read } = reading(held.map(({ path }) => path))
   if (parts.length === 0) return []
-  const outputs = await change(host, { files: swaps, tags, reads: parts }, how)
+  const outputs = await changeClaims(host, { files: swaps, tags, reads: parts }, how)
   const left = new Map(read(outputs.slice(swaps.length + tags.length)).map((one) => [one.path, one.text]))
   return held.filter(({ path, text }) => left.get(path) === text)
 }
@@ -207,14 +194,8 @@ export async function dropClaims(host: Host, held: readonly HeldClaim[], how: Cl
 export async function clearClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
   const files = held.filter(({ path }) => isFile(path))
   const clears = files.map(({ path }) => clearClaim(path))
-  if (clears.length > 0) await change(host, { files: clears, tags: [], reads: [] }, how)
+  if (clears.length > 0) await changeClaims(host, { files: clears, tags: [], reads: [] }, how)
   return await dropClaims(host, held, how)
-}
-
-interface Retagging {
-  readonly paths: readonly string[]
-  readonly group: string
-  readonly program: Program
 }
 
 interface Retag {
@@ -239,43 +220,4 @@ function retagging(retags: readonly Retag[]): Retagging[] {
     const names = some.map(({ name }) => name)
     return { paths: some.map(({ path }) => path), group, program: retagVolumes(group, names, { ...where, ...how }) }
   })
-}
-
-interface ClaimChange {
-  readonly files: readonly Program[]
-  readonly tags: readonly Retagging[]
-  readonly reads: readonly Program[]
-}
-
-/**
- * The one way by which claims are changed: tags of a group that another PM changes for all are written there, before the
- * rest, which is read where it is asked. Answers as the programs stand in the change.
- */
-async function change(
-  host: Host,
-  { files, tags, reads }: ClaimChange,
-  { tag, passing, groups = ownGroup }: ClaimWrite,
-): Promise<Output[]> {
-  const how = { ...LOOK, ...(tag === undefined ? {} : { tag }), ...(passing ? { passing } : {}) }
-  const placed = tags.map((one) => ({ ...one, changer: groups(host, one.group).changer }))
-  const far = Map.groupBy(
-    placed.filter(({ changer }) => changer !== host),
-    ({ changer }) => changer,
-  )
-  const answers = new Map<Retagging['program'], Output>()
-  const note = (some: readonly Retagging[], outputs: readonly Output[]) => {
-    for (const [at, output] of outputs.entries()) if (some[at]) answers.set(some[at].program, output)
-  }
-  for (const [changer, some] of far) {
-    const parts = some.map(({ program }) => program)
-    // Without that PM there is no claim, which is told as of any other that cannot be put.
-    const away = (error: unknown) => some.map(() => ({ exit: 1, stdout: '', stderr: toPengxError(error).message }))
-    note(some, await runRescanning(changer, parts, how).catch(away))
-  }
-  const near = placed.filter(({ changer }) => changer === host)
-  const parts = [...files, ...near.map(({ program }) => program), ...reads]
-  const outputs = parts.length === 0 ? [] : await runRescanning(host, parts, how)
-  note(near, outputs.slice(files.length, files.length + near.length))
-  const told = tags.flatMap(({ program }) => answers.get(program) ?? [])
-  return [...outputs.slice(0, files.length), ...told, ...outputs.slice(files.length + near.length)]
 }

@@ -12,16 +12,21 @@ import {
   refreshVolume,
   showVolumes,
 } from '../tools/lvm.ts'
+import { tagGroup } from '../tools/lvmTags.ts'
 import type { Program } from '../tools/program.ts'
 import type { GroupPlace } from './groupPlace.ts'
 import { runRescanning } from './rescan.ts'
 
 /** How a volume group is changed: its metadata where it is changed for all, what lies in it on the PM at work. */
 
-/** Pure. One batch that ends at its first failure, and is found again by the tag after a crash. */
-function tagged(tag: string, parts: readonly Program[]): Command {
+/** Pure. One batch that ends at its first failure, and is found again by the tag, where it has one, after a crash. */
+function tagged(tag: string | undefined, parts: readonly Program[]): Command {
   const long = parts.some((part) => part.endable)
-  return { ...batch(parts, { stopOnFailure: true }), tag, ...(long ? { endable: true as const } : {}) }
+  return {
+    ...batch(parts, { stopOnFailure: true }),
+    ...(tag === undefined ? {} : { tag }),
+    ...(long ? { endable: true as const } : {}),
+  }
 }
 
 /**
@@ -29,9 +34,21 @@ function tagged(tag: string, parts: readonly Program[]): Command {
  * at work; one batch where that is one PM. `refused` where the changer is known to be down, or lvmlockd gives no lock;
  * `unreachable` where it turns out to be; `commandFailed` for the first that failed, and those behind it are not run.
  */
-export async function runParts(place: GroupPlace, tag: string, parts: readonly Program[]): Promise<void> {
-  if (parts.some(changesMetadata)) needChanger(place)
-  for (const { host, some } of stretches(place, parts)) await runOn(place, host, tagged(tag, some))
+export async function runParts(place: GroupPlace, tag: string | undefined, parts: readonly Program[]): Promise<void> {
+  const changes = parts.some(changesMetadata)
+  if (changes) needChanger(place)
+  const all = changes ? [...nameChanger(place), ...parts] : parts
+  for (const { host, some } of stretches(place, all)) await runOn(place, host, tagged(tag, some))
+}
+
+/** Pure. The program by which a group that names nobody names its changer: none where it does, or has none. */
+export function nameChanger({ group, tag, isUnnamed }: GroupPlace): Program[] {
+  return isUnnamed && tag !== undefined ? [tagGroup(group, { add: [tag] })] : []
+}
+
+/** Names the changer of a group that was looked at and names nobody; the next look sees what came of it. */
+export async function putChanger(place: GroupPlace): Promise<void> {
+  await runParts(place, undefined, nameChanger({ ...place, isUnnamed: true }))
 }
 
 /** `refused` where nobody can change the group's metadata now. */

@@ -3,6 +3,7 @@ import { PengxError } from '../../model/error.ts'
 import type { Level, Storlink } from '../../model/storlink.ts'
 import type { Host } from '../host/host.ts'
 import { doubtOf } from './doubt.ts'
+import type { GroupPlaces } from './groupPlace.ts'
 import { lookForMarker, type MarkerSeen, putMarker, refuseMarker } from './marker.ts'
 import type { Image, VolumeDriver } from './volumeDriver.ts'
 import { groupOf } from './volumeGroup.ts'
@@ -17,6 +18,8 @@ export interface KnownStorlinks {
   ownHost(storlink: Storlink): string
   /** Paths of the volumes that are remembered to lie on one. */
   volumesOn(storlink: number): readonly string[]
+  /** Where volume groups are changed. */
+  readonly groups: GroupPlaces
   /** Its marker was found, or put. */
   marked(storlink: number, uuid: string): Promise<void>
 }
@@ -70,7 +73,7 @@ export async function markUndoubted(
 ): Promise<{ readonly uuid?: string; readonly doubt?: string }> {
   const doubt = seen.isGone ? seen.problem : await doubtHere(host, storlink, seen, known)
   if (doubt !== undefined) return { doubt }
-  const { uuid } = await putMarker(host, storlink, newUuid(), tag)
+  const { uuid } = await putMarker(host, storlink, newUuid(), tag, known.groups)
   await known.marked(storlink.id, uuid)
   return { uuid }
 }

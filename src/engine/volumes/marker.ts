@@ -3,7 +3,8 @@ import type { Storlink } from '../../model/storlink.ts'
 import { batch } from '../host/batch.ts'
 import type { Host, Output } from '../host/host.ts'
 import { run, runAll } from '../host/run.ts'
-import { parseGroup, showGroup, tagGroup } from '../tools/lvm.ts'
+import { parseGroup, showGroup } from '../tools/lvm.ts'
+import { changerAmong, type NamedChanger, tagGroup } from '../tools/lvmTags.ts'
 import type { Program } from '../tools/program.ts'
 import {
   makeMarker,
@@ -14,8 +15,10 @@ import {
   readMarker,
   removeMarker,
 } from '../tools/storlinkMarker.ts'
+import { runParts } from './groupChange.ts'
+import type { GroupPlaces } from './groupPlace.ts'
 import { runRescanning } from './rescan.ts'
-import { groupOf } from './volumeGroup.ts'
+import { groupOf, lookAtGroup } from './volumeGroup.ts'
 
 /**
  * The marker of a storage, which lies on the storage itself and says its UUID: a file in a directory, a tag of a volume
@@ -30,6 +33,8 @@ export interface MarkerSeen {
   readonly problem?: string
   /** There is no place to put one. */
   readonly isGone?: true
+  /** Of a volume group without a lock manager: the PM that its tags name as its changer, null where they name none. */
+  readonly changer?: NamedChanger | null
 }
 
 const PATIENCE_MS = 60_000
@@ -61,7 +66,8 @@ function groupSeen(link: string, output: Output | undefined): MarkerSeen {
   const group = output?.exit === 0 ? parseGroup(output.stdout) : undefined
   if (!group) return { uuids: [], isGone: true, problem: `there is no volume group ${groupOf(link)}` }
   const uuids = markersAmong(group.tags)
-  return uuids.length > 0 ? { uuids } : { uuids, problem: NOT_THERE }
+  const changer = group.lockType === undefined ? { changer: changerAmong(group.tags) ?? null } : {}
+  return uuids.length > 0 ? { uuids, ...changer } : { uuids, problem: NOT_THERE, ...changer }
 }
 
 /** Reads it in one round trip, two where a group is not found at first. Throws `unreachable` where the host, or the file system, does not answer. */
@@ -89,15 +95,17 @@ function saysWhose(uuid: string, { id }: Storlink, all: readonly Storlink[]): st
 
 /**
  * Puts a marker where there is none, and gives the UUID that is there then: of several that put one at once, in whatever
- * pengx, all but one take over what is there. `isNew`: it is the one given. Repeatable.
+ * pengx, all but one take over what is there. `isNew`: it is the one given. Repeatable. A group's is put where that is
+ * changed (`at`), and `refused` where it cannot be.
  */
 export async function putMarker(
   host: Host,
   place: MarkedPlace,
   uuid: string,
   tag: string | undefined,
+  at: GroupPlaces,
 ): Promise<{ readonly uuid: string; readonly isNew: boolean }> {
-  const there = (await lookForMarker(host, place)).uuids[0] ?? (await makeAndRead(host, place, uuid, tag))
+  const there = (await lookForMarker(host, place)).uuids[0] ?? (await makeAndRead(host, place, uuid, tag, at))
   if (there !== undefined) return { uuid: there, isNew: there === uuid }
   throw new PengxError('commandFailed', `what ${host.name} has marked ${place.link} with cannot be read`)
 }
@@ -107,6 +115,7 @@ async function makeAndRead(
   place: MarkedPlace,
   uuid: string,
   tag: string | undefined,
+  at: GroupPlaces,
 ): Promise<string | undefined> {
   const { link, level } = place
   if (level === 'FL') {
@@ -114,12 +123,23 @@ async function makeAndRead(
     return parseMarker(outputs.at(-1)?.stdout ?? '')
   }
   const group = groupOf(link)
-  await run(host, { ...tagGroup(group, markerTag(uuid), 'add'), ...under(tag) })
+  await retagGroup(host, group, { add: [markerTag(uuid)] }, tag, at)
   const [first] = (await lookForMarker(host, place)).uuids
   // Another has put one in the same moment.
-  if (first !== undefined && first !== uuid)
-    await run(host, { ...tagGroup(group, markerTag(uuid), 'take away'), ...under(tag) })
+  if (first !== undefined && first !== uuid) await retagGroup(host, group, { drop: [markerTag(uuid)] }, tag, at)
   return first
+}
+
+/** Looks where the group is changed, and changes its tags there (`runParts`). */
+async function retagGroup(
+  host: Host,
+  group: string,
+  change: Parameters<typeof tagGroup>[1],
+  tag: string | undefined,
+  at: GroupPlaces,
+): Promise<void> {
+  const { place } = await lookAtGroup(at(host, group), undefined)
+  await runParts(place, tag, [tagGroup(group, change)])
 }
 
 /** A look has no job under which its commands would be found again. */
@@ -128,9 +148,15 @@ function under(tag: string | undefined): { readonly tag?: string } {
 }
 
 /** Takes a marker away that says this, and what a cut-off `putMarker` left; one that says something else stays. */
-export async function dropMarker(host: Host, place: MarkedPlace, uuid: string, tag: string): Promise<void> {
+export async function dropMarker(
+  host: Host,
+  place: MarkedPlace,
+  uuid: string,
+  tag: string,
+  at: GroupPlaces,
+): Promise<void> {
   const { link, level } = place
   const isIts = (await lookForMarker(host, place)).uuids.includes(uuid)
   if (level === 'FL') return void (await run(host, { ...removeMarker(link, uuid, isIts), tag }))
-  if (isIts) await run(host, { ...tagGroup(groupOf(link), markerTag(uuid), 'take away'), tag })
+  if (isIts) await retagGroup(host, groupOf(link), { drop: [markerTag(uuid)] }, tag, at)
 }

@@ -60,6 +60,8 @@ export interface Space {
   readonly freeMib: number
   /** What it is called everywhere it is seen, so that two PMs can be asked whether they see the same: a volume group's UUID. */
   readonly identity?: string
+  /** Why nothing can be made or changed there now, though there may be room. */
+  readonly refusal?: string
 }
 
 /** A run of an image's bytes in which `qemu-img map` finds more than zeros; nothing to do with the extents of LVM. */

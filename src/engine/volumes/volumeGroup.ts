@@ -9,6 +9,7 @@ import {
   type VolumeGroup,
   whyHidden,
 } from '../tools/lvm.ts'
+import { parseTagsOfGroup } from '../tools/lvmTags.ts'
 import type { Program } from '../tools/program.ts'
 import { type GroupPlace, placeWith } from './groupPlace.ts'
 import { runRescanning } from './rescan.ts'
@@ -62,7 +63,7 @@ export async function lookAtGroup(
   if (!found || volumes?.exit !== 0) throw notSeen(place, { groups, volumes })
   return {
     host,
-    place: placeWith(place, found.lockType),
+    place: placeWith(place, found),
     group: found,
     volumes: parseVolumes(volumes.stdout),
     answers,
@@ -108,7 +109,7 @@ export async function lookAtVolumes(place: GroupPlace, beginning: string): Promi
   if (output?.exit === 127) throw new PengxError('refused', `lvm2 is not installed on ${host.name}`)
   if (output?.exit !== 0) throw notSeen(place, { volumes: output })
   const volumes = parseVolumes(output.stdout)
-  return { place: placeWith(place, volumes[0]?.lockType), volumes }
+  return { place: placeWith(place, parseTagsOfGroup(output.stdout)), volumes }
 }
 
 /** Pure. The volume of that very name, of those that were looked at: a look at another beginning does not have it. */

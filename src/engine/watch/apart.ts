@@ -8,6 +8,7 @@ import type { Host } from '../host/host.ts'
 import type { ConfigFile, DomainSeen } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
+import { type GroupPlaces, ownGroup } from '../volumes/groupPlace.ts'
 import { sizeQuestion } from '../volumes/sizes.ts'
 import { type Asker, createAsker } from './askEach.ts'
 import { createClaimKeeper } from './claims.ts'
@@ -31,18 +32,26 @@ export interface Apart {
   settled(): Promise<void>
 }
 
-export interface ApartDeps {
+/** What a look writes beyond the store. */
+export interface Writes {
+  /** Claims on the storage follow what is seen. */
+  readonly keepsClaims: boolean
+  /** Storlinks that have no marker yet get it. */
+  readonly marks: boolean
+  /** Where volume groups are changed. */
+  readonly groups: GroupPlaces
+}
+
+export const WRITES_NOTHING: Writes = { keepsClaims: false, marks: false, groups: ownGroup }
+
+export interface ApartDeps extends Writes {
   readonly store: Pick<Store, 'view' | 'inventory'>
   readonly hypervisor: Hypervisor
   readonly clock: Clock
   readonly isoDirectories: readonly string[]
   readonly sampler: Sampler
   readonly closer: Pick<Closer, 'wrote'>
-  /** Storlinks that have no marker yet get it. */
-  readonly marks: boolean
   host(row: Pm): Host
-  /** Claims on the storage follow what is seen. */
-  readonly keepsClaims: boolean
   /** Files were looked at: what is shown of them may be another. */
   onFiles(): Promise<void>
 }
@@ -53,10 +62,10 @@ const SPACES_EVERY_MS = 60_000
 
 /** For one PM. */
 export function createApart(parts: ApartDeps): Apart {
-  const { hypervisor, clock, sampler, closer, host } = parts
+  const { hypervisor, clock, sampler, closer, host, marks, groups } = parts
   const { view, inventory } = parts.store
   const atWork = new Map<string, Promise<void>>()
-  const claims = createClaimKeeper(view, clock)
+  const claims = createClaimKeeper(view, clock, parts.groups)
   const askers = { isos: createAsker(clock), storlinks: createAsker(clock), sizes: createAsker(clock) }
   const isosIn = new Map<string, readonly IsoImage[]>()
   let looks = 0
@@ -177,7 +186,7 @@ export function createApart(parts: ApartDeps): Apart {
       }
       if (clock.now() - spacesAt >= SPACES_EVERY_MS) {
         spacesAt = clock.now()
-        once('storlinks', () => lookAtStorlinks({ view, inventory, marks: parts.marks, host }, row, askers.storlinks))
+        once('storlinks', () => lookAtStorlinks({ view, inventory, marks, groups, host }, row, askers.storlinks))
       }
       if (fresh.length > 0) once(`sizes ${look}`, () => lookAtSizes(row, fresh, askers.sizes))
       if (look % DISKS_EVERY === 1) once('disks', () => countDisks(row, domains))

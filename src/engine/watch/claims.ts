@@ -14,6 +14,7 @@ import {
   putClaims,
   readClaims,
 } from '../volumes/claim.ts'
+import type { GroupPlaces } from '../volumes/groupPlace.ts'
 
 /**
  * Claims of VMs that nobody's job is at work on follow what is seen: a guest that has shut itself down loses its claims, one
@@ -42,8 +43,8 @@ interface Due {
 /** In one command. */
 const AT_ONCE = 60
 
-/** For one PM. */
-export function createClaimKeeper(view: View, clock: Clock): ClaimKeeper {
+/** For one PM; claims on volumes of a group are written where that is changed (`groups`). */
+export function createClaimKeeper(view: View, clock: Clock, groups: GroupPlaces): ClaimKeeper {
   const kept = new Map<string, Kept>()
 
   function stateOf({ vm, domain }: Due): Kept {
@@ -129,9 +130,10 @@ export function createClaimKeeper(view: View, clock: Clock): ClaimKeeper {
       const due = asked.filter(isStillSo)
       const heldOf = ({ vm }: Due) => claimablePaths(vm).flatMap((path) => held.get(path) ?? [])
       const drops = due.flatMap((one) => toDrop(one, pm, heldOf(one)))
-      for (let at = 0; at < drops.length; at += AT_ONCE) await dropClaims(host, drops.slice(at, at + AT_ONCE))
+      for (let at = 0; at < drops.length; at += AT_ONCE)
+        await dropClaims(host, drops.slice(at, at + AT_ONCE), { groups })
       const puts = due.filter(isStillSo).flatMap((one) => toPut(one, pm, held))
-      for (let at = 0; at < puts.length; at += AT_ONCE) await putClaims(host, puts.slice(at, at + AT_ONCE))
+      for (let at = 0; at < puts.length; at += AT_ONCE) await putClaims(host, puts.slice(at, at + AT_ONCE), { groups })
       for (const one of due) kept.set(one.vm.uuid, stateOf(one))
     },
   }

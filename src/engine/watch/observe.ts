@@ -10,7 +10,7 @@ import type { Host } from '../host/host.ts'
 import type { DomainSeen, PmLook } from '../hypervisor/domain.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { Store } from '../store/store.ts'
-import { type Apart, createApart } from './apart.ts'
+import { type Apart, createApart, WRITES_NOTHING, type Writes } from './apart.ts'
 import { type Closer, closerShared, createCloser } from './closer.ts'
 import { unclaimed } from './files.ts'
 import type { Marks } from './marks.ts'
@@ -46,8 +46,8 @@ export interface ObserverDeps {
   host(pm: Pm): Host
   /** Where CD images are looked for too. */
   readonly isoDirectories?: readonly string[]
-  /** Claims follow what is seen, storlinks that have no marker yet get it; absent: neither. */
-  readonly writes?: { readonly keepsClaims: boolean; readonly marks: boolean }
+  /** Absent: nothing is written. */
+  readonly writes?: Writes
 }
 
 interface PmState {
@@ -65,9 +65,9 @@ interface PmState {
 }
 
 export function createObserver(deps: ObserverDeps): Observer {
-  const { store, hypervisor, clock, host, isoDirectories = [], writes } = deps
+  const { store, hypervisor, clock, host, isoDirectories = [], writes = WRITES_NOTHING } = deps
   const { view, inventory } = store
-  const looks = { store, hypervisor, clock, isoDirectories, host, keepsClaims: false, marks: false, ...writes }
+  const looks = { store, hypervisor, clock, isoDirectories, host, ...writes }
   const states = new Map<string, PmState>()
   /** One at a time: two machines of one identity may answer at once. */
   let settling: Promise<unknown> = Promise.resolve()

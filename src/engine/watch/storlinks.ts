@@ -1,18 +1,23 @@
 import { toPengxError } from '../../model/error.ts'
 import type { Pm } from '../../model/pm.ts'
+import { isProvisional } from '../../model/provisional.ts'
 import { pathsOn } from '../../model/storage/onStorlink.ts'
 import type { Host } from '../host/host.ts'
 import type { Store } from '../store/store.ts'
+import { putChanger } from '../volumes/groupChange.ts'
+import type { GroupPlaces } from '../volumes/groupPlace.ts'
 import { type KnownStorlinks, markUndoubted, unmarked } from '../volumes/marked.ts'
 import { lookForMarker, refuseMarker } from '../volumes/marker.ts'
 import { type StorlinkLook, storlinkQuestion } from '../volumes/spaces.ts'
+import { groupOf } from '../volumes/volumeGroup.ts'
 import type { Asker } from './askEach.ts'
 
 type Kept = Pick<Store, 'view' | 'inventory'>
 
 /** What a store knows of storlinks, for who writes volumes. */
-export function knownStorlinks({ view, inventory }: Kept): KnownStorlinks {
+export function knownStorlinks({ view, inventory }: Kept, groups: GroupPlaces): KnownStorlinks {
   return {
+    groups,
     all: () => view.storlinks(),
     seenFrom(host) {
       const pm = view.pms().find(({ name }) => name === host)
@@ -27,6 +32,8 @@ export function knownStorlinks({ view, inventory }: Kept): KnownStorlinks {
 export interface StorlinkLooks extends Kept {
   /** This process works: it may mark what has no marker yet. */
   readonly marks: boolean
+  /** Where volume groups are changed. */
+  readonly groups: GroupPlaces
   host(row: Pm): Host
 }
 
@@ -50,7 +57,10 @@ export async function lookAtStorlinks(deps: StorlinkLooks, row: Pm, asker: Asker
   )
   await inventory.recordSeen({ storlinks: looks.flatMap(({ space }) => space ?? []) })
   const problems: { readonly id: number; readonly problem: string | undefined }[] = []
-  for (const look of looks) problems.push({ id: look.storlink.id, problem: await problemOf(deps, row, look) })
+  for (const look of looks) {
+    problems.push({ id: look.storlink.id, problem: await problemOf(deps, row, look) })
+    await followChanger(deps, row, look)
+  }
   // What others have seen meanwhile stays: it is read in the moment in which it is written.
   const storlinks = problems.flatMap(({ id, problem }) => {
     const storlink = view.getStorlink(id)
@@ -69,6 +79,23 @@ async function lookTwice({ host }: StorlinkLooks, row: Pm, look: StorlinkLook): 
   return { ...look, marker: await lookForMarker(host(row), storlink).catch(() => marker) }
 }
 
+/**
+ * Who changes a shared group is what the group says by its tag: another pengx may have made that another PM. One that says
+ * nothing yet is given the tag by its storlink's PM.
+ */
+async function followChanger(deps: StorlinkLooks, row: Pm, { storlink, marker }: StorlinkLook): Promise<void> {
+  const { view } = deps
+  const { id, uuid, pm, link, level, shared } = storlink
+  if (!deps.marks || !shared || level !== 'BL' || uuid === undefined || !marker.uuids.includes(uuid)) return
+  if (marker.changer === undefined || view.jobOn('storlink', String(id)) !== undefined) return
+  const named = marker.changer && view.getPm(marker.changer.pm)
+  if (named && !isProvisional(named) && named.uuid !== pm) {
+    // Where a job has made it another one meanwhile, that has written the tag too.
+    if (view.getStorlink(id)?.pm === pm) await deps.inventory.recordSeen({ storlinks: [{ id, pm: named.uuid }] })
+  } else if (marker.changer === null && pm === row.uuid && !row.readOnly)
+    await putChanger(deps.groups(deps.host(row), groupOf(link))).catch(() => undefined)
+}
+
 /** Why the marker of one was not seen from a PM, as a clause. */
 async function problemOf(
   deps: StorlinkLooks,
@@ -80,7 +107,7 @@ async function problemOf(
   const isHeld = view.jobOn('storlink', String(storlink.id)) !== undefined
   if (!deps.marks || row.readOnly || storlink.pm !== row.uuid || isHeld) return undefined
   const host = deps.host(row)
-  const marked = markUndoubted(host, storlink, marker, knownStorlinks(deps), undefined)
+  const marked = markUndoubted(host, storlink, marker, knownStorlinks(deps, deps.groups), undefined)
   const { doubt } = await marked.catch((error) => ({ doubt: toPengxError(error).message }))
   return doubt === undefined ? undefined : unmarked(doubt)
 }

@@ -1,4 +1,5 @@
 import { expect } from 'bun:test'
+import { changerTag, changerTags } from '../../../src/engine/tools/lvmTags.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
 import { makeSan, makeVmOn, volumesOfSan } from '../../support/sites/sharedGroup.ts'
@@ -9,6 +10,8 @@ import { joinPms } from './migrateCases.ts'
 
 const disksOf = (world: World) => world.engine.view.needVm(NEW_VM.uuid).disks
 const nameOf = (path: string) => path.slice('/dev/san/'.length)
+const sanOf = (world: World) => world.site.pm('xen1').groups.find((one) => one.name === 'san')!
+const changersOfSan = (world: World) => changerTags(sanOf(world).tags ?? [])
 const first = (world: World) => volumesOfSan(world)[nameOf(disksOf(world)[0]!.path)]
 
 async function makeVm(
@@ -70,6 +73,20 @@ export const SHARED_GROUP_CASES: readonly OperationCase[] = [
     check(world) {
       const san = world.engine.view.storlinks().find((one) => one.name === 'san')
       expect(san).toMatchObject({ pm: pmNamed(world, 'xen2'), link: '/dev/san', shared: true })
+      expect(changersOfSan(world)).toEqual([changerTag({ pm: pmNamed(world, 'xen2'), name: 'xen2' })])
+    },
+  },
+  {
+    operation: 'storlink.mark',
+    variant: 'a volume group that has lost its tags',
+    async prepare(world) {
+      const storlink = await makeSan(world)
+      sanOf(world).tags = []
+      return { storlink }
+    },
+    check(world) {
+      expect(changersOfSan(world)).toEqual([changerTag({ pm: pmNamed(world), name: 'xen1' })])
+      expect(sanOf(world).tags).toHaveLength(2)
     },
   },
 ]

@@ -10,10 +10,10 @@ import {
   parseVolumes,
   refreshVolume,
   renameVolume,
-  retagVolumes,
   tagVolume,
   whyHidden,
 } from '../../../src/engine/tools/lvm.ts'
+import { retagVolumes } from '../../../src/engine/tools/lvmTags.ts'
 import { transcript, transcripts } from '../../support/transcript.ts'
 
 /** What lvm2 2.03.16 says of groups that are not, or not only, a host's own. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
-import { parseGroup, showGroup, tagGroup } from '../../../src/engine/tools/lvm.ts'
+import { parseGroup, showGroup } from '../../../src/engine/tools/lvm.ts'
+import { tagGroup } from '../../../src/engine/tools/lvmTags.ts'
 import { markersAmong, markerTag, parseMarker, parseMounts } from '../../../src/engine/tools/storlinkMarker.ts'
 import { refuseMounts } from '../../../src/engine/volumes/doubt.ts'
 
@@ -19,7 +20,7 @@ const report = (tags: string) => `  {
 `
 
 test('a group has its markers among its tags', () => {
-  expect(showGroup('vg-mk').argv.join(' ')).toContain(',vg_tags ')
+  expect(showGroup('vg-mk').argv.join(' ')).toContain(',vg_tags,')
   expect(parseGroup(report(''))).toMatchObject({ name: 'vg-mk', tags: [] })
   const { tags } = parseGroup(report(`other,${markerTag(UUID)}`))!
   expect(tags).toEqual(['other', `pengx.storlink=${UUID}`])
@@ -29,7 +30,7 @@ test('a group has its markers among its tags', () => {
     OTHER,
     UUID,
   ])
-  expect(tagGroup('vg', 'a', 'take away').argv).toEqual(['vgchange', '-y', '-qq', '--deltag', 'a', 'vg'])
+  expect(tagGroup('vg', { drop: ['a'] }).argv).toEqual(['vgchange', '-y', '-qq', '--deltag', 'a', 'vg'])
 })
 
 test('a marker says a UUID in a line of its own, or nothing', () => {

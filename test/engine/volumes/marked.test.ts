@@ -6,6 +6,7 @@ import { createEngine } from '../../../src/engine/engine.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { run } from '../../../src/engine/host/run.ts'
 import { parseMarker } from '../../../src/engine/tools/storlinkMarker.ts'
+import { ownGroup } from '../../../src/engine/volumes/groupPlace.ts'
 import { dropMarker, lookForMarker, putMarker } from '../../../src/engine/volumes/marker.ts'
 import { newUuid } from '../../../src/lib/ids.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
@@ -182,15 +183,15 @@ test('many that mark a real directory at once agree, and leave the marker alone 
   const link = mkdtempSync(join(tmpdir(), 'pengx-mark-'))
   const host = openLocalHost('here')
   const uuids = Array.from({ length: 8 }, () => newUuid())
-  const found = await Promise.all(uuids.map((uuid) => putMarker(host, { link, level: 'FL' }, uuid, 'mark.0')))
+  const found = await Promise.all(uuids.map((uuid) => putMarker(host, { link, level: 'FL' }, uuid, 'mark.0', ownGroup)))
   const { uuid } = found[0]!
   expect(found.map((one) => one.uuid)).toEqual(uuids.map(() => uuid))
   expect(found.filter(({ isNew }) => isNew)).toHaveLength(1)
   expect(readdirSync(link)).toEqual(['.pengx-storlink'])
   // One that says something else is not taken away.
-  await dropMarker(host, { link, level: 'FL' }, newUuid(), 'mark.0')
+  await dropMarker(host, { link, level: 'FL' }, newUuid(), 'mark.0', ownGroup)
   expect(await lookForMarker(host, { link, level: 'FL' })).toEqual({ uuids: [uuid] })
-  await dropMarker(host, { link, level: 'FL' }, uuid, 'mark.0')
+  await dropMarker(host, { link, level: 'FL' }, uuid, 'mark.0', ownGroup)
   expect((await lookForMarker(host, { link, level: 'FL' })).problem).toMatch(/not there/)
   rmSync(link, { recursive: true })
   await host.close()

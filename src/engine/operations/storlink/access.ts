@@ -1,9 +1,11 @@
 import { PengxError } from '../../../model/error.ts'
 import type { Pm } from '../../../model/pm.ts'
+import { isProvisional } from '../../../model/provisional.ts'
 import type { Storlink } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
+import { changerTag, type NamedChanger } from '../../tools/lvmTags.ts'
 import { lookForMarker, refuseMarker } from '../../volumes/marker.ts'
 
 /** Which PM reaches a storlink, why none does, and whether there is room. */
@@ -49,10 +51,27 @@ export function refuseGroupChange(storlink: Storlink, pm: string, view: View): s
   if (level !== 'BL' || !shared || storlink.pm === pm) return undefined
   const owner = view.getPm(storlink.pm)
   const what = `volume group ${link} (storlink ${id}, ${name}) is changed by PM ${owner?.name ?? '(forgotten)'} alone`
+  return refuseChanger(what, owner)
+}
+
+function refuseChanger(what: string, owner: Pm | undefined): string | undefined {
   const help = 'storlink.update with pm= makes another PM that sees it do that'
   if (!owner || owner.seen.reach === 'down')
     return `${what}, which cannot be reached: ${owner?.seen.problem ?? 'it does not answer'}; ${help}`
   return owner.readOnly ? `${what}, which is read-only; ${help}` : undefined
+}
+
+/**
+ * Why the PM that a group's tag names as its changer cannot change it for us, or undefined. One that is not known here may
+ * be at work on it for another pengx, and nobody can tell. Asks nobody.
+ */
+export function refuseNamedChanger(group: string, { pm, name }: NamedChanger, view: View): string | undefined {
+  const known = view.getPm(pm)
+  const what = `volume group ${group} is changed by PM ${known?.name ?? name ?? '(without a name)'} (${pm}) alone, as its tag says`
+  if (known && !isProvisional(known)) return refuseChanger(what, known)
+  const help = `add it here, or make another PM change the group where it is known (storlink.update with pm=)`
+  const tag = changerTag({ pm, ...(name === undefined ? {} : { name }) })
+  return `${what}, which is not known here: ${help}; where it is gone for good, vgchange --deltag ${tag} ${group}`
 }
 
 /** Throws `refused` with what `refuseGroupChange` says. */
@@ -86,7 +105,8 @@ export async function needRoom(
   sparse: boolean,
 ): Promise<void> {
   needGroupChange(storlink, pm, cx.view)
-  const { freeMib } = await cx.volumes(storlink.level).inspect(cx.host(pm), storlink.link)
+  const { freeMib, refusal } = await cx.volumes(storlink.level).inspect(cx.host(pm), storlink.link)
+  if (refusal !== undefined) throw new PengxError('refused', refusal)
   const neededMib = sparse ? 1 : sizeMib
   if (freeMib >= neededMib) return
   throw new PengxError(

@@ -5,6 +5,7 @@ import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { markerPath, markerTag } from '../../tools/storlinkMarker.ts'
+import { type ChangerFacts, changerStep, lookToName } from './changerStep.ts'
 import { saysWhatLiesOn } from './contents.ts'
 import { lookToMark, type MarkFacts, markedUuid, markStep, tellOthers } from './markStep.ts'
 import { lookAtPlace, normalLink, type Place, refuseKind, refusePlace } from './place.ts'
@@ -32,7 +33,11 @@ const createParams = z.object({
 })
 type CreateParams = z.infer<typeof createParams>
 type CreateFacts = {
+  /** The PM through which all this is done. */
   readonly pm: string
+  /** The PM that changes the group already, which becomes the storlink's. */
+  readonly other: { readonly pm: string; readonly name: string } | null
+  readonly changer: ChangerFacts | null
   readonly space: { readonly sizeMib: number; readonly freeMib: number }
   readonly mark: MarkFacts
 }
@@ -69,9 +74,12 @@ export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
   async gather(p, cx) {
     const place = placeOf(p, cx.view)
     const { sizeMib, freeMib } = await lookAtPlace(place, cx)
-    return { pm: place.pm, space: { sizeMib, freeMib }, mark: await lookToMark(cx, place) }
+    const { other, name } = await lookToName(cx, place)
+    const mark = await lookToMark(cx, place)
+    return { pm: place.pm, other: other ?? null, changer: name, space: { sizeMib, freeMib }, mark }
   },
-  plan: ({ name, type, level, shared, desc, ...p }, { pm, space, mark }) => [
+  plan: ({ name, type, level, shared, desc, ...p }, { pm, other, changer, space, mark }) => [
+    ...(changer ? [changerStep({ pm, link: normalLink(p.link, level) }, changer)] : []),
     markStep({ pm, link: normalLink(p.link, level), level }, mark),
     {
       name: 'record',
@@ -84,6 +92,7 @@ export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
           uuid,
           name,
           ...place,
+          ...(other ? { pm: cx.view.needPm(other.pm).uuid } : {}),
           type,
           shared,
           desc,
@@ -100,8 +109,11 @@ export const storlinkCreate: Operation<CreateParams, CreateFacts> = {
       },
     },
   ],
-  effects: (_p, { mark: { found } }) => ({
-    notices: found === null ? [] : [`the storage is marked already (${found}): its marker is taken over`],
+  effects: (_p, { other, mark: { found } }) => ({
+    notices: [
+      ...(found === null ? [] : [`the storage is marked already (${found}): its marker is taken over`]),
+      ...(other ? [`PM ${other.name} changes the volume group already, as its tag says: the storlink is its`] : []),
+    ],
   }),
   result: ({ name }, _facts, view) => ({ id: view.storlinks().find((other) => other.name === name)?.id ?? null }),
   touches: () => [],

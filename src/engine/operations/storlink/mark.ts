@@ -5,6 +5,7 @@ import type { Storlink } from '../../../model/storlink.ts'
 import { doubtOf } from '../../volumes/doubt.ts'
 import { needDriver } from '../../volumes/drivers.ts'
 import { refuseAccess } from './access.ts'
+import { type ChangerFacts, changerStep, lookToName } from './changerStep.ts'
 import { lookToMark, type MarkFacts, markedUuid, markStep } from './markStep.ts'
 import { storlinkField, storlinkOperation } from './target.ts'
 
@@ -17,6 +18,7 @@ type Params = z.infer<typeof params>
 type Facts = {
   readonly before: Storlink & Json
   readonly mark: MarkFacts
+  readonly changer: ChangerFacts | null
   /** What speaks against it, as a clause. */
   readonly doubt: string | null
   readonly pm: string
@@ -42,9 +44,11 @@ export const storlinkMark = storlinkOperation<Params, Facts>({
     const doubt = await doubtOf(host, before, paths)
     // Where all is there that was there it is still the same storage; another one gets an identity of its own.
     const mark = await lookToMark(cx, before, before, doubt === undefined && paths.length > 0 ? before.uuid : undefined)
-    return { before: { ...before }, mark, doubt: doubt ?? null, pm: host.name }
+    const { name: changer } = await lookToName(cx, before)
+    return { before: { ...before }, mark, changer, doubt: doubt ?? null, pm: host.name }
   },
-  plan: ({ storlink }, { before, mark }) => [
+  plan: ({ storlink }, { before, mark, changer }) => [
+    ...(changer ? [changerStep(before, changer)] : []),
     markStep(before, mark),
     {
       name: 'record',

@@ -4,6 +4,7 @@ import type { Json } from '../../../model/json.ts'
 import type { Storlink } from '../../../model/storlink.ts'
 import type { ChangingStep, Context } from '../../jobs/operation.ts'
 import type { View } from '../../store/view.ts'
+import type { GroupPlaces } from '../../volumes/groupPlace.ts'
 import { dropMarker, lookForMarker, type MarkerSeen, putMarker, refuseMarker } from '../../volumes/marker.ts'
 
 /** The marker of a storage, put by the operations on storlinks: where there is none; where there is one it is taken over. */
@@ -55,13 +56,17 @@ export function markStep(place: Marked, { found, uuid }: MarkFacts): ChangingSte
     name: MARK,
     shows: [found === null ? `mark ${place.link} with ${uuid}` : `${place.link} has the marker ${found} already`],
     async do(cx) {
-      return { uuid: (await putMarker(cx.host(place.pm), place, uuid, cx.tag)).uuid }
+      return { uuid: (await putMarker(cx.host(place.pm), place, uuid, cx.tag, groupsOf(cx, place))).uuid }
     },
     isApplied: async (cx) => (await seenOf(cx, place)).uuids.length > 0 || 'again',
     async undo(cx) {
-      if (found === null) await dropMarker(cx.host(place.pm), place, uuid, cx.tag)
+      if (found === null) await dropMarker(cx.host(place.pm), place, uuid, cx.tag, groupsOf(cx, place))
     },
   }
+}
+
+function groupsOf(cx: Context, { pm }: Marked): GroupPlaces {
+  return (_host, group) => cx.groupAt(pm, group)
 }
 
 function seenOf(cx: Context, place: Marked): Promise<MarkerSeen> {

@@ -7,6 +7,7 @@ import type { Storlink } from '../../../model/storlink.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { type ChangerFacts, changerStep, lookToName } from './changerStep.ts'
 import { liesOn, saysWhatLiesOn } from './contents.ts'
 import { lookToMark, type MarkFacts, markedUuid, markStep, tellOthers } from './markStep.ts'
 import { lookAtPlace, normalLink, refuseKind, refusePlace } from './place.ts'
@@ -34,6 +35,7 @@ type UpdateFacts = {
   /** What the new place holds, where it is another. */
   readonly space: { readonly sizeMib: number; readonly freeMib: number } | null
   readonly mark: MarkFacts | null
+  readonly changer: ChangerFacts | null
 }
 
 /** The row as it is to be; what is not given stays. */
@@ -107,6 +109,27 @@ async function needSame(cx: Context, before: Storlink, after: Storlink, identity
     cx.notice(`${old.name} could not be asked whether ${before.link} on ${next.name} is the same: ${seen.message}`)
 }
 
+/**
+ * What a group that several see, or shall see from now on, is to say of who changes it: with `pm` given that one from now on.
+ * Throws `refused` where another does by the group's own word, and none is given.
+ */
+async function lookToShare(
+  cx: Context,
+  p: UpdateParams,
+  before: Storlink,
+  after: Storlink,
+): Promise<ChangerFacts | null> {
+  const isNew = !before.shared || before.link !== after.link || before.level !== after.level
+  if (!after.shared || (!isNew && p.pm === undefined)) return null
+  const { other, name } = await lookToName(cx, after, p.pm !== undefined)
+  if (other === undefined) return name
+  const { pm: uuid, name: pm } = other
+  throw new PengxError(
+    'refused',
+    `volume group ${after.link} is changed by PM ${pm} (${uuid}), as its tag says: give pm=${pm} for that, or another PM, which takes it over`,
+  )
+}
+
 export const storlinkUpdate = storlinkOperation<UpdateParams, UpdateFacts>({
   name: 'storlink.update',
   title: 'edit storlink',
@@ -127,13 +150,16 @@ export const storlinkUpdate = storlinkOperation<UpdateParams, UpdateFacts>({
     const before = cx.view.needStorlink(p.storlink)
     const after = updated(before, p)
     const stays = after.link === before.link && after.level === before.level
-    if (stays && after.pm === before.pm) return { before: { ...before }, space: null, mark: null }
+    if (stays && after.pm === before.pm)
+      return { before: { ...before }, space: null, mark: null, changer: await lookToShare(cx, p, before, after) }
     const { sizeMib, freeMib, identity } = await lookAtPlace(after, cx, before.id)
     if (after.pm !== before.pm) await needSame(cx, before, after, identity)
     const mark = stays ? null : await lookToMark(cx, after, before)
-    return { before: { ...before }, space: { sizeMib, freeMib }, mark }
+    const changer = await lookToShare(cx, p, before, after)
+    return { before: { ...before }, space: { sizeMib, freeMib }, mark, changer }
   },
-  plan: (p, { before, space, mark }) => [
+  plan: (p, { before, space, mark, changer }) => [
+    ...(changer ? [changerStep(updated(before, p), changer)] : []),
     ...(mark ? [markStep(updated(before, p), mark)] : []),
     {
       name: 'record',

@@ -109,7 +109,8 @@ async function needRoom(
 ): Promise<void> {
   needGroupChange(storlink, pm.uuid, cx.view)
   const driver = cx.volumes(storlink.level)
-  const { freeMib } = await driver.inspect(cx.host(pm.uuid), storlink.link)
+  const { freeMib, refusal } = await driver.inspect(cx.host(pm.uuid), storlink.link)
+  if (refusal !== undefined) throw new PengxError('refused', refusal)
   const made = requests.filter((one) => !one.inPlace)
   const neededMib = made.reduce((sum, { source, sizeMib }) => {
     if (!driver.traits.sparse) return sum + sizeMib

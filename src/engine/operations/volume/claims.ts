@@ -15,7 +15,6 @@ import { run } from '../../host/run.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { bootIdFile } from '../../tools/system.ts'
 import {
-  type ClaimWrite,
   claimText,
   controllerHere,
   dropClaims,
@@ -25,6 +24,7 @@ import {
   putClaims,
   readClaims,
 } from '../../volumes/claim.ts'
+import type { ClaimWrite } from '../../volumes/claimChange.ts'
 
 /**
  * Claims on the storage (volumes/claim.ts), as operations put, ask and take them away. A claim of the same VM on the same
