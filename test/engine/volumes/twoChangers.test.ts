@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { createEngine, type Engine } from '../../../src/engine/engine.ts'
+import { batch } from '../../../src/engine/host/batch.ts'
+import { runBatch } from '../../../src/engine/host/run.ts'
+import { showGroup } from '../../../src/engine/tools/lvm.ts'
 import { changerAmong, changerTag, changerTags } from '../../../src/engine/tools/lvmTags.ts'
 import type { Clock } from '../../../src/lib/clock.ts'
 import { newUuid } from '../../../src/lib/ids.ts'
@@ -156,6 +159,11 @@ test('a group that says nothing yet is named by the next change, or by a look', 
   const other = await openOther('xen1', 'xen2')
   expect(await does(other, 'storlink.create', { ...SHARED, pm: pmNamed(world, 'xen2') })).toBe('done')
   expect(changers()).toEqual([tagOf('xen2')])
+  group().tags = group().tags!.filter((tag) => !tag.startsWith('pengx.changer='))
+  await clock.sleep(61_000)
+  await other.look()
+  await until(() => changers().length > 0)
+  expect(changers()).toEqual([tagOf('xen2')])
   // Whoever has written down another follows.
   expect(await changedBy(world.engine, 'disk.create', { vm: NEW_VM.uuid, storlink: san, size: 16 })).toBe('done xen2')
 })
@@ -204,4 +212,20 @@ test('the tag has what LVM takes, and of several one counts for all', () => {
   expect(changerAmong(tags)).toEqual({ pm: one })
   expect(changerTags(tags)).toHaveLength(2)
   expect(changerAmong(['other'])).toBeUndefined()
+})
+
+test('a look at a group that another machine has made finds it on all disks before it says that it is not there', async () => {
+  await world.close()
+  world = await openWorld({ clock })
+  world.site.faults.unreachable('xen2', 1e12)
+  await world.engine.look()
+  const san = await makeSan(world)
+  world.site.faults.unreachable('xen2', 0)
+  const vgs = async () => (await runBatch(world.site.host('xen2'), batch([showGroup('san')])))[0]!.exit
+  expect(await vgs()).toBe(5)
+  await clock.sleep(61_000)
+  await world.engine.look()
+  await until(async () => (await vgs()) === 0)
+  await world.engine.look()
+  expect(world.engine.view.needStorlink(san).problems ?? {}).toEqual({})
 })
