@@ -31,6 +31,11 @@ esac`
 
 const script = (...words: readonly string[]) => ['sh', '-c', SCRIPT, 'pengx-claim', ...words] as const
 
+/** Pure. Where the claim on a file is, of one that no link leads to. */
+export function claimPathOf(path: string): string {
+  return `${path}.claim`
+}
+
 /** Pure. Whether that is the name of a claim, or of one that is about to take its place: no image. */
 export function isClaimName(name: string): boolean {
   return /\.claim(\.next)?$/.test(name)

@@ -1,5 +1,6 @@
 import { getOrMake } from '../../lib/getOrMake.ts'
 import type { StoredVolume } from '../../model/finding.ts'
+import { claimedBy } from './claims.ts'
 import { type Entry, globalKey, type MadeBy, namedPaths, type PlaceFacts, placeKey, type SiteFacts } from './facts.ts'
 import { readName } from './names.ts'
 
@@ -31,12 +32,16 @@ interface Known {
 
 type Verdict = Pick<StoredVolume, 'of' | 'reason'>
 
-function judge({ facts, uses, made, inHand, place }: Known, { path, kind, claimed }: Entry): Verdict {
+function judge({ facts, uses, made, inHand, place }: Known, entry: Entry): Verdict {
+  const { path, kind, claimed } = entry
   const { pm } = place
   const key = globalKey(facts, pm, path)
   const needed = uses.get(placeKey(facts, pm, path)) ?? (key === undefined ? undefined : uses.get(key))
   if (needed) return needed
   const name = readName(path)
+  const orphaned = entry.orphan === 'stale' ? claimedBy(entry) : undefined
+  if (orphaned !== undefined && !uses.has(placeKey(facts, pm, orphaned)) && !inHand.has(orphaned))
+    return { of: 'leftover', reason: 'a claim on a volume that is gone, of a domain that is gone' }
   if (name.isMark) return { of: 'known', reason: 'pengx’s own mark of who uses the storage' }
   if (!name.ours) return { of: 'foreign', reason: 'not pengx’s: it has no name as pengx gives them' }
   if (claimed) return { of: 'used', reason: 'it carries a claim: somebody has said that he uses it' }

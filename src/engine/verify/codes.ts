@@ -43,7 +43,7 @@ export const CODES = [
     severity: 'danger',
     means:
       'What lies under a storlink’s link is not the storage that the storlink was made on: its marker is another’s.',
-    help: 'Mount the right storage there. Nothing is written to it as long as the marker is not the storlink’s.',
+    help: 'Mount the right storage there. Nothing is written to it as long as the marker is not the storlink’s. Where this one is to take its place, storlink.mark says so.',
   },
   {
     code: 'FORMAT_DIFFERS',
@@ -54,7 +54,8 @@ export const CODES = [
   {
     code: 'CLAIM_FOREIGN',
     severity: 'danger',
-    means: 'A volume of a VM carries the claim of another pengx, or of another PM than the one that it runs on.',
+    means:
+      'A volume of a VM carries the claim of another VM that runs, or of a VM of another pengx’s, or of the VM itself on another PM.',
     help: 'Ask whoever the claim names whether the VM runs there, before it is started here.',
   },
   {
@@ -66,7 +67,8 @@ export const CODES = [
   {
     code: 'STORLINK_AWAY',
     severity: 'wrong',
-    means: 'The directory or volume group of a storlink is not there on the PM that it is looked at from.',
+    means:
+      'The directory or volume group of a storlink is not there on a PM: the directory is missing, or holds neither its marker nor any of its volumes.',
     help: 'Mount the directory, or make the volume group visible (vgs). Until then nothing of it can be compared.',
   },
   {
@@ -125,19 +127,20 @@ export const CODES = [
     code: 'CLAIM_STALE',
     severity: 'wrong',
     means: 'A volume carries a claim of a domain that does not run any more.',
-    help: 'It is taken over at the next start, once the PM that it names says that nothing runs there.',
+    help: 'It is taken over at the next start, once the PM that it names says that nothing runs there; vm.release takes it away now.',
+    repair: 'vm.release',
   },
   {
     code: 'CLAIM_MISSING',
     severity: 'wrong',
     means: 'A VM runs, and its volumes carry no claim that would tell others so.',
-    help: 'It gets one at the next start. Until then an administrator on another host could start it a second time.',
+    help: 'A pengx that watches (the terminal interface, pengx --serve) puts it at its next look, and every start does. Until then an administrator on another host could start it a second time. Where it does not come, the storage takes none: read-only, or full.',
   },
   {
     code: 'STORLINK_UNMARKED',
     severity: 'wrong',
     means: 'A storlink has no marker on its storage, so nobody can tell whether the right one is mounted.',
-    help: 'Write it (storlink.mark) while the right storage is mounted.',
+    help: 'Write it (storlink.mark) while the right storage is mounted: where all that is written down of it is there, it is the right one.',
     repair: 'storlink.mark',
   },
   {

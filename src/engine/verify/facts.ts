@@ -4,6 +4,7 @@ import type { Drive } from '../../model/drive.ts'
 import type { Finding, FindingSubject, Repair } from '../../model/finding.ts'
 import type { Job } from '../../model/job.ts'
 import type { Pm } from '../../model/pm.ts'
+import type { ClaimState } from '../../model/storage/claim.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { VmSpec } from '../../model/vm.ts'
 import type { View } from '../store/view.ts'
@@ -24,7 +25,6 @@ export interface SiteFacts {
   readonly volumes: readonly KnownVolume[]
   /** What jobs of this store have set out to make, and what those that are not over have in hand. */
   readonly journal: readonly MadeBy[]
-  /** Empty as long as nobody looks for them. */
   readonly marks: readonly MarkFacts[]
   readonly claims: readonly ClaimFacts[]
 }
@@ -34,6 +34,8 @@ export interface PmFacts {
   /** Where paths lead to: everything that is written down, and what configurations and domains name. */
   readonly ids: ReadonlyMap<string, Identity>
   readonly headers: ReadonlyMap<string, Header>
+  /** As Xen has them; a domain whose configuration libxl has lost is not among them. */
+  readonly domains: readonly { readonly domid: number; readonly uuid: string }[]
   /** Of domains that no VM under care stands for, what they write to. */
   readonly built: readonly { readonly domid: number; readonly uuid: string; readonly disks: readonly Disk[] }[]
   /** Every configuration found there, by one of its names. */
@@ -78,6 +80,8 @@ export interface Entry {
   readonly key?: string
   /** It carries a claim: somebody has said that he uses it. */
   readonly claimed?: true
+  /** It is a claim on a volume that is not there, and worth this. */
+  readonly orphan?: ClaimState
 }
 
 /** A volume that is written down. */
@@ -107,17 +111,17 @@ export interface MadeBy {
   readonly inHand: readonly string[]
 }
 
-/** What a PM says of a storlink's marker. */
-interface MarkFacts {
+/** What a PM says of a storlink's marker. `away`: there is none, and nothing else of what should lie there. */
+export interface MarkFacts {
   readonly storlink: number
   readonly pm: string
-  readonly state: 'its own' | 'none' | 'another'
-  /** What stands in it, where it is another's. */
-  readonly found?: string
+  readonly state: 'its own' | 'none' | 'another' | 'away'
+  /** As a clause: why it is not the storlink's; with `none` why it may not be, absent where nothing speaks against it. */
+  readonly why?: string
 }
 
 /** A claim that a volume carries, or that it lacks. */
-interface ClaimFacts {
+export interface ClaimFacts {
   readonly vm: string
   readonly pm: string
   readonly path: string
@@ -168,6 +172,13 @@ function sharedWith(view: SiteFacts['view'], path: string): Storlink | undefined
   return view
     .storlinks()
     .find(({ link, shared }) => shared && (path === link || path.startsWith(`${link.replace(/\/+$/, '')}/`)))
+}
+
+/** Pure. Why a PM does not see a storlink's storage, as a clause; undefined: it does, or has nothing to do with it. */
+export function awayOn({ places, marks }: SiteFacts, storlink: number, pm: string): string | undefined {
+  const mark = marks.find((one) => one.storlink === storlink && one.pm === pm)
+  if (mark?.state === 'another' || mark?.state === 'away') return mark.why ?? 'it is not there'
+  return places.find((one) => one.storlink.id === storlink && one.pm === pm)?.problem
 }
 
 /** Pure. A running job works on it: what is seen of it now may be otherwise in a moment. */

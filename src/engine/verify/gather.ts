@@ -2,20 +2,19 @@ import { textOfBytes } from '../../lib/bytes.ts'
 import { toPengxError } from '../../model/error.ts'
 import type { Pm } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
-import type { Storlink } from '../../model/storlink.ts'
 import type { Host } from '../host/host.ts'
 import { runMany } from '../host/run.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { JobRows } from '../store/jobs/jobRows.ts'
 import { listDirectory, parseListed } from '../tools/fileLists.ts'
 import { parseBase64, readBytes } from '../tools/files.ts'
-import { parseVolumes, showVolumes } from '../tools/lvm.ts'
 import { parseConfig } from '../tools/xl/config.ts'
-import { runRescanning } from '../volumes/rescan.ts'
-import { groupOf } from '../volumes/volumeGroup.ts'
+import { type HeldClaim, readClaims } from '../volumes/claim.ts'
+import { type ClaimJudge, claimFacts, maybeClaimed, withOrphans } from './claims.ts'
 import {
   GONE,
   type KnownVolume,
+  type MarkFacts,
   namedPaths,
   type PlaceFacts,
   type PmFacts,
@@ -26,9 +25,10 @@ import { checkImages, readHeaders } from './headers.ts'
 import { type Identity, identify } from './identity.ts'
 import { knownVolumes } from './known.ts'
 import { MAKERS, madeBy } from './made.ts'
+import { lookAtPlace } from './places.ts'
 
 export interface VerifyDeps {
-  readonly view: SiteFacts['view']
+  readonly view: ClaimJudge['view']
   readonly jobs: Pick<JobRows, 'factsOf'>
   readonly hypervisor: Pick<Hypervisor, 'details' | 'configFiles'>
   host(pm: string): Host
@@ -48,68 +48,66 @@ const LOOK_MS = 60_000
  * Changes nothing and takes no locks. A PM that cannot be looked at is told of in what is found; fails only where the store
  * cannot be read.
  */
-export async function gatherSite(deps: VerifyDeps, options: GatherOptions = {}): Promise<SiteFacts> {
+export async function gatherSite(deps: VerifyDeps, now: number, options: GatherOptions = {}): Promise<SiteFacts> {
   const { view } = deps
   const volumes = knownVolumes(view)
   const journal = madeBy(await deps.jobs.factsOf(MAKERS))
   const away: { pm: Pm; why: string }[] = []
   const pms = new Map<string, PmFacts>()
   const places: PlaceFacts[] = []
+  const marks: MarkFacts[] = []
+  const claims = new Map<string, readonly HeldClaim[]>()
   await Promise.all(
     view.pms().map(async (pm) => {
       const why = isProvisional(pm) || pm.seen.reach !== 'up' ? (pm.seen.problem ?? 'it does not answer') : undefined
       if (why !== undefined) return void away.push({ pm, why })
-      const mine = view.storlinks().filter((storlink) => lookedAtFrom(storlink, view) === pm.uuid)
       try {
-        const seen = await gatherPm(
-          deps,
-          pm,
-          mine,
-          volumes.filter((one) => one.pm === pm.uuid),
-          options,
-        )
+        const mine = volumes.filter((one) => one.pm === pm.uuid)
+        const seen = await gatherPm(deps, pm, mine, options)
         pms.set(pm.uuid, seen.facts)
         places.push(...seen.places)
+        marks.push(...seen.marks)
+        claims.set(pm.uuid, seen.claims)
       } catch (error) {
         if (options.signal?.aborted) throw error
         away.push({ pm, why: toPengxError(error).message })
       }
     }),
   )
-  return {
-    view,
-    pms,
-    away,
-    places: places.sort((a, b) => a.storlink.id - b.storlink.id),
-    volumes,
-    journal,
-    marks: [],
-    claims: [],
-  }
+  const judge = { view, pms, places: places.sort((a, b) => a.storlink.id - b.storlink.id), now }
+  const judged = { places: withOrphans(judge, claims), claims: claimFacts(judge, claims) }
+  return { view, pms, away, volumes, journal, marks, ...judged }
 }
 
-/** Pure. The PM from which a storlink is looked at: its own, or for a shared one another that is up. */
-function lookedAtFrom({ pm, shared }: Storlink, view: SiteFacts['view']): string | undefined {
-  if (!shared || view.getPm(pm)?.seen.reach === 'up') return pm
-  return view.pms().find(({ seen }) => seen.reach === 'up')?.uuid
+interface PmSeen {
+  readonly facts: PmFacts
+  readonly places: readonly PlaceFacts[]
+  readonly marks: readonly MarkFacts[]
+  readonly claims: readonly HeldClaim[]
 }
 
 async function gatherPm(
   deps: VerifyDeps,
   pm: Pm,
-  storlinks: readonly Storlink[],
   volumes: readonly KnownVolume[],
   options: GatherOptions,
-): Promise<{ facts: PmFacts; places: readonly PlaceFacts[] }> {
+): Promise<PmSeen> {
   const host = deps.host(pm.uuid)
   const { signal } = options
-  const [details, files, drafts, places] = await Promise.all([
+  const storlinks = deps.view.storlinks().filter((storlink) => storlink.pm === pm.uuid || storlink.shared)
+  const [details, files, drafts, looks] = await Promise.all([
     deps.hypervisor.details(host, [], signal),
     deps.hypervisor.configFiles(host, signal),
     draftsIn(host),
-    Promise.all(storlinks.map((storlink) => listPlace(host, pm.uuid, storlink))),
+    Promise.all(storlinks.map((storlink) => lookAtPlace(deps.view, host, pm.uuid, storlink))),
   ])
-  const { configs, unread } = await ownConfigs(deps, host, pm, files, signal)
+  const places = looks.flatMap(({ place }) => place ?? [])
+  const marks = looks.flatMap(({ mark }) => mark ?? [])
+  const listed = places.flatMap(({ entries }) => entries)
+  const [{ configs, unread }, claims] = await Promise.all([
+    ownConfigs(deps, host, pm, files, signal),
+    readClaims(host, maybeClaimed(deps.view.vmsOn(pm.uuid), listed), signal),
+  ])
   const isCared = (uuid: string) => (deps.view.getVm(uuid)?.origin ?? 'found') !== 'found'
   const built = details
     .filter(({ uuid }) => !isCared(uuid))
@@ -121,7 +119,6 @@ async function gatherPm(
     ...built.flatMap(({ disks }) => disks),
     ...wrong,
   ].map(({ path }) => path)
-  const listed = places.flatMap(({ entries }) => entries)
   // what find(1) has told is not asked again: by far the most
   const ids = new Map<string, Identity>(
     listed.flatMap(({ path, kind, key, bytes }) =>
@@ -135,9 +132,11 @@ async function gatherPm(
     'backing' in header && header.backing ? header.backing : [],
   )
   await look(backings)
-  const facts = { pm, ids, headers, built, configs, drafts, unread }
-  if (!options.deep) return { facts, places }
-  return { facts: { ...facts, headers: await checkImages(host, facts, volumes, deps.view, signal) }, places }
+  const domains = details.map(({ domid, uuid }) => ({ domid, uuid }))
+  const facts = { pm, ids, headers, domains, built, configs, drafts, unread }
+  const seen = { facts, places, marks, claims }
+  if (!options.deep) return seen
+  return { ...seen, facts: { ...facts, headers: await checkImages(host, facts, volumes, deps.view, signal) } }
 
   async function look(some: readonly string[]): Promise<void> {
     const unseen = some.filter((path) => path.startsWith('/') && !ids.has(path))
@@ -152,37 +151,6 @@ async function draftsIn(host: Host): Promise<readonly string[]> {
   const [output] = await runMany(host, [listDirectory(OWN_CONFIGS)], { timeoutMs: LOOK_MS })
   const files = parseListed(output?.stdout ?? '').filter(({ kind }) => kind === 'file')
   return files.map(({ path }) => path).filter((path) => /\/\.[^/]+\.cfg\.new$/.test(path))
-}
-
-async function listPlace(host: Host, pm: string, storlink: Storlink): Promise<PlaceFacts> {
-  const where = { storlink, pm }
-  if (storlink.level === 'FL') {
-    const [output] = await runMany(host, [listDirectory(storlink.link)], { timeoutMs: LOOK_MS })
-    const listed = parseListed(output?.stdout ?? '')
-    const claims = new Set(
-      listed.flatMap(({ path }) => (path.endsWith('.claim') ? path.slice(0, -'.claim'.length) : [])),
-    )
-    const entries = listed.map((entry) => (claims.has(entry.path) ? { ...entry, claimed: true as const } : entry))
-    if (output?.exit === 0) return { ...where, entries }
-    return { ...where, entries, problem: output?.stderr.trim().split('\n')[0] ?? 'it could not be listed' }
-  }
-  if (storlink.level !== 'BL') return { ...where, entries: [], problem: `level ${storlink.level} is not looked at` }
-  const group = groupOf(storlink.link)
-  const [output] = await runRescanning(host, [showVolumes(group, '')], { timeoutMs: LOOK_MS })
-  if (output?.exit !== 0)
-    return {
-      ...where,
-      entries: [],
-      problem: output?.stderr.trim().split('\n')[0] || `there is no volume group ${group}`,
-    }
-  const volumes = parseVolumes(output.stdout).filter(({ kind }) => kind === 'thick' || kind === 'thin')
-  const entries = volumes.map(({ name, sizeBytes: bytes, tags }) => ({
-    path: `/dev/${group}/${name}`,
-    kind: 'volume' as const,
-    bytes,
-    ...(tags.some((tag) => tag.startsWith('pengx.claim')) ? { claimed: true as const } : {}),
-  }))
-  return { ...where, entries }
 }
 
 /** The configurations that were found, and those files of VMs that lie elsewhere. */

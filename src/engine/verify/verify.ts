@@ -28,7 +28,7 @@ const CHECKS: readonly Check[] = [
  * Changes nothing and takes no locks; what a running job is at work on is left out. Fails as `gatherSite` does.
  */
 export async function verifySite(deps: VerifyDeps, at: number, options: GatherOptions = {}): Promise<VerifyReport> {
-  return reportOf(await gatherSite(deps, options), at)
+  return reportOf(await gatherSite(deps, at, options), at)
 }
 
 /**
@@ -69,10 +69,11 @@ function storedFindings({ places }: SiteFacts, volumes: readonly StoredVolume[])
  */
 export async function surveyStorlinks(
   deps: VerifyDeps,
+  at: number,
   apartFrom: string,
   signal: AbortSignal,
 ): Promise<readonly StoredVolume[]> {
-  const facts = await gatherSite(deps, { signal })
+  const facts = await gatherSite(deps, at, { signal })
   return classify({ ...facts, journal: facts.journal.filter(({ job }) => job.id !== apartFrom) })
 }
 

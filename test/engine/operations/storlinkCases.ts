@@ -1,6 +1,7 @@
 import { expect } from 'bun:test'
 import { run } from '../../../src/engine/host/run.ts'
 import { markerPath, parseMarker } from '../../../src/engine/tools/storlinkMarker.ts'
+import { formatClaim } from '../../../src/model/storage/claim.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
 import { makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
@@ -19,11 +20,14 @@ const groupTags = (world: World) => world.site.pm('xen1').groups[0]!.tags
 
 /** What a job whose removals were lost would leave beside a volume that it has made. */
 async function leave(world: World, path: string): Promise<readonly string[]> {
-  const paths = [`${path}.new`, `${path}.parts`]
+  const paths = [`${path}.new`, `${path}.parts`, '/data/gone.qcow2.claim']
+  const pm = pmNamed(world)
+  const claim = { vm: 'gone', pm, bootId: '', domid: 77, controller: 'there', store: 'another', at: 0 }
   const host = world.site.host('xen1')
   await run(host, { argv: ['qemu-img', 'create', '-f', 'qcow2', paths[0]!, '64M'], effect: 'change' })
   await run(host, { argv: ['mkdir', paths[1]!], effect: 'change' })
   await run(host, { argv: ['touch', `${paths[1]}/0`], effect: 'change' })
+  await run(host, { argv: ['ln', '-s', formatClaim(claim), paths[2]!], effect: 'change' })
   return paths
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../../src/engine/host/run.ts'
+import { readClaim } from '../../../src/engine/tools/claims.ts'
 import { readName } from '../../../src/engine/verify/names.ts'
 import type { Vm } from '../../../src/model/vm.ts'
 import { openKills } from '../../contract/kills.ts'
@@ -34,6 +35,8 @@ async function sh(argv: readonly [string, ...string[]], stdin?: string): Promise
 
 const image = (path: string, ...backing: string[]) => sh(['qemu-img', 'create', '-f', 'qcow2', ...backing, path, '64M'])
 const OTHERS = '/data/0d600000-0000-4000-8000-000000000001.qcow2'
+
+const claimOn = async (path: string) => (await run(world.site.host('xen1'), readClaim(path))).stdout.trim()
 
 async function classOf(path: string): Promise<string> {
   const { volumes } = await world.engine.verify()
@@ -101,6 +104,14 @@ describe('what stays', () => {
     await sh(['ln', '-s', '{"vm":"x"}', `${path}.claim`])
     expect(await classOf(path)).toStartWith('used: it carries a claim')
     expect(await classOf(`${path}.claim`)).toStartWith('known: pengx’s own mark')
+  })
+
+  test('a claim on a volume that is gone, as long as somebody may stand behind it', async () => {
+    const vm = await startVm(world)
+    await sh(['ln', '-s', await claimOn(vm.disks[0]!.path), '/data/gone.qcow2.claim'])
+    await sh(['ln', '-s', 'nobody understands it', '/data/other.qcow2.claim'])
+    for (const path of ['/data/gone.qcow2.claim', '/data/other.qcow2.claim'])
+      expect(await classOf(path)).toStartWith('known: pengx’s own mark')
   })
 
   test('what an image lies on that nobody knows', async () => {
@@ -187,6 +198,17 @@ describe('what may go', () => {
     expect(await classOf(left[0]!.path)).toBe(`used: ${OTHERS} lies on it`)
   })
 
+  test('a claim of a domain that is gone on a volume that is gone, just as it was read', async () => {
+    const vm = await startVm(world)
+    const storlink = vm.disks[0]!.storlink!
+    const gone = '/data/gone.qcow2.claim'
+    await sh(['ln', '-s', await claimOn(vm.disks[0]!.path), gone])
+    await act(world, 'vm.poweroff', { vm: vm.uuid })
+    expect(await classOf(gone)).toStartWith('leftover: a claim on a volume that is gone')
+    await act(world, 'storlink.clean', { storlink, paths: [gone] })
+    expect(await classOf(gone)).toBe('it is not there')
+  })
+
   test('logical volumes that were never whole', async () => {
     const pm = pmNamed(world)
     await act(world, 'storlink.create', { name: 'fast', link: '/dev/vg-fast', type: 'LO', level: 'BL', pm })
@@ -253,7 +275,8 @@ describe.each(KILLED.map((one) => [one.operation, one] as const))('killed within
             const odd = volumes
               .filter(({ of }) => of !== 'known' && of !== 'foreign')
               .map(({ path, reason }) => ({ path, reason }))
-            const told = findings.filter(({ code }) => code !== 'JOB_STUCK')
+            // who has been adopted while it ran gets its claims from who watches
+            const told = findings.filter(({ code }) => code !== 'JOB_STUCK' && code !== 'CLAIM_MISSING')
             // whose disks stay after a deletion is for nobody here to tell
             expect({ point, state: end.job.state, odd, told }).toEqual({
               point,

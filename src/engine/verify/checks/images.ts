@@ -1,15 +1,14 @@
 import type { Finding } from '../../../model/finding.ts'
-import { type Check, type Entry, finding, isBusy, type KnownVolume, type PmFacts } from '../facts.ts'
+import { awayOn, type Check, type Entry, finding, isBusy, type KnownVolume, type PmFacts } from '../facts.ts'
 
 /** What is written down of volumes, against what lies there: whether they are there, their headers, what they lie on. */
 export const checkVolumes: Check = (facts) => {
-  const hidden = new Set(facts.places.flatMap(({ storlink, problem }) => (problem === undefined ? [] : storlink.id)))
   const listed = new Map(facts.places.flatMap(({ entries }) => entries.map((entry) => [entry.path, entry] as const)))
   return facts.volumes.flatMap((volume) => {
     const pm = facts.pms.get(volume.pm)
     // of what nobody can look at nothing can be told but that, which is told once
     if (pm === undefined || isBusy(facts, volume.owner)) return []
-    if (volume.storlink !== undefined && hidden.has(volume.storlink)) return []
+    if (volume.storlink !== undefined && awayOn(facts, volume.storlink, volume.pm) !== undefined) return []
     if (pm.ids.has(volume.path)) return [...checkHeader(volume, pm), ...checkBytes(volume, pm)]
     // an inactive logical volume is there, and has no device
     return listed.get(volume.path)?.kind === 'volume' ? [] : [missing(volume, listed.get(`${volume.path}.aside`))]
