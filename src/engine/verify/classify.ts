@@ -1,7 +1,16 @@
 import { getOrMake } from '../../lib/getOrMake.ts'
 import type { StoredVolume } from '../../model/finding.ts'
 import { claimedBy } from './claims.ts'
-import { type Entry, globalKey, type MadeBy, namedPaths, type PlaceFacts, placeKey, type SiteFacts } from './facts.ts'
+import {
+  type Entry,
+  globalKeys,
+  keysOf,
+  type MadeBy,
+  namedPaths,
+  type PlaceFacts,
+  placeKey,
+  type SiteFacts,
+} from './facts.ts'
 import { readName } from './names.ts'
 
 /**
@@ -35,8 +44,8 @@ type Verdict = Pick<StoredVolume, 'of' | 'reason'>
 function judge({ facts, uses, made, inHand, place }: Known, entry: Entry): Verdict {
   const { path, kind, claimed } = entry
   const { pm } = place
-  const key = globalKey(facts, pm, path)
-  const needed = uses.get(placeKey(facts, pm, path)) ?? (key === undefined ? undefined : uses.get(key))
+  const keys = [placeKey(facts, pm, path), ...globalKeys(facts, pm, path)]
+  const needed = keys.map((key) => uses.get(key)).find(Boolean)
   if (needed) return needed
   const name = readName(path)
   const orphaned = entry.orphan === 'stale' ? claimedBy(entry) : undefined
@@ -75,20 +84,25 @@ type Uses = ReadonlyMap<string, Verdict>
 function usesOf(facts: SiteFacts): Uses {
   const { view } = facts
   const uses = new Map<string, Verdict>()
+  const put = (key: string, of: Verdict['of'], reason: string) => {
+    if (!uses.has(key)) uses.set(key, { of, reason })
+  }
   const add = (pm: string, path: string, of: Verdict['of'], reason: string) => {
     if (!path.startsWith('/')) return
-    const key = globalKey(facts, pm, path)
-    for (const one of [placeKey(facts, pm, path), key])
-      if (one !== undefined && !uses.has(one)) uses.set(one, { of, reason })
+    for (const key of [placeKey(facts, pm, path), ...globalKeys(facts, pm, path)]) put(key, of, reason)
   }
   for (const { pm, path, title } of facts.volumes) add(pm, path, 'known', title)
   for (const vm of view.vms()) {
     for (const path of namedPaths(vm)) add(vm.pm, path, 'known', `named by VM ${vm.name}`)
     for (const { path } of vm.seen.wrongVolumes ?? []) add(vm.pm, path, 'used', `the domain of VM ${vm.name} has it`)
   }
-  for (const { pm, built, configs, headers } of facts.pms.values()) {
+  for (const { pm, built, holders, configs, headers } of facts.pms.values()) {
     for (const { domid, disks } of built)
       for (const { path } of disks) add(pm.uuid, path, 'used', `domain ${domid} has it`)
+    for (const { domid, path, identity } of holders) {
+      const keys = identity ? keysOf(view, pm.uuid, path, identity) : []
+      for (const key of [placeKey(facts, pm.uuid, path), ...keys]) put(key, 'used', `domain ${domid} has it open`)
+    }
     for (const { path: file, spec } of configs)
       for (const path of namedPaths(spec)) add(pm.uuid, path, 'used', `configuration ${file} names it`)
     for (const [path, header] of headers)

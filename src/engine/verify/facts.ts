@@ -8,8 +8,8 @@ import type { ClaimState } from '../../model/storage/claim.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { VmSpec } from '../../model/vm.ts'
 import type { View } from '../store/view.ts'
+import type { VolumeHolder, VolumeIdentity } from '../volumes/identity.ts'
 import { type CodeName, codeOf } from './codes.ts'
-import type { Identity } from './identity.ts'
 
 /** What was seen of the whole site, by which every check judges: plain data, so that each kind of drift can be shown. */
 export interface SiteFacts {
@@ -32,10 +32,14 @@ export interface SiteFacts {
 export interface PmFacts {
   readonly pm: Pm
   /** Where paths lead to: everything that is written down, and what configurations and domains name. */
-  readonly ids: ReadonlyMap<string, Identity>
+  readonly ids: ReadonlyMap<string, VolumeIdentity>
+  /** What its domains have open, as QEMU and XenStore have it. */
+  readonly holders: readonly VolumeHolder[]
+  /** How long regular files are. */
+  readonly bytes: ReadonlyMap<string, number>
   readonly headers: ReadonlyMap<string, Header>
   /** As Xen has them; a domain whose configuration libxl has lost is not among them. */
-  readonly domains: readonly { readonly domid: number; readonly uuid: string }[]
+  readonly domains: readonly { readonly domid: number; readonly uuid: string; readonly name: string }[]
   /** Of domains that no VM under care stands for, what they write to. */
   readonly built: readonly { readonly domid: number; readonly uuid: string; readonly disks: readonly Disk[] }[]
   /** Every configuration found there, by one of its names. */
@@ -76,8 +80,8 @@ export interface Entry {
   readonly path: string
   readonly kind: 'file' | 'directory' | 'link' | 'volume' | 'other'
   readonly bytes: number
-  /** As `Identity` has it, where the listing tells it. */
-  readonly key?: string
+  /** A logical volume that has no device, since it is not active. */
+  readonly asleep?: true
   /** It carries a claim: somebody has said that he uses it. */
   readonly claimed?: true
   /** It is a claim on a volume that is not there, and worth this. */
@@ -150,15 +154,20 @@ export const subjectOf = (
 ) => ({ kind, id: uuid, name }) satisfies FindingSubject
 
 /**
- * Pure. The same for two volumes that are one, over all PMs: what lies on a shared storlink is told by its inode there, since
- * each PM has another number for the device. Undefined where the path leads nowhere, or its PM does not answer.
+ * Pure. Two volumes that are one have one of these in common, over all PMs. None where the path leads nowhere, or its PM does
+ * not answer.
  */
-export function globalKey({ pms, view }: SiteFacts, pm: string, path: string): string | undefined {
+export function globalKeys({ pms, view }: SiteFacts, pm: string, path: string): readonly string[] {
   const id = pms.get(pm)?.ids.get(path)
-  if (id === undefined) return undefined
+  return id === undefined ? [] : keysOf(view, pm, path, id)
+}
+
+/** Pure. The same of what a domain calls by that path; what lies on a shared storlink is told by its inode there too. */
+export function keysOf(view: SiteFacts['view'], pm: string, path: string, id: VolumeIdentity): readonly string[] {
   const shared = sharedWith(view, path)
-  if (shared === undefined) return `${pm} ${id.key}`
-  return shared.level === 'BL' ? `storlink ${shared.id} ${path}` : `storlink ${shared.id} ${id.key.split(':').at(-1)}`
+  const own = [`${pm} ${id.local}`, ...id.site]
+  if (shared === undefined) return own
+  return [...own, `storlink ${shared.id} ${shared.level === 'BL' ? path : id.local.split(':').at(-1)}`]
 }
 
 /** Pure. The same for one path, whether something is there or not: of one PM alone, or of all that see a shared storlink. */

@@ -2,16 +2,19 @@ import { textOfBytes } from '../../lib/bytes.ts'
 import { toPengxError } from '../../model/error.ts'
 import type { Pm } from '../../model/pm.ts'
 import { isProvisional } from '../../model/provisional.ts'
+import { hasDomain } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import { runMany } from '../host/run.ts'
 import type { Hypervisor } from '../hypervisor/hypervisor.ts'
 import type { JobRows } from '../store/jobs/jobRows.ts'
 import { listDirectory, parseListed } from '../tools/fileLists.ts'
-import { parseBase64, readBytes } from '../tools/files.ts'
+import { fileIdentity, parseBase64, parseFileIdentity, readBytes } from '../tools/files.ts'
 import { parseConfig } from '../tools/xl/config.ts'
 import { type HeldClaim, readClaims } from '../volumes/claim.ts'
+import { identify, readHeld } from '../volumes/identity.ts'
 import { type ClaimJudge, claimFacts, maybeClaimed, withOrphans } from './claims.ts'
 import {
+  type Entry,
   GONE,
   type KnownVolume,
   type MarkFacts,
@@ -22,7 +25,6 @@ import {
   type SiteFacts,
 } from './facts.ts'
 import { checkImages, readHeaders } from './headers.ts'
-import { type Identity, identify } from './identity.ts'
 import { knownVolumes } from './known.ts'
 import { MAKERS, madeBy } from './made.ts'
 import { lookAtPlace } from './places.ts'
@@ -108,40 +110,59 @@ async function gatherPm(
     ownConfigs(deps, host, pm, files, signal),
     readClaims(host, maybeClaimed(deps.view.vmsOn(pm.uuid), listed), signal),
   ])
-  const isCared = (uuid: string) => (deps.view.getVm(uuid)?.origin ?? 'found') !== 'found'
+  const vms = deps.view.vmsOn(pm.uuid)
+  // Xen's own UUID of a domain is another than its VM's where the file names none
+  const byDomid = new Map(vms.flatMap((vm) => (hasDomain(vm.seen.state) ? [[vm.seen.domid, vm] as const] : [])))
+  const vmOf = ({ domid, uuid }: { readonly domid: number; readonly uuid: string }) =>
+    byDomid.get(domid) ?? deps.view.getVm(uuid)
   const built = details
-    .filter(({ uuid }) => !isCared(uuid))
+    .filter((one) => (vmOf(one)?.origin ?? 'found') === 'found')
     .map(({ domid, uuid, spec }) => ({ domid, uuid, disks: spec.disks.filter(({ readOnly }) => !readOnly) }))
-  const wrong = deps.view.vmsOn(pm.uuid).flatMap(({ seen }) => seen.wrongVolumes ?? [])
   const named = [
     ...volumes,
-    ...deps.view.vmsOn(pm.uuid).flatMap(({ disks }) => disks),
+    ...vms.flatMap(({ disks }) => disks),
     ...built.flatMap(({ disks }) => disks),
-    ...wrong,
+    ...vms.flatMap(({ seen }) => seen.wrongVolumes ?? []),
+    ...listed.filter(({ asleep }) => !asleep),
   ].map(({ path }) => path)
-  // what find(1) has told is not asked again: by far the most
-  const ids = new Map<string, Identity>(
-    listed.flatMap(({ path, kind, key, bytes }) =>
-      kind === 'file' && key ? [[path, { key, kind, bytes }] as const] : [],
-    ),
-  )
-  const paths = [...named, ...configs.flatMap(({ spec }) => namedPaths(spec)), ...listed.map(({ path }) => path)]
-  await look(paths)
-  const headers = await readHeaders(host, { volumes, listed, ids, places }, signal)
+  const paths = [...named, ...configs.flatMap(({ spec }) => namedPaths(spec))].filter(isLookedFor(listed))
+  const { identities, holders } = await readHeld(host, paths, signal)
+  const headers = await readHeaders(host, { volumes, listed, ids: identities, places }, signal)
   const backings = [...headers.values()].flatMap((header) =>
     'backing' in header && header.backing ? header.backing : [],
   )
-  await look(backings)
-  const domains = details.map(({ domid, uuid }) => ({ domid, uuid }))
-  const facts = { pm, ids, headers, domains, built, configs, drafts, unread }
+  const more = backings.filter((path) => isLookedFor(listed)(path) && !identities.has(path))
+  const ids = new Map([...identities, ...(more.length === 0 ? [] : await identify(host, more, signal))])
+  const bytes = await lengthsOf(host, volumes, listed, signal)
+  const domains = details.map(({ domid, uuid, spec }) => ({ domid, uuid, name: spec.domainName }))
+  const facts = { pm, ids, holders, bytes, headers, domains, built, configs, drafts, unread }
   const seen = { facts, places, marks, claims }
   if (!options.deep) return seen
   return { ...seen, facts: { ...facts, headers: await checkImages(host, facts, volumes, deps.view, signal) } }
+}
 
-  async function look(some: readonly string[]): Promise<void> {
-    const unseen = some.filter((path) => path.startsWith('/') && !ids.has(path))
-    for (const [path, id] of await identify(host, unseen)) ids.set(path, id)
+/** What is listed as not active has no device to ask about; paths are asked one a line. */
+function isLookedFor(listed: readonly Entry[]): (path: string) => boolean {
+  const asleep = new Set(listed.flatMap((entry) => (entry.asleep ? entry.path : [])))
+  return (path) => path.startsWith('/') && !path.includes('\n') && !asleep.has(path)
+}
+
+/** Of files that lie in storlinks the listing tells it; of raw images elsewhere their PM is asked. */
+async function lengthsOf(
+  host: Host,
+  volumes: readonly KnownVolume[],
+  listed: readonly Entry[],
+  signal: AbortSignal | undefined,
+): Promise<ReadonlyMap<string, number>> {
+  const lengths = new Map(listed.flatMap(({ path, kind, bytes }) => (kind === 'file' ? [[path, bytes] as const] : [])))
+  const others = volumes.filter(({ path, format }) => format === 'raw' && path.startsWith('/') && !lengths.has(path))
+  const paths = [...new Set(others.map(({ path }) => path))]
+  const outputs = await runMany(host, paths.map(fileIdentity), { timeoutMs: LOOK_MS }, signal)
+  for (const [at, path] of paths.entries()) {
+    const file = parseFileIdentity(outputs[at]!.stdout)
+    if (file?.kind === 'file') lengths.set(path, file.bytes)
   }
+  return lengths
 }
 
 /** Where pengx keeps the configurations that are its own. */

@@ -5,7 +5,6 @@ import type { Host } from '../host/host.ts'
 import { runBatch, runMany } from '../host/run.ts'
 import { checkImage, imageInfo, parseCheck, parseImageInfo } from '../tools/qemuImg.ts'
 import type { Entry, Header, KnownVolume, PlaceFacts, PmFacts, SiteFacts } from './facts.ts'
-import type { Identity } from './identity.ts'
 
 /** Images' headers, many in a round trip. */
 
@@ -15,7 +14,7 @@ const HEADERS_A_BATCH = 100
 interface Asked {
   readonly volumes: readonly KnownVolume[]
   readonly listed: readonly Entry[]
-  readonly ids: ReadonlyMap<string, Identity>
+  readonly ids: PmFacts['ids']
   readonly places: readonly PlaceFacts[]
 }
 

@@ -71,10 +71,11 @@ function filesIn({ exit, stdout, stderr }: Output): Listed {
 function volumesIn(group: string, { exit, stdout, stderr }: Output): Listed {
   if (exit !== 0) return { entries: [], problem: stderr.trim().split('\n')[0] || `there is no volume group ${group}` }
   const volumes = parseVolumes(stdout).filter(({ kind }) => kind === 'thick' || kind === 'thin')
-  const entries = volumes.map(({ name, sizeBytes: bytes, tags }) => ({
+  const entries = volumes.map(({ name, sizeBytes: bytes, tags, active }) => ({
     path: `/dev/${group}/${name}`,
     kind: 'volume' as const,
     bytes,
+    ...(active ? {} : { asleep: true as const }),
     ...(tags.some(isClaimTag) ? { claimed: true as const } : {}),
   }))
   return { entries }

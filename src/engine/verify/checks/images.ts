@@ -1,4 +1,5 @@
 import type { Finding } from '../../../model/finding.ts'
+import { isSameVolume } from '../../volumes/identity.ts'
 import { awayOn, type Check, type Entry, finding, isBusy, type KnownVolume, type PmFacts } from '../facts.ts'
 
 /** What is written down of volumes, against what lies there: whether they are there, their headers, what they lie on. */
@@ -49,10 +50,10 @@ function checkHeader(volume: KnownVolume, { pm, ids, headers }: PmFacts): Findin
 }
 
 /** A raw image is as long as its file; a device may be longer. */
-function checkBytes({ path, owner, title, format, sizeMib, role }: KnownVolume, { pm, ids }: PmFacts): Finding[] {
-  const id = ids.get(path)
-  if (format !== 'raw' || sizeMib === undefined || role === 'manifest' || id?.kind !== 'file') return []
-  const mib = Math.ceil(id.bytes / (1024 * 1024))
+function checkBytes({ path, owner, title, format, sizeMib, role }: KnownVolume, { pm, bytes }: PmFacts): Finding[] {
+  const length = bytes.get(path)
+  if (format !== 'raw' || sizeMib === undefined || role === 'manifest' || length === undefined) return []
+  const mib = Math.ceil(length / (1024 * 1024))
   if (mib === sizeMib) return []
   const text = `${title} (${path}) has ${mib} MiB, and ${sizeMib} MiB are written down`
   return [finding('SIZE_DIFFERS', owner, text, { pm: pm.uuid, path })]
@@ -62,5 +63,5 @@ function isSame(one: string | undefined, other: string | undefined, ids: PmFacts
   if (one === other) return true
   if (one === undefined || other === undefined) return false
   const [a, b] = [ids.get(one), ids.get(other)]
-  return a !== undefined && a.key === b?.key
+  return a !== undefined && b !== undefined && isSameVolume(a, b, true)
 }

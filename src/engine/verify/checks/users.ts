@@ -1,7 +1,7 @@
 import type { Finding, FindingSubject, Repair } from '../../../model/finding.ts'
 import { isUpkeep } from '../../../model/template.ts'
 import { hasDomain, type Vm } from '../../../model/vm.ts'
-import { type Check, finding, globalKey, isBusy, type SiteFacts, subjectOf, writtenPaths } from '../facts.ts'
+import { type Check, finding, globalKeys, isBusy, keysOf, type SiteFacts, subjectOf, writtenPaths } from '../facts.ts'
 
 /** Who writes to which volume: VMs by what is written down, domains, and configurations from which one could be started. */
 interface User {
@@ -12,7 +12,7 @@ interface User {
   readonly title: string
   readonly pm: string
   readonly path: string
-  readonly key: string
+  readonly keys: readonly string[]
   /** A VM whose domain writes there, and not by what is written down: powering it off ends it. */
   readonly runs: boolean
   readonly isConfig: boolean
@@ -20,16 +20,19 @@ interface User {
 
 /** Volumes that nobody may write to, and those that two write to, told by what they are and not by what they are called. */
 export const checkUsers: Check = (facts) => {
-  const users = usersOf(facts)
+  const named = usersOf(facts)
+  const known = new Set(named.flatMap(({ keys }) => keys))
+  // a QEMU has more open than disks: its log, a kernel
+  const users = [...named, ...holdersOf(facts).filter(({ keys }) => keys.some((key) => known.has(key)))]
   return [...onFrozen(facts, users), ...together(facts, users)]
 }
 
 function usersOf(facts: SiteFacts): User[] {
   const { view } = facts
   const users: User[] = []
-  const add = (user: Omit<User, 'key'>) => {
-    const key = user.path === '' ? undefined : globalKey(facts, user.pm, user.path)
-    if (key !== undefined) users.push({ ...user, key })
+  const add = (user: Omit<User, 'keys'>) => {
+    const keys = globalKeys(facts, user.pm, user.path)
+    if (keys.length > 0) users.push({ ...user, keys })
   }
   for (const vm of view.vms()) {
     if (vm.origin === 'found' || isUpkeep(vm)) continue
@@ -66,6 +69,33 @@ function usersOf(facts: SiteFacts): User[] {
   return users
 }
 
+/** Domains that have volumes open for writing, whatever their configurations say. */
+function holdersOf({ pms, view }: SiteFacts): User[] {
+  return [...pms.values()].flatMap(({ pm, holders, domains }) => {
+    const vms = new Map(
+      view.vmsOn(pm.uuid).flatMap((vm) => (hasDomain(vm.seen.state) ? [[vm.seen.domid, vm] as const] : [])),
+    )
+    return holders.flatMap(({ domid, path, writes, identity }): User[] => {
+      const domain = domains.find((one) => one.domid === domid)
+      const vm = vms.get(domid) ?? (domain && view.getVm(domain.uuid))
+      if (!writes || !identity || (vm && isUpkeep(vm))) return []
+      const name = vm?.name ?? domain?.name ?? (domid === 0 ? 'dom0' : 'of no name')
+      return [
+        {
+          id: vm?.uuid ?? domain?.uuid ?? `${pm.uuid} domain ${domid}`,
+          subject: vm ? subjectOf('vm', vm) : subjectOf('pm', pm),
+          title: `domain ${domid} (${name})`,
+          pm: pm.uuid,
+          path,
+          keys: keysOf(view, pm.uuid, path, identity),
+          runs: true,
+          isConfig: false,
+        },
+      ]
+    })
+  })
+}
+
 type Config = {
   readonly path: string
   readonly links: readonly string[]
@@ -87,12 +117,16 @@ function onFrozen(facts: SiteFacts, users: readonly User[]): Finding[] {
   const frozen = new Map<string, { title: string; owner: FindingSubject }>()
   for (const { role, pm, path, title, owner } of facts.volumes) {
     if (role === 'disk' || role === 'manifest') continue
-    const key = globalKey(facts, pm, path)
-    if (key !== undefined) frozen.set(key, { title, owner })
+    for (const key of globalKeys(facts, pm, path)) frozen.set(key, { title, owner })
   }
+  const told = new Set<string>()
   return users.flatMap((user) => {
-    const volume = frozen.get(user.key)
+    const volume = user.keys.map((key) => frozen.get(key)).find(Boolean)
     if (volume === undefined || isBusy(facts, user.subject)) return []
+    // what is named and what is open is one domain's
+    const once = [user.id, user.isConfig, volume.title].join('\n')
+    if (told.has(once)) return []
+    told.add(once)
     const verb = user.isConfig ? 'names' : 'writes to'
     const text = `${user.title} ${verb} ${user.path}, which is ${volume.title}, and nobody may write to that`
     const { pm, path } = user
@@ -102,12 +136,14 @@ function onFrozen(facts: SiteFacts, users: readonly User[]): Finding[] {
 
 function together(facts: SiteFacts, users: readonly User[]): Finding[] {
   const byKey = new Map<string, User[]>()
+  const volumes = new Set<User[]>()
   for (const user of users) {
-    const there = byKey.get(user.key)
-    if (there === undefined) byKey.set(user.key, [user])
-    else if (there.every(({ id }) => id !== user.id)) there.push(user)
+    const all = user.keys.map((key) => byKey.get(key)).find(Boolean) ?? []
+    volumes.add(all)
+    for (const key of user.keys) if (!byKey.has(key)) byKey.set(key, all)
+    if (all.every(({ id }) => id !== user.id)) all.push(user)
   }
-  return [...byKey.values()].flatMap((all) => {
+  return [...volumes].flatMap((all) => {
     // Configurations alone start nothing; who owns the volume is told of the others.
     const first = all.find(({ isConfig }) => !isConfig)
     if (all.length < 2 || first === undefined || all.some(({ subject }) => isBusy(facts, subject))) return []
