@@ -51,7 +51,7 @@ export async function collectGarbage(engine: Engine, { json, yes, storlink }: Gc
 /** What could not be looked at is not in the list. */
 function sayUnseen({ findings }: VerifyReport, io: Io): void {
   for (const { code, text } of findings)
-    if (code === 'PM_AWAY' || code === 'STORLINK_AWAY') io.err(`pengx: ${stripControl(text)}\n`)
+    if (['PM_AWAY', 'STORLINK_AWAY', 'STORLINK_OTHER_DISK'].includes(code)) io.err(`pengx: ${stripControl(text)}\n`)
 }
 
 function table(volumes: readonly StoredVolume[], engine: Engine): string {
