@@ -97,9 +97,23 @@ export function engineConfig(
     ...(config.settings.ssh.config === '' ? {} : { sshConfigPath: config.settings.ssh.config }),
     isoDirectories: absolute(config.settings.iso.directories),
     configPatterns: absolute(config.settings.vm.configurations),
+    ...(site.demo ? {} : lockspaceOf(config)),
     watch,
     recovers,
   }
+}
+
+/** Half of it must not pass for none: guests would start without the leases that somebody counts on. */
+function lockspaceOf({ settings: { sanlock }, settingsPath }: Config): Pick<EngineConfig, 'lockspace'> {
+  const { lockspace: name, leases } = sanlock
+  if (name === '' && leases === '') return {}
+  const wrong = /^[\w.-]{1,48}$/.test(name)
+    ? /^\/[\w./-]*$/.test(leases) // a colon would end it in sanlock's own words
+      ? undefined
+      : `leases = "${leases}" is no absolute path of letters, digits and /._-`
+    : `lockspace = "${name}" is no name of sanlock's: 1 to 48 letters, digits, dots, dashes and underscores`
+  if (wrong) throw new PengxError('invalid', `[sanlock] of ${settingsPath}: ${wrong}`)
+  return { lockspace: { name, leases: leases.replace(/(.)\/+$/, '$1') } }
 }
 
 function absolute(paths: string): string[] {

@@ -34,6 +34,12 @@ export interface Settings {
     /** Where configurations of VMs lie, beside /etc/xen: patterns with `*` and `?`, with colons between. */
     readonly configurations: string
   }
+  readonly sanlock: {
+    /** The lockspace that all PMs have joined; empty: no leases are taken. */
+    readonly lockspace: string
+    /** The directory of the leases, on the file system where the lockspace lies. */
+    readonly leases: string
+  }
   /** Keys of one's own: an action's name and the keys that mean it. */
   readonly keys: Readonly<Record<string, readonly string[]>>
 }
@@ -44,6 +50,7 @@ export const DEFAULT_SETTINGS: Settings = {
   ssh: { config: '' },
   iso: { directories: '' },
   vm: { configurations: '' },
+  sanlock: { lockspace: '', leases: '' },
   keys: {},
 }
 

@@ -12,6 +12,7 @@ import { groupPlaces } from './groupPlaces.ts'
 import type { Host } from './host/host.ts'
 import { createHosts } from './host/hosts.ts'
 import { configFiles } from './hypervisor/configs.ts'
+import { create } from './hypervisor/create.ts'
 import type { Hypervisor } from './hypervisor/hypervisor.ts'
 import { xen } from './hypervisor/xen.ts'
 import { jobDeps } from './jobDeps.ts'
@@ -29,6 +30,7 @@ import { openStore } from './store/store.ts'
 import { forSightings, unlessUnwritten } from './store/unwritten.ts'
 import type { Change, JobDetail, View } from './store/view.ts'
 import { type TerminalSession, type TerminalTarget, terminalTo } from './terminal.ts'
+import type { Lockspace } from './tools/sanlock.ts'
 import { verifySite } from './verify/verify.ts'
 import { isOverWithin } from './watch/askEach.ts'
 import { createBeat } from './watch/beat.ts'
@@ -118,6 +120,8 @@ export interface EngineConfig {
   readonly isoDirectories?: readonly string[]
   /** Where configurations lie on PMs, beside the usual places: patterns with `*` and `?`. */
   readonly configPatterns?: readonly string[]
+  /** Domains are built under leases in this lockspace of sanlock's, and nowhere without. */
+  readonly lockspace?: Lockspace
   /** Tests stand here: called around every step and every undo of a job. */
   readonly intercept?: EngineDeps['intercept']
 }
@@ -144,10 +148,11 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     },
   })
   const hostOf = (pm: Pm) => hosts.get(pm.name, pm.destination)
-  const { isoDirectories = [], configPatterns = [] } = config
+  const { isoDirectories = [], configPatterns = [], lockspace } = config
   const hypervisor: Hypervisor = {
     ...xen,
     configFiles: (host, signal) => configFiles(host, signal, configPatterns),
+    ...(lockspace && { lockspace, create: (host, what, tag, signal) => create(host, what, tag, signal, lockspace) }),
   }
   const seeing = { ...store, inventory: forSightings(store.inventory) }
   const recovers = config.recovers && !config.readOnly

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { readConfig } from '../../src/config.ts'
+import { engineConfig, readConfig } from '../../src/config.ts'
 import { DEFAULT_SETTINGS, formatSettings, parseSettings } from '../../src/settings.ts'
 
 describe('the settings file', () => {
@@ -13,6 +13,7 @@ describe('the settings file', () => {
       ssh: { config: '/etc/ssh/lab' },
       iso: { directories: '/srv/iso:/mnt' },
       vm: { configurations: '/srv/vms/*.cfg' },
+      sanlock: { lockspace: 'pengx', leases: '/srv/leases' },
       keys: { start: ['s', 'f2'] },
     }
     expect(parseSettings(formatSettings(settings))).toEqual({ settings, problems: [] })
@@ -231,5 +232,33 @@ describe('where things lie', () => {
     chmodSync(join(home, 'pengx/config.toml'), 0o600)
     const config = readConfig({}, { env: { XDG_CONFIG_HOME: home }, uid: 1000, home })
     expect(config.problems).toEqual([`${home}/pengx/config.toml:2: name: a text in quotes is expected`])
+  })
+})
+
+describe('a lockspace of sanlock', () => {
+  const configured = (section: string) => {
+    const home = mkdtempSync(join(tmpdir(), 'pengx-lockspace-'))
+    mkdirSync(join(home, '.config/pengx'), { recursive: true })
+    writeFileSync(join(home, '.config/pengx/config.toml'), section)
+    const site = { destinations: [], readOnly: false, ascii: false }
+    const config = readConfig({}, { env: {}, uid: 1000, home })
+    return engineConfig(config, site, { watch: 'never', recovers: false }).lockspace
+  }
+
+  test('is what the engine builds domains under', () => {
+    expect(configured('')).toBeUndefined()
+    const section = '[sanlock]\nlockspace = "pengx"\nleases = "/srv/leases/"\n'
+    expect(configured(section)).toEqual({ name: 'pengx', leases: '/srv/leases' })
+  })
+
+  test.each([
+    'lockspace = "pengx"',
+    'leases = "/srv/leases"',
+    'lockspace = "a:b"\nleases = "/srv/leases"',
+    `lockspace = "${'a'.repeat(49)}"\nleases = "/srv/leases"`,
+    'lockspace = "pengx"\nleases = "srv"',
+    'lockspace = "pengx"\nleases = "/srv/a:b"',
+  ])('is never half of one: %s', (lines) => {
+    expect(() => configured(`[sanlock]\n${lines}\n`)).toThrow(/^\[sanlock\] of .*config\.toml: (lockspace|leases) = /)
   })
 })

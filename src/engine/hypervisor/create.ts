@@ -5,6 +5,15 @@ import type { Command, Host, Output } from '../host/host.ts'
 import { commandFailure, runBatch } from '../host/run.ts'
 import { holdsBytes, lastLines, readFile, writeFileAtomically } from '../tools/files.ts'
 import { ANY_EXIT, type Program } from '../tools/program.ts'
+import {
+  type LeaseProblem,
+  type Lockspace,
+  leaseOwner,
+  leaseProblem,
+  lockspaceHosts,
+  readLease,
+  underLease,
+} from '../tools/sanlock.ts'
 import { storeHas } from '../tools/xenstore.ts'
 import { parseConfig } from '../tools/xl/config.ts'
 import { explainXl, redact, secretsOf } from '../tools/xl/error.ts'
@@ -40,13 +49,15 @@ export interface CreateConfig {
  * bridge, `invalid` for the configuration, else mostly `commandFailed`; also where the domain was gone at once. What is
  * there is what counts: a domain that runs, or is paused where that was asked for, is created, whatever xl said. A
  * half-built one that libxl has left is named in the message and stays. An abort before xl begins is `cancelled` with
- * nothing done; one while it is at work waits for it, and is `cancelled` with the domain there.
+ * nothing done; one while it is at work waits for it, and is `cancelled` with the domain there. With a `lockspace` it is
+ * built under its lease there, and fails with `conflict` where that cannot be had (`refused` where `text` was written).
  */
 export async function create(
   host: Host,
   config: CreateConfig,
   tag: string,
   signal?: AbortSignal,
+  lockspace?: Lockspace,
 ): Promise<{ domid: number; domains: DomainSeen[] }> {
   const { path, text, digest, secrets = [], uuid, domainName, paused } = config
   const guards: Program[] = [
@@ -55,7 +66,9 @@ export async function create(
   ]
   const same = digest === undefined ? [] : [holdsBytes(path, digest)]
   const writes = text === undefined ? same : writeFileAtomically(path, text)
-  const rest: Program[] = [{ ...createDomain(path, uuid, paused), okExits: ANY_EXIT }, ...LISTING]
+  const xl = createDomain(path, uuid, paused)
+  const build = lockspace ? underLease(lockspace, uuid, xl) : xl
+  const rest: Program[] = [{ ...build, okExits: ANY_EXIT }, ...LISTING]
 
   const attempt = async (parts: readonly Program[]) => {
     const command: Command = batch(parts, { stopOnFailure: true, timeoutMs: CREATE_TIMEOUT_MS, queue: 'builds' })
@@ -73,10 +86,12 @@ export async function create(
     throw new PengxError('conflict', `${path} on ${host.name} was changed by somebody else meanwhile: try again`)
   const created = outputs[parts.length - 1 - LISTING.length]
   if (created === undefined) throw commandFailure(host, parts[outputs.length - 1]!, outputs.at(-1)!)
+  const problem = lockspace && leaseProblem(created)
+  if (problem) throw await withoutLease(host, config, lockspace, problem, created)
   const domains = toDomains(await readListing(host, outputs.slice(parts.length - LISTING.length), signal), [])
   if (created.exit !== 0 && !isThere(domains, config)) throw await failure(host, config, created, domains, signal)
   // xl is never ended half way: who has had enough meanwhile is told so when it has ended, and then there is a domain.
-  if (signal?.aborted) throw cancelledCommand(host.name, createDomain(path, uuid, paused), signal.reason)
+  if (signal?.aborted) throw cancelledCommand(host.name, xl, signal.reason)
   const domain = domains.findLast((one) => one.uuid === uuid)
   if (domain === undefined) throw await gone(host, config, signal)
   return { domid: domain.domid, domains }
@@ -95,6 +110,43 @@ async function refuseExisting(host: Host, config: CreateConfig, signal?: AbortSi
       ? `it runs there already as domain ${there.domid}${there.name === config.domainName ? '' : `, named "${there.name}"`}`
       : `another domain (${there.domid}, UUID ${there.uuid}) has that name`
   throw new PengxError('conflict', `cannot start ${config.domainName} on ${host.name}: ${which}`)
+}
+
+/** xl was not run. Nobody goes past it: sanlock alone knows whether a host that does not answer is dead. */
+async function withoutLease(
+  host: Host,
+  { domainName, uuid, text }: CreateConfig,
+  lockspace: Lockspace,
+  problem: LeaseProblem,
+  cause: Output,
+): Promise<PengxError> {
+  const { name, leases } = lockspace
+  const why = {
+    down: () => `sanlock does not run there: start it and join its lockspace ${name}, as config.toml wants it`,
+    apart: () =>
+      `sanlock there has not joined the lockspace ${name}: \`sanlock client add_lockspace -s ${name}:HOST_ID:PATH:0\` does`,
+    elsewhere: (at: string) =>
+      `${leases} there is not the directory on the file system of the lockspace ${name} (${at}), and a lease anywhere else would keep nobody away: mount it`,
+    unmade: (words: string) => `its lease cannot be made in ${leases}: ${words || 'sanlock does not say why'}`,
+    held: (owner: string) =>
+      `its lease is held by ${owner} of the lockspace ${name}, which lives: shut the VM down there; where that host is dead, sanlock frees the lease by itself when it knows`,
+    heldHere: () =>
+      `its lease is held on ${host.name} itself, by a program or by what is left of an earlier start (an xl or QEMU of it that has not ended: pgrep -af ${domainName})`,
+    failed: (error: number) =>
+      `sanlock gives no lease by ${leases}/${uuid}: error ${error}, see \`sanlock client log_dump\` there`,
+  }
+  const said = (code: 'conflict' | 'refused' | 'busy', words: string) =>
+    new PengxError(code, `cannot start ${domainName} on ${host.name}: ${words}`, { cause })
+  // found too late for the promise of a conflict where the file is written
+  const code = text === undefined ? 'conflict' : 'refused'
+  if (problem.kind === 'ending') return said('busy', 'sanlock is still taking its lease back.')
+  if (problem.kind === 'elsewhere') return said(code, why.elsewhere(problem.lockspacePath))
+  if (problem.kind === 'unmade') return said(code, why.unmade(problem.words))
+  if (problem.kind === 'failed') return said(code, why.failed(problem.error))
+  if (problem.kind !== 'held') return said(code, why[problem.kind]())
+  const asked = batch([readLease(lockspace, uuid), lockspaceHosts(lockspace)], { timeoutMs: 60_000 })
+  const looked = await runBatch(host, asked).catch((): Output[] => [])
+  return said(code, why.held(leaseOwner(looked[0]?.stdout ?? '', looked[1]?.stdout ?? '') ?? 'another host'))
 }
 
 /** What xl meant, with what can be looked up now: how much memory there is, what QEMU or xl wrote down. */

@@ -4,6 +4,7 @@ import type { Disk } from '../../model/disk.ts'
 import type { Nic } from '../../model/nic.ts'
 import type { VmSpec } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
+import type { Lockspace } from '../tools/sanlock.ts'
 import type { ParsedConfig } from '../tools/xl/config.ts'
 import type { Devices, DiskDevice } from '../tools/xl/devices.ts'
 import type { KeptDisk } from '../tools/xl/kept.ts'
@@ -24,6 +25,8 @@ export type ReadConfig = ConfigText & ParsedConfig
 
 /** How domains are looked at and driven on one PM. Domids come from a look of the same moment, never from memory. */
 export interface Hypervisor {
+  /** Of sanlock's, under whose leases domains are built; absent: there are none. */
+  readonly lockspace?: Lockspace
   /** Everything a beat needs, in one round trip; fails with `unsupported` where no Xen runs. */
   look(host: Host, signal?: AbortSignal): Promise<PmLook>
   /**

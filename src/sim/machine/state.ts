@@ -1,7 +1,6 @@
-/**
- * What the simulated site is, as plain data: it is written to a file after each change and read back at the
- * next creation, so that a process that was killed finds its machines as it left them.
- */
+// What the simulated site is, as plain data: written to a file after each change, so that the next process finds it.
+import type { SimSanlock } from './sanlock.ts'
+
 export type GuestType = 'pv' | 'pvh' | 'hvm'
 
 export interface SimDisk {
@@ -287,6 +286,7 @@ export interface PmState {
   cutFrom?: string[]
   /** lvm2 uses lvmlockd there, which runs or does not. */
   lvmlockd?: 'running' | 'stopped'
+  sanlock?: SimSanlock
   /** Its Xen was built without shadow paging, as Debian's of today. */
   noShadow?: true
 }

@@ -13,6 +13,7 @@ import { blkdiscard, lvchange, lvcreate, lvextend, lvreduce, lvremove, lvrename 
 import { lvs, vgs } from './lvmReport.ts'
 import { ip } from './network.ts'
 import { qemuImg } from './qemuImg/qemuImg.ts'
+import { lease, sanlock } from './sanlock.ts'
 import { ssh } from './ssh.ts'
 import { echo, flock, hostname, no, printf, ps, quiet, uname } from './system.ts'
 import { loginShell } from './terminal.ts'
@@ -29,6 +30,7 @@ const shell: Program = (call) => {
   if (call.argv[3] === 'pengx-lacking') return lacking(call)
   if (call.argv[3] === 'pengx-holds') return holds(call)
   if (call.argv[3] === 'pengx-claim') return claim(call)
+  if (call.argv[3] === 'pengx-lease') return lease(call)
   if (call.argv[3] === 'pengx-kept') return kept(call)
   if (call.argv[3] === 'pengx-keep') return keep(call)
   if (call.argv[3] === 'pengx-volume-use') return volumeUse(call)
@@ -162,6 +164,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   vgchange,
   pvscan,
   blkdiscard,
+  sanlock,
   ip,
   flock,
   sh: shell,

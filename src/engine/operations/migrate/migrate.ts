@@ -145,6 +145,12 @@ async function gatherLive(
 ): Promise<{ readonly live: LiveGuest; readonly checked: readonly string[] }> {
   const source = cx.view.needPm(vm.pm)
   const host = cx.host(source.uuid)
+  // The lease ends with the domain here, and nobody could hold it over there before: in between it is anybody's.
+  if (cx.hypervisor.lockspace)
+    throw new PengxError(
+      'refused',
+      `${vm.name} runs under a lease of sanlock's (lockspace ${cx.hypervisor.lockspace.name}), which xl cannot hand to ${target.name}: shut it down, migrate it, start it there`,
+    )
   const [detail] = await cx.hypervisor.details(host, [domid], cx.signal)
   const domain = (await cx.look(source.uuid)).find((one) => one.domid === domid)
   if (!detail || !domain) throw new PengxError('refused', `${vm.name} went away while it was looked at`)
