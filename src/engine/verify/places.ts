@@ -1,10 +1,10 @@
 import { isClaimTag } from '../../model/storage/claim.ts'
 import type { Storlink } from '../../model/storlink.ts'
 import type { Host, Output } from '../host/host.ts'
-import { runMany } from '../host/run.ts'
 import { listDirectory, parseListed } from '../tools/fileLists.ts'
 import { parseVolumes, showVolumes } from '../tools/lvm.ts'
 import { markerQuestion } from '../volumes/marker.ts'
+import { runRescanning } from '../volumes/rescan.ts'
 import { groupOf } from '../volumes/volumeGroup.ts'
 import { claimedBy } from './claims.ts'
 import type { Entry, MarkFacts, PlaceFacts, SiteFacts } from './facts.ts'
@@ -33,7 +33,7 @@ export async function lookAtPlace(
   const list = isListed ? listOf(storlink) : undefined
   const marker = markerQuestion(storlink)
   const parts = [...(list ? [list.program] : []), ...marker.parts]
-  const outputs = parts.length === 0 ? [] : await runMany(host, parts, { timeoutMs: LOOK_MS })
+  const outputs = parts.length === 0 ? [] : await runRescanning(host, parts, { timeoutMs: LOOK_MS })
   const place = isListed ? { storlink, pm, ...(list?.read(outputs[0]!) ?? notLookedAt(storlink)) } : undefined
   if (marker.parts.length === 0 || place?.problem !== undefined) return place ? { place } : {}
   const seen = marker.read(outputs.slice(list ? 1 : 0))
