@@ -201,7 +201,18 @@ const NOT_COMPARED: Readonly<Record<string, string>> = {
   blkdiscard: 'needs a block device: the lab does the same to a real volume',
 }
 /** These want a device mapper and root: the suite of volumes runs on them here, and on a real group in the lab. */
-const OF_LVM = ['lvs', 'vgs', 'lvcreate', 'lvremove', 'lvextend', 'lvreduce', 'lvrename', 'lvchange', 'vgchange']
+const OF_LVM = [
+  'lvs',
+  'vgs',
+  'lvcreate',
+  'lvremove',
+  'lvextend',
+  'lvreduce',
+  'lvrename',
+  'lvchange',
+  'vgchange',
+  'pvscan',
+]
 
 /** The first word of each command of a line, whatever stands between them. */
 const programsIn = (line: string) => line.split(/[;|&]+|\$\(/).map((part) => part.trim().split(' ')[0]!)

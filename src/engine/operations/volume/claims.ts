@@ -109,8 +109,8 @@ export async function judgeClaims(cx: Context, held: readonly HeldClaim[]): Prom
 }
 
 /**
- * Throws `refused` for the first that must stay: behind it stands a domain, or nobody can tell, which `force` and `silence`
- * go past.
+ * Throws `refused` for the first that must stay: behind it stands a domain, or nobody can tell, which `force` goes past, and
+ * who does nothing yet.
  */
 export function refuseClaims(
   cx: Context,
@@ -119,11 +119,10 @@ export function refuseClaims(
   { force, silence }: ClaimOptions,
 ): void {
   const counts = judged.filter(({ state }) => state !== 'stale' && (state === 'live' || !force))
-  const first = counts.find(({ state }) => state === 'live' || silence === undefined)
+  // A PM that is silent may have nothing to say; a claim says something, and is only ignored where nothing is done yet.
+  const first = counts.find(({ state }) => state === 'live' || silence !== 'ignored')
   if (first)
     throw new PengxError('refused', `${nameOf(cx, vm, first.held.path)} ${first.text}${wayPast(cx, first, force)}`)
-  if (silence === 'told')
-    for (const { held, text } of counts) cx.notice(`${nameOf(cx, vm, held.path)} ${text}; it was done all the same`)
 }
 
 async function judgeOthers(
