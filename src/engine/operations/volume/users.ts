@@ -68,14 +68,15 @@ export async function needSoleUse(
   const question = { vm, volumes, seen, options, here }
   needNoHolder(cx, question, vm.pm, here)
   const refusal = refuseRows(cx.view, { volumes, seen, rows, identities: here.identities, use: options.use })
-  if (refusal && !(refusal.isGuess && options.force)) throw new PengxError('refused', refusal.text)
-  if (refusal) cx.notice(`${refusal.text}; it was done all the same`)
+  if (refusal && !refusal.isGuess) throw new PengxError('refused', refusal.text)
   await needUnclaimed(
     cx,
     vm,
     volumes.map(({ path }) => path),
     options,
   )
+  if (refusal && !options.force) throw new PengxError('refused', `${refusal.text}: ${hintFor(options)}`)
+  if (refusal) cx.notice(`${refusal.text}; it was done all the same`)
   await needNoneElsewhere(cx, question)
   if (options.use === 'remove' || options.use === 'rewrite') await needNothingLying(cx, vm, volumes, here.identities)
 }
@@ -115,11 +116,13 @@ async function needNoneElsewhere(cx: Context, question: Question): Promise<void>
   if (unasked.length === 0 || options.silence === 'ignored' || isHeldAlready(question, volumes)) return
   const text = `its disks are seen by ${unasked.join(' and ')}, which cannot be asked whether they are in use there`
   if (options.force || options.silence === 'told') return cx.notice(`${text}; it was done all the same`)
-  const hint =
-    options.force === undefined
-      ? 'try again when it can'
-      : '--force does it all the same: make sure first that it is off, or that nothing there has them open'
-  throw new PengxError('refused', `${vm.name}: ${text}: ${hint}`)
+  throw new PengxError('refused', `${vm.name}: ${text}: ${hintFor(options)}`)
+}
+
+/** What helps where a PM cannot be asked. */
+function hintFor({ force }: SoleUse): string {
+  if (force === undefined) return 'try again when it can'
+  return '--force does it all the same: make sure first that it is off, or that nothing there has them open'
 }
 
 /** Its domain has them open: whether anybody else had was asked when it was started. */
