@@ -1,3 +1,5 @@
+import { systemClock } from '../lib/clock.ts'
+import { newUuid } from '../lib/ids.ts'
 import type { Disk } from '../model/disk.ts'
 import type { Pm } from '../model/pm.ts'
 import type { Storlink } from '../model/storlink.ts'
@@ -11,7 +13,10 @@ import { adoptedVm, candidatesFor } from './operations/adopt/adopted.ts'
 import type { Store } from './store/store.ts'
 import { freeSpace, parseFreeSpace } from './tools/system.ts'
 import { needDriver } from './volumes/drivers.ts'
+import { ownGroup } from './volumes/groupPlace.ts'
+import { putMarker } from './volumes/marker.ts'
 import { withSizes } from './volumes/sizes.ts'
+import { createClaimKeeper } from './watch/claims.ts'
 import type { Observer } from './watch/observe.ts'
 
 /** How many running VMs of the simulated site are left as they were found, so that adopting can be tried. */
@@ -92,6 +97,7 @@ async function furnishPm(
     return { ...(sized.get(disk.uuid) ?? disk), owned: true, ...(storlink === undefined ? {} : { storlink }) }
   }
   await store.inventory.putVms(rows.map((vm) => ({ ...vm, disks: vm.disks.map(laid) })))
+  await createClaimKeeper(store.view, systemClock, ownGroup).keep(host(pm), pm, await hypervisor.domains(host(pm)))
 }
 
 function adoptRunning(vm: Vm, file: ConfigFile | undefined): Vm {
@@ -148,5 +154,6 @@ async function storlinkAt(link: string, pm: Pm, host: Host, shared: boolean): Pr
     ? ({ name: path.slice(1), type: 'NFS' } as const)
     : ({ name: `${pm.name}${path}`, type: 'LO' } as const)
   const row = { id: 0, pm: pm.uuid, link, ...kind, level: 'FL', shared, desc: '' } as const
-  return { ...row, sizeMib, freeMib, createdAt: Date.now() }
+  const { uuid } = await putMarker(host, row, newUuid(), undefined, ownGroup)
+  return { ...row, uuid, sizeMib, freeMib, createdAt: Date.now() }
 }

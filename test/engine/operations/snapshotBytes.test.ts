@@ -112,7 +112,7 @@ function written(vm: string, first: number): Written {
         }
       }
       expect(wrong).toEqual([])
-      const files = readdirSync(site.dir).filter((name) => name !== `${IMAGE}.qcow2`)
+      const files = readdirSync(site.dir).filter((name) => !name.startsWith('.') && name !== `${IMAGE}.qcow2`)
       const known = volumesOf(row()).map(({ path }) => path)
       expect(files.map((name) => join(site.dir, name)).sort()).toEqual(known.sort())
     },

@@ -1,18 +1,20 @@
 import { z } from 'zod'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
 import { describes } from '../../../model/described.ts'
-import { PengxError } from '../../../model/error.ts'
+import { PengxError, toPengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import { refuseName, type Vm, type VmSpec } from '../../../model/vm.ts'
 import type { ConfigFile, DomainDetail, DomainSeen } from '../../hypervisor/domain.ts'
-import type { Context, Operation } from '../../jobs/operation.ts'
+import type { Context, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { lossLines } from '../../tools/xl/json/loss.ts'
 import { withSizes } from '../../volumes/sizes.ts'
 import { isSameRow } from '../vm/change.ts'
+import { findDomain, lives } from '../vm/domain.ts'
 import { joinSecret, splitSecret, type VmSecrets } from '../vm/secrets.ts'
 import { usedBy } from '../volume/asked.ts'
+import { claimVolumes, releaseVolumes } from '../volume/claims.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { adoptedVm, candidatesFor, needDescribes, refuseAgreement } from './adopted.ts'
 import { configOf, type FoundFile, findOne } from './find.ts'
@@ -171,10 +173,26 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
   return { ...splitSecret(vm), before: (before ?? null) as (Vm & Json) | null, notUnderstood: adopted.notUnderstood }
 }
 
+/** Of a VM that runs. It does so whether or not others can see it, so what is in the way of that is told. */
+function claimStep(vm: Pick<Vm, 'uuid' | 'pm' | 'name'>): Step {
+  return {
+    name: 'claim its disks',
+    async do(cx) {
+      const domain = await findDomain(cx, vm)
+      if (!lives(domain)) return null
+      const claimed = claimVolumes(cx, cx.view.needVm(vm.uuid), { domid: domain.domid })
+      await claimed.catch((error: unknown) => cx.notice(toPengxError(error).message))
+      return null
+    },
+    isApplied: async () => 'again',
+    undo: (cx) => releaseVolumes(cx, vm),
+  }
+}
+
 export const vmAdopt: Operation<Params, Facts> = {
   name: 'vm.adopt',
   title: 'adopt',
-  help: 'Takes a running domain or a configuration file that somebody else made under care; nothing on the PM changes.',
+  help: 'Takes a running domain or a configuration file that somebody else made under care; on the PM only its disks get a claim, where it runs.',
   danger: 'safe',
   subjectKind: 'vm',
   target: { param: 'what', kind: 'text' },
@@ -216,6 +234,7 @@ export const vmAdopt: Operation<Params, Facts> = {
         else await cx.inventory.dropVm(facts.vm.uuid)
       },
     },
+    claimStep(facts.vm),
   ],
   result: (_p, { vm, notUnderstood }) => ({ uuid: vm.uuid, name: vm.name, notUnderstood }),
   touches: (p, view) => {
