@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEngine, type Engine } from '../../../src/engine/engine.ts'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
-import { readClaims } from '../../../src/engine/volumes/claim.ts'
+import { dropClaims, readClaims } from '../../../src/engine/volumes/claim.ts'
 import { type Claim, claimedPaths } from '../../../src/model/storage/claim.ts'
 import type { Vm } from '../../../src/model/vm.ts'
 import { act, adoptRunning, pmNamed } from '../../support/sites/acts.ts'
@@ -210,6 +210,9 @@ describe('who watches', () => {
       await world.close()
       world = await openWorld({}, place)
       const own = await adoptRunning(world)
+      // As of one that was started by other means since.
+      const host = world.site.host('xen1')
+      await dropClaims(host, await readClaims(host, claimedPaths(own)))
       for (const config of [{}, { readOnly: true, watch: 'beat' }, { recovers: false, watch: 'beat' }] as const) {
         await world.close()
         world = await openWorld(config, place)
