@@ -27,6 +27,8 @@ export interface DemoDeps {
   readonly observer: Observer
   readonly hypervisor: Hypervisor
   host(pm: Pm): Host
+  /** The machine itself, of which a PM that is read-only is none: what stands there before anybody looks. */
+  machine(pm: Pm): Host
 }
 
 /**
@@ -73,7 +75,7 @@ async function sharedDirectories({ store, host }: DemoDeps, vms: readonly Vm[]):
 }
 
 async function furnishPm(
-  { store, hypervisor, host }: DemoDeps,
+  { store, hypervisor, host, machine }: DemoDeps,
   pm: Pm,
   alone: ReadonlySet<string>,
   shared: ReadonlySet<string>,
@@ -91,13 +93,13 @@ async function furnishPm(
     rows.flatMap((vm) => vm.disks),
   )
   const sized = new Map(disks.map((disk) => [disk.uuid, disk]))
-  const storlinks = await makeStorlinks(store, pm, host(pm), disks, shared)
+  const storlinks = await makeStorlinks(store, pm, machine(pm), disks, shared)
   const laid = (disk: Disk): Disk => {
     const storlink = storlinks.get(directoryOf(disk.path))
     return { ...(sized.get(disk.uuid) ?? disk), owned: true, ...(storlink === undefined ? {} : { storlink }) }
   }
   await store.inventory.putVms(rows.map((vm) => ({ ...vm, disks: vm.disks.map(laid) })))
-  await createClaimKeeper(store.view, systemClock, ownGroup).keep(host(pm), pm, await hypervisor.domains(host(pm)))
+  await createClaimKeeper(store.view, systemClock, ownGroup).keep(machine(pm), pm, await hypervisor.domains(host(pm)))
 }
 
 function adoptRunning(vm: Vm, file: ConfigFile | undefined): Vm {

@@ -191,7 +191,10 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   })
   const leaving = new AbortController()
   const begin = async () => {
-    if (config.demo) await furnishDemo({ store, observer, hypervisor, host: hostOf }, leaving.signal)
+    if (config.demo && sim) {
+      const machine = (pm: Pm) => sim.host(pm.name)
+      await furnishDemo({ store, observer, hypervisor, host: hostOf, machine }, leaving.signal)
+    }
     if (config.watch !== 'beat') return
     beat.start()
     if (!config.readOnly) scheduler.start()
