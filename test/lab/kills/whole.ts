@@ -37,7 +37,7 @@ export async function needOneMind(victim: Victim): Promise<Look> {
   )
   const named = [...disks, ...snapshots.flatMap(({ volumes }) => volumes.map(({ path }) => path))]
   expect({ lost: named.filter((path) => !files.includes(path)) }).toEqual({ lost: [] })
-  const others = files.filter((path) => !named.includes(path))
+  const others = files.filter((path) => !named.includes(path) && !path.endsWith('/.pengx-storlink'))
   if (others.length > 0) {
     // Layers whose snapshot is no more and that others lie on.
     const below = await chainsOf(victim, named)

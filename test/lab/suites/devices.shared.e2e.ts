@@ -35,13 +35,13 @@ interface DiskRow {
   readonly format: string
 }
 
-/** Names of the volumes that lie in the directory and in the group. */
+/** Names of the volumes that lie in the directory and in the group, less the claims on them. */
 async function volumes(): Promise<string[]> {
   const text = await sh(host, `ls ${DATA}; lvs --noheadings -o lv_name ${GROUP}`)
   return text
     .split('\n')
     .map((line) => line.trim())
-    .filter(Boolean)
+    .filter((name) => name !== '' && !name.endsWith('.claim'))
 }
 
 async function xlRow(name: string): Promise<{ memory: number; vcpus: number }> {
