@@ -192,7 +192,7 @@ describe('actions', () => {
       expect(robot.lines().some((line) => line.includes('│') && line.includes(operation.title))).toBe(true)
       await robot.press('esc')
     }
-  }, 90_000)
+  })
 
   test('the palette goes to places and things', async () => {
     await open()

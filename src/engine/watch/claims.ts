@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { Pm } from '../../model/pm.ts'
-import { type Claim, claimablePaths, claimedPaths, judgeClaim } from '../../model/storage/claim.ts'
+import { claimablePaths, claimedPaths, claimOf, judgeClaim } from '../../model/storage/claim.ts'
 import type { Vm } from '../../model/vm.ts'
 import type { Host } from '../host/host.ts'
 import type { DomainSeen } from '../hypervisor/domain.ts'
@@ -84,20 +84,7 @@ export function createClaimKeeper(view: View, clock: Clock, groups: GroupPlaces)
     return now?.pm === vm.pm && now.disks === vm.disks && isSettled({ vm: now, domain })
   }
 
-  function claimOf({ vm, domain }: Due, pm: Pm): Claim {
-    return {
-      vm: vm.uuid,
-      vmName: vm.name,
-      pm: pm.uuid,
-      pmName: pm.name,
-      domid: domain!.domid,
-      bootId: view.getPm(pm.uuid)?.seen.bootId ?? '',
-      ...controllerHere(view.setting('storeId')),
-      at: clock.now(),
-    }
-  }
-
-  /** Without a domain all of its own go, unless somebody else is about to build it; with one those below its disks. */
+  /** Without a domain all of its own go, unless somebody else is about to build it; with one those on what is no volume of it any more. */
   function toDrop({ vm, domain }: Due, pm: Pm, held: readonly HeldClaim[]): readonly HeldClaim[] {
     const own = held.filter(({ claim }) => claim?.vm === vm.uuid && claim.pm === pm.uuid)
     if (domain) return own.filter(({ path }) => !claimedPaths(vm).includes(path))
@@ -110,7 +97,8 @@ export function createClaimKeeper(view: View, clock: Clock, groups: GroupPlaces)
   /** What another VM claims is not touched; a claim of this one that names another PM is wrong, since it runs here. */
   function toPut(due: Due, pm: Pm, held: ReadonlyMap<string, HeldClaim>): ClaimRequest[] {
     if (!due.domain) return []
-    const fresh = claimOf(due, pm)
+    const by = { ...controllerHere(view.setting('storeId')), at: clock.now() }
+    const fresh = claimOf(due.vm, view.getPm(pm.uuid) ?? pm, by, due.domain.domid)
     return claimedPaths(due.vm).flatMap((path): ClaimRequest[] => {
       const there = held.get(path)
       if (!there) return [{ path, claim: fresh }]

@@ -1,4 +1,5 @@
 import { layersOf, volumesOf } from '../layer.ts'
+import type { Pm } from '../pm.ts'
 import type { Vm } from '../vm.ts'
 
 /**
@@ -23,6 +24,24 @@ export interface Claim {
   readonly at: number
 }
 
+/** Pure. The claim of a VM on a PM, as the one who writes it (`by`) sees both; without a domid its domain is still to be built. */
+export function claimOf(
+  vm: Pick<Vm, 'uuid' | 'name'>,
+  pm: Pick<Pm, 'uuid' | 'name'> & { readonly seen: Pick<Pm['seen'], 'bootId'> },
+  by: Pick<Claim, 'controller' | 'store' | 'at'>,
+  domid?: number,
+): Claim {
+  return {
+    vm: vm.uuid,
+    vmName: vm.name,
+    pm: pm.uuid,
+    pmName: pm.name,
+    ...(domid === undefined ? {} : { domid }),
+    bootId: pm.seen.bootId ?? '',
+    ...by,
+  }
+}
+
 /** Pure. One line of JSON. */
 export function formatClaim(claim: Claim): string {
   const { vm, vmName, pm, pmName, domid, bootId: boot, controller, store, at } = claim
@@ -33,7 +52,7 @@ export function formatClaim(claim: Claim): string {
 export function parseClaim(text: string): Claim | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? claimOf(value as Record<string, unknown>) : undefined
+    return typeof value === 'object' && value !== null ? claimIn(value as Record<string, unknown>) : undefined
   } catch {
     return undefined
   }
@@ -71,12 +90,12 @@ export function isClaimTag(tag: string): boolean {
 export function parseClaimTag(tag: string): Claim | undefined {
   if (!isClaimTag(tag)) return undefined
   const fields = tag.slice(TAG.length).split('/')
-  return claimOf(
+  return claimIn(
     Object.fromEntries(fields.map((field) => [field.split(':')[0], field.slice(field.indexOf(':') + 1)] as const)),
   )
 }
 
-function claimOf(fields: Readonly<Record<string, unknown>>): Claim | undefined {
+function claimIn(fields: Readonly<Record<string, unknown>>): Claim | undefined {
   const text = (name: string) => (typeof fields[name] === 'string' ? fields[name] : '')
   const [vm, pm, at] = [text('vm'), text('pm'), Date.parse(text('at'))]
   const domid = Number(fields.domid ?? Number.NaN)

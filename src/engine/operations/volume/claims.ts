@@ -7,6 +7,7 @@ import {
   type ClaimState,
   claimablePaths,
   claimedPaths,
+  claimOf,
   domainOf,
   judgeClaim,
 } from '../../../model/storage/claim.ts'
@@ -39,18 +40,9 @@ export function writingClaims(cx: Context, pm: string): ClaimWrite {
   return { tag: cx.tag, groups: (_host, group) => cx.groupAt(pm, group) }
 }
 
-function newClaim(cx: Context, { uuid, name }: Pick<Vm, 'uuid' | 'name'>, pm: string, domid?: number): Claim {
-  const row = cx.view.needPm(pm)
-  return {
-    vm: uuid,
-    vmName: name,
-    pm,
-    pmName: row.name,
-    ...(domid === undefined ? {} : { domid }),
-    bootId: row.seen.bootId ?? '',
-    ...controllerHere(cx.view.setting('storeId')),
-    at: cx.clock.now(),
-  }
+function newClaim(cx: Context, vm: Pick<Vm, 'uuid' | 'name'>, pm: string, domid?: number): Claim {
+  const by = { ...controllerHere(cx.view.setting('storeId')), at: cx.clock.now() }
+  return claimOf(vm, cx.view.needPm(pm), by, domid)
 }
 
 /** A claim, what it is worth, and both as a clause behind `disk xvda (PATH) `. */
