@@ -117,7 +117,12 @@ export function refuseClaims(
     throw new PengxError('refused', `${nameOf(cx, vm, first.held.path)} ${first.text}${wayPast(cx, first, force)}`)
 }
 
-async function judgeOthers(
+/**
+ * Throws `refused` where, by the claims that stand on volumes, one of them is in use by another VM, or by the VM itself on
+ * another PM, as the PMs say that they name; also where nobody can tell, and that is not overruled. Gives the claims of
+ * others, which are worth nothing then. Looks only.
+ */
+export async function needUnclaimed(
   cx: Context,
   vm: VmRef,
   held: readonly HeldClaim[],
@@ -147,20 +152,6 @@ function wayPast(cx: Context, { state, held: { claim } }: JudgedClaim, force: bo
 }
 
 /**
- * Throws `refused` where one of the volumes is in use by another VM, or by the VM itself on another PM, as the claims on the
- * storage say and the PMs that they name; also where nobody can tell, and that is not overruled. One round trip where there
- * is no claim. Looks only.
- */
-export async function needUnclaimed(
-  cx: Context,
-  vm: VmRef,
-  paths: readonly string[],
-  options: ClaimOptions = {},
-): Promise<void> {
-  await judgeOthers(cx, vm, await readClaims(cx.host(vm.pm), paths, cx.signal), options)
-}
-
-/**
  * Puts a claim on each disk that the VM writes to (or on `paths` of them), in the place of those that are stale. Throws
  * `conflict` for what `needUnclaimed` refuses, and where somebody else has just claimed one; what it has put is taken away
  * then, and its caller does so before it fails with `conflict` itself. A
@@ -182,7 +173,7 @@ export async function claimVolumes(
   })
   const others = puts.flatMap(({ held, isPut }) => (held && !isPut ? [held] : []))
   try {
-    const judged = await judgeOthers(cx, vm, others, { force })
+    const judged = await needUnclaimed(cx, vm, others, { force })
     const mine = others.filter(({ path }) => own.includes(path))
     const swaps = mine.map(({ path, text }) => ({ path, claim, instead: text }))
     const swapped = swaps.length === 0 ? [] : await putClaims(host, swaps, { ...how, passing: true })

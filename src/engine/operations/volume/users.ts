@@ -3,6 +3,7 @@ import { isProvisional } from '../../../model/provisional.ts'
 import { canonicalPath } from '../../../model/storage/volumePath.ts'
 import type { DomainSeen } from '../../hypervisor/domain.ts'
 import type { Context } from '../../jobs/operation.ts'
+import { readClaims } from '../../volumes/claim.ts'
 import { type HeldVolumes, isSameVolume, readHeld, type VolumeHolder } from '../../volumes/identity.ts'
 import { type AskedVolume, isSeenElsewhere, type Owner, type Use, withChains } from './asked.ts'
 import { needUnclaimed } from './claims.ts'
@@ -58,23 +59,18 @@ export async function needSoleUse(
   const volumes = await withChains(cx, vm, asked)
   if (volumes.length === 0) return
   const rows = rowVolumes(cx.view, vm, volumes, options.use)
-  const here = await ask(
-    cx,
-    vm.pm,
-    [...volumes, ...rows].map(({ path }) => path),
-  )
+  const paths = volumes.map(({ path }) => path)
+  const [here, claims] = await Promise.all([
+    ask(cx, vm.pm, [...paths, ...rows.map(({ path }) => path)]),
+    readClaims(cx.host(vm.pm), paths, cx.signal),
+  ])
   const seen = volumes.filter((one) => isSeenElsewhere(cx.view, vm.pm, one, here.identities.get(one.path)))
   if (options.use === 'write') await needThere(cx, vm, volumes, here)
   const question = { vm, volumes, seen, options, here }
   needNoHolder(cx, question, vm.pm, here)
   const refusal = refuseRows(cx.view, { volumes, seen, rows, identities: here.identities, use: options.use })
   if (refusal && !refusal.isGuess) throw new PengxError('refused', refusal.text)
-  await needUnclaimed(
-    cx,
-    vm,
-    volumes.map(({ path }) => path),
-    options,
-  )
+  await needUnclaimed(cx, vm, claims, options)
   if (refusal && !options.force) throw new PengxError('refused', `${refusal.text}: ${hintFor(options)}`)
   if (refusal) cx.notice(`${refusal.text}; it was done all the same`)
   await needNoneElsewhere(cx, question)
