@@ -4,7 +4,7 @@ import { run } from '../host/run.ts'
 import { activateVolume, permitVolume, shrinkVolume, zeroDevice } from '../tools/lvm.ts'
 import { changes } from '../tools/program.ts'
 import { checkImage, createImage, measureImage, parseCheck, resizeImage } from '../tools/qemuImg.ts'
-import { activateChain, isLv, releaseLv } from './blockActive.ts'
+import { activateChain, releaseLv } from './blockActive.ts'
 import {
   asideOf,
   draftOf,
@@ -29,7 +29,7 @@ import { convertWatched, readImage } from './image.ts'
 import { compareVolumes, dependentsAmong, readChain, rebaseVolume } from './layers.ts'
 import { digestImage, ownBytes, packWatched } from './pack.ts'
 import type { ChainImage, Image, VolumeDriver } from './volumeDriver.ts'
-import { findVolume, groupOf, inExtents, lookAtGroup, lookAtVolumes, placeOf, spaceOf } from './volumeGroup.ts'
+import { findVolume, groupOf, inExtents, isLv, lookAtGroup, lookAtVolumes, placeOf, spaceOf } from './volumeGroup.ts'
 
 /**
  * Disks as logical volumes of an LVM volume group, thin where the group has a thin pool. A volume is

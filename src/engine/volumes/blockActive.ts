@@ -9,14 +9,9 @@ import { unzeroedFrom, zeroFrom } from './blockRoom.ts'
 import { activeElsewhere, runParts } from './groupChange.ts'
 import type { GroupPlace, GroupPlaces } from './groupPlace.ts'
 import type { Image, Users } from './volumeDriver.ts'
-import { findVolume, lookAtVolumes, placeOf } from './volumeGroup.ts'
+import { findVolume, isLv, lookAtVolumes, placeOf } from './volumeGroup.ts'
 
 /** Switching logical volumes on and off on one PM. */
-
-/** Whether a path is called as a logical volume is: `/dev/GROUP/NAME`. */
-export function isLv(path: string): boolean {
-  return /^\/dev\/(?!mapper\/)[^/]+\/[^/]+$/.test(path)
-}
 
 /**
  * Switches on what an image lies on, from the top down, until QEMU can open all of it. Where several PMs see the group a

@@ -8,12 +8,14 @@ import {
   parseClaim,
   parseClaimTag,
 } from '../../model/storage/claim.ts'
+import { canonicalPath } from '../../model/storage/volumePath.ts'
 import type { Host, Output } from '../host/host.ts'
 import { clearClaim, makeClaim, readClaim, swapClaim } from '../tools/claims.ts'
 import { parseTags, retagVolumes, showTags } from '../tools/lvmTags.ts'
 import type { Program } from '../tools/program.ts'
 import { type ClaimWrite, changeClaims, LOOK, type Retagging } from './claimChange.ts'
 import { runRescanning } from './rescan.ts'
+import { isLv, placeOf as volumeOf } from './volumeGroup.ts'
 
 /**
  * Claims on volumes, as they stand on the storage: beside a file as a link, on a logical volume as a tag. What is neither
@@ -50,20 +52,17 @@ type Place = { readonly file: string } | Lv | undefined
 function placeOf(path: string): Place {
   if (!path.startsWith('/')) return undefined
   if (!path.startsWith('/dev/')) return { file: path }
-  const mapped = /^\/dev\/mapper\/((?:[^-/]|--)+)-((?:[^-/]|--)+)$/.exec(path)
-  const [group, name] = mapped
-    ? mapped.slice(1).map((part) => part.replaceAll('--', '-'))
-    : (/^\/dev\/(?!mapper\/)([^/]+)\/([^/]+)$/.exec(path)?.slice(1) ?? [])
-  return group === undefined || name === undefined ? undefined : { group, name }
+  const device = canonicalPath(path)
+  return isLv(device) ? volumeOf(device) : undefined
 }
 
-function isLv(place: Place): place is Lv {
+function isOnLv(place: Place): place is Lv {
   return place !== undefined && 'group' in place
 }
 
 function isFile(path: string): boolean {
   const place = placeOf(path)
-  return place !== undefined && !isLv(place)
+  return place !== undefined && !isOnLv(place)
 }
 
 function wordOf({ group, name }: Lv): string {
@@ -78,7 +77,7 @@ function reading(paths: readonly string[]): {
   const files = paths.filter(isFile)
   const lvs = paths.flatMap((path) => {
     const place = placeOf(path)
-    return isLv(place) ? [{ path, word: wordOf(place) }] : []
+    return isOnLv(place) ? [{ path, word: wordOf(place) }] : []
   })
   const words = [...new Set(lvs.map(({ word }) => word))]
   return {
@@ -208,7 +207,7 @@ interface Retag {
 function retagging(retags: readonly Retag[]): Retagging[] {
   const lvs = retags.flatMap(({ path, before, after }) => {
     const place = placeOf(path)
-    return isLv(place) ? [{ path, ...place, before, after }] : []
+    return isOnLv(place) ? [{ path, ...place, before, after }] : []
   })
   const alike = Map.groupBy(lvs, ({ group, before, after }) => [group, before, after].join(' '))
   return [...alike.values()].map((some) => {

@@ -30,6 +30,11 @@ export interface GroupLook extends VolumesLook {
 
 const MIB = 1024 * 1024
 
+/** Pure. Whether a path is called as a logical volume is: `/dev/GROUP/NAME`. */
+export function isLv(path: string): boolean {
+  return /^\/dev\/(?!mapper\/)[^/]+\/[^/]+$/.test(path)
+}
+
 /** Pure. `/dev/GROUP/NAME` taken apart; `invalid` for any other path. */
 export function placeOf(path: string): { readonly group: string; readonly name: string } {
   const [, group, name] = /^\/dev\/([^/]+)\/([^/]+)$/.exec(path) ?? []
