@@ -10,26 +10,29 @@ import { changes, type Program, reads } from './program.ts'
  * (stat(1), `--cached`). Of several who replace one at once one makes `.next`; and what it then finds to be there still is
  * what nobody else can replace.
  */
-const SCRIPT = `f=$(readlink -f -- "$2") || f=$2
-c=$f.claim
-case $1 in
-read)
-  stat --cached=never -- "\${f%/*}" >/dev/null 2>&1
-  readlink -- "$c" ;;
-make)
-  [ -e "$f" ] || { echo "$f is not there" >&2; exit 1; }
-  ln -s -T -- "$3" "$c" ;;
-swap)
-  ln -s -T -- "\${4:-gone}" "$c.next" || exit 3
-  if [ "$(readlink -- "$c")" != "$3" ]; then rm -f -- "$c.next"; exit 4; fi
-  if [ -n "$4" ]; then mv -T -- "$c.next" "$c"; else rm -f -- "$c" && rm -f -- "$c.next"; fi ;;
-clear)
-  rm -f -- "$c.next" ;;
-orphan)
-  [ -e "$f" ] || rm -f -- "$c" "$c.next" ;;
-esac`
+const FILE = 'f=$(readlink -f -- "$2") || f=$2'
 
-const script = (...words: readonly string[]) => ['sh', '-c', SCRIPT, 'pengx-claim', ...words] as const
+/** One of its own for each: of many a batch is made, whose text has a limit. */
+const SCRIPTS = {
+  read: `${FILE}
+stat --cached=never -- "\${f%/*}" >/dev/null 2>&1
+readlink -- "$f.claim"`,
+  make: `${FILE}
+[ -e "$f" ] || { echo "$f is not there" >&2; exit 1; }
+ln -s -T -- "$3" "$f.claim"`,
+  swap: `${FILE}
+c=$f.claim
+ln -s -T -- "\${4:-gone}" "$c.next" || exit 3
+if [ "$(readlink -- "$c")" != "$3" ]; then rm -f -- "$c.next"; exit 4; fi
+if [ -n "$4" ]; then mv -T -- "$c.next" "$c"; else rm -f -- "$c" && rm -f -- "$c.next"; fi`,
+  clear: `${FILE}
+rm -f -- "$f.claim.next"`,
+  orphan: `${FILE}
+[ -e "$f" ] || rm -f -- "$f.claim" "$f.claim.next"`,
+} as const
+
+const script = (mode: keyof typeof SCRIPTS, ...words: readonly string[]) =>
+  ['sh', '-c', SCRIPTS[mode], 'pengx-claim', mode, ...words] as const
 
 /** Pure. Where the claim on a file is, of one that no link leads to. */
 export function claimPathOf(path: string): string {

@@ -19,7 +19,7 @@ import { isLv, placeOf as volumeOf } from './volumeGroup.ts'
 
 /**
  * Claims on volumes, as they stand on the storage: beside a file as a link, on a logical volume as a tag. What is neither
- * (a multipath or DRBD device) can have none. Any number of volumes is one round trip.
+ * (a multipath or DRBD device) can have none. Some dozens of volumes are one round trip.
  */
 
 /** A claim as it was read. */
@@ -105,8 +105,20 @@ function heldOf(path: string, text: string, parse: (text: string) => Claim | und
 
 /** The claims that stand on volumes, by their paths; what has none has no line. Fails as the host does. */
 export async function readClaims(host: Host, paths: readonly string[], signal?: AbortSignal): Promise<HeldClaim[]> {
-  const { parts, read } = reading([...new Set(paths)])
-  return parts.length === 0 ? [] : read(await runRescanning(host, parts, LOOK, signal))
+  return await inTurn([...new Set(paths)], READ_AT_ONCE, async (some) => {
+    const { parts, read } = reading(some)
+    return parts.length === 0 ? [] : read(await runRescanning(host, parts, LOOK, signal))
+  })
+}
+
+/** So many that the text of one batch stays under what a shell takes as one word (128 KiB); a claim is half a KiB. */
+const READ_AT_ONCE = 200
+const WRITTEN_AT_ONCE = 50
+
+async function inTurn<T, R>(all: readonly T[], most: number, act: (some: readonly T[]) => Promise<R[]>): Promise<R[]> {
+  const results: R[] = []
+  for (let at = 0; at < all.length; at += most) results.push(...(await act(all.slice(at, at + most))))
+  return results
 }
 
 /**
@@ -143,6 +155,10 @@ export async function putClaims(
   requests: readonly ClaimRequest[],
   how: ClaimWrite = {},
 ): Promise<PutClaim[]> {
+  return await inTurn(requests, WRITTEN_AT_ONCE, (some) => putSome(host, some, how))
+}
+
+async function putSome(host: Host, requests: readonly ClaimRequest[], how: ClaimWrite): Promise<PutClaim[]> {
   const puts = requests.flatMap(({ path, claim, instead }) => {
     const after = claim && claimText(path, claim)
     return after === undefined || after === instead ? [] : [{ path, before: instead, after }]
@@ -177,6 +193,10 @@ export async function putClaims(
  * not. Fails as the host does.
  */
 export async function dropClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
+  return await inTurn(held, WRITTEN_AT_ONCE, (some) => dropSome(host, some, how))
+}
+
+async function dropSome(host: Host, held: readonly HeldClaim[], how: ClaimWrite): Promise<HeldClaim[]> {
   const tags = retagging(held.map(({ path, text }) => ({ path, before: text })))
   const swaps = held.filter(({ path }) => isFile(path)).map(({ path, text }) => swapClaim(path, text, undefined))
   const { parts, read } = reading(held.map(({ path }) => path))
@@ -192,8 +212,10 @@ export async function dropClaims(host: Host, held: readonly HeldClaim[], how: Cl
  */
 export async function clearClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
   const files = held.filter(({ path }) => isFile(path))
-  const clears = files.map(({ path }) => clearClaim(path))
-  if (clears.length > 0) await changeClaims(host, { files: clears, tags: [], reads: [] }, how)
+  await inTurn(files, WRITTEN_AT_ONCE, async (some) => {
+    const clears = some.map(({ path }) => clearClaim(path))
+    return await changeClaims(host, { files: clears, tags: [], reads: [] }, how)
+  })
   return await dropClaims(host, held, how)
 }
 

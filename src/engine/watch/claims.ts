@@ -40,9 +40,6 @@ interface Due {
   readonly domain: DomainSeen | undefined
 }
 
-/** In one command. */
-const AT_ONCE = 60
-
 /** For one PM; claims on volumes of a group are written where that is changed (`groups`). */
 export function createClaimKeeper(view: View, clock: Clock, groups: GroupPlaces): ClaimKeeper {
   const kept = new Map<string, Kept>()
@@ -118,10 +115,9 @@ export function createClaimKeeper(view: View, clock: Clock, groups: GroupPlaces)
       const due = asked.filter(isStillSo)
       const heldOf = ({ vm }: Due) => claimablePaths(vm).flatMap((path) => held.get(path) ?? [])
       const drops = due.flatMap((one) => toDrop(one, pm, heldOf(one)))
-      for (let at = 0; at < drops.length; at += AT_ONCE)
-        await dropClaims(host, drops.slice(at, at + AT_ONCE), { groups })
+      await dropClaims(host, drops, { groups })
       const puts = due.filter(isStillSo).flatMap((one) => toPut(one, pm, held))
-      for (let at = 0; at < puts.length; at += AT_ONCE) await putClaims(host, puts.slice(at, at + AT_ONCE), { groups })
+      await putClaims(host, puts, { groups })
       for (const one of due) kept.set(one.vm.uuid, stateOf(one))
     },
   }

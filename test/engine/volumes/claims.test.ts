@@ -8,6 +8,7 @@ import { createVolume } from '../../../src/engine/tools/lvm.ts'
 import { parseTags } from '../../../src/engine/tools/lvmTags.ts'
 import { clearClaims, dropClaims, putClaims, readClaims } from '../../../src/engine/volumes/claim.ts'
 import { fileVolumes } from '../../../src/engine/volumes/file.ts'
+import { newUuid } from '../../../src/lib/ids.ts'
 import {
   type Claim,
   claimTag,
@@ -189,6 +190,22 @@ describe.each([
     ])
   })
 })
+
+test('those of hundreds of volumes are more than one command takes', async () => {
+  const dir = mkdtempSync(join(root, 'many-'))
+  const paths = Array.from({ length: 230 }, () => join(dir, `${newUuid()}.qcow2`))
+  for (const path of paths) writeFileSync(path, '')
+  const host = openLocalHost('here')
+  const puts = await putClaims(
+    host,
+    paths.map((path) => ({ path, claim: CLAIM })),
+  )
+  expect(puts.filter(({ isPut }) => isPut)).toHaveLength(230)
+  const held = await readClaims(host, paths)
+  expect(held.map(({ path }) => path)).toEqual(paths)
+  expect(await dropClaims(host, held)).toEqual([])
+  expect(await readClaims(host, paths)).toEqual([])
+}, 60_000)
 
 test('of many who put, replace or take away a claim at once one succeeds', async () => {
   const { host, paths } = here()
