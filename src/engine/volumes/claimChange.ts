@@ -3,7 +3,7 @@ import type { Host, Output } from '../host/host.ts'
 import { parseGroupTags, showGroupTags } from '../tools/lvmTags.ts'
 import type { Program } from '../tools/program.ts'
 import { nameChanger } from './groupChange.ts'
-import { type GroupPlace, type GroupPlaces, ownGroup, placeWith } from './groupPlace.ts'
+import { type GroupPlace, type GroupPlaces, isChangedElsewhere, ownGroup, placeWith } from './groupPlace.ts'
 import { runRescanning } from './rescan.ts'
 
 /** Where claims are written: beside a file on the PM at work, tags of volumes where their group is changed. */
@@ -62,7 +62,7 @@ export async function changeClaims(
   }))
   for (const { some, place, naming } of placed) {
     if (place.refusal !== undefined) fail(some, place.refusal)
-    else if (place.changer !== host) {
+    else if (isChangedElsewhere(place)) {
       const parts = [...naming, ...some.map(({ program }) => program)]
       await runRescanning(place.changer, parts, how).then(
         (outputs) => note(some, outputs.slice(naming.length)),
@@ -70,7 +70,7 @@ export async function changeClaims(
       )
     }
   }
-  const near = placed.filter(({ place }) => place.refusal === undefined && place.changer === host)
+  const near = placed.filter(({ place }) => place.refusal === undefined && !isChangedElsewhere(place))
   const before = [...files, ...near.flatMap(({ naming }) => naming)]
   const own = near.flatMap(({ some }) => some)
   const parts = [...before, ...own.map(({ program }) => program), ...reads]
