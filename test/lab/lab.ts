@@ -88,12 +88,13 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
   if (onRunning) return await runSuites(running(), files)
   await needPrograms()
   await sweepSites(runs)
-  const onXen = files.filter((file) => !needsLinux(file))
-  const xens = hosts ?? (onXen.some(needsPair) ? 2 : 1)
-  // One after the other: emulated processors that take turns on this machine's make each other several times slower.
+  const onOne = files.filter((file) => !needsLinux(file) && !needsPair(file))
+  // One after the other: emulated processors that take turns on this machine's make each other several times slower, and a
+  // host of a pair has one, where one by itself has two.
   const parts = [
     { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen } },
-    { files: onXen, options: { hosts: xens, xen } },
+    { files: onOne, options: { hosts: hosts ?? 1, xen } },
+    { files: files.filter(needsPair), options: { hosts: 2, xen } },
   ].filter((part) => part.files.length > 0)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
