@@ -148,7 +148,7 @@ test('one without a file is adopted when that is accepted, and starts again as i
   // where the settings say that files lie, there is one
   appendFileSync(`${pengx.home}/config/pengx/config.toml`, `[vm]\nconfigurations = "/nowhere/*:${DATA}/f?r/*.xm"\n`)
   await perform(pengx, 'vm.adopt', 'nofile')
-  expect((await listed<{ configPath: string }>(pengx, 'vms')).map((vm) => vm.configPath)).toEqual([far])
+  expect((await vmsOf(pengx)).get('nofile')).toMatchObject({ configPath: far })
   await perform(pengx, 'vm.forget', 'nofile')
   await sh(host, `rm ${far}`)
   await perform(pengx, 'vm.adopt', 'nofile', '--accept-loss')

@@ -105,8 +105,9 @@ test('restored, the guest has what it had then, and what it held is kept', async
 /** The guest has its latest, on one volume a disk, and nothing else is left. */
 async function proveOneVolume(): Promise<void> {
   expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
-  const files = (await sh(host, 'ls /layers')).trim().split('\n')
-  expect(files.map((file) => `/layers/${file}`).sort()).toEqual((await disks()).map((disk) => disk.path).sort())
+  // beside each the claim of its VM, which runs
+  const files = (await disks()).flatMap(({ path }) => [path, `${path}.claim`])
+  expect((await sh(host, 'ls -d /layers/*')).trim().split('\n').sort()).toEqual(files.sort())
   expect(await sh(host, `qemu-img info -U ${await pathOf('xvda')}`)).not.toContain('backing file')
 }
 
