@@ -10,7 +10,7 @@ import {
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import type { View } from '../store/view.ts'
 import { claimPathOf } from '../tools/claims.ts'
-import { controllerHere, type HeldClaim, isWrittenBy } from '../volumes/claim.ts'
+import { controllerHere, type HeldClaim, isWrittenBy } from '../volumes/claims/claim.ts'
 import type { ClaimFacts, Entry, PlaceFacts, SiteFacts } from './facts.ts'
 
 /** Claims as they stand on the storage, of volumes of VMs and of all that lies in storlinks, and what they are worth. */

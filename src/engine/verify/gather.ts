@@ -10,7 +10,7 @@ import type { JobRows } from '../store/jobs/jobRows.ts'
 import { listDirectory, parseListed } from '../tools/fileLists.ts'
 import { fileIdentity, parseBase64, parseFileIdentity, readBytes } from '../tools/files.ts'
 import { parseConfig } from '../tools/xl/config.ts'
-import { type HeldClaim, readClaims } from '../volumes/claim.ts'
+import { type HeldClaim, readClaims } from '../volumes/claims/claim.ts'
 import { identify, readHeld } from '../volumes/identity.ts'
 import { type ClaimJudge, claimFacts, maybeClaimed, withOrphans } from './claims.ts'
 import {

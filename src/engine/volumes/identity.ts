@@ -1,4 +1,5 @@
 import { PengxError } from '../../model/error.ts'
+import { rbdImageOf, rbdSpec } from '../../model/storage/rbdImage.ts'
 import type { Host } from '../host/host.ts'
 import { run } from '../host/run.ts'
 import { parseVolumeIdentity, volumeIdentity } from '../tools/lvm.ts'
@@ -111,7 +112,8 @@ function identityOfDevice(use: VolumeUse, number: string): VolumeIdentity {
 function identityOfWords(path: string): VolumeIdentity | undefined {
   const [, kind, rest] = /^([a-z][a-z0-9+]*):(.+)$/.exec(path) ?? []
   if (kind === undefined) return undefined
-  const name = kind === 'rbd' ? rest!.split(/[:@]/)[0]! : kind === 'drbd' && !rest!.includes('/') ? `${rest}/0` : rest!
+  const image = rbdImageOf(path)
+  const name = image ? rbdSpec(image) : kind === 'drbd' && !rest!.includes('/') ? `${rest}/0` : rest!
   return { local: `${kind}:${name}`, site: [`${kind}:${name}`] }
 }
 

@@ -13,7 +13,7 @@ import {
   isWrittenBy,
   putClaims,
   readClaims,
-} from '../volumes/claim.ts'
+} from '../volumes/claims/claim.ts'
 import type { GroupPlaces } from '../volumes/groupPlace.ts'
 
 /**

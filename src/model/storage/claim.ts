@@ -9,7 +9,7 @@ import type { Vm } from '../vm.ts'
 export interface Claim {
   /** The VM, by its UUID. */
   readonly vm: string
-  /** Names are for people, and not everywhere is there room for them. */
+  /** Names are for people; where a claim is a tag they have its characters alone. */
   readonly vmName?: string
   readonly pm: string
   readonly pmName?: string
@@ -64,17 +64,20 @@ export const CLAIMED_TAG = 'pengx.claimed'
 /** What LVM takes in a tag (lvm(8)), less what separates here. */
 const UNFIT = /[^A-Za-z0-9_+.-]/g
 
-/** Pure. As an LVM tag: its characters and at most 1024 of them, so without the names of VM and PM. */
+/** Pure. As an LVM tag: its characters and at most 1024 of them, so with the beginnings of names. */
 export function claimTag(claim: Claim): string {
-  const { vm, pm, domid, bootId: boot, controller, store, at } = claim
+  const { vm, vmName, pm, pmName, domid, bootId: boot, controller, store, at } = claim
+  const fit = (name: string, most: number) => name.replace(UNFIT, '_').slice(0, most)
   const fields = {
     vm,
+    ...(vmName === undefined ? {} : { vmName: fit(vmName, 100) }),
     pm,
+    ...(pmName === undefined ? {} : { pmName: fit(pmName, 100) }),
     ...(domid === undefined ? {} : { domid: String(domid) }),
     boot,
     store,
     at: new Date(at).toISOString(),
-    controller: controller.replace(UNFIT, '_').slice(0, 253),
+    controller: fit(controller, 253),
   }
   return `${TAG}${Object.entries(fields)
     .map(([key, value]) => `${key}:${value}`)

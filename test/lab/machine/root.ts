@@ -15,7 +15,8 @@ const PACKAGES = [
   // Xen 4.17 with its own build of QEMU
   'xen-system-amd64 xen-utils-4.17 xenstore-utils qemu-system-xen qemu-utils seabios',
   // ways for storage to reach a host
-  'lvm2 e2fsprogs nfs-kernel-server nfs-common open-iscsi tgt drbd-utils ocfs2-tools sanlock',
+  'lvm2 e2fsprogs nfs-kernel-server nfs-common open-iscsi tgt drbd-utils ocfs2-tools sanlock lvm2-lockd',
+  'ceph-mon ceph-osd ceph-common',
   // what tests use to look around
   'rsync socat jq busybox-static python3-minimal strace',
 ].flatMap((line) => line.split(' '))

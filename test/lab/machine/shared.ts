@@ -1,4 +1,4 @@
-// What two hosts have in common: a LUN, and a directory that one of them serves over NFS to the other and to itself.
+// What two hosts have in common: a LUN, and a directory or a Ceph cluster that one of them serves to the other and to itself.
 import { type LabHost, sh } from './ssh.ts'
 
 /** The LUN by the name that it has on every host (its wwn is in boot.ts). Nothing but care keeps two hosts from writing at once. */
@@ -60,4 +60,21 @@ export async function unmountShared(host: LabHost): Promise<void> {
 export async function endSharing(server: LabHost, hosts: readonly LabHost[]): Promise<void> {
   for (const host of hosts) await sh(host, `! mountpoint -q ${SHARED_DIRECTORY} || umount -l ${SHARED_DIRECTORY}`)
   await sh(server, `find ${SERVED_DIRECTORY} -mindepth 1 -delete`)
+}
+
+/** A Ceph cluster on `server`, with a pool `vms`, for all `hosts`, until it is switched off. */
+export async function serveCeph(server: LabHost, hosts: readonly LabHost[]): Promise<void> {
+  await sh(server, '/lab/serve.sh ceph')
+  const settings = await sh(server, 'base64 -w0 /etc/ceph/ceph.conf')
+  for (const host of hosts.filter((one) => one !== server))
+    await sh(host, `mkdir -p /etc/ceph; echo ${settings} | base64 -d >/etc/ceph/ceph.conf`)
+}
+
+/** Has a host's kernel show an RBD image, `POOL/IMAGE`; gives the kernel's name of the device, beside `/dev/rbd/POOL/IMAGE`. */
+export async function mapImage(host: LabHost, image: string): Promise<string> {
+  return (await sh(host, `rbd map ${image}; udevadm settle; ls /dev/rbd/${image} >/dev/null`)).trim()
+}
+
+export async function unmapImage(host: LabHost, image: string): Promise<void> {
+  await sh(host, `rbd unmap ${image}`)
 }

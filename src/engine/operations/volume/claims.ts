@@ -15,6 +15,7 @@ import type { Vm } from '../../../model/vm.ts'
 import { run } from '../../host/run.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { bootIdFile } from '../../tools/system.ts'
+import type { ClaimWrite } from '../../volumes/claims/change.ts'
 import {
   claimText,
   controllerHere,
@@ -24,11 +25,10 @@ import {
   type PutClaim,
   putClaims,
   readClaims,
-} from '../../volumes/claim.ts'
-import type { ClaimWrite } from '../../volumes/claimChange.ts'
+} from '../../volumes/claims/claim.ts'
 
 /**
- * Claims on the storage (volumes/claim.ts), as operations put, ask and take them away. A claim of the same VM on the same
+ * Claims on the storage (volumes/claims/claim.ts), as operations put, ask and take them away. A claim of the same VM on the same
  * PM is in nobody's way: Xen itself keeps one UUID from running twice on one host. Any other is judged by asking the PM
  * that it names, and where nobody can tell that is refused.
  */

@@ -1,6 +1,7 @@
 #!/bin/sh
-# /lab/serve.sh nfs | iscsi: makes this host a storage server too, for itself and for the others on the wire.
+# /lab/serve.sh nfs | iscsi | ceph: makes this host a storage server too, for itself and for the others on the wire.
 #   nfs     exports /srv/nfs (NFS 3 and 4; 4 has it at / too)
+#   ceph    a cluster of one monitor and one OSD, which has its objects in memory; pool vms; /etc/ceph/ceph.conf is for all
 #   iscsi   target iqn.2020-01.lab:disk with one LUN of 256 MiB, /srv/iscsi.img
 set -e
 case ${1-} in
@@ -30,8 +31,45 @@ iscsi)
     admin --op new --mode logicalunit --tid 1 --lun 1 --backing-store /srv/iscsi.img
     admin --op bind --mode target --tid 1 --initiator-address ALL
     ;;
+ceph)
+    [ ! -e /var/lib/ceph/lab ] || exit 0
+    address=$(getent hosts "$(hostname)" | cut -d ' ' -f 1)
+    fsid=$(cat /proc/sys/kernel/random/uuid)
+    osd=$(cat /proc/sys/kernel/random/uuid)
+    mkdir -p /etc/ceph /var/lib/ceph/lab/mon /var/lib/ceph/lab/osd
+    cat >/etc/ceph/ceph.conf <<CONF
+[global]
+fsid = $fsid
+mon_host = v1:$address:6789
+auth_cluster_required = none
+auth_service_required = none
+auth_client_required = none
+osd_pool_default_size = 1
+osd_pool_default_min_size = 1
+osd_crush_chooseleaf_type = 0
+ms_bind_msgr2 = false
+[mon]
+mon_data = /var/lib/ceph/lab/mon
+mon_data_avail_crit = 1
+mon_data_avail_warn = 1
+[osd]
+osd_data = /var/lib/ceph/lab/osd
+osd_objectstore = memstore
+memstore_device_bytes = 134217728
+CONF
+    monmaptool --create --addv a "[v1:$address:6789]" --fsid "$fsid" /var/lib/ceph/lab/monmap >/dev/null
+    ceph-mon --mkfs -i a --monmap /var/lib/ceph/lab/monmap
+    ceph-mon -i a
+    ceph osd new "$osd" >/dev/null
+    ceph-osd --mkfs -i 0 --osd-uuid "$osd"
+    ceph-osd -i 0
+    ceph osd pool create vms 8 >/dev/null
+    # the first write waits until the OSD is up
+    rbd create vms/first --size 1
+    rbd rm --no-progress vms/first
+    ;;
 *)
-    echo "usage: $0 nfs | iscsi" >&2
+    echo "usage: $0 nfs | iscsi | ceph" >&2
     exit 2
     ;;
 esac

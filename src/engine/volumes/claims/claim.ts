@@ -1,25 +1,15 @@
 import { hostname } from 'node:os'
-import {
-  CLAIMED_TAG,
-  type Claim,
-  claimTag,
-  formatClaim,
-  isClaimTag,
-  parseClaim,
-  parseClaimTag,
-} from '../../model/storage/claim.ts'
-import { canonicalPath } from '../../model/storage/volumePath.ts'
-import type { Host, Output } from '../host/host.ts'
-import { clearClaim, makeClaim, readClaim, swapClaim } from '../tools/claims.ts'
-import { parseTags, retagVolumes, showTags } from '../tools/lvmTags.ts'
-import type { Program } from '../tools/program.ts'
-import { type ClaimWrite, changeClaims, LOOK, type Retagging } from './claimChange.ts'
-import { runRescanning } from './rescan.ts'
-import { isLv, placeOf as volumeOf } from './volumeGroup.ts'
+import { CLAIMED_TAG, type Claim, claimTag, isClaimTag, parseClaimTag } from '../../../model/storage/claim.ts'
+import type { Host, Output } from '../../host/host.ts'
+import { parseTags, retagVolumes, showTags } from '../../tools/lvmTags.ts'
+import type { Program } from '../../tools/program.ts'
+import { runRescanning } from '../rescan.ts'
+import { type ClaimWrite, changeClaims, LOOK, type Retagging } from './change.ts'
+import { isOfOtherKind, placeOf } from './place.ts'
 
 /**
- * Claims on volumes, as they stand on the storage: beside a file as a link, on a logical volume as a tag. What is neither
- * (a multipath or DRBD device) can have none. Some dozens of volumes are one round trip.
+ * Claims on volumes, as they stand on the storage: beside a file as a link, on a logical volume as a tag, on an RBD image as
+ * a lock. What is none of these (a multipath or DRBD device) can have none. Some dozens of volumes are one round trip.
  */
 
 /** A claim as it was read. */
@@ -41,59 +31,34 @@ export interface PutClaim {
   readonly problem?: string
 }
 
-interface Lv {
-  readonly group: string
-  readonly name: string
-}
-
-type Place = { readonly file: string } | Lv | undefined
-
-/** By either of LVM's two names; `/dev/disk/by-id/…` and the like have three parts. */
-function placeOf(path: string): Place {
-  if (!path.startsWith('/')) return undefined
-  if (!path.startsWith('/dev/')) return { file: path }
-  const device = canonicalPath(path)
-  return isLv(device) ? volumeOf(device) : undefined
-}
-
-function isOnLv(place: Place): place is Lv {
-  return place !== undefined && 'group' in place
-}
-
-function isFile(path: string): boolean {
-  const place = placeOf(path)
-  return place !== undefined && !isOnLv(place)
-}
-
-function wordOf({ group, name }: Lv): string {
-  return `${group}/${name}`
-}
-
 /** The questions that read claims of those paths, and how their answers are read. */
 function reading(paths: readonly string[]): {
   readonly parts: readonly Program[]
   read(outputs: readonly Output[]): HeldClaim[]
 } {
-  const files = paths.filter(isFile)
+  const own = paths.flatMap((path) => {
+    const place = placeOf(path)
+    return place?.kind === 'own' ? [{ path, place }] : []
+  })
   const lvs = paths.flatMap((path) => {
     const place = placeOf(path)
-    return isOnLv(place) ? [{ path, word: wordOf(place) }] : []
+    return place?.kind === 'lv' ? [{ path, word: `${place.group}/${place.name}` }] : []
   })
   const words = [...new Set(lvs.map(({ word }) => word))]
   return {
-    parts: [...files.map(readClaim), ...(words.length === 0 ? [] : [showTags(words)])],
+    parts: [...own.map(({ place }) => place.read), ...(words.length === 0 ? [] : [showTags(words)])],
     read(outputs) {
-      const links = files.flatMap((path, at) => {
-        const { exit, stdout } = outputs[at] ?? { exit: 1, stdout: '' }
-        return exit === 0 ? [heldOf(path, stdout.replace(/\n$/, ''), parseClaim)] : []
+      const single = own.flatMap(({ path, place }, at) => {
+        const text = outputs[at] && place.said(outputs[at])
+        return text === undefined ? [] : [heldOf(path, text, place.parse)]
       })
-      const shown = outputs[files.length]
+      const shown = outputs[own.length]
       const tags = shown && shown.exit <= 5 ? parseTags(shown.stdout) : new Map<string, readonly string[]>()
       const tagged = lvs.flatMap(({ path, word }) => {
         const tag = tags.get(word)?.find(isClaimTag)
         return tag === undefined ? [] : [heldOf(path, tag, parseClaimTag)]
       })
-      return [...links, ...tagged]
+      return [...single, ...tagged]
     },
   }
 }
@@ -105,20 +70,44 @@ function heldOf(path: string, text: string, parse: (text: string) => Claim | und
 
 /** The claims that stand on volumes, by their paths; what has none has no line. Fails as the host does. */
 export async function readClaims(host: Host, paths: readonly string[], signal?: AbortSignal): Promise<HeldClaim[]> {
-  return await inTurn([...new Set(paths)], READ_AT_ONCE, async (some) => {
+  return await inTurn([...new Set(paths)], sizeOf, async (some) => {
     const { parts, read } = reading(some)
     return parts.length === 0 ? [] : read(await runRescanning(host, parts, LOOK, signal))
   })
 }
 
-/** So many that the text of one batch stays under what a shell takes as one word (128 KiB); a claim is half a KiB. */
-const READ_AT_ONCE = 200
-const WRITTEN_AT_ONCE = 50
+/** Under what a shell takes as one word (128 KiB), in which quotes are longer than they are here. */
+const MOST_TEXT = 80 * 1024
 
-async function inTurn<T, R>(all: readonly T[], most: number, act: (some: readonly T[]) => Promise<R[]>): Promise<R[]> {
+/** As many of them at once as one batch has room for: the text of each is so long. */
+async function inTurn<T, R>(
+  all: readonly T[],
+  size: (one: T) => number,
+  act: (some: readonly T[]) => Promise<R[]>,
+): Promise<R[]> {
+  const batches: T[][] = []
+  let room = 0
+  for (const one of all) {
+    room -= size(one)
+    if (room >= 0) batches.at(-1)!.push(one)
+    else {
+      batches.push([one])
+      room = MOST_TEXT - size(one)
+    }
+  }
   const results: R[] = []
-  for (let at = 0; at < all.length; at += most) results.push(...(await act(all.slice(at, at + most))))
+  for (const batch of batches) results.push(...(await act(batch)))
   return results
+}
+
+/** Of what reads the claim on it, with what a batch says around that, and of what writes it. */
+function sizeOf(path: string, ...texts: readonly string[]): number {
+  const place = placeOf(path)
+  const [before = '', after = ''] = texts
+  const programs =
+    place?.kind !== 'own' ? [] : texts.length > 0 ? [place.read, place.swap(before, after)] : [place.read]
+  const text = programs.flatMap(({ argv }) => argv.map((word) => word.length))
+  return text.reduce((sum, length) => sum + length, 256 + path.length + before.length + after.length)
 }
 
 /**
@@ -143,7 +132,8 @@ export function isWrittenBy(claim: Claim, here: Pick<Claim, 'controller' | 'stor
 
 /** Pure. What stands on that volume where the claim does. */
 export function claimText(path: string, claim: Claim): string {
-  return isFile(path) ? formatClaim(claim) : claimTag(claim)
+  const place = placeOf(path)
+  return place?.kind === 'own' ? place.write(claim) : claimTag(claim)
 }
 
 /**
@@ -155,7 +145,9 @@ export async function putClaims(
   requests: readonly ClaimRequest[],
   how: ClaimWrite = {},
 ): Promise<PutClaim[]> {
-  return await inTurn(requests, WRITTEN_AT_ONCE, (some) => putSome(host, some, how))
+  const size = ({ path, claim, instead = '' }: ClaimRequest) =>
+    claim ? sizeOf(path, instead, claimText(path, claim)) : sizeOf(path)
+  return await inTurn(requests, size, (some) => putSome(host, some, how))
 }
 
 async function putSome(host: Host, requests: readonly ClaimRequest[], how: ClaimWrite): Promise<PutClaim[]> {
@@ -163,26 +155,26 @@ async function putSome(host: Host, requests: readonly ClaimRequest[], how: Claim
     const after = claim && claimText(path, claim)
     return after === undefined || after === instead ? [] : [{ path, before: instead, after }]
   })
-  const files = puts.filter(({ path }) => isFile(path))
-  const makes = files.map(({ path, before, after }) =>
-    before === undefined ? makeClaim(path, after) : swapClaim(path, before, after),
-  )
+  const singles = puts.flatMap(({ path, before, after }) => {
+    const place = placeOf(path)
+    if (place?.kind !== 'own') return []
+    return [{ path, place, program: before === undefined ? place.make(after) : place.swap(before, after) }]
+  })
+  const makes = singles.map(({ program }) => program)
   const tags = retagging(puts)
   const { parts, read } = reading(requests.map(({ path }) => path))
   if (parts.length === 0) return requests.map(({ path }) => ({ path, isPut: false }))
-  const outputs = await changeClaims(host, { files: makes, tags, reads: parts }, how)
+  const outputs = await changeClaims(host, { single: makes, tags, reads: parts }, how)
   const held = new Map(read(outputs.slice(makes.length + tags.length)).map((one) => [one.path, one]))
   return requests.map(({ path, claim }) => {
     const there = held.get(path)
     const isPut = claim !== undefined && there?.text === claimText(path, claim)
     if (isPut || claim === undefined || placeOf(path) === undefined)
       return { path, isPut, ...(there ? { held: there } : {}) }
-    const at = isFile(path)
-      ? files.findIndex((one) => one.path === path)
-      : makes.length + tags.findIndex(({ paths }) => paths.includes(path))
-    const said = outputs[at]?.stderr.trim() ?? ''
-    // A device of another kind, by a name as LVM's are.
-    if (!there && /Volume group "[^"]*" not found/.test(said)) return { path, isPut }
+    const single = singles.findIndex((one) => one.path === path)
+    const output = outputs[single >= 0 ? single : makes.length + tags.findIndex(({ paths }) => paths.includes(path))]
+    const said = output?.stderr.trim() ?? ''
+    if (!there && output && isOfOtherKind(placeOf(path)!, output)) return { path, isPut }
     const problem = said.split('\n').at(-1)!.trim() || 'it does not say why'
     return { path, isPut, problem, ...(there ? { held: there } : {}) }
   })
@@ -193,15 +185,20 @@ async function putSome(host: Host, requests: readonly ClaimRequest[], how: Claim
  * not. Fails as the host does.
  */
 export async function dropClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
-  return await inTurn(held, WRITTEN_AT_ONCE, (some) => dropSome(host, some, how))
+  return await inTurn(held, sizeOfHeld, (some) => dropSome(host, some, how))
 }
+
+const sizeOfHeld = ({ path, text }: HeldClaim) => sizeOf(path, text)
 
 async function dropSome(host: Host, held: readonly HeldClaim[], how: ClaimWrite): Promise<HeldClaim[]> {
   const tags = retagging(held.map(({ path, text }) => ({ path, before: text })))
-  const swaps = held.filter(({ path }) => isFile(path)).map(({ path, text }) => swapClaim(path, text, undefined))
+  const swaps = held.flatMap(({ path, text }) => {
+    const place = placeOf(path)
+    return place?.kind === 'own' ? [place.swap(text, undefined)] : []
+  })
   const { parts, read } = reading(held.map(({ path }) => path))
   if (parts.length === 0) return []
-  const outputs = await changeClaims(host, { files: swaps, tags, reads: parts }, how)
+  const outputs = await changeClaims(host, { single: swaps, tags, reads: parts }, how)
   const left = new Map(read(outputs.slice(swaps.length + tags.length)).map((one) => [one.path, one.text]))
   return held.filter(({ path, text }) => left.get(path) === text)
 }
@@ -211,10 +208,12 @@ async function dropSome(host: Host, held: readonly HeldClaim[], how: ClaimWrite)
  * Fails as the host does.
  */
 export async function clearClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
-  const files = held.filter(({ path }) => isFile(path))
-  await inTurn(files, WRITTEN_AT_ONCE, async (some) => {
-    const clears = some.map(({ path }) => clearClaim(path))
-    return await changeClaims(host, { files: clears, tags: [], reads: [] }, how)
+  await inTurn(held, sizeOfHeld, async (some) => {
+    const single = some.flatMap(({ path }) => {
+      const place = placeOf(path)
+      return place?.kind === 'own' && place.clear ? [place.clear] : []
+    })
+    return await changeClaims(host, { single, tags: [], reads: [] }, how)
   })
   return await dropClaims(host, held, how)
 }
@@ -229,7 +228,7 @@ interface Retag {
 function retagging(retags: readonly Retag[]): Retagging[] {
   const lvs = retags.flatMap(({ path, before, after }) => {
     const place = placeOf(path)
-    return isOnLv(place) ? [{ path, ...place, before, after }] : []
+    return place?.kind === 'lv' ? [{ path, ...place, before, after }] : []
   })
   const alike = Map.groupBy(lvs, ({ group, before, after }) => [group, before, after].join(' '))
   return [...alike.values()].map((some) => {

@@ -1,12 +1,12 @@
-import { toPengxError } from '../../model/error.ts'
-import type { Host, Output } from '../host/host.ts'
-import { parseGroupTags, showGroupTags } from '../tools/lvmTags.ts'
-import type { Program } from '../tools/program.ts'
-import { nameChanger } from './groupChange.ts'
-import { type GroupPlace, type GroupPlaces, isChangedElsewhere, ownGroup, placeWith } from './groupPlace.ts'
-import { runRescanning } from './rescan.ts'
+import { toPengxError } from '../../../model/error.ts'
+import type { Host, Output } from '../../host/host.ts'
+import { parseGroupTags, showGroupTags } from '../../tools/lvmTags.ts'
+import type { Program } from '../../tools/program.ts'
+import { nameChanger } from '../groupChange.ts'
+import { type GroupPlace, type GroupPlaces, isChangedElsewhere, ownGroup, placeWith } from '../groupPlace.ts'
+import { runRescanning } from '../rescan.ts'
 
-/** Where claims are written: beside a file on the PM at work, tags of volumes where their group is changed. */
+/** Where claims are written: beside files and on RBD images on the PM at work, tags of volumes where their group is changed. */
 
 export const LOOK = { timeoutMs: 60_000 }
 
@@ -27,9 +27,9 @@ export interface Retagging {
   readonly program: Program
 }
 
-/** Of volumes in groups, and of files. */
+/** Of volumes in groups, and of those that have one each to themselves. */
 export interface ClaimChange {
-  readonly files: readonly Program[]
+  readonly single: readonly Program[]
   readonly tags: readonly Retagging[]
   readonly reads: readonly Program[]
 }
@@ -40,7 +40,7 @@ export interface ClaimChange {
  */
 export async function changeClaims(
   host: Host,
-  { files, tags, reads }: ClaimChange,
+  { single, tags, reads }: ClaimChange,
   { tag, passing, groups = ownGroup }: ClaimWrite,
 ): Promise<Output[]> {
   const how = { ...LOOK, ...(tag === undefined ? {} : { tag }), ...(passing ? { passing } : {}) }
@@ -71,13 +71,13 @@ export async function changeClaims(
     }
   }
   const near = placed.filter(({ place }) => place.refusal === undefined && !isChangedElsewhere(place))
-  const before = [...files, ...near.flatMap(({ naming }) => naming)]
+  const before = [...single, ...near.flatMap(({ naming }) => naming)]
   const own = near.flatMap(({ some }) => some)
   const parts = [...before, ...own.map(({ program }) => program), ...reads]
   const outputs = parts.length === 0 ? [] : await runRescanning(host, parts, how)
   note(own, outputs.slice(before.length, before.length + own.length))
   const told = tags.flatMap(({ program }) => answers.get(program) ?? [])
-  return [...outputs.slice(0, files.length), ...told, ...outputs.slice(before.length + own.length)]
+  return [...outputs.slice(0, single.length), ...told, ...outputs.slice(before.length + own.length)]
 }
 
 /** Where the groups of which tags are to be changed are changed, as each of them says itself: one round trip. */
