@@ -60,8 +60,8 @@ function domainsOn(view: SiteFacts['view'], pms: SiteFacts['pms'], pm: string) {
 export function claimFacts(judge: ClaimJudge, held: ReadonlyMap<string, readonly HeldClaim[]>): ClaimFacts[] {
   const { view, pms, places } = judge
   const listed = new Set(places.flatMap(({ entries }) => entries.map(({ path }) => path)))
-  // a device that is no logical volume can have none
-  const takesClaims = (path: string) => !path.startsWith('/dev/') || listed.has(path)
+  // a device that is no logical volume can have none; of an image of RBD that is only known where one is to be put
+  const takesClaims = (path: string) => (path.startsWith('/') && !path.startsWith('/dev/')) || listed.has(path)
   return view.vms().flatMap((vm) => {
     if (vm.origin === 'found' || !pms.has(vm.pm)) return []
     const on = new Map(held.get(vm.pm)?.map((one) => [one.path, one]))

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../../src/engine/host/run.ts'
 import { claimPathOf, readClaim } from '../../../src/engine/tools/claims.ts'
+import { claimFacts } from '../../../src/engine/verify/claims.ts'
+import type { SiteFacts } from '../../../src/engine/verify/facts.ts'
 import type { Finding } from '../../../src/model/finding.ts'
 import { act, adoptForeign, makeStorlink, makeVm, startVm } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
@@ -66,6 +68,17 @@ describe('a claim', () => {
     expect(of(await found(), 'CLAIM_MISSING')).toMatchObject([
       { subject: { id: vm.uuid }, path: vm.disks[0]!.path, severity: 'wrong' },
     ])
+  })
+
+  test('is missed of what can have one alone: files, and logical volumes that are there', async () => {
+    const vm = await startVm(world)
+    const paths = ['/data/a.img', 'rbd:vms/a', 'drbd:r0', '/dev/rbd/vms/a', '/dev/mapper/mpatha', '/dev/vg/a']
+    const disks = paths.map((path) => ({ ...vm.disks[0]!, path }))
+    const view = Object.create(world.engine.view, { vms: { value: () => [{ ...vm, disks }] } })
+    const pms = new Map([[vm.pm, { domains: [] }]]) as unknown as SiteFacts['pms']
+    const places = [{ entries: [{ path: '/dev/vg/a' }] }] as unknown as SiteFacts['places']
+    const facts = claimFacts({ view, pms, places, now: 0 }, new Map())
+    expect(facts.map(({ path, state }) => `${state} ${path}`)).toEqual(['missing /data/a.img', 'missing /dev/vg/a'])
   })
 })
 
