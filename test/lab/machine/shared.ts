@@ -35,6 +35,43 @@ export async function removeSharedGroup(hosts: readonly LabHost[], group: string
 }
 
 /**
+ * A volume group on the LUN whose locks lvmlockd takes for all `hosts` through a real sanlock, whose watchdog is left out: a
+ * host that is cut off is not what a suite is about. Ended by removeLockedGroup().
+ */
+export async function makeLockedGroup(hosts: readonly LabHost[], group: string): Promise<void> {
+  const [maker, ...others] = hosts
+  for (const [index, host] of hosts.entries())
+    await sh(
+      host,
+      `set -e
+      sed -i -e '/use_lvmlockd *=/d' -e 's/^global {/&\\n\\tuse_lvmlockd = 1/' /etc/lvm/lvm.conf
+      printf 'local {\\n\\thost_id = ${index + 1}\\n}\\n' >/etc/lvm/lvmlocal.conf
+      mkdir -p /run/sanlock /run/lvm
+      pidof sanlock >/dev/null || sanlock daemon -w 0
+      pidof lvmlockd >/dev/null || lvmlockd
+      for i in $(seq 100); do sanlock client status >/dev/null && lvmlockctl -i >/dev/null && exit; sleep 0.1; done
+      exit 1`,
+    )
+  await sh(maker!, `vgcreate -q -y --shared ${group} ${SHARED_DISK}`)
+  for (const host of others) await sh(host, `pvscan -q --cache; vgchange -q --lock-start ${group}`)
+}
+
+/** Takes the group away, with all its volumes, and lets LVM go without lvmlockd again. */
+export async function removeLockedGroup(hosts: readonly LabHost[], group: string): Promise<void> {
+  const [maker, ...others] = hosts
+  for (const host of others) await sh(host, `vgchange -q -an ${group}; vgchange -q --lock-stop ${group}`)
+  await sh(maker!, `vgchange -q -an ${group}; vgremove -q -f -y ${group} && pvremove -q ${SHARED_DISK}`)
+  for (const host of hosts)
+    await sh(
+      host,
+      `sed -i -e '/use_lvmlockd *=/d' /etc/lvm/lvm.conf
+      rm -f /etc/lvm/lvmlocal.conf
+      kill $(pidof lvmlockd); sanlock shutdown -f 1 || true
+      while pidof lvmlockd || pidof sanlock; do sleep 0.2; done`,
+    )
+}
+
+/**
  * Serves the directory from `server` and mounts it on all `hosts`, the server too if it is among them. The server is a host
  * that the suite never switches off: the others' mounts would end with it.
  */
