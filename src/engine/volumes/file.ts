@@ -161,7 +161,7 @@ export const fileVolumes: VolumeDriver = {
 
   chain: readChain,
 
-  async dependents(host, path, known = []) {
+  async dependents(host, path, { known = [] } = {}) {
     const directory = path.slice(0, path.lastIndexOf('/'))
     const { stdout } = await run(host, { ...listNames(directory), okExits: [0, 2] })
     // what was set aside may come back

@@ -104,6 +104,13 @@ export interface Digest {
  * is done, removing what is not there is done. A volume has its name only when it is whole, and shows a guest nothing
  * that somebody else once wrote where it lies.
  */
+export interface DependentsOptions {
+  /** Of these it is written down what they lie on: they are not read. */
+  readonly known?: readonly string[]
+  /** Logical volumes that are not active; none given: `refused`. */
+  readonly asleep?: 'refused' | 'left out'
+}
+
 export interface VolumeDriver {
   readonly level: Level
   readonly traits: VolumeTraits
@@ -177,10 +184,10 @@ export interface VolumeDriver {
    */
   chain(host: Host, image: Image): Promise<ChainImage[]>
   /**
-   * Volumes of the same place that lie on that one, as their headers tell: those too that nobody remembers. Of `known`
-   * volumes it is written down what they lie on: they are not read. `refused` where one cannot be read.
+   * Volumes of the same place that lie on that one, as their headers tell: those too that nobody remembers. `refused` where
+   * one cannot be read, unless that is left out.
    */
-  dependents(host: Host, path: string, known?: readonly string[]): Promise<string[]>
+  dependents(host: Host, path: string, options?: DependentsOptions): Promise<string[]>
   /**
    * Puts a qcow2 volume that nobody has open on another image of its chain, or on none: what it reads from those between
    * is copied into it first, so that it reads as before, and from then on those may go. They are not touched. What was

@@ -138,6 +138,32 @@ test('nothing goes that the disk of a VM elsewhere lies on, though that is off',
   await act(world, 'disk.delete', { vm: NEW_VM.uuid, disk: 'xvdb' })
 })
 
+test('nothing is started that another’s image lies on, though that is off, unless somebody knows better', async () => {
+  await makeVm(world)
+  await clone(pathOf('xvda'))
+  await change('xen1', ['xl', 'destroy', 'stranger'])
+  await change('xen1', ['mv', '/data/clones/c.qcow2', '/data/c.qcow2'])
+  const why = /\/data\/c\.qcow2 on xen1 lies on \/data\/.*, and would be ruined: remove it, or --force/
+  expect(await refusal('vm.start')).toMatch(why)
+  const image = { storlink: 1, image: pathOf('xvda'), copyImage: false, type: 'pv', kernel: '/boot/vmlinuz-guest' }
+  await act(world, 'vm.delete', { vm: NEW_VM.uuid, disks: 'none' })
+  const other = { ...image, name: 'taker', memory: 64, pm: pmNamed(world) }
+  expect(await refusalOf(world, 'vm.create', other)).toMatch(/\/data\/c\.qcow2 on xen1 lies on .* would be ruined$/)
+})
+
+test('an image of a VM that is off and lies on it is in the way of a start, too', async () => {
+  await makeVm(world)
+  await clone(pathOf('xvda'))
+  await change('xen1', ['xl', 'destroy', 'stranger'])
+  await act(world, 'vm.adopt', { what: '/etc/xen/stranger.cfg', pm: pmNamed(world) })
+  expect(await refusal('vm.start')).toMatch(/\/data\/clones\/c.qcow2, a disk of stranger, on xen1 lies on/)
+  const { engine } = world
+  const raw = engine.decode('vm.start', { vm: NEW_VM.uuid, force: true })
+  const { job } = await engine.finished((await engine.start('vm.start', raw, 'cli')).id)
+  expect(job.state).toBe('done')
+  expect(job.message).toMatch(/c\.qcow2.* would be ruined; it was done all the same/)
+})
+
 test('a logical volume that the kernel serves to a stranger', async () => {
   await act(world, 'storlink.create', { name: 'fast', link: 'vg-fast', type: 'LO', level: 'BL', pm: pmNamed(world) })
   const storlink = world.engine.view.storlinks()[0]!.id

@@ -77,7 +77,7 @@ async function fromImage(p: CreateParams, storlink: Storlink, pm: Pm, cx: Contex
   if (!p.copyImage) {
     const owner = { uuid: p.uuid!, pm: pm.uuid, name: p.name }
     const volume = { path: p.image, storlink: storlink.id, format: info.format }
-    await needSoleUse(cx, owner, [volume], { use: 'write' })
+    await needSoleUse(cx, owner, [volume], { use: 'write', begins: true })
   }
   const { format, sizeMib, usedMib } = info
   const source = { path: p.image, format, sizeMib, usedMib }

@@ -49,7 +49,7 @@ export const vmStart = vmOperation<StartParams, DomainFacts>({
   async gather({ vm, force, unseenBridge }, cx) {
     const row = cx.view.needVm(vm)
     await needNoDomain(cx, row)
-    await needSoleUse(cx, row, usedBy(row, cx.view), { use: 'write', force })
+    await needSoleUse(cx, row, usedBy(row, cx.view), { use: 'write', begins: true, force })
     needBridges(row, cx.view.needPm(row.pm), unseenBridge)
     return factsOf(row, 0)
   },

@@ -10,13 +10,15 @@ import type { AskedVolume, Owner } from './asked.ts'
 
 /**
  * Throws `refused` for an image that lies on one of the volumes and is not the VM's own: one in the same storlink that nobody
- * has written down, or a disk of another VM wherever it lies. Looks from the VM's PM.
+ * has written down, or a disk of another VM wherever it lies. Looks from the VM's PM. Where a guest `begins` to write, volumes that
+ * cannot be read are in nobody's way, and `force` goes past those that can.
  */
 export async function needNothingLying(
   cx: Context,
   vm: Owner,
   volumes: readonly AskedVolume[],
   identities: ReadonlyMap<string, VolumeIdentity>,
+  { begins, force }: { readonly begins?: true; readonly force?: boolean | undefined } = {},
 ): Promise<void> {
   const host = cx.host(vm.pm)
   const row = cx.view.getVm(vm.uuid)
@@ -24,15 +26,21 @@ export async function needNothingLying(
   const isOwn = (path: string) => own.some((one) => canonicalPath(one.path) === canonicalPath(path))
   const going = volumes.filter((volume) => !volume.readOnly)
   const refuse = (lying: string, path: string, whose = '') => {
-    throw new PengxError('refused', `${lying}${whose} on ${host.name} lies on ${path}, and would be ruined`)
+    const text = `${lying}${whose} on ${host.name} lies on ${path}, and would be ruined`
+    if (force) return cx.notice(`${text}; it was done all the same`)
+    const help = force === undefined ? '' : ': remove it, or --force does it all the same'
+    throw new PengxError('refused', `${text}${help}`)
   }
   const known = cx.view.vms().flatMap((other) => volumesOf(other).flatMap(({ path, owned }) => (owned ? [path] : [])))
-  for (const { path, storlink } of going) {
+  const asleep = begins ? 'left out' : 'refused'
+  const inPlace = going.map(async ({ path, storlink }) => {
     const level = storlink === undefined ? undefined : cx.view.getStorlink(storlink)?.level
-    if (level === undefined || !identities.has(path)) continue
-    const stranger = (await cx.volumes(level).dependents(host, path, known)).find((one) => !isOwn(one))
-    if (stranger !== undefined) refuse(stranger, path)
-  }
+    if (level === undefined || !identities.has(path)) return undefined
+    const lying = await cx.volumes(level).dependents(host, path, { known, asleep })
+    const stranger = lying.find((one) => !isOwn(one))
+    return stranger === undefined ? undefined : { stranger, path }
+  })
+  for (const found of await Promise.all(inPlace)) if (found) refuse(found.stranger, found.path)
   // What pengx has made lies in its storlink, or on what is written down.
   const others = cx.view.vms().filter((other) => other.uuid !== vm.uuid && other.pm === vm.pm)
   const disks = others.flatMap(({ name, disks }) =>

@@ -27,6 +27,8 @@ export interface SoleUse {
    * may not be of one moment, which is said. None given: they are in the way.
    */
   readonly silence?: 'ignored' | 'told'
+  /** Nobody writes to them as yet, so what lies on them would be ruined: asked as for `rewrite`, but `force` goes past it. */
+  readonly begins?: true
 }
 
 interface Answer extends HeldVolumes {
@@ -58,6 +60,7 @@ export async function needSoleUse(
 ): Promise<void> {
   const volumes = await withChains(cx, vm, asked)
   if (volumes.length === 0) return
+  const { force } = options
   const rows = rowVolumes(cx.view, vm, volumes, options.use)
   const paths = volumes.map(({ path }) => path)
   const [here, claims] = await Promise.all([
@@ -71,10 +74,11 @@ export async function needSoleUse(
   const refusal = refuseRows(cx.view, { volumes, seen, rows, identities: here.identities, use: options.use })
   if (refusal && !refusal.isGuess) throw new PengxError('refused', refusal.text)
   await needUnclaimed(cx, vm, claims, options)
-  if (refusal && !options.force) throw new PengxError('refused', `${refusal.text}: ${hintFor(options)}`)
+  if (refusal && !force) throw new PengxError('refused', `${refusal.text}: ${hintFor(options)}`)
   if (refusal) cx.notice(`${refusal.text}; it was done all the same`)
   await needNoneElsewhere(cx, question)
-  if (options.use === 'remove' || options.use === 'rewrite') await needNothingLying(cx, vm, volumes, here.identities)
+  if (options.use === 'remove' || options.use === 'rewrite' || options.begins)
+    await needNothingLying(cx, vm, volumes, here.identities, options.begins ? { begins: true, force } : {})
 }
 
 /** Throws `refused` for a volume on a storlink that is not there, which may not be mounted: that the driver tells by its marker. */
