@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { momentOf, numberedWrites, SLOTS, SLOTS_AT } from './guestWrites.ts'
 import { askGuest, consoleMark, waitConsole } from './machine/console.ts'
 import { makeGroup, removeGroup } from './machine/group.ts'
+import { guestCmdline } from './machine/guest.ts'
 import { fill, imageBytes, imageSum, sumOf } from './machine/guestDisk.ts'
 import { labHost, labHosts, run, sh } from './machine/ssh.ts'
 import { expectRefusal, listed, type Pengx, pengxOutside, perform } from './pengx.ts'
@@ -11,7 +12,7 @@ import { expectRefusal, listed, type Pengx, pengxOutside, perform } from './peng
 const host = labHost()
 const BOOT = [
   ...['--type', 'pv', '--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd'],
-  ...['--cmdline', 'console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=base gmode=idle'],
+  ...['--cmdline', guestCmdline('base')],
 ]
 const KEY = `ssh-ed25519 ${'A'.repeat(68)} me@desk`
 let pengx: Pengx

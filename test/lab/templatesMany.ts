@@ -2,6 +2,7 @@
 // has its turn, none runs into a time-out, all of their guests come up, and no address is there twice.
 import { expect } from 'bun:test'
 import { waitConsole } from './machine/console.ts'
+import { guestCmdline } from './machine/guest.ts'
 import { type LabHost, sh } from './machine/ssh.ts'
 import { allDone, idsOf } from './manyJobs.ts'
 import { pengxOutside, perform, serveOutside } from './pengx.ts'
@@ -14,8 +15,7 @@ export async function manyFromTemplate(host: LabHost, count: number): Promise<vo
   await sh(host, `rm -rf ${LINK}; mkdir ${LINK}`)
   const pengx = pengxOutside([host])
   await perform(pengx, 'storlink.create', 'many', '--link', LINK, '--type', 'LO', '--level', 'FL')
-  const cmdline = 'console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=many gmode=idle'
-  const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--cmdline', cmdline]
+  const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--cmdline', guestCmdline('many')]
   const made = await perform(
     pengx,
     'template.addNew',

@@ -2,6 +2,7 @@
 // says on its console what it has written, and what it found amiss.
 import { expect } from 'bun:test'
 import { consoleMark, consoleText } from '../machine/console.ts'
+import { guestCmdline } from '../machine/guest.ts'
 import { type LabHost, run, sh } from '../machine/ssh.ts'
 import { type Pengx, perform } from '../pengx.ts'
 
@@ -21,8 +22,14 @@ export async function createVictim(host: LabHost, pengx: Pengx, name: string): P
   await run(host, ['xl', 'destroy', name])
   await sh(host, `rm -rf ${link} && mkdir ${link}`)
   await perform(pengx, 'storlink.create', name, '--link', link, '--type', 'LO', '--level', 'FL')
-  const cmdline = `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${name} gmode=prove`
-  const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--cmdline', cmdline]
+  const boot = [
+    '--kernel',
+    '/lab/guest/vmlinux',
+    '--ramdisk',
+    '/lab/guest/initrd',
+    '--cmdline',
+    guestCmdline(name, 'prove'),
+  ]
   const size = ['--type', 'pv', '--memory', '96', '--disk-size', '9', '--extra-disk-size', '9']
   const made = await perform(pengx, 'vm.create', name, '--storlink', name, ...size, ...boot)
   return { host, pengx, name, uuid: (made.result as { uuid: string }).uuid, storlink: name, link }

@@ -28,11 +28,16 @@ export const guestUuid = (number: number): string => `6c616200-0000-4000-8000-${
 export const guestMac = (number: number): string => `00:16:3e:4c:${hex(number >> 8, 2)}:${hex(number & 255, 2)}`
 const guestImage = (name: string, disk: 'a' | 'b'): string => `${IMAGES}/${name}-${disk}.qcow2`
 
+/** What the kernel of a guest that runs busybox is told. */
+export function guestCmdline(name: string, mode: string = 'idle'): string {
+  return `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${name} gmode=${mode}`
+}
+
 /** The text of an xl.cfg. */
 export function guestConfig(spec: GuestSpec): string {
   const words = [
-    'console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on',
-    `gname=${spec.name} gip=10.0.2.${100 + (spec.number % 100)} gmode=${spec.mode ?? 'idle'}`,
+    guestCmdline(spec.name, spec.mode),
+    `gip=10.0.2.${100 + (spec.number % 100)}`,
     spec.ignoresShutdown ? 'gignore=1' : '',
   ]
   // an HVM guest is started through its own boot code, which wants the packed kernel

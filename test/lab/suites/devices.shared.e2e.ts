@@ -5,7 +5,7 @@ import { createHosts } from '../../../src/engine/host/hosts.ts'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import { askGuest, consoleMark, waitConsole } from '../machine/console.ts'
 import { makeGroup, removeGroup } from '../machine/group.ts'
-import { CONFIGS, guestUuid, IMAGES } from '../machine/guest.ts'
+import { CONFIGS, guestCmdline, guestUuid, IMAGES } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
 import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
@@ -74,7 +74,7 @@ describe('a guest that pengx made', () => {
       ...['vm.create', 'dev', '--storlink', 'files', '--type', 'pv', '--disk-size', '16', '--bridges', 'xenbr0'],
       ...['--memory', '128', '--maxmem', '176', '--vcpus', '1', '--max-vcpus', '2'],
       ...['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd'],
-      ...['--cmdline', 'console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=dev gmode=idle'],
+      ...['--cmdline', guestCmdline('dev')],
     )
     await perform(pengx, 'vm.start', 'dev')
     await waitConsole(host, 'dev', /^READY name=dev disks=xvda nics=eth0$/)

@@ -5,14 +5,13 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { booting, consoleMark, waitConsole } from '../machine/console.ts'
-import { CONFIGS, guestUuid } from '../machine/guest.ts'
+import { CONFIGS, guestCmdline, guestUuid } from '../machine/guest.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
 import { type Pengx, pengxInside, pengxOutside, perform, type Served, serveInside, vmsOf } from '../pengx.ts'
 
 const host = labHost()
 const STORE = '/var/lib/pengx-e2e'
 const KERNEL = { kernel: '/lab/guest/vmlinux', ramdisk: '/lab/guest/initrd' }
-const cmdline = (name: string) => `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${name} gmode=idle`
 
 /** What `xl list -v` has, by UUID: the domid, and whether it is paused. */
 async function domains(): Promise<Map<string, { domid: number; paused: boolean }>> {
@@ -91,7 +90,7 @@ describe('inside dom0, through the API', () => {
       os_disk_size: 16,
       network: ['0'],
       type: 'pv',
-      cmdline: cmdline('inside'),
+      cmdline: guestCmdline('inside'),
       ...KERNEL,
     }
     expect(await api.ask('POST', '/vms/', made)).toMatchObject({ status: 201 })
@@ -194,7 +193,7 @@ describe('from outside over SSH, on the command line', () => {
 
   test('creates a VM that boots, pauses, reboots, is shut down and deleted', async () => {
     await perform(pengx, 'storlink.create', 'data', '--link', '/data', '--type', 'LO', '--level', 'FL')
-    const boot = ['--kernel', KERNEL.kernel, '--ramdisk', KERNEL.ramdisk, '--cmdline', cmdline('outside')]
+    const boot = ['--kernel', KERNEL.kernel, '--ramdisk', KERNEL.ramdisk, '--cmdline', guestCmdline('outside')]
     await perform(
       pengx,
       'vm.create',

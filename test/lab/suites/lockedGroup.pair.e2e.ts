@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { addPm, closeController, openController } from '../controllers.ts'
 import { booting } from '../machine/console.ts'
+import { guestCmdline } from '../machine/guest.ts'
 import { fill, sumOf } from '../machine/guestDisk.ts'
 import { makeLockedGroup, removeLockedGroup } from '../machine/shared.ts'
 import { type LabHost, labHosts, run, sh } from '../machine/ssh.ts'
@@ -35,7 +36,7 @@ test('each PM makes volumes itself, at once: no extent is given out twice, and t
   await perform(pengx, 'storlink.create', 'san', ...san)
   for (const [index, name] of NAMES.entries()) {
     const placed = ['--storlink', 'san', '--pm', hosts[index % 2]!.name, '--disk-size', '8']
-    await perform(pengx, 'vm.create', name, ...boot, ...placed)
+    await perform(pengx, 'vm.create', name, ...boot, '--cmdline', guestCmdline(name), ...placed)
   }
   const api = await serveOutside(pengx)
   try {

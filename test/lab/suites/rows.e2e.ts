@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { ROWS } from '../../../src/server/routes/routes.ts'
 import { consoleMark, waitConsole } from '../machine/console.ts'
 import { makeGroup, removeGroup } from '../machine/group.ts'
-import { guestMac, IMAGES } from '../machine/guest.ts'
+import { guestCmdline, guestMac, IMAGES } from '../machine/guest.ts'
 import { labHost, run, sh } from '../machine/ssh.ts'
 import { pengxInside, type Served, serveInside } from '../pengx.ts'
 import { count, field, idOf, rowsClient } from '../rows.ts'
@@ -14,7 +14,7 @@ const host = labHost()
 const STORE = '/var/lib/pengx-rows'
 const IMAGE = 'bed05d84-7c44-4720-9588-57cbd8ecef8c'
 const BOOT = `<type>pv</type><kernel>/lab/guest/vmlinux</kernel><ramdisk>/lab/guest/initrd</ramdisk>
-  <cmdline>console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=rows gmode=idle</cmdline>`
+  <cmdline>${guestCmdline('rows')}</cmdline>`
 let api: Served
 
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 // Layers under a guest that runs: each snapshot reads as at its moment, whatever is done above, below and to the guest.
 import { beforeAll, expect, test } from 'bun:test'
 import { booting } from '../machine/console.ts'
+import { guestCmdline } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
 import { labHost, labHosts, sh } from '../machine/ssh.ts'
 import { type Pengx, pengxOutside, perform } from '../pengx.ts'
@@ -41,9 +42,8 @@ beforeAll(async () => {
   await sh(host, 'mkdir -p /layers')
   await perform(pengx, 'storlink.create', 'layers', '--link', '/layers', '--type', 'LO', '--level', 'FL')
   const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--cmdline']
-  const line = `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${GUEST} gmode=idle`
   const size = ['--memory', '96', '--disk-size', '16', '--extra-disk-size', '8', '--type', 'pv']
-  await perform(pengx, 'vm.create', GUEST, '--storlink', 'layers', ...size, ...boot, line)
+  await perform(pengx, 'vm.create', GUEST, '--storlink', 'layers', ...size, ...boot, guestCmdline(GUEST))
   await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
 }, 600_000)
 

@@ -5,7 +5,7 @@ import type { Finding } from '../../../src/model/finding.ts'
 import { claimTag, formatClaim } from '../../../src/model/storage/claim.ts'
 import { booting } from '../machine/console.ts'
 import { makeGroup, removeGroup } from '../machine/group.ts'
-import { guestConfig, guestUuid } from '../machine/guest.ts'
+import { guestCmdline, guestConfig, guestUuid } from '../machine/guest.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
 import { listed, type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
 
@@ -69,7 +69,6 @@ const onImage = (name: string, number: number, path: string) =>
   })
 
 const MACHINE = ['--memory', '96', '--type', 'pv', '--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd']
-const line = (name: string) => `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${name} gmode=idle`
 /** A claim of a domain that was never there. */
 const GONE = { bootId: '', domid: 4711, controller: 'elsewhere', store: 'another', at: Date.UTC(2026, 0, 1) }
 let pm = ''
@@ -96,7 +95,7 @@ beforeAll(async () => {
       '16',
       ...MACHINE,
       '--cmdline',
-      line(name),
+      guestCmdline(name),
     )
   pm = (await listed<{ uuid: string }>(pengx, 'pms'))[0]!.uuid
 }, 400_000)
