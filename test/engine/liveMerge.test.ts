@@ -5,7 +5,7 @@ import type { Host } from '../../src/engine/host/host.ts'
 import { run } from '../../src/engine/host/run.ts'
 import { cancelJobs } from '../../src/engine/hypervisor/blockJobs.ts'
 import { writtenImages } from '../../src/engine/hypervisor/layers.ts'
-import { streamLayer } from '../../src/engine/hypervisor/stream.ts'
+import { closeImages, streamLayer } from '../../src/engine/hypervisor/stream.ts'
 import { parseOpenFiles } from '../../src/engine/tools/qmp.ts'
 import { readChain } from '../../src/engine/volumes/layers.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -78,6 +78,33 @@ test('into one in the middle and into the one that is written to, which the gues
   expect([...(await writtenImages(qemu.host, qemu.domid)).values()]).toEqual([imageOf('top').path])
   await qemu.kill()
   expect(await unlike(qemu.host, imageOf('top'), TOP)).toEqual([])
+})
+
+test('the image that a disk was built with stays open until QEMU is told to close it, with what lies below it', async () => {
+  await qemu.write('xvda', 0xee, 15 * 1024, 1024)
+  const over = join(qemu.dir, 'over.qcow2')
+  const { path } = imageOf('top')
+  const create = ['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', path, '-F', 'qcow2', over, '16M'] as const
+  await run(qemu.host, { argv: create, effect: 'change' })
+  const nodes = (await qemu.ask((monitor) => monitor.execute('query-block'))) as { inserted: { 'node-name': string } }[]
+  const data = {
+    'node-name': nodes[0]!.inserted['node-name'],
+    'snapshot-file': over,
+    'snapshot-node-name': 'over',
+    mode: 'existing',
+  }
+  await qemu.ask((monitor) => monitor.execute('blockdev-snapshot-sync', { ...data, format: 'qcow2' }))
+  const below = NAMES.map((name) => imageOf(name).path)
+  const close = () => closeImages(qemu.host, qemu.domid, below)
+  await expect(close()).rejects.toThrow(/is busy: node is used as backing/)
+  expect(await openFiles()).toContain(path)
+  await streamLayer(qemu.host, qemu.domid, { path: over }, OPTIONS)
+  expect(await openFiles()).toEqual(expect.arrayContaining(below))
+  await close()
+  expect((await openFiles()).filter((file) => below.includes(file))).toEqual([])
+  await close()
+  await qemu.kill()
+  expect(await unlike(qemu.host, { path: over, format: 'qcow2' }, TOP)).toEqual([])
 })
 
 test('what an attempt before has streamed of it is gone on from', async () => {

@@ -5,7 +5,7 @@
 //   ssh [HOST] [COMMAND…]        a shell, or one command, on a running host
 //   test [--hosts 2] [NAME…]     boots a fresh host, runs suites/*.e2e.ts (or those named) on it, ends it; with two hosts
 //                                side by side
-//   soak …                       the same with suites/*.soak.ts
+//   soak …                       the same with soaks/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
 // Suites find their hosts through labHosts() in ssh.ts, that is the variable PENGX_LAB_HOSTS (JSON).
@@ -67,6 +67,8 @@ async function ssh(words: string[]): Promise<number> {
   return await child.exited
 }
 
+const FOLDER = { e2e: 'suites', soak: 'soaks' } as const
+
 interface Run {
   readonly kind: 'e2e' | 'soak'
   /** Beginnings of their names; none are all. */
@@ -77,12 +79,12 @@ interface Run {
 }
 
 async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<number> {
-  const files = readdirSync(join(import.meta.dir, 'suites'))
+  const files = readdirSync(join(import.meta.dir, FOLDER[kind]))
     .filter((file) => file.endsWith(`.${kind}.ts`))
     .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
     .sort()
   if (files.length === 0)
-    throw new Error(`no test/lab/suites/*.${kind}.ts${names.length > 0 ? ` named ${names.join(' ')}` : ''}`)
+    throw new Error(`no test/lab/${FOLDER[kind]}/*.${kind}.ts${names.length > 0 ? ` named ${names.join(' ')}` : ''}`)
   // What the suites run is these sources, and no executable of yesterday's.
   await timed('dist/pengx', () => need([process.execPath, 'build.ts'], { cwd: root }))
   if (onRunning) return await runSuites(running(), files)
@@ -163,7 +165,13 @@ function needHost({ hosts }: Site, name: string): LabHost {
 
 /** Its output as it comes, or whole at its end where another's would come between. */
 async function runSuite(file: string, hosts: readonly LabHost[], path: string, whole: boolean): Promise<number> {
-  const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/suites/${file}`]
+  const argv = [
+    process.execPath,
+    'test',
+    '--timeout',
+    String(TEST_TIMEOUT_MS),
+    `./test/lab/${FOLDER[file.endsWith('.soak.ts') ? 'soak' : 'e2e']}/${file}`,
+  ]
   const env = { ...process.env, PATH: path, PENGX_LAB_HOSTS: JSON.stringify(hosts) }
   const name = `${file} on ${hosts.map((host) => host.name).join(' ')}`
   const code = await timed(name, async () => {

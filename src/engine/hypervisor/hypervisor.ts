@@ -188,6 +188,8 @@ export interface Hypervisor {
   ): Promise<boolean>
   /** Copies into an image of a running chain what it reads from those between it and `base`, and lays it on that. */
   streamLayer(host: Host, domid: number, stream: LayerStream, options: BlockJobOptions): Promise<void>
+  /** Has QEMU close images that no disk reads any more, as those that were merged; closed already is done. */
+  closeImages(host: Host, domid: number, paths: readonly string[]): Promise<void>
   /** What a failed attempt leaves half attached is detached at once. */
   attachNic(host: Host, domid: number, nic: Nic, tag: string): Promise<void>
   /** For the undo of an attachment alone; none there is done. */

@@ -64,6 +64,30 @@ export async function streamLayer(
   await followJobs(host, domid, 1, options, doing)
 }
 
+/**
+ * QEMU closes those images, from which no disk reads any more (QMP `blockdev-del`); one that it does not have open is done.
+ * A stream takes an image out of a disk's chain, and of the one that the disk was built with the device keeps the node: QEMU
+ * would have it open to its end, so that the room of a file is not free and a logical volume cannot be removed.
+ * `commandFailed` where something still reads one. When the device goes QEMU (7.2) says in its log that the node is not
+ * there, and goes on.
+ */
+export async function closeImages(host: Host, domid: number, paths: readonly string[]): Promise<void> {
+  await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
+    const open = async () => (await chainNodes(qmp)).filter(({ file }) => paths.includes(file))
+    for (let nodes = await open(); nodes.length > 0; ) {
+      let failure: unknown
+      // What lies below one goes with it, and cannot be told to go by itself.
+      for (const { name } of nodes)
+        await qmp.execute('blockdev-del', { 'node-name': name }).catch((error: unknown) => {
+          failure = error
+        })
+      const left = await open()
+      if (left.length === nodes.length) throw failure
+      nodes = left
+    }
+  })
+}
+
 /** The image nodes, each of which stands on a node for the file that it lies in. */
 async function chainNodes(qmp: Qmp): Promise<{ readonly name: string; readonly file: string }[]> {
   const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly {

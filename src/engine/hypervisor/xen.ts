@@ -39,7 +39,7 @@ import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from '.
 import { copyMoment, forgetBitmaps, holdMoment, momentMeans, needMoment, releaseMoment } from './moment.ts'
 import { destroy, pause, reboot, shutdown, unpause } from './power.ts'
 import { resizeDisk } from './resizeDisk.ts'
-import { streamLayer } from './stream.ts'
+import { closeImages, streamLayer } from './stream.ts'
 
 /** Xen as xl(1) shows and drives it; what it knows it looks up each time, so one serves all PMs. */
 export const xen: Hypervisor = {
@@ -84,6 +84,7 @@ export const xen: Hypervisor = {
   tellLibxl,
   writtenImages,
   streamLayer,
+  closeImages,
   attachNic,
   detachNic,
   insertCd,

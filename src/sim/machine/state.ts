@@ -18,6 +18,8 @@ export interface SimDisk {
   /** What libxl was told that it lies on, where that is another than it was built from. */
   kept?: { path: string; format: string }
   nodeName?: string
+  /** QEMU was told to close the node of `path`, which is the device's own and else open to its end. */
+  ownClosed?: true
   /** A CD drive that was empty when the guest was built: QEMU has made nothing of it. */
   unserved?: true
   connectedAt?: number
@@ -252,7 +254,6 @@ export interface PmNet {
   name: string
   mac: string
   ip?: string
-  /** The bridge it is a port of. */
   master?: string
   kind: 'physical' | 'bridge'
 }
@@ -295,6 +296,5 @@ export interface SiteState {
   version: 1
   seed: number
   pms: PmState[]
-  /** Directories that several machines have mounted. */
   shares?: { path: string; pms: string[]; mount: Mount; children: Record<string, FsNode> }[]
 }

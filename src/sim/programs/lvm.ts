@@ -2,13 +2,13 @@
 import { newUuid } from '../../lib/ids.ts'
 import { findNode } from '../machine/files.ts'
 import { activate, deactivate, isActive, refresh, renameDevice } from '../machine/groups.ts'
+import { isOpen } from '../machine/openImages.ts'
 import type { Call, Program } from '../machine/program.ts'
 import type { LogicalVolume, VolumeGroup } from '../machine/state.ts'
 import { bytesOf } from './files/words.ts'
 import { changing, whyNoChange } from './lvmAccess.ts'
 import { isSelected } from './lvmReport.ts'
 import { all, fail, findVolume, groupFreeBytes, lvmWords } from './lvmWords.ts'
-import { writerOf } from './qemuImg/images.ts'
 
 function needVolume(call: Call, word: string): { group: VolumeGroup; volume: LogicalVolume } | 5 {
   const { group, volume, name } = findVolume(call.pm, word)
@@ -96,7 +96,7 @@ function remove(call: Call): number {
       continue
     }
     const { group, volume } = found
-    if (writerOf(call.pm, `/dev/${group.name}/${volume.name}`)) {
+    if (isOpen(call.pm, `/dev/${group.name}/${volume.name}`)) {
       exit = fail(call, `Logical volume ${group.name}/${volume.name} in use.`)
       continue
     }
@@ -209,7 +209,7 @@ function change(call: Call): number {
       return fail(call, `LV locked by other host: ${group.name}/${volume.name}`)
     if (values.has('refresh') && isActive(call.pm, group, volume)) refresh(call.pm, group, volume)
     if (wanted === 'n') {
-      if (writerOf(call.pm, `/dev/${group.name}/${volume.name}`))
+      if (isOpen(call.pm, `/dev/${group.name}/${volume.name}`))
         return fail(call, `Logical volume ${group.name}/${volume.name} in use.`)
       deactivate(call.pm, group, volume)
     } else if (wanted !== undefined && (!volume.skipActivation || values.has('ignoreactivationskip')))

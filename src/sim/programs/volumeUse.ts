@@ -2,8 +2,9 @@
 import { findNode, isFsError, locate, mountOf } from '../machine/files.ts'
 import { backendOf, isServed } from '../machine/guestConfig.ts'
 import { hasQemu } from '../machine/guests.ts'
+import { imagesOpenIn } from '../machine/openImages.ts'
 import type { Program } from '../machine/program.ts'
-import type { Domain, FsNode, LogicalVolume, Mount, PmState, SimDisk, VolumeGroup } from '../machine/state.ts'
+import type { Domain, FsNode, LogicalVolume, Mount, PmState, VolumeGroup } from '../machine/state.ts'
 
 export const volumeUse: Program = async (call) => {
   const { pm } = call
@@ -61,15 +62,9 @@ function mapped(pm: PmState, group: VolumeGroup): string[] {
   })
 }
 
-/** What its QEMU has open: each disk's image, and those that it lies on. */
+/** What its QEMU has open. */
 function openIn(pm: PmState, domain: Domain): string[] {
-  if (domain.imagesGiven) return []
-  const disks = domain.config.disks.filter((disk) => backendOf(disk) === 'qdisk' && !disk.unserved && isServed(disk))
-  const tops = disks.map((disk) => ({ path: disk.livePath ?? disk.path, writes: !disk.readOnly && !disk.cdrom, disk }))
-  const added = (domain.addedNodes ?? []).map(({ path }) => ({ path, writes: true, disk: undefined }))
-  const images = [...tops, ...added].flatMap(({ path, writes, disk }) =>
-    chainOf(pm, path, disk).map((image, depth) => ({ path: image, writes: writes && depth === 0 })),
-  )
+  const images = imagesOpenIn(pm, domain)
   return images.flatMap(({ path, writes }, at) => {
     const name = `/proc/${20_000 + domain.domid}/fd/${at + 10}`
     const file = told(pm, 'f', path, name)
@@ -80,18 +75,6 @@ function openIn(pm: PmState, domain: Domain): string[] {
       `w ${name.replace('/fd/', '/fdinfo/')}:flags:\t010000${writes ? 2 : 0}`,
     ]
   })
-}
-
-function chainOf(pm: PmState, top: string, disk: SimDisk | undefined): string[] {
-  const chain: string[] = []
-  for (let path: string | undefined = top; path !== undefined && chain.length < 100; ) {
-    chain.push(path)
-    const node: FsNode | undefined = findNode(pm, path)
-    const isRead =
-      (node?.kind === 'file' || node?.kind === 'block') && (disk?.format !== 'raw' || disk.livePath !== undefined)
-    path = isRead ? node.image?.backing : undefined
-  }
-  return chain
 }
 
 /** The backends that XenStore has of a domain. */

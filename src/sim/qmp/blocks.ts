@@ -2,6 +2,7 @@
 import { backendOf, isServed } from '../machine/guestConfig.ts'
 import type { SimWorld } from '../machine/program.ts'
 import type { Domain, PmState, SimDisk } from '../machine/state.ts'
+import { ownName } from './nodes.ts'
 
 export interface QmpCall {
   readonly world: SimWorld
@@ -40,7 +41,7 @@ export function openBlocks({ domain }: Pick<QmpCall, 'domain'>): OpenBlock[] {
     .filter((disk) => disk.path !== '' && backendOf(disk) === 'qdisk' && isServed(disk))
     .map((disk, index) => ({
       disk,
-      nodeName: disk.nodeName ?? `${disk.vdev}-${disk.format}`,
+      nodeName: disk.nodeName ?? ownName(disk),
       qdev: `/machine/unattached/device[${first + index}]`,
       path: disk.livePath ?? disk.path,
     }))

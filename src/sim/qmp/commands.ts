@@ -4,12 +4,13 @@
  */
 import { findNode, splitPath } from '../machine/files.ts'
 import { countersOf, remove, startCounting, stopCounting } from '../machine/guests.ts'
-import type { BlockNode, FileNode, ImageHeader, PmState } from '../machine/state.ts'
+import { keptOf } from '../machine/openImages.ts'
+import type { BlockNode, FileNode, ImageHeader, PmState, SimDisk } from '../machine/state.ts'
 import { findBlock, openBlocks, type QmpCommand, qmpError } from './blocks.ts'
 import { QMP_JOBS } from './jobs.ts'
 import { QMP_LAYERS } from './layers.ts'
 import { bitmapsOn } from './moments.ts'
-import { anonymous } from './nodes.ts'
+import { anonymous, innerName, ownName } from './nodes.ts'
 
 function nodeAt(pm: PmState, path: string): FileNode | BlockNode | undefined {
   const node = findNode(pm, path)
@@ -88,15 +89,15 @@ const queryBlock: QmpCommand = (call) => ({
 
 const queryNamedBlockNodes: QmpCommand = (call) => {
   const nodes: Record<string, unknown>[] = []
-  for (const { disk, nodeName, path } of openBlocks(call)) {
+  const addChain = (name: string, path: string, disk: SimDisk, isKept: boolean) => {
     let image: Record<string, unknown> | undefined = imageOf(call.pm, path)
-    let name = nodeName
     for (let depth = 0; image !== undefined; depth++) {
       const flat: Record<string, unknown> = { ...image }
       if (call.args.flat === true) delete flat['backing-image']
-      const readOnly: boolean = disk.readOnly || depth > 0
+      const readOnly: boolean = disk.readOnly || depth > 0 || isKept
       const at = String(image.filename)
-      nodes.push({ ...inserted(flat, name, readOnly), backing_file_depth: depthOf(image), ...bitmapsOn(call, name) })
+      const own = depth === 0 ? name : innerName(disk, at)
+      nodes.push({ ...inserted(flat, own, readOnly), backing_file_depth: depthOf(image), ...bitmapsOn(call, own) })
       const size = nodeAt(call.pm, at)
       const file = {
         'virtual-size': size?.size ?? 0,
@@ -107,8 +108,12 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
       }
       nodes.push(inserted(file, anonymous(at), readOnly))
       image = image['backing-image'] as Record<string, unknown> | undefined
-      name = anonymous(`${String(image?.filename)}/format`)
     }
+  }
+  for (const { disk, nodeName, path } of openBlocks(call)) {
+    addChain(nodeName, path, disk, false)
+    const kept = keptOf(call.pm, disk)
+    if (kept !== undefined) addChain(ownName(disk), kept, disk, true)
   }
   for (const { name, path } of call.domain.addedNodes ?? []) nodes.push(inserted(imageOf(call.pm, path), name, false))
   return { return: nodes }

@@ -3,11 +3,13 @@
  * and the jobs that it makes. Images are headers here, so a copy is the target's size at the end, or its refusal.
  */
 import { allocatedFor, findNode, freeBytes, mountOf, setAllocated } from '../machine/files.ts'
+import { keptOf } from '../machine/openImages.ts'
 import type { SimBlockJob } from '../machine/state.ts'
 import { chainAllocated, openImage } from '../programs/qemuImg/images.ts'
 import { findBlock, type QmpAnswer, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
-import { concludeStream, endStream, snapshotSync } from './layers.ts'
+import { concludeStream, endStream, imageNamed, snapshotSync } from './layers.ts'
 import { addBitmap, lacksBitmap, QMP_MOMENTS } from './moments.ts'
+import { ownName } from './nodes.ts'
 
 const MS_PER_GIB = 400
 /** Survives JSON, which Infinity does not. */
@@ -33,10 +35,10 @@ const blockdevAdd: QmpCommand = ({ pm, domain, args, world }) => {
   return { return: {} }
 }
 
-const blockdevDel: QmpCommand = ({ domain, args, world }) => {
+const blockdevDel: QmpCommand = (call) => {
+  const { domain, args, world } = call
   const name = String(args['node-name'] ?? '')
-  if (!domain.addedNodes?.some((node) => node.name === name))
-    return qmpError(`Failed to find node with node-name='${name}'`)
+  if (!domain.addedNodes?.some((node) => node.name === name)) return closeOwn(call, name)
   const used = domain.blockJobs?.some((job) => job.target === name && !job.concluded)
   if (
     used ||
@@ -47,6 +49,20 @@ const blockdevDel: QmpCommand = ({ domain, args, world }) => {
   domain.addedNodes = domain.addedNodes.filter((node) => node.name !== name)
   world.save()
   return { return: {} }
+}
+
+/** Of the nodes that nobody has added by hand only a device's own can be closed, once no disk reads it. */
+function closeOwn(call: QmpCall, name: string): QmpAnswer {
+  const { domain, pm, world } = call
+  const disk = domain.config.disks.find((one) => ownName(one) === name)
+  if (disk && keptOf(pm, disk) !== undefined) {
+    disk.ownClosed = true
+    world.save()
+    return { return: {} }
+  }
+  if (imageNamed(call, name) === undefined) return qmpError(`Failed to find node with node-name='${name}'`)
+  if (disk === undefined) return qmpError(`Node ${name} is not owned by the monitor`)
+  return qmpError(`Node '${name}' is busy: node is used as backing hd of '${disk.nodeName}'`)
 }
 
 const transaction: QmpCommand = (call) => {

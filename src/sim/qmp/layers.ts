@@ -6,7 +6,7 @@ import { allocatedFor, freeBytes, mountOf, setAllocated } from '../machine/files
 import type { SimBlockJob } from '../machine/state.ts'
 import { type Image, imagesBelow, METADATA, openImage } from '../programs/qemuImg/images.ts'
 import { findBlock, openBlocks, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
-import { anonymous } from './nodes.ts'
+import { anonymous, innerName } from './nodes.ts'
 
 const MS_PER_GIB = 400
 
@@ -35,12 +35,12 @@ export function snapshotSync(call: QmpCall, data: SnapshotSync): { readonly appl
 }
 
 /** An image that QEMU has open under that name, at the top of a chain or within. */
-function imageNamed(call: QmpCall, name: unknown): Image | undefined {
+export function imageNamed(call: QmpCall, name: unknown): Image | undefined {
   for (const { disk, nodeName, path } of openBlocks(call)) {
     const top = openImage(call.pm, path, disk.livePath === undefined ? disk.format : 'qcow2')
     if (typeof top === 'string') continue
     if (nodeName === name) return top
-    const inner = imagesBelow(call.pm, top).below.find((image) => anonymous(`${image.path}/format`) === name)
+    const inner = imagesBelow(call.pm, top).below.find((image) => innerName(disk, image.path) === name)
     if (inner) return inner
   }
   return undefined

@@ -12,7 +12,7 @@ import { changing } from '../volume/asked.ts'
 import { forceField } from '../volume/force.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { collapsedWith, without } from './collapse.ts'
-import { gatherMerges, type Merge, mergeStep, wordsFor } from './merge.ts'
+import { closeStep, gatherMerges, type Merge, mergeStep, wordsFor } from './merge.ts'
 import { needSnapshot, snapshotParams } from './target.ts'
 
 /**
@@ -29,6 +29,8 @@ type Facts = {
   readonly merges: readonly Merge[]
   /** From above. */
   readonly collapsed: readonly string[]
+  /** What a running QEMU has open of what goes; a job of before 0.1.0 does not say. */
+  readonly closes?: readonly string[]
   readonly removes: readonly {
     readonly vdev: string
     readonly path: string
@@ -59,7 +61,8 @@ export const snapshotDelete = vmOperation<Params, Facts>({
     const written = [...row.disks.filter((disk) => !disk.readOnly), ...gone.flatMap((layer) => layer.volumes)]
     if (gone.length > 0) await needSoleUse(cx, row, changing(written), { use: 'remove', force })
     const merges = await gatherMerges(row, gone, name, cx)
-    if (domain && merges.some((merge) => merge.inUse)) {
+    const isOpen = domain !== undefined && merges.some((merge) => merge.inUse)
+    if (isOpen) {
       const images = await cx.hypervisor.writtenImages(cx.host(row.pm), domain.domid)
       const astray = row.disks.find((disk) => !disk.readOnly && images.get(disk.vdev) !== disk.path)
       if (astray) {
@@ -79,13 +82,15 @@ export const snapshotDelete = vmOperation<Params, Facts>({
           of: wordsFor(name, [index]),
         })),
     )
-    return { ...splitSecret(row), uuid, name, merges, collapsed: gone.map((layer) => layer.uuid), removes }
+    const closes = isOpen ? gone.flatMap(({ volumes }) => volumes.map(({ path }) => path)) : []
+    return { ...splitSecret(row), uuid, name, merges, collapsed: gone.map((layer) => layer.uuid), closes, removes }
   },
-  plan(_params, { vm, uuid, name, merges, collapsed, removes }) {
+  plan(_params, { vm, uuid, name, merges, collapsed, closes = [], removes }) {
     const bases = Object.fromEntries(merges.flatMap(({ path, template }) => (template ? [[path, template]] : [])))
     return [
       ...merges.map((merge) => mergeStep(merge, vm)),
       layersStep(`forget ${name}`, vm as Vm, (row) => without(row, uuid, collapsed, bases), true),
+      ...(closes.length > 0 ? [closeStep(closes, vm)] : []),
       ...removes.map((volume) => removeVolumeStep(volume, vm, volume.of)),
     ]
   },

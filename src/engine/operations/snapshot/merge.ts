@@ -149,6 +149,20 @@ export function mergeStep({ path, level, base, inUse, vdev, of }: Merge, vm: Pic
   }
 }
 
+/** A running QEMU lets go of what was merged, all of it at once. */
+export function closeStep(paths: readonly string[], vm: Pick<Vm, 'uuid' | 'pm'>): Step {
+  return {
+    name: 'close what was merged',
+    shows: paths.map((path) => `QMP blockdev-del, of what QEMU has open of ${path}`),
+    async do(cx) {
+      const domain = await livingDomain(cx, vm)
+      if (domain) await cx.hypervisor.closeImages(cx.host(vm.pm), domain.domid, paths)
+      return null
+    },
+    isApplied: async () => 'again',
+  }
+}
+
 async function needMerged(
   cx: Context,
   pm: string,

@@ -62,7 +62,13 @@ CONF
     ceph-mon -i a
     ceph osd new "$osd" >/dev/null
     ceph-osd --mkfs -i 0 --osd-uuid "$osd"
-    ceph-osd -i 0
+    # one that has begun before it has heard from the monitor ends over a wrong fsid
+    tries=0
+    until ceph-osd -i 0; do
+        tries=$((tries + 1))
+        [ $tries -gt 10 ] && exit 1
+        sleep 1
+    done
     ceph osd pool create vms 8 >/dev/null
     # the first write waits until the OSD is up
     rbd create vms/first --size 1
