@@ -60,7 +60,7 @@ export async function makeLockedGroup(hosts: readonly LabHost[], group: string):
 export async function removeLockedGroup(hosts: readonly LabHost[], group: string): Promise<void> {
   const [maker, ...others] = hosts
   for (const host of others) await sh(host, `vgchange -q -an ${group}; vgchange -q --lock-stop ${group}`)
-  await sh(maker!, `vgchange -q -an ${group}; vgremove -q -f -y ${group} && pvremove -q ${SHARED_DISK}`)
+  await sh(maker!, `vgchange -q -an ${group}; vgremove -q -f -y ${group}`)
   for (const host of hosts)
     await sh(
       host,
@@ -69,6 +69,8 @@ export async function removeLockedGroup(hosts: readonly LabHost[], group: string
       kill $(pidof lvmlockd); sanlock shutdown -f 1 || true
       while pidof lvmlockd || pidof sanlock; do sleep 0.2; done`,
     )
+  // the lock that it would want lay in the group
+  await sh(maker!, `pvremove -q ${SHARED_DISK}`)
 }
 
 /**
