@@ -30,13 +30,15 @@ export function keptOf(pm: PmState, disk: SimDisk): string | undefined {
   return chainOf(pm, disk.livePath, disk).includes(disk.path) ? undefined : disk.path
 }
 
-/** Whether a QEMU on the machine has that open: by what it is, whatever its path. */
+/** Whether a domain on the machine has that open, through QEMU or the kernel: by what it is, whatever its path. */
 export function isOpen(pm: PmState, path: string): boolean {
   const node = findNode(pm, path)
   if (node === undefined) return false
-  return pm.domains.some(
-    (domain) => hasQemu(domain) && imagesOpenIn(pm, domain).some((one) => findNode(pm, one.path) === node),
-  )
+  return pm.domains.some((domain) => {
+    const byKernel = domain.config.disks.filter((disk) => backendOf(disk) === 'phy' && isServed(disk))
+    const byQemu = hasQemu(domain) ? imagesOpenIn(pm, domain) : []
+    return [...byKernel, ...byQemu].some((one) => findNode(pm, one.path) === node)
+  })
 }
 
 function chainOf(pm: PmState, top: string, disk: SimDisk | undefined): string[] {
