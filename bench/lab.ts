@@ -19,7 +19,10 @@ export async function measureLab(): Promise<Figure[]> {
     return []
   }
   const config = `/root/${NAME}.cfg`
-  await sh(host, `cat >${config}`, { stdin: guestConfig({ name: NAME, type: 'pv', number: NUMBER, disks: [] }) })
+  const images = ['xvda', 'xvdb'].map((vdev) => `/root/${NAME}-${vdev}.qcow2`)
+  const disks = images.map((path, index) => `format=qcow2,vdev=xvd${'ab'[index]},access=rw,target=${path}`)
+  await sh(host, images.map((path) => `qemu-img create -q -f qcow2 ${path} 64M`).join('; '))
+  await sh(host, `cat >${config}`, { stdin: guestConfig({ name: NAME, type: 'pv', number: NUMBER, disks }) })
   const pengx = await pengxInside(host, STORE)
   await perform(pengx, 'vm.adopt', config)
   const there = `env XDG_STATE_HOME=${STORE} /root/pengx run vm.start ${guestUuid(NUMBER)}`
@@ -66,7 +69,7 @@ export async function measureLab(): Promise<Figure[]> {
       },
     ]
   } finally {
-    await sh(host, `${stop}; rm -rf ${config} ${STORE}`)
+    await sh(host, `${stop}; rm -rf ${config} ${images.join(' ')} ${STORE}`)
   }
 }
 

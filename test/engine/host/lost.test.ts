@@ -15,7 +15,7 @@ const { BUN_FEATURE_FLAG_NO_ORPHANS: _none, ...env } = process.env
 
 /** Says something at each turn, to a reader that is not there any more. */
 const talks = (file: string) =>
-  `i=0; while [ $i -lt 15 ]; do echo said; echo said >&2; sleep 0.1; i=$((i+1)); done; echo whole >>${file}`
+  `i=0; while [ $i -lt 30 ]; do echo said; echo said >&2; sleep 0.1; i=$((i+1)); done; echo whole >>${file}`
 
 test('what a killed pengx had at work here is ended where it may be, and else goes on to its end, whatever it says', async () => {
   const root = mkdtempSync(join(tmpdir(), 'pengx-lost-'))
@@ -25,8 +25,8 @@ test('what a killed pengx had at work here is ended where it may be, and else go
   const guard: Command = { argv: ['true'], effect: 'read' }
   const commands: Command[] = [
     { ...change(talks(alone)), tag: `${tag}.0` },
-    { ...batch([guard, change('sleep 1'), change(`echo whole >>${part}`)], { stopOnFailure: true }), tag: `${tag}.1` },
-    { ...change(`sleep 1; echo whole >>${copied}`), endable: true, tag: `${tag}.2` },
+    { ...batch([guard, change('sleep 3'), change(`echo whole >>${part}`)], { stopOnFailure: true }), tag: `${tag}.1` },
+    { ...change(`sleep 3; echo whole >>${copied}`), endable: true, tag: `${tag}.2` },
   ]
   const child = Bun.spawn([process.execPath, LOST_CHILD, JSON.stringify(commands)], { stdout: 'pipe', env })
   const reader = child.stdout.getReader()
@@ -40,7 +40,7 @@ test('what a killed pengx had at work here is ended where it may be, and else go
     `${tag}.2 ended`,
   ])
   expect([readFileSync(alone, 'utf8'), readFileSync(part, 'utf8')]).toEqual(['whole\n', 'whole\n'])
-  await Bun.sleep(1_200)
+  await Bun.sleep(3_200)
   expect(await Bun.file(copied).exists()).toBe(false)
   rmSync(root, { recursive: true, force: true })
 }, 20_000)
