@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createEngine, type Engine } from '../../../src/engine/engine.ts'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
+import { claimPathOf } from '../../../src/engine/tools/claims.ts'
 import { dropClaims, readClaims } from '../../../src/engine/volumes/claims/claim.ts'
 import { type Claim, claimedPaths } from '../../../src/model/storage/claim.ts'
 import type { Vm } from '../../../src/model/vm.ts'
+import { makeLink, unlink } from '../../../src/sim/machine/files.ts'
 import { act, adoptRunning, pmNamed } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
 import { until } from '../../support/until.ts'
@@ -160,6 +162,30 @@ describe('where the PM that a claim names', () => {
       /^done .*was in use by VM fresh on xen1 .*, which has no such domain any more: its claim was taken over/,
     )
     expect(await claims('xen2')).toMatchObject([{ vm: TWIN }, { vm: TWIN }])
+  })
+
+  test('was booted since, and another takes the stale claims away in the same moment', async () => {
+    const pm = world.site.pm('xen1')
+    pm.domains = pm.domains.filter(({ uuid }) => uuid !== vm.uuid)
+    let swaps = 0
+    other.onCommand(({ line, exit }) => {
+      if (exit !== undefined || !/pengx-claim swap/.test(line) || swaps++ > 0) return
+      for (const path of claimedPaths(vm)) unlink(pm, claimPathOf(path))
+    })
+    expect(await does(other, 'vm.start', { vm: TWIN })).toBe('done')
+    expect(swaps).toBeGreaterThan(0)
+    expect(await claims('xen2')).toMatchObject([{ vm: TWIN }, { vm: TWIN }])
+  })
+
+  test('was booted since, and somebody was cut off while he took a stale claim over', async () => {
+    const pm = world.site.pm('xen1')
+    pm.domains = pm.domains.filter(({ uuid }) => uuid !== vm.uuid)
+    for (const path of claimedPaths(vm)) makeLink(pm, `${claimPathOf(path)}.next`, 'gone', 0)
+    expect(await does(other, 'vm.start', { vm: TWIN })).toMatch(
+      /cut off while taking it over \(vm.release clears that\)/,
+    )
+    expect(await does(other, 'vm.release', { vm: TWIN, force: true })).toBe('done')
+    expect(await does(other, 'vm.start', { vm: TWIN })).toBe('done')
   })
 })
 

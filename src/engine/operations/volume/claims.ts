@@ -17,6 +17,7 @@ import type { Context } from '../../jobs/operation.ts'
 import { bootIdFile } from '../../tools/system.ts'
 import type { ClaimWrite } from '../../volumes/claims/change.ts'
 import {
+  type ClaimRequest,
   claimText,
   controllerHere,
   dropClaims,
@@ -167,31 +168,41 @@ export async function claimVolumes(
   const how = writingClaims(cx, vm.pm)
   const own = paths ?? claimedPaths(vm)
   const asked = paths ? [] : claimablePaths(vm).filter((path) => !own.includes(path))
-  const puts = await putClaims(host, [...own.map((path) => ({ path, claim })), ...asked.map((path) => ({ path }))], {
-    ...how,
-    passing: true,
-  })
-  const others = puts.flatMap(({ held, isPut }) => (held && !isPut ? [held] : []))
+  const puts = new Map<string, PutClaim>()
+  const put = async (requests: readonly ClaimRequest[]) => {
+    for (const one of await putClaims(host, requests, { ...how, passing: true })) puts.set(one.path, one)
+  }
   try {
-    const judged = await needUnclaimed(cx, vm, others, { force })
-    const mine = others.filter(({ path }) => own.includes(path))
-    const swaps = mine.map(({ path, text }) => ({ path, claim, instead: text }))
-    const swapped = swaps.length === 0 ? [] : await putClaims(host, swaps, { ...how, passing: true })
-    puts.push(...swapped)
-    const lost = swapped.find(({ isPut }) => !isPut)
-    if (lost) throw new PengxError('refused', `${nameOf(cx, vm, lost.path)} ${lostTo(lost)}: try again`)
-    for (const { held, text } of judged.filter((one) => own.includes(one.held.path)))
-      cx.notice(`${nameOf(cx, vm, held.path)} ${text}: its claim was taken over`)
+    await put([...own.map((path) => ({ path, claim })), ...asked.map((path) => ({ path }))])
+    for (let tries = 1; ; tries++) {
+      const others = [...puts.values()].flatMap(({ held, isPut }) => (held && !isPut ? [held] : []))
+      const judged = await needUnclaimed(cx, vm, others, { force })
+      const stale = others.filter(({ path }) => own.includes(path))
+      if (stale.length === 0) break
+      await put(stale.map(({ path, text }) => ({ path, claim, instead: text })))
+      for (const { held, text } of judged)
+        if (puts.get(held.path)!.isPut) cx.notice(`${nameOf(cx, vm, held.path)} ${text}: its claim was taken over`)
+      const lost = stale.map(({ path }) => puts.get(path)!).filter(({ isPut }) => !isPut)
+      if (lost.length === 0) break
+      if (tries === TRIES)
+        throw new PengxError('refused', `${nameOf(cx, vm, lost[0]!.path)} ${lostTo(lost[0]!)}: try again`)
+      // A pengx that stays sees that it is stale in the same moment, and takes it away.
+      await cx.clock.sleep(RETRY_MS, cx.signal)
+      await put(lost.map(({ path }) => ({ path, claim })))
+    }
   } catch (error) {
-    const put = puts.flatMap(({ held, isPut }) => (held && isPut ? [held] : []))
-    await dropClaims(host, put, { ...how, passing: true })
+    const own = [...puts.values()].flatMap(({ held, isPut }) => (held && isPut ? [held] : []))
+    await dropClaims(host, own, { ...how, passing: true })
     throw toPengxError(error).code === 'refused' ? conflictOf(error) : error
   }
-  for (const { path, held, problem } of puts)
+  for (const { path, held, problem } of puts.values())
     if (!held && problem !== undefined)
       cx.notice(`no claim could be put on ${path}, so others cannot see that it is in use: ${problem}`)
   return claim
 }
+
+const TRIES = 3
+const RETRY_MS = 500
 
 /** Nothing was changed, so nothing is undone: what runs by then is somebody else's. */
 function conflictOf(error: unknown): PengxError {
