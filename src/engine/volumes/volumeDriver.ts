@@ -104,7 +104,7 @@ export interface Digest {
  * is done, removing what is not there is done. A volume has its name only when it is whole, and shows a guest nothing
  * that somebody else once wrote where it lies.
  */
-export interface DependentsOptions {
+interface DependentsOptions {
   /** Of these it is written down what they lie on: they are not read. */
   readonly known?: readonly string[]
   /** Logical volumes that are not active; none given: `refused`. */
