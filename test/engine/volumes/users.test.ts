@@ -143,7 +143,8 @@ test('nothing is started that another’s image lies on, though that is off, unl
   await clone(pathOf('xvda'))
   await change('xen1', ['xl', 'destroy', 'stranger'])
   await change('xen1', ['mv', '/data/clones/c.qcow2', '/data/c.qcow2'])
-  const why = /\/data\/c\.qcow2 on xen1 lies on \/data\/.*, and would be ruined: remove it, or --force/
+  const why =
+    /\/data\/c\.qcow2 on xen1 lies on \/data\/.*, and would be ruined: where nobody needs that any more, --force/
   expect(await refusal('vm.start')).toMatch(why)
   const image = { storlink: 1, image: pathOf('xvda'), copyImage: false, type: 'pv', kernel: '/boot/vmlinuz-guest' }
   await act(world, 'vm.delete', { vm: NEW_VM.uuid, disks: 'none' })

@@ -34,6 +34,26 @@ export async function removeSharedGroup(hosts: readonly LabHost[], group: string
   await sh(hosts[0]!, `vgremove -q -f -y ${group} && pvremove -q ${SHARED_DISK}`)
 }
 
+interface Segment {
+  readonly lv_name: string
+  readonly pvseg_start: string
+  readonly pvseg_size: string
+}
+
+/** Where each volume of a group lies on the LUN, as one host has it. */
+export async function segmentsOn(host: LabHost, group: string): Promise<Segment[]> {
+  const said = await sh(host, 'pvs --segments --reportformat json -o lv_name,pvseg_start,pvseg_size,vg_name')
+  const [rows] = Object.values(JSON.parse(said).report[0]) as [(Segment & { vg_name: string })[]]
+  return rows.filter((row) => row.vg_name === group && row.lv_name !== '')
+}
+
+/** Every extent that segments take, as often as it is taken. */
+export function extentsOf(segments: readonly Segment[]): number[] {
+  return segments.flatMap(({ pvseg_start: start, pvseg_size: size }) =>
+    Array.from({ length: Number(size) }, (_, extent) => Number(start) + extent),
+  )
+}
+
 /**
  * A volume group on the LUN whose locks lvmlockd takes for all `hosts` through a real sanlock, whose watchdog is left out: a
  * host that is cut off is not what a suite is about. Ended by removeLockedGroup().

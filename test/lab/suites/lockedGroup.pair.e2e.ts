@@ -5,7 +5,7 @@ import { addPm, closeController, openController } from '../controllers.ts'
 import { booting } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
 import { fill, sumOf } from '../machine/guestDisk.ts'
-import { makeLockedGroup, removeLockedGroup } from '../machine/shared.ts'
+import { extentsOf, makeLockedGroup, removeLockedGroup, segmentsOn } from '../machine/shared.ts'
 import { type LabHost, labHosts, run, sh } from '../machine/ssh.ts'
 import { allDone, idsOf, type Request } from '../manyJobs.ts'
 import { expectRefusal, listed, perform, serveOutside } from '../pengx.ts'
@@ -49,14 +49,10 @@ test('each PM makes volumes itself, at once: no extent is given out twice, and t
   } finally {
     await api.stop()
   }
-  const segments = await sh(xen1, `pvs --noheadings --segments -o lv_name,pvseg_start,pvseg_size -S vg_name=${GROUP}`)
-  expect(await sh(xen2, `pvs --noheadings --segments -o lv_name,pvseg_start,pvseg_size -S vg_name=${GROUP}`)).toBe(
-    segments,
-  )
-  const used = segments.split('\n').map((line) => line.trim().split(/\s+/))
-  const taken = used
-    .filter((words) => words.length === 3)
-    .flatMap(([, start, size]) => Array.from({ length: Number(size) }, (_, extent) => Number(start) + extent))
+  const segments = await segmentsOn(xen1, GROUP)
+  expect(segments.filter((one) => one.lv_name.startsWith('pengx-'))).toHaveLength(9)
+  expect(await segmentsOn(xen2, GROUP)).toEqual(segments)
+  const taken = extentsOf(segments)
   expect(new Set(taken).size).toBe(taken.length)
   expect(await sh(xen1, `vgs --noheadings -o vg_tags ${GROUP}`)).not.toContain('pengx.changer')
 }, 900_000)

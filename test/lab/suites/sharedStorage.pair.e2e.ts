@@ -4,10 +4,12 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { addPm, closeController, openController } from '../controllers.ts'
 import {
   endSharing,
+  extentsOf,
   makeSharedGroup,
   mountShared,
   removeSharedGroup,
   SHARED_DIRECTORY,
+  segmentsOn,
   shareDirectory,
   unmountShared,
 } from '../machine/shared.ts'
@@ -38,19 +40,6 @@ afterAll(async () => {
   await endSharing(xen2, hosts)
 }, 400_000)
 
-interface Segment {
-  readonly lv_name: string
-  readonly pvseg_start: string
-  readonly pvseg_size: string
-}
-
-/** Where each volume lies on the LUN, as one host has it. */
-async function segmentsOn(host: LabHost): Promise<Segment[]> {
-  const said = await sh(host, 'pvs --segments --reportformat json -o lv_name,pvseg_start,pvseg_size,vg_name')
-  const [rows] = Object.values(JSON.parse(said).report[0]) as [(Segment & { vg_name: string })[]]
-  return rows.filter((row) => row.vg_name === GROUP && row.lv_name !== '')
-}
-
 test('40 disks at once for VMs on two PMs: no extent is given out twice, and each disk has its own bytes', async () => {
   const names = Array.from({ length: 8 }, (_, index) => `many${index}`)
   for (const [index, name] of names.entries())
@@ -66,12 +55,10 @@ test('40 disks at once for VMs on two PMs: no extent is given out twice, and eac
   } finally {
     await api.stop()
   }
-  const segments = await segmentsOn(xen1)
+  const segments = await segmentsOn(xen1, GROUP)
   expect(new Set(segments.map((one) => one.lv_name)).size).toBe(48)
-  expect(await segmentsOn(xen2)).toEqual(segments)
-  const taken = segments.flatMap(({ pvseg_start: start, pvseg_size: size }) =>
-    Array.from({ length: Number(size) }, (_, extent) => Number(start) + extent),
-  )
+  expect(await segmentsOn(xen2, GROUP)).toEqual(segments)
+  const taken = extentsOf(segments)
   expect(new Set(taken).size).toBe(taken.length)
   const lists = names.map(async (name, index) => {
     const rows = await listed<{ path: string; format: string }>(pengx, 'disks', name)

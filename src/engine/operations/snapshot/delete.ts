@@ -29,7 +29,7 @@ type Facts = {
   readonly merges: readonly Merge[]
   /** From above. */
   readonly collapsed: readonly string[]
-  /** What a running QEMU has open of what goes; a job of before 0.1.0 does not say. */
+  /** What a running QEMU has open of what goes; a job that an earlier version began does not say. */
   readonly closes?: readonly string[]
   readonly removes: readonly {
     readonly vdev: string

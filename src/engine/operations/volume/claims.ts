@@ -191,8 +191,8 @@ export async function claimVolumes(
       await put(lost.map(({ path }) => ({ path, claim })))
     }
   } catch (error) {
-    const own = [...puts.values()].flatMap(({ held, isPut }) => (held && isPut ? [held] : []))
-    await dropClaims(host, own, { ...how, passing: true })
+    const mine = [...puts.values()].flatMap(({ held, isPut }) => (held && isPut ? [held] : []))
+    await dropClaims(host, mine, { ...how, passing: true })
     throw toPengxError(error).code === 'refused' ? conflictOf(error) : error
   }
   for (const { path, held, problem } of puts.values())

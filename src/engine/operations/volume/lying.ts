@@ -10,8 +10,8 @@ import type { AskedVolume, Owner } from './asked.ts'
 
 /**
  * Throws `refused` for an image that lies on one of the volumes and is not the VM's own: one in the same storlink that nobody
- * has written down, or a disk of another VM wherever it lies. Looks from the VM's PM. Where a guest `begins` to write, volumes that
- * cannot be read are in nobody's way, and `force` goes past those that can.
+ * has written down, or a disk of another VM wherever it lies. Looks from the VM's PM. Where a guest `begins` to write, volumes
+ * that cannot be read are in nobody's way, and `force` goes past those that can.
  */
 export async function needNothingLying(
   cx: Context,
@@ -28,7 +28,7 @@ export async function needNothingLying(
   const refuse = (lying: string, path: string, whose = '') => {
     const text = `${lying}${whose} on ${host.name} lies on ${path}, and would be ruined`
     if (force) return cx.notice(`${text}; it was done all the same`)
-    const help = force === undefined ? '' : ': remove it, or --force does it all the same'
+    const help = force === undefined ? '' : ': where nobody needs that any more, --force does it all the same'
     throw new PengxError('refused', `${text}${help}`)
   }
   const known = cx.view.vms().flatMap((other) => volumesOf(other).flatMap(({ path, owned }) => (owned ? [path] : [])))

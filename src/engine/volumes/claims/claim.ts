@@ -5,7 +5,7 @@ import { parseTags, retagVolumes, showTags } from '../../tools/lvmTags.ts'
 import type { Program } from '../../tools/program.ts'
 import { runRescanning } from '../rescan.ts'
 import { type ClaimWrite, changeClaims, LOOK, type Retagging } from './change.ts'
-import { isOfOtherKind, placeOf } from './place.ts'
+import { isOfOtherKind, type OwnPlace, placeOf } from './place.ts'
 
 /**
  * Claims on volumes, as they stand on the storage: beside a file as a link, on a logical volume as a tag, on an RBD image as
@@ -31,15 +31,20 @@ export interface PutClaim {
   readonly problem?: string
 }
 
+/** Those whose claims are read and written each for itself. */
+function withOwnPlace<T extends { readonly path: string }>(all: readonly T[]): (T & { readonly place: OwnPlace })[] {
+  return all.flatMap((one) => {
+    const place = placeOf(one.path)
+    return place?.kind === 'own' ? [{ ...one, place }] : []
+  })
+}
+
 /** The questions that read claims of those paths, and how their answers are read. */
 function reading(paths: readonly string[]): {
   readonly parts: readonly Program[]
   read(outputs: readonly Output[]): HeldClaim[]
 } {
-  const own = paths.flatMap((path) => {
-    const place = placeOf(path)
-    return place?.kind === 'own' ? [{ path, place }] : []
-  })
+  const own = withOwnPlace(paths.map((path) => ({ path })))
   const lvs = paths.flatMap((path) => {
     const place = placeOf(path)
     return place?.kind === 'lv' ? [{ path, word: `${place.group}/${place.name}` }] : []
@@ -155,12 +160,10 @@ async function putSome(host: Host, requests: readonly ClaimRequest[], how: Claim
     const after = claim && claimText(path, claim)
     return after === undefined || after === instead ? [] : [{ path, before: instead, after }]
   })
-  const singles = puts.flatMap(({ path, before, after }) => {
-    const place = placeOf(path)
-    if (place?.kind !== 'own') return []
-    return [{ path, place, program: before === undefined ? place.make(after) : place.swap(before, after) }]
-  })
-  const makes = singles.map(({ program }) => program)
+  const singles = withOwnPlace(puts)
+  const makes = singles.map(({ place, before, after }) =>
+    before === undefined ? place.make(after) : place.swap(before, after),
+  )
   const tags = retagging(puts)
   const { parts, read } = reading(requests.map(({ path }) => path))
   if (parts.length === 0) return requests.map(({ path }) => ({ path, isPut: false }))
@@ -192,10 +195,7 @@ const sizeOfHeld = ({ path, text }: HeldClaim) => sizeOf(path, text)
 
 async function dropSome(host: Host, held: readonly HeldClaim[], how: ClaimWrite): Promise<HeldClaim[]> {
   const tags = retagging(held.map(({ path, text }) => ({ path, before: text })))
-  const swaps = held.flatMap(({ path, text }) => {
-    const place = placeOf(path)
-    return place?.kind === 'own' ? [place.swap(text, undefined)] : []
-  })
+  const swaps = withOwnPlace(held).map(({ place, text }) => place.swap(text, undefined))
   const { parts, read } = reading(held.map(({ path }) => path))
   if (parts.length === 0) return []
   const outputs = await changeClaims(host, { single: swaps, tags, reads: parts }, how)
@@ -209,10 +209,7 @@ async function dropSome(host: Host, held: readonly HeldClaim[], how: ClaimWrite)
  */
 export async function clearClaims(host: Host, held: readonly HeldClaim[], how: ClaimWrite = {}): Promise<HeldClaim[]> {
   await inTurn(held, sizeOfHeld, async (some) => {
-    const single = some.flatMap(({ path }) => {
-      const place = placeOf(path)
-      return place?.kind === 'own' && place.clear ? [place.clear] : []
-    })
+    const single = withOwnPlace(some).flatMap(({ place }) => place.clear ?? [])
     return await changeClaims(host, { single, tags: [], reads: [] }, how)
   })
   return await dropClaims(host, held, how)

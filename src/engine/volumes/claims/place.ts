@@ -17,7 +17,7 @@ import { isLv, placeOf as volumeOf } from '../volumeGroup.ts'
 /** Where the claim on a volume stands, as its path tells. */
 
 /** One that is read and written for itself. */
-interface OwnPlace {
+export interface OwnPlace {
   readonly kind: 'own'
   readonly read: Program
   make(text: string): Program
