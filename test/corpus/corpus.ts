@@ -6,7 +6,7 @@ import { textOfBytes } from '../../src/lib/bytes.ts'
 /**
  * Configurations as people write them, each a file in `xl` that says in its first line what it stands for. `key-` is one
  * or more keys of xl.cfg(5), `disk-` and `vif-` a form of a device, `xm-` what older tools had, `case-` what people
- * reported, `text-` a freedom of the text. The real xl of Xen 4.17 was asked about each (`test/lab/suites/corpus.shared.e2e.ts`
+ * reported, `text-` a freedom of the text. The real xl of Xen 4.17 was asked about each (`test/lab/suites/long/corpus.shared.e2e.ts`
  * asks again): what it read lies in `test/transcripts/corpus`.
  */
 export interface CorpusFile {

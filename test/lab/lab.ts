@@ -5,12 +5,13 @@
 //   ssh [HOST] [COMMAND…]        a shell, or one command, on a running host
 //   test [--hosts 2] [NAME…]     boots a fresh host, runs suites/*.e2e.ts (or those named) on it, ends it; with two hosts
 //                                side by side
+//   test --all                   also suites/long/*.e2e.ts, whose ground changes seldom and which take long
 //   soak …                       the same with soaks/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
 // Suites find their hosts through labHosts() in ssh.ts, that is the variable PENGX_LAB_HOSTS (JSON).
 import { readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bringPrograms } from '../support/programs/apt.ts'
 import { openShelf } from '../support/programs/shelf.ts'
@@ -67,24 +68,33 @@ async function ssh(words: string[]): Promise<number> {
   return await child.exited
 }
 
-const FOLDER = { e2e: 'suites', soak: 'soaks' } as const
+const FOLDERS = { e2e: ['suites', 'suites/long'], soak: ['soaks'] } as const
+
+/** Paths below this folder. */
+const filesOf = (kind: Run['kind']): string[] =>
+  FOLDERS[kind].flatMap((folder) =>
+    readdirSync(join(import.meta.dir, folder))
+      .filter((file) => file.endsWith(`.${kind}.ts`))
+      .sort()
+      .map((file) => `${folder}/${file}`),
+  )
 
 interface Run {
   readonly kind: 'e2e' | 'soak'
   /** Beginnings of their names; none are all. */
   readonly names: readonly string[]
+  /** Those that take long too, without being named. */
+  readonly all: boolean
   readonly onRunning: boolean
   readonly hosts?: number
   readonly xen: SiteOptions['xen']
 }
 
-async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<number> {
-  const files = readdirSync(join(import.meta.dir, FOLDER[kind]))
-    .filter((file) => file.endsWith(`.${kind}.ts`))
-    .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
-    .sort()
-  if (files.length === 0)
-    throw new Error(`no test/lab/${FOLDER[kind]}/*.${kind}.ts${names.length > 0 ? ` named ${names.join(' ')}` : ''}`)
+async function suites({ kind, names, all, onRunning, hosts, xen }: Run): Promise<number> {
+  const files = filesOf(kind).filter((file) =>
+    names.length === 0 ? all || !takesLong(file) : names.some((name) => basename(file).startsWith(name)),
+  )
+  if (files.length === 0) throw new Error(`no test/lab/**/*.${kind}.ts is named ${names.join(' ')}`)
   // What the suites run is these sources, and no executable of yesterday's.
   await timed('dist/pengx', () => need([process.execPath, 'build.ts'], { cwd: root }))
   if (onRunning) return await runSuites(running(), files)
@@ -96,7 +106,8 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
   const parts = [
     { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen } },
     { files: onOne, options: { hosts: hosts ?? 1, xen } },
-    { files: files.filter(needsPair), options: { hosts: 2, xen } },
+    // Guests go from one to the other while they run.
+    { files: files.filter(needsPair), options: { hosts: 2, xen: 'shadow' } as const },
   ].filter((part) => part.files.length > 0)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -117,6 +128,9 @@ const needsPair = (file: string): boolean => file.includes('.pair.')
 
 /** One that needs no Xen, only what a Linux host has for storage: `NAME.linux.e2e.ts`. */
 const needsLinux = (file: string): boolean => file.includes('.linux.')
+
+/** One whose ground changes seldom, and which would keep a whole run waiting. */
+const takesLong = (file: string): boolean => file.includes('/long/')
 
 /** One that keeps to names, directories and groups of its own, and asks of a host only what is its own: `NAME.shared.e2e.ts`. */
 const sharesHost = (file: string): boolean => file.includes('.shared.')
@@ -165,15 +179,9 @@ function needHost({ hosts }: Site, name: string): LabHost {
 
 /** Its output as it comes, or whole at its end where another's would come between. */
 async function runSuite(file: string, hosts: readonly LabHost[], path: string, whole: boolean): Promise<number> {
-  const argv = [
-    process.execPath,
-    'test',
-    '--timeout',
-    String(TEST_TIMEOUT_MS),
-    `./test/lab/${FOLDER[file.endsWith('.soak.ts') ? 'soak' : 'e2e']}/${file}`,
-  ]
+  const argv = [process.execPath, 'test', '--timeout', String(TEST_TIMEOUT_MS), `./test/lab/${file}`]
   const env = { ...process.env, PATH: path, PENGX_LAB_HOSTS: JSON.stringify(hosts) }
-  const name = `${file} on ${hosts.map((host) => host.name).join(' ')}`
+  const name = `${basename(file)} on ${hosts.map((host) => host.name).join(' ')}`
   const code = await timed(name, async () => {
     if (!whole) return await Bun.spawn(argv, { cwd: root, env, stdio: ['ignore', 'inherit', 'inherit'] }).exited
     const said = await output(argv, { cwd: root, env })
@@ -195,12 +203,13 @@ async function main(): Promise<number> {
       linux: { type: 'boolean', default: false },
       xen: { type: 'string', default: 'update' },
       running: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
     },
   })
   if (values.xen !== 'update' && values.xen !== 'shadow') throw new Error('--xen is update or shadow')
   const { xen } = values
   const hosts = values.hosts === undefined ? undefined : Number(values.hosts)
-  const run: Omit<Run, 'kind'> = { names: positionals, onRunning: values.running, hosts, xen }
+  const run: Omit<Run, 'kind'> = { names: positionals, all: values.all, onRunning: values.running, hosts, xen }
   switch (command) {
     case 'build':
       await needPrograms()
@@ -218,7 +227,7 @@ async function main(): Promise<number> {
       return await suites({ kind: 'soak', ...run })
     default:
       say(
-        'commands: build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]',
+        'commands: build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [--all] [NAME…] | soak [NAME…]',
       )
       return 2
   }

@@ -27,9 +27,15 @@ export async function imageSum(host: LabHost, path: string, format = 'qcow2'): P
   return digest(await readImage(host, path, format, '1M', [0, HEAD_MIB], 'sha256sum'))
 }
 
-/** Blocks of 4 KiB of a qcow2 image. */
-export async function imageBytes(host: LabHost, path: string, from: number, count: number): Promise<Buffer> {
-  return Buffer.from(await readImage(host, path, 'qcow2', '4096', [from, from + count], 'base64'), 'base64')
+/** Blocks of 4 KiB of an image. */
+export async function imageBytes(
+  host: LabHost,
+  path: string,
+  from: number,
+  count: number,
+  format = 'qcow2',
+): Promise<Buffer> {
+  return Buffer.from(await readImage(host, path, format, '4096', [from, from + count], 'base64'), 'base64')
 }
 
 /** What a program of dom0 says of a stretch of an image. To qemu-img, `count` is where it ends. */

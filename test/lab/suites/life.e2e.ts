@@ -191,7 +191,7 @@ describe('from outside over SSH, on the command line', () => {
     expect(behind.get('pv2')).toMatchObject({ state: 'running' })
   })
 
-  test('creates a VM that boots, pauses, reboots, is shut down and deleted', async () => {
+  test('creates a VM that boots, pauses, is reset, shut down and deleted', async () => {
     await perform(pengx, 'storlink.create', 'data', '--link', '/data', '--type', 'LO', '--level', 'FL')
     const boot = ['--kernel', KERNEL.kernel, '--ramdisk', KERNEL.ramdisk, '--cmdline', guestCmdline('outside')]
     await perform(
@@ -215,7 +215,7 @@ describe('from outside over SSH, on the command line', () => {
     await expectDomain(await uuidOf('outside', 'paused'), 'paused')
     await perform(pengx, 'vm.resume', 'outside')
     const mark = await consoleMark(host, 'outside')
-    await perform(pengx, 'vm.reboot', 'outside')
+    await perform(pengx, 'vm.reset', 'outside')
     await waitConsole(host, 'outside', /^READY/, { mark })
     await expectDomain(await uuidOf('outside', 'running'), 'running')
     await perform(pengx, 'vm.shutdown', 'outside')

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
-import { type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
+import { labHost, labHosts, run, sh } from '../../machine/ssh.ts'
+import { type Pengx, pengxOutside, perform, vmsOf } from '../../pengx.ts'
 
 const host = labHost()
 const DATA = '/data-sanlock'

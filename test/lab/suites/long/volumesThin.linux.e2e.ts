@@ -1,3 +1,3 @@
-import { groupSuite } from '../volumes.ts'
+import { groupSuite } from '../../volumes.ts'
 
 groupSuite('thin logical volumes of a real pool', 'vgthin', true)

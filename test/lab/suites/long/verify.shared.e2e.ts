@@ -1,13 +1,13 @@
 // Every kind of drift that can be made by hand on real Xen, made on purpose: what `pengx verify` finds of it, what its repair
 // does, and that all is as it is written down again.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import type { Finding } from '../../../src/model/finding.ts'
-import { claimTag, formatClaim } from '../../../src/model/storage/claim.ts'
-import { booting } from '../machine/console.ts'
-import { makeGroup, removeGroup } from '../machine/group.ts'
-import { guestCmdline, guestConfig, guestUuid } from '../machine/guest.ts'
-import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
-import { listed, type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
+import type { Finding } from '../../../../src/model/finding.ts'
+import { claimTag, formatClaim } from '../../../../src/model/storage/claim.ts'
+import { booting } from '../../machine/console.ts'
+import { makeGroup, removeGroup } from '../../machine/group.ts'
+import { guestCmdline, guestConfig, guestUuid } from '../../machine/guest.ts'
+import { labHost, labHosts, run, sh } from '../../machine/ssh.ts'
+import { listed, type Pengx, pengxOutside, perform, vmsOf } from '../../pengx.ts'
 
 const host = labHost()
 const DATA = '/data-verify'

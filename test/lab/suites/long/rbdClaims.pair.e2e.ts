@@ -1,13 +1,13 @@
 // Two administrators, each with a pengx and a store of his own, on two hosts whose kernels show one image of a real Ceph
 // cluster: what runs on one host has a claim on the image that the other finds, and that is in the way of no write.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { addPm, closeController, openController } from '../controllers.ts'
-import { booting } from '../machine/console.ts'
-import { guestConfig, guestUuid } from '../machine/guest.ts'
-import { fill, sumOf } from '../machine/guestDisk.ts'
-import { mapImage, serveCeph, unmapImage } from '../machine/shared.ts'
-import { type LabHost, labHosts, run, sh } from '../machine/ssh.ts'
-import { expectRefusal, perform } from '../pengx.ts'
+import { addPm, closeController, openController } from '../../controllers.ts'
+import { booting } from '../../machine/console.ts'
+import { guestConfig, guestUuid } from '../../machine/guest.ts'
+import { fill, sumOf } from '../../machine/guestDisk.ts'
+import { mapImage, serveCeph, unmapImage } from '../../machine/shared.ts'
+import { type LabHost, labHosts, run, sh } from '../../machine/ssh.ts'
+import { expectRefusal, perform } from '../../pengx.ts'
 
 const hosts = labHosts()
 const [xen1, xen2] = hosts as [LabHost, LabHost]

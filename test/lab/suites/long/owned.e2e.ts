@@ -1,11 +1,11 @@
 // A VM that somebody else made, by hand, from a file without a UUID: what its PM does with it by itself when it boots.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { booting } from '../machine/console.ts'
-import { guestConfig, IMAGES } from '../machine/guest.ts'
-import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
-import { powerOff, powerOn } from '../machine/power.ts'
-import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
-import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
+import { booting } from '../../machine/console.ts'
+import { guestConfig, IMAGES } from '../../machine/guest.ts'
+import { fill, imageSum, sumOf } from '../../machine/guestDisk.ts'
+import { powerOff, powerOn } from '../../machine/power.ts'
+import { labHost, labHosts, run, sh } from '../../machine/ssh.ts'
+import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from '../../pengx.ts'
 
 const host = labHost()
 const NAME = 'erp'

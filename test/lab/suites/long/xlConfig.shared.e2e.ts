@@ -2,13 +2,13 @@
 // prints what it understood.
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.ts'
-import { editConfig } from '../../../src/engine/tools/xl/edit.ts'
-import { parseConfigurations } from '../../../src/engine/tools/xl/json/domains.ts'
-import type { VmSpec } from '../../../src/model/vm.ts'
-import { anyChange, rewritten } from '../../support/configChanges.ts'
-import { anySpec, SPECS, UUID } from '../../support/sites/specs.ts'
-import { labHost, run } from '../machine/ssh.ts'
+import { formatConfig, parseConfig } from '../../../../src/engine/tools/xl/config.ts'
+import { editConfig } from '../../../../src/engine/tools/xl/edit.ts'
+import { parseConfigurations } from '../../../../src/engine/tools/xl/json/domains.ts'
+import type { VmSpec } from '../../../../src/model/vm.ts'
+import { anyChange, rewritten } from '../../../support/configChanges.ts'
+import { anySpec, SPECS, UUID } from '../../../support/sites/specs.ts'
+import { labHost, run } from '../../machine/ssh.ts'
 
 const host = labHost()
 const FILE = '/tmp/pengx-xl-config.cfg'

@@ -2,13 +2,13 @@
 // bridge serves works, one without a file loses nothing, and a stranger on a disk is told.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { appendFileSync } from 'node:fs'
-import { readUntil } from '../../support/readUntil.ts'
-import { booting } from '../machine/console.ts'
-import { makeGroup, removeGroup } from '../machine/group.ts'
-import { guestConfig, guestMac, IMAGES } from '../machine/guest.ts'
-import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
-import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
-import { expectRefusal, listed, pengxOutside, perform, serveOutside, vmsOf } from '../pengx.ts'
+import { readUntil } from '../../../support/readUntil.ts'
+import { booting } from '../../machine/console.ts'
+import { makeGroup, removeGroup } from '../../machine/group.ts'
+import { guestConfig, guestMac, IMAGES } from '../../machine/guest.ts'
+import { fill, imageSum, sumOf } from '../../machine/guestDisk.ts'
+import { labHost, labHosts, run, sh } from '../../machine/ssh.ts'
+import { expectRefusal, listed, pengxOutside, perform, serveOutside, vmsOf } from '../../pengx.ts'
 
 const host = labHost()
 const DATA = '/data-handmade'

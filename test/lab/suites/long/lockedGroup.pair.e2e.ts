@@ -1,14 +1,14 @@
 // One pengx for two PMs that see one volume group whose locks lvmlockd takes, through a real sanlock: each PM changes the group
 // itself, a VM's volumes are switched on for its PM alone, and a second administrator is refused by both LVM and the claims.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { addPm, closeController, openController } from '../controllers.ts'
-import { booting } from '../machine/console.ts'
-import { guestCmdline } from '../machine/guest.ts'
-import { fill, sumOf } from '../machine/guestDisk.ts'
-import { extentsOf, makeLockedGroup, removeLockedGroup, segmentsOn } from '../machine/shared.ts'
-import { type LabHost, labHosts, run, sh } from '../machine/ssh.ts'
-import { allDone, idsOf, type Request } from '../manyJobs.ts'
-import { expectRefusal, listed, perform, serveOutside } from '../pengx.ts'
+import { addPm, closeController, openController } from '../../controllers.ts'
+import { booting } from '../../machine/console.ts'
+import { guestCmdline } from '../../machine/guest.ts'
+import { fill, sumOf } from '../../machine/guestDisk.ts'
+import { extentsOf, makeLockedGroup, removeLockedGroup, segmentsOn } from '../../machine/shared.ts'
+import { type LabHost, labHosts, run, sh } from '../../machine/ssh.ts'
+import { allDone, idsOf, type Request } from '../../manyJobs.ts'
+import { expectRefusal, listed, perform, serveOutside } from '../../pengx.ts'
 
 const hosts = labHosts()
 const [xen1, xen2] = hosts as [LabHost, LabHost]

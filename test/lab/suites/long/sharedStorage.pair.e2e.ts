@@ -1,7 +1,7 @@
 // One pengx for two PMs that see one plain volume group on a LUN and one directory over NFS: the group is changed from one of
 // them alone, and nothing is written where the directory is not mounted.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { addPm, closeController, openController } from '../controllers.ts'
+import { addPm, closeController, openController } from '../../controllers.ts'
 import {
   endSharing,
   extentsOf,
@@ -12,10 +12,10 @@ import {
   segmentsOn,
   shareDirectory,
   unmountShared,
-} from '../machine/shared.ts'
-import { type LabHost, labHosts, sh } from '../machine/ssh.ts'
-import { allDone, idsOf, type Request } from '../manyJobs.ts'
-import { expectRefusal, listed, perform, serveOutside } from '../pengx.ts'
+} from '../../machine/shared.ts'
+import { type LabHost, labHosts, sh } from '../../machine/ssh.ts'
+import { allDone, idsOf, type Request } from '../../manyJobs.ts'
+import { expectRefusal, listed, perform, serveOutside } from '../../pengx.ts'
 
 const hosts = labHosts()
 const [xen1, xen2] = hosts as [LabHost, LabHost]

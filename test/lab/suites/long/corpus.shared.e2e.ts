@@ -2,13 +2,13 @@
 // is all that changes for xl.
 import { expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { parseConfig } from '../../../src/engine/tools/xl/config.ts'
-import { editConfig } from '../../../src/engine/tools/xl/edit.ts'
-import { keysOf, REFUSED, readCorpus, UNEDITABLE, UNREAD } from '../../corpus/corpus.ts'
-import { EDITS } from '../../corpus/edits.ts'
-import { READINGS, recordedReading, withoutChance } from '../../corpus/reading.ts'
-import { labHost } from '../machine/ssh.ts'
-import { askXl } from '../readings.ts'
+import { parseConfig } from '../../../../src/engine/tools/xl/config.ts'
+import { editConfig } from '../../../../src/engine/tools/xl/edit.ts'
+import { keysOf, REFUSED, readCorpus, UNEDITABLE, UNREAD } from '../../../corpus/corpus.ts'
+import { EDITS } from '../../../corpus/edits.ts'
+import { READINGS, recordedReading, withoutChance } from '../../../corpus/reading.ts'
+import { labHost } from '../../machine/ssh.ts'
+import { askXl } from '../../readings.ts'
 
 const corpus = readCorpus()
 

@@ -1,0 +1,204 @@
+// Backups of a guest that writes to both its disks without an end: each holds just what was on them at one moment, comes back
+// as that, whole or in place, and what is wrong with one is found. What is kept of them is what was asked for.
+import { Database } from 'bun:sqlite'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { momentOf, SLOTS, SLOTS_AT } from '../guestWrites.ts'
+import { booting, consoleMark, consoleText } from '../machine/console.ts'
+import { guestCmdline } from '../machine/guest.ts'
+import { imageBytes } from '../machine/guestDisk.ts'
+import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
+import { expectRefusal, listed, pengxOutside, perform, serveOutside } from '../pengx.ts'
+
+const host = labHost()
+const GUEST = 'saved'
+const [WORK, KEEP] = ['/work-saved', '/keep-saved']
+const pengx = pengxOutside(labHosts().slice(0, 1))
+
+interface DiskRow {
+  readonly vdev: string
+  readonly path: string
+}
+interface BackupRow {
+  readonly uuid: string
+  readonly name: string
+  readonly kind: string
+  readonly state: string
+  readonly drilledAt: number | null
+}
+
+/** As the store has them, the oldest first: no list of the command line shows them. */
+function stored<Row>(sql: string): Row[] {
+  const database = new Database(pengx.storePath, { readonly: true })
+  try {
+    return database.query<Row, []>(sql).all()
+  } finally {
+    database.close()
+  }
+}
+const backups = () => stored<BackupRow>('SELECT uuid, name, kind, state, drilledAt FROM backups ORDER BY createdAt')
+const uuidOf = (name: string) => backups().find((row) => row.name === name)!.uuid
+const volumesOf = (name: string) =>
+  stored<DiskRow>(`SELECT vdev, path FROM backupVolumes WHERE backup = '${uuidOf(name)}' ORDER BY vdev`)
+
+/** The number that both disks of a VM hold, which has to be one moment's. */
+async function momentIn(vm: string): Promise<number> {
+  const disks = await listed<DiskRow>(pengx, 'disks', vm)
+  const on = async (vdev: string) =>
+    momentOf(await imageBytes(host, disks.find((disk) => disk.vdev === vdev)!.path, SLOTS_AT, SLOTS))
+  const [a, b] = [await on('xvda'), await on('xvdb')]
+  expect([a, a - 1]).toContain(b)
+  return b
+}
+
+/** The last number of which the guest has said since a mark that it is on both disks; it has never failed to write or to read. */
+async function toldSince(mark: number): Promise<number> {
+  const text = (await consoleText(host, GUEST, mark)).replaceAll('\r', '')
+  expect(text).not.toContain('FAILED')
+  return Math.max(0, ...[...text.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1])))
+}
+async function goesOn(mark: number): Promise<number> {
+  const goal = (await toldSince(mark)) + 2
+  for (const until = Date.now() + 240_000; Date.now() < until; await Bun.sleep(500)) {
+    const now = await toldSince(mark)
+    if (now >= goal) return now
+  }
+  throw new Error('the guest does not go on')
+}
+
+let began = 0
+/** Between which numbers each was begun and done. */
+const spans = new Map<string, readonly [number, number]>()
+
+async function backUp(name: string, ...words: string[]): Promise<void> {
+  const before = await goesOn(began)
+  await perform(pengx, 'backup.create', GUEST, '--storlink', 'keep', '--name', name, '--rate', '4', ...words)
+  spans.set(name, [before, await goesOn(began)])
+}
+
+beforeAll(async () => {
+  await sh(host, `rm -rf ${WORK} ${KEEP}; mkdir -p ${WORK} ${KEEP}`)
+  for (const [name, link] of Object.entries({ work: WORK, keep: KEEP }))
+    await perform(pengx, 'storlink.create', name, '--link', link, '--type', 'LO', '--level', 'FL')
+  const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--type', 'pv', '--memory', '96']
+  const size = ['--storlink', 'work', '--disk-size', '9', '--extra-disk-size', '9']
+  await perform(pengx, 'vm.create', GUEST, ...boot, ...size, '--cmdline', guestCmdline(GUEST, 'prove'))
+  began = await consoleMark(host, GUEST)
+  await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
+}, 600_000)
+
+afterAll(async () => {
+  await run(host, ['xl', 'destroy', GUEST])
+  await sh(host, `rm -rf ${WORK} ${KEEP}`)
+})
+
+test('a full one and two of what was written since, while the guest goes on', async () => {
+  await backUp('full')
+  await backUp('first')
+  await backUp('second')
+  expect(backups().map(({ name, kind, state }) => [name, kind, state])).toEqual([
+    ['full', 'full', 'verified'],
+    ['first', 'incremental', 'verified'],
+    ['second', 'incremental', 'verified'],
+  ])
+  // Nothing of what was needed while they were made is left beside the disks or in QEMU.
+  const disks = (await listed<DiskRow>(pengx, 'disks', GUEST)).map(({ path }) => path)
+  const files = (await sh(host, `ls -d ${WORK}/*`)).trim().split('\n')
+  expect(files.sort()).toEqual(disks.flatMap((path) => [path, `${path}.claim`]).sort())
+}, 900_000)
+
+test('each comes back as a VM of its own, with both disks of its moment', async () => {
+  for (const [name, [before, after]] of spans) {
+    await perform(pengx, 'backup.restore', uuidOf(name), '--as', 'new', '--name', `of-${name}`)
+    const number = await momentIn(`of-${name}`)
+    expect({ name, number, within: number >= before && number <= after }).toMatchObject({ within: true })
+    await perform(pengx, 'vm.delete', `of-${name}`)
+  }
+}, 900_000)
+
+test('one that is drilled comes up beside its VM, and nothing of it is left', async () => {
+  await perform(pengx, 'backup.drill', uuidOf('second'), '--seconds', '15')
+  expect(backups().map(({ drilledAt }) => drilledAt !== null)).toEqual([false, false, true])
+  expect((await listed<{ name: string }>(pengx, 'vms')).map(({ name }) => name)).not.toContainEqual(
+    expect.stringMatching(/drill/),
+  )
+  expect(await sh(host, 'xl list')).not.toContain('drill')
+  await goesOn(began)
+}, 600_000)
+
+test('a byte that has turned is found, and what lies on it is not restored', async () => {
+  const [{ path } = { path: '' }] = volumesOf('first')
+  for (const name of ['full', 'first', 'second']) await perform(pengx, 'backup.verify', uuidOf(name))
+  const size = Number(await sh(host, `stat -c %s ${path}`))
+  // In the last cluster, which holds what the guest wrote.
+  const at = size - 30_000
+  const turn = `b=$(dd if=${path} bs=1 skip=${at} count=1 status=none | od -An -tu1); printf "\\\\$(printf %o $((b ^ 255)))" | dd of=${path} bs=1 seek=${at} conv=notrunc status=none`
+  await sh(host, turn)
+  const said = await pengx.run('run', 'backup.verify', uuidOf('first'), '--yes')
+  expect({ exit: said.exit, said: said.stderr }).toEqual({ exit: 1, said: expect.stringContaining(path) })
+  for (const name of ['first', 'second'])
+    await expectRefusal(pengx, ['backup.restore', uuidOf(name), '--as', 'new', '--name', 'bad'], /verify it first/)
+  await sh(host, turn)
+  await perform(pengx, 'backup.verify', uuidOf('first'))
+  expect(backups().map(({ state }) => state)).toEqual(['verified', 'verified', 'verified'])
+}, 600_000)
+
+test('its VM goes back to one, and forward again to what it held', async () => {
+  await perform(pengx, 'vm.poweroff', GUEST)
+  const held = await momentIn(GUEST)
+  await perform(pengx, 'backup.restore', uuidOf('first'), '--keep')
+  const [before, after] = spans.get('first')!
+  const number = await momentIn(GUEST)
+  expect({ number, within: number >= before && number <= after }).toMatchObject({ within: true })
+  const mark = await consoleMark(host, GUEST)
+  await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
+  const text = await consoleText(host, GUEST, mark)
+  expect([number, number + 1].map((one) => `RESUME ${one}`)).toContain(/RESUME \d+/.exec(text)![0])
+  await perform(pengx, 'vm.poweroff', GUEST)
+  const [kept] = await listed<{ uuid: string; name: string }>(pengx, 'snapshots', GUEST)
+  await perform(pengx, 'snapshot.update', GUEST, '--snapshot', kept!.uuid, '--name', 'as it was', '--desc', 'kept')
+  await perform(pengx, 'snapshot.restore', GUEST, '--snapshot', 'as it was', '--no-keep')
+  expect(await momentIn(GUEST)).toBe(held)
+  await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'as it was')
+  expect(await momentIn(GUEST)).toBe(held)
+}, 900_000)
+
+test('a server makes them by a schedule until that is switched off; of all, those that shall be kept are', async () => {
+  const made = await perform(
+    pengx,
+    'schedule.create',
+    GUEST,
+    '--storlink',
+    'keep',
+    '--cron',
+    '* * * * *',
+    '--keep-last',
+    '3',
+  )
+  const { uuid } = made.result as { uuid: string }
+  const served = await serveOutside(pengx)
+  try {
+    const known = new Set(['full', 'first', 'second'])
+    for (const until = Date.now() + 300_000; ; await Bun.sleep(500)) {
+      if (backups().some(({ name }) => !known.has(name))) break
+      if (Date.now() > until) throw new Error('no backup was made by the schedule')
+    }
+  } finally {
+    await served.stop()
+  }
+  await perform(pengx, 'schedule.update', uuid, '--no-enabled')
+  expect(stored('SELECT enabled FROM schedules')).toEqual([{ enabled: 0 }])
+  await perform(pengx, 'schedule.delete', uuid)
+  expect(stored('SELECT uuid FROM schedules')).toEqual([])
+  await expectRefusal(pengx, ['backup.delete', uuidOf('full')], /first/)
+  await perform(pengx, 'backup.prune', GUEST, '--storlink', 'keep', '--keep-last', '1')
+  const [left, ...more] = backups()
+  expect({ left: left?.state, more }).toEqual({ left: 'verified', more: [] })
+  await perform(pengx, 'backup.delete', left!.uuid)
+  expect((await sh(host, `ls ${KEEP}`)).trim()).toBe('')
+}, 900_000)
+
+test('the VM is deleted, and nothing of it is left', async () => {
+  await perform(pengx, 'vm.delete', GUEST)
+  for (const storlink of ['work', 'keep']) await perform(pengx, 'storlink.delete', storlink)
+  expect((await sh(host, `ls -A ${WORK} ${KEEP}`)).split('\n').filter((line) => !/:$|^$/.test(line))).toEqual([])
+}, 300_000)

@@ -1,0 +1,215 @@
+// A VM with a disk on NFS and one in a volume group on a LUN goes from one PM to the other and back while its guest writes to
+// both without an end: the line is pulled while it is sent, and the receiving host loses its power. It runs once at any time,
+// and no number that it has written is lost.
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { addPm, closeController, openController, waitUp } from '../controllers.ts'
+import { momentOf, SLOTS, SLOTS_AT } from '../guestWrites.ts'
+import { booting, consoleMark, consoleText } from '../machine/console.ts'
+import { guestCmdline } from '../machine/guest.ts'
+import { imageBytes } from '../machine/guestDisk.ts'
+import { powerOff, powerOn, setCable } from '../machine/power.ts'
+import {
+  endSharing,
+  makeSharedGroup,
+  mountShared,
+  removeSharedGroup,
+  SHARED_DIRECTORY,
+  shareDirectory,
+} from '../machine/shared.ts'
+import { type LabHost, labHosts, run, sh } from '../machine/ssh.ts'
+import { expectRefusal, listed, perform, vmsOf } from '../pengx.ts'
+
+const hosts = labHosts()
+const [xen1, xen2] = hosts as [LabHost, LabHost]
+const GROUP = 'vgmove'
+const GUEST = 'mover'
+const pengx = openController(hosts)
+
+interface DiskRow {
+  readonly vdev: string
+  readonly path: string
+}
+interface VmSeen {
+  readonly name: string
+  readonly pm: string
+  readonly state: string
+  readonly drift: readonly string[]
+}
+
+beforeAll(async () => {
+  // xen1 serves: xen2 is switched off here.
+  await shareDirectory(xen1, hosts)
+  await makeSharedGroup(hosts, GROUP)
+  for (const host of hosts) await addPm(pengx, host)
+  const nas = ['--link', SHARED_DIRECTORY, '--type', 'NFS', '--level', 'FL', '--shared']
+  await perform(pengx, 'storlink.create', 'nas', ...nas, '--pm', 'xen1')
+  const san = ['--link', GROUP, '--type', 'FC', '--level', 'BL', '--shared']
+  await perform(pengx, 'storlink.create', 'san', ...san, '--pm', 'xen1')
+  const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--type', 'pv', '--memory', '96']
+  const placed = ['--storlink', 'nas', '--pm', 'xen1', '--disk-size', '9', '--bridges', 'xenbr0']
+  await perform(pengx, 'vm.create', GUEST, ...boot, ...placed, '--cmdline', guestCmdline(GUEST, 'prove'))
+  await perform(pengx, 'disk.create', GUEST, '--storlink', 'san', '--size', '12', '--format', 'raw')
+  await booting(xen1, GUEST, () => perform(pengx, 'vm.start', GUEST))
+}, 900_000)
+
+afterAll(async () => {
+  await setCable(xen1, 'wire0', true)
+  for (const host of hosts) await run(host, ['xl', 'destroy', GUEST])
+  closeController(pengx)
+  await removeSharedGroup(hosts, GROUP)
+  await endSharing(xen1, hosts)
+}, 400_000)
+
+const disks = () => listed<DiskRow>(pengx, 'disks', GUEST)
+
+/** The last number of which the guest has said that it is on both disks. */
+let last = 0
+
+/**
+ * Waits until a guest on that host has written two more numbers, and sees that it wrote each after the one before, wherever it
+ * was. What it said in the moment in which it went may be on neither console: some numbers, never a word of a write that failed.
+ */
+async function goesOn(host: LabHost, mark: number): Promise<void> {
+  const until = Date.now() + 240_000
+  for (;;) {
+    const text = (await consoleText(host, GUEST, mark)).replaceAll('\r', '')
+    expect(text).not.toContain('FAILED')
+    const told = [...text.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1]))
+    expect(told.filter((number, index) => index > 0 && number !== told[index - 1]! + 1)).toEqual([])
+    if (told.length >= 3) {
+      const [first = 0, end = 0] = [told[0], told.at(-1)]
+      if (last > 0) expect({ last, first, isNext: first > last && first <= last + 5 }).toMatchObject({ isNext: true })
+      last = end
+      return
+    }
+    if (Date.now() > until) throw new Error(`the guest does not go on on ${host.name}: ${text.slice(-500)}`)
+    await Bun.sleep(500)
+  }
+}
+
+/** Domains with the name of the guest, in any state, of all hosts that answer. */
+async function domains(all: readonly LabHost[] = hosts): Promise<string[]> {
+  const lists = all.map(async (host) => {
+    const names = (await sh(host, 'xl list')).split('\n').map((line) => line.split(' ')[0]!)
+    return names.filter((name) => name.startsWith(GUEST)).map((name) => `${name} on ${host.name}`)
+  })
+  return (await Promise.all(lists)).flat()
+}
+
+/** The row, `xl list` of all hosts, the files that its QEMU has open and its configurations say the same. */
+async function needOneMind(host: LabHost): Promise<void> {
+  expect(await domains()).toEqual([`${GUEST} on ${host.name}`])
+  const row = (await listed<VmSeen>(pengx, 'vms')).find(({ name }) => name === GUEST)
+  expect(row).toMatchObject({ pm: host.name, state: 'running', drift: [] })
+  const paths = (await disks()).map(({ path }) => path)
+  const open = await sh(host, `ls -l /proc/$(pgrep -f 'qemu-syste[m].* -name ${GUEST} ')/fd`)
+  for (const path of paths) expect(open).toContain(await sh(host, `printf %s $(readlink -f ${path})`))
+  for (const one of hosts) {
+    const configs = await sh(one, 'cat /etc/xen/pengx/*.cfg 2>/dev/null || true')
+    for (const path of paths)
+      expect({ one: one.name, has: configs.includes(path) }).toEqual({ one: one.name, has: one === host })
+  }
+}
+
+async function migrate(from: LabHost, to: LabHost): Promise<void> {
+  const [left, there] = [await consoleMark(from, GUEST), await consoleMark(to, GUEST)]
+  await goesOn(from, left)
+  const mark = await consoleMark(from, GUEST)
+  await perform(pengx, 'vm.migrate', GUEST, '--pm', to.name)
+  const rest = (await consoleText(from, GUEST, mark)).replaceAll('\r', '')
+  expect(rest).not.toContain('FAILED')
+  last = Math.max(last, ...[...rest.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1])))
+  await goesOn(to, there)
+  await needOneMind(to)
+}
+
+/** Its snapshots hold both disks of one moment; gives the number of each, by its name. */
+async function moments(host: LabHost): Promise<Record<string, number>> {
+  const rows = await listed<{ name: string; volumes: readonly DiskRow[] }>(pengx, 'snapshots', GUEST)
+  const found: Record<string, number> = {}
+  for (const { name, volumes } of rows) {
+    const on = async (vdev: string) => {
+      const { path } = volumes.find((volume) => volume.vdev === vdev)!
+      return momentOf(await imageBytes(host, path, SLOTS_AT, SLOTS, path.startsWith('/dev/') ? 'raw' : 'qcow2'))
+    }
+    const [a, b] = [await on('xvda'), await on('xvdb')]
+    expect([a, a - 1]).toContain(b)
+    found[name] = b
+  }
+  return found
+}
+
+/** Sends it, and does something to the world as soon as it is arriving over there; gives how that ended. */
+async function whileSent(
+  to: LabHost,
+  act: () => Promise<void>,
+): Promise<{ readonly exit: number; readonly said: string }> {
+  const { argv, env } = pengx.argv('run', 'vm.migrate', GUEST, '--pm', to.name, '--yes')
+  const child = Bun.spawn(argv, { env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
+  const said = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  while (!(await domains([to])).some((name) => name.includes('--incoming'))) {
+    if (child.exitCode !== null) throw new Error(`it ended before it arrived: ${(await said).join('')}`)
+    await Bun.sleep(300)
+  }
+  await act()
+  return { exit: await child.exited, said: (await said).join('') }
+}
+
+/** It was never anywhere else, and goes on. */
+async function stayed(host: LabHost, before: number): Promise<void> {
+  const text = (await consoleText(host, GUEST, before)).replaceAll('\r', '')
+  expect(text).not.toMatch(/FAILED|RESUME/)
+  last = Math.max(last, ...[...text.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1])))
+  await goesOn(host, await consoleMark(host, GUEST))
+}
+
+test('it goes there while it writes, and is one there', async () => {
+  await perform(pengx, 'snapshot.create', GUEST, '--name', 'here')
+  await migrate(xen1, xen2)
+}, 900_000)
+
+test('it is snapshotted there, and comes back with its snapshots', async () => {
+  await perform(pengx, 'snapshot.create', GUEST, '--name', 'there')
+  await migrate(xen2, xen1)
+  const held = await moments(xen1)
+  expect(Object.keys(held).sort()).toEqual(['here', 'there'])
+  expect(held.there!).toBeGreaterThan(held.here!)
+  expect(last).toBeGreaterThan(held.there!)
+}, 900_000)
+
+test('the line between the hosts is pulled while it is sent: it stays where it was, and writes on', async () => {
+  const before = await consoleMark(xen1, GUEST)
+  const { exit, said } = await whileSent(xen2, () => setCable(xen1, 'wire0', false))
+  await setCable(xen1, 'wire0', true)
+  expect({ exit, said }).toEqual({ exit: 1, said: expect.stringMatching(/mover/) })
+  await stayed(xen1, before)
+  await mountShared(xen1, xen2)
+  await vmsOf(pengx)
+  await needOneMind(xen1)
+}, 900_000)
+
+test('the host that it goes to loses its power: it stays where it was, and can be sent again later', async () => {
+  const before = await consoleMark(xen1, GUEST)
+  const { exit } = await whileSent(xen2, () => powerOff(xen2))
+  expect(exit).toBe(1)
+  await stayed(xen1, before)
+  await expectRefusal(pengx, ['vm.migrate', GUEST, '--pm', 'xen2'], /xen2 cannot be reached/)
+  await powerOn(xen2)
+  await waitUp(pengx, xen2)
+  await mountShared(xen1, xen2)
+  await needOneMind(xen1)
+  const jobs = await listed<{ state: string; operation: string }>(pengx, 'jobs')
+  expect(jobs.filter(({ state }) => !['done', 'undone', 'failed', 'cancelled'].includes(state))).toEqual([])
+}, 1_200_000)
+
+test('shut down, its disks hold all that it told, and it is deleted with everything that is its own', async () => {
+  await perform(pengx, 'vm.poweroff', GUEST)
+  const rows = await disks()
+  const read = ({ path }: DiskRow) =>
+    imageBytes(xen1, path, SLOTS_AT, SLOTS, path.endsWith('.raw') ? 'raw' : 'qcow2').then(momentOf)
+  for (const row of rows) expect(await read(row)).toBeGreaterThanOrEqual(last)
+  await perform(pengx, 'vm.delete', GUEST)
+  for (const storlink of ['nas', 'san']) await perform(pengx, 'storlink.delete', storlink)
+  expect((await sh(xen2, `ls ${SHARED_DIRECTORY}`)).trim()).toBe('')
+  expect((await sh(xen1, `lvs --noheadings -o lv_name ${GROUP}`)).trim()).toBe('')
+}, 600_000)
