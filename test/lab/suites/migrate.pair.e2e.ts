@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { addPm, closeController, openController, waitUp } from '../controllers.ts'
 import { momentOf, SLOTS, SLOTS_AT } from '../guestWrites.ts'
-import { booting, consoleMark, consoleText } from '../machine/console.ts'
+import { arrived, askGuest, booting, consoleMark, consoleText } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
 import { imageBytes } from '../machine/guestDisk.ts'
 import { powerOff, powerOn, setCable } from '../machine/power.ts'
@@ -46,7 +46,7 @@ beforeAll(async () => {
   const san = ['--link', GROUP, '--type', 'FC', '--level', 'BL', '--shared']
   await perform(pengx, 'storlink.create', 'san', ...san, '--pm', 'xen1')
   const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--type', 'pv', '--memory', '96']
-  const placed = ['--storlink', 'nas', '--pm', 'xen1', '--disk-size', '9', '--bridges', 'xenbr0']
+  const placed = ['--storlink', 'nas', '--pm', 'xen1', '--disk-size', '32', '--bridges', 'xenbr0']
   await perform(pengx, 'vm.create', GUEST, ...boot, ...placed, '--cmdline', guestCmdline(GUEST, 'prove'))
   await perform(pengx, 'disk.create', GUEST, '--storlink', 'san', '--size', '12', '--format', 'raw')
   await booting(xen1, GUEST, () => perform(pengx, 'vm.start', GUEST))
@@ -64,27 +64,39 @@ const disks = () => listed<DiskRow>(pengx, 'disks', GUEST)
 
 /** The last number of which the guest has said that it is on both disks. */
 let last = 0
+/** Where its console is logged: by another name since it has gone from one host to the other. */
+let log = GUEST
 
-/**
- * Waits until a guest on that host has written two more numbers, and sees that it wrote each after the one before, wherever it
- * was. What it said in the moment in which it went may be on neither console: some numbers, never a word of a write that failed.
- */
+/** The numbers that it has told since a mark, each after the one before; it has never failed to write or to read. */
+async function told(host: LabHost, mark: number): Promise<number[]> {
+  const text = (await consoleText(host, log, mark)).replaceAll('\r', '')
+  expect(text).not.toContain('FAILED')
+  const numbers = [...text.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1]))
+  expect(numbers.filter((number, index) => index > 0 && number !== numbers[index - 1]! + 1)).toEqual([])
+  return numbers
+}
+
+/** Waits until it has told three more; what it said in the moment in which it went may be on neither console: a few numbers. */
 async function goesOn(host: LabHost, mark: number): Promise<void> {
   const until = Date.now() + 240_000
   for (;;) {
-    const text = (await consoleText(host, GUEST, mark)).replaceAll('\r', '')
-    expect(text).not.toContain('FAILED')
-    const told = [...text.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1]))
-    expect(told.filter((number, index) => index > 0 && number !== told[index - 1]! + 1)).toEqual([])
-    if (told.length >= 3) {
-      const [first = 0, end = 0] = [told[0], told.at(-1)]
+    const numbers = await told(host, mark)
+    if (numbers.length >= 3) {
+      const first = numbers[0]!
       if (last > 0) expect({ last, first, isNext: first > last && first <= last + 5 }).toMatchObject({ isNext: true })
-      last = end
+      last = numbers.at(-1)!
       return
     }
-    if (Date.now() > until) throw new Error(`the guest does not go on on ${host.name}: ${text.slice(-500)}`)
+    if (Date.now() > until) throw new Error(`${GUEST} does not go on on ${host.name}: it is at ${numbers.at(-1)}`)
     await Bun.sleep(500)
   }
+}
+
+/** It has been nowhere else since a mark, and goes on. */
+async function stayed(host: LabHost, mark: number): Promise<void> {
+  expect(await consoleText(host, log, mark)).not.toContain('RESUME')
+  last = Math.max(last, ...(await told(host, mark)))
+  await goesOn(host, await consoleMark(host, log))
 }
 
 /** Domains with the name of the guest, in any state, of all hosts that answer. */
@@ -102,7 +114,8 @@ async function needOneMind(host: LabHost): Promise<void> {
   const row = (await listed<VmSeen>(pengx, 'vms')).find(({ name }) => name === GUEST)
   expect(row).toMatchObject({ pm: host.name, state: 'running', drift: [] })
   const paths = (await disks()).map(({ path }) => path)
-  const open = await sh(host, `ls -l /proc/$(pgrep -f 'qemu-syste[m].* -name ${GUEST} ')/fd`)
+  const domid = await sh(host, `printf %s $(xl domid ${GUEST})`)
+  const open = await sh(host, `ls -l /proc/$(xenstore-read /local/domain/${domid}/image/device-model-pid)/fd`)
   for (const path of paths) expect(open).toContain(await sh(host, `printf %s $(readlink -f ${path})`))
   for (const one of hosts) {
     const configs = await sh(one, 'cat /etc/xen/pengx/*.cfg 2>/dev/null || true')
@@ -111,16 +124,34 @@ async function needOneMind(host: LabHost): Promise<void> {
   }
 }
 
+/** Blocks at the beginnings of clusters that nothing was written to before, one after the other until it is told to stop. */
+const SPREAD_AT = 160
+const spreadWrites = (count: number): string =>
+  `rm -f /tmp/stop /tmp/spread; (n=0; while [ $n -lt ${count} ]; do [ -e /tmp/stop ] && exit; printf "%-4095s\\n" "SPREAD $n" | dd of=/dev/xvda bs=64k seek=$((${SPREAD_AT} + n)) conv=notrunc,fsync 2>/dev/null || exit; n=$((n + 1)); echo $n >/tmp/spread; done) >/dev/null 2>&1 & until [ -s /tmp/spread ]; do sleep 0.2; done`
+
+/** All of them, as its guest reads them and as the host does; gives how many. */
+async function needSpread(host: LabHost): Promise<void> {
+  const ask = (command: string) => askGuest(host, GUEST, command, 240_000, log)
+  const count = Number(await ask('touch /tmp/stop; sleep 3; cat /tmp/spread; echo 3 >/proc/sys/vm/drop_caches'))
+  expect(count).toBeGreaterThan(5)
+  const expected = Array.from({ length: count }, (_, n) => `SPREAD ${n}`)
+  const read = `dd if=/dev/xvda bs=64k skip=${SPREAD_AT} count=${count} 2>/dev/null | tr -d "\\000" | grep -a -o "^SPREAD [0-9]*"`
+  expect((await ask(read)).split('\n')).toEqual(expected)
+  const { path } = (await disks()).find(({ vdev }) => vdev === 'xvda')!
+  const bytes = await imageBytes(host, path, SPREAD_AT * 16, count * 16)
+  expect(expected.map((_, n) => bytes.toString('latin1', n * 65_536, n * 65_536 + 20).trim())).toEqual(expected)
+}
+
 async function migrate(from: LabHost, to: LabHost): Promise<void> {
-  const [left, there] = [await consoleMark(from, GUEST), await consoleMark(to, GUEST)]
-  await goesOn(from, left)
-  const mark = await consoleMark(from, GUEST)
+  await goesOn(from, await consoleMark(from, log))
+  await askGuest(from, GUEST, spreadWrites(300), 60_000, log)
+  const [left, there] = [await consoleMark(from, log), await consoleMark(to, arrived(GUEST))]
   await perform(pengx, 'vm.migrate', GUEST, '--pm', to.name)
-  const rest = (await consoleText(from, GUEST, mark)).replaceAll('\r', '')
-  expect(rest).not.toContain('FAILED')
-  last = Math.max(last, ...[...rest.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1])))
+  last = Math.max(last, ...(await told(from, left)))
+  log = arrived(GUEST)
   await goesOn(to, there)
   await needOneMind(to)
+  await needSpread(to)
 }
 
 /** Its snapshots hold both disks of one moment; gives the number of each, by its name. */
@@ -155,14 +186,6 @@ async function whileSent(
   return { exit: await child.exited, said: (await said).join('') }
 }
 
-/** It was never anywhere else, and goes on. */
-async function stayed(host: LabHost, before: number): Promise<void> {
-  const text = (await consoleText(host, GUEST, before)).replaceAll('\r', '')
-  expect(text).not.toMatch(/FAILED|RESUME/)
-  last = Math.max(last, ...[...text.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1])))
-  await goesOn(host, await consoleMark(host, GUEST))
-}
-
 test('it goes there while it writes, and is one there', async () => {
   await perform(pengx, 'snapshot.create', GUEST, '--name', 'here')
   await migrate(xen1, xen2)
@@ -178,7 +201,7 @@ test('it is snapshotted there, and comes back with its snapshots', async () => {
 }, 900_000)
 
 test('the line between the hosts is pulled while it is sent: it stays where it was, and writes on', async () => {
-  const before = await consoleMark(xen1, GUEST)
+  const before = await consoleMark(xen1, log)
   const { exit, said } = await whileSent(xen2, () => setCable(xen1, 'wire0', false))
   await setCable(xen1, 'wire0', true)
   expect({ exit, said }).toEqual({ exit: 1, said: expect.stringMatching(/mover/) })
@@ -189,7 +212,7 @@ test('the line between the hosts is pulled while it is sent: it stays where it w
 }, 900_000)
 
 test('the host that it goes to loses its power: it stays where it was, and can be sent again later', async () => {
-  const before = await consoleMark(xen1, GUEST)
+  const before = await consoleMark(xen1, log)
   const { exit } = await whileSent(xen2, () => powerOff(xen2))
   expect(exit).toBe(1)
   await stayed(xen1, before)
