@@ -26,6 +26,18 @@ describe('what is there is what is said', () => {
     expect(await state()).toBeUndefined()
   })
 
+  test('a domain that xl tells nothing of is not one that is gone', async () => {
+    const { site, host, create } = await openResting(TAG)
+    const { domid } = await create()
+    const stderr = 'libxl: error: libxl_json.c:1:x: no configuration\n'
+    site.faults.add({ match: 'xl list -l', effect: { kind: 'failBefore', stderr } })
+    await expect(xen.details(host, [domid])).rejects.toMatchObject({
+      code: 'commandFailed',
+      message: expect.stringContaining(`cannot read what domain ${domid} of xen1 was built from`),
+    })
+    expect(await xen.details(host, [domid, 31_000])).toHaveLength(1)
+  })
+
   test('an xl whose connection was lost has done it, where it is done', async () => {
     const { site, host, create, state } = await openResting(TAG)
     const { domid } = await create()

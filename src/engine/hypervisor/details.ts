@@ -5,6 +5,7 @@ import type { Host, Output } from '../host/host.ts'
 import { runBatch, runMany } from '../host/run.ts'
 import type { Program } from '../tools/program.ts'
 import { listStore, parseStoreList } from '../tools/xenstore.ts'
+import { explainXl } from '../tools/xl/error.ts'
 import { type DomainConfig, parseConfigurations } from '../tools/xl/json/domains.ts'
 import { listConfigurations } from '../tools/xl/xl.ts'
 import type { DomainDetail } from './domain.ts'
@@ -15,7 +16,8 @@ const LIMITS = { timeoutMs: 120_000 }
 /**
  * What guests were built from: `xl list -l`, with the VNC port and the time of building from XenStore
  * (`/local/domain/DOMID/console/vnc-port`, `/vm/UUID/start_time`). Looks only. xl takes one domain or all, so several
- * are several parts of one batch. A domain that is gone by then is left out; `commandFailed` where xl writes no JSON.
+ * are several parts of one batch. A domain that is gone by then is left out; `commandFailed`
+ * where xl tells nothing of one that is there, or writes no JSON.
  */
 export async function details(host: Host, domids: readonly number[], signal?: AbortSignal): Promise<DomainDetail[]> {
   const guests = domids.filter((domid) => domid !== 0)
@@ -23,9 +25,12 @@ export async function details(host: Host, domids: readonly number[], signal?: Ab
   if (guests.length === 0) return []
   const parts = [...guests.map(listConfigurations), listStore('/vm'), ...guests.map(listConsole)]
   const outputs = await runBatch(host, batch(parts, LIMITS), signal)
-  const listed = outputs.slice(0, guests.length).filter((output) => output.exit === 0)
   const configured: DomainConfig[] = []
-  for (const output of listed) configured.push(...(await parse(host, output.stdout)))
+  for (const [index, output] of outputs.slice(0, guests.length).entries()) {
+    if (output.exit === 0) configured.push(...(await parse(host, output.stdout)))
+    else if (explainXl(output.stderr)?.kind !== 'unknownDomain')
+      throw xlFailure(`cannot read what domain ${guests[index]} of ${host.name} was built from`, output)
+  }
   return withStore(configured, outputs.slice(guests.length))
 }
 
