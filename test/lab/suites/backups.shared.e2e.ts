@@ -3,16 +3,20 @@
 import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { momentOf, SLOTS, SLOTS_AT } from '../guestWrites.ts'
-import { booting, consoleMark, consoleText } from '../machine/console.ts'
-import { guestCmdline } from '../machine/guest.ts'
+import { createVictim, goesOn, markOf, type Told, type Victim } from '../kills/victim.ts'
+import { needOneMind } from '../kills/whole.ts'
+import { booting, consoleMark } from '../machine/console.ts'
 import { imageBytes } from '../machine/guestDisk.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
 import { expectRefusal, listed, pengxOutside, perform, serveOutside } from '../pengx.ts'
 
 const host = labHost()
 const GUEST = 'saved'
-const [WORK, KEEP] = ['/work-saved', '/keep-saved']
+const KEEP = '/keep-saved'
 const pengx = pengxOutside(labHosts().slice(0, 1))
+let vm: Victim
+/** Where the guest stands: it has never failed to write or to read, and each number came after the one before. */
+let stands: Pick<Told, 'mark' | 'last'>
 
 interface DiskRow {
   readonly vdev: string
@@ -50,45 +54,28 @@ async function momentIn(vm: string): Promise<number> {
   return b
 }
 
-/** The last number of which the guest has said since a mark that it is on both disks; it has never failed to write or to read. */
-async function toldSince(mark: number): Promise<number> {
-  const text = (await consoleText(host, GUEST, mark)).replaceAll('\r', '')
-  expect(text).not.toContain('FAILED')
-  return Math.max(0, ...[...text.matchAll(/^COUNT (\d+)$/gm)].map((match) => Number(match[1])))
-}
-async function goesOn(mark: number): Promise<number> {
-  const goal = (await toldSince(mark)) + 2
-  for (const until = Date.now() + 240_000; Date.now() < until; await Bun.sleep(500)) {
-    const now = await toldSince(mark)
-    if (now >= goal) return now
-  }
-  throw new Error('the guest does not go on')
-}
-
-let began = 0
 /** Between which numbers each was begun and done. */
 const spans = new Map<string, readonly [number, number]>()
 
-async function backUp(name: string, ...words: string[]): Promise<void> {
-  const before = await goesOn(began)
-  await perform(pengx, 'backup.create', GUEST, '--storlink', 'keep', '--name', name, '--rate', '4', ...words)
-  spans.set(name, [before, await goesOn(began)])
+async function backUp(name: string): Promise<void> {
+  const before = (await goesOn(vm, stands)).last
+  await perform(pengx, 'backup.create', GUEST, '--storlink', 'keep', '--name', name, '--rate', '4')
+  stands = await goesOn(vm, stands)
+  spans.set(name, [before, stands.last])
 }
 
 beforeAll(async () => {
-  await sh(host, `rm -rf ${WORK} ${KEEP}; mkdir -p ${WORK} ${KEEP}`)
-  for (const [name, link] of Object.entries({ work: WORK, keep: KEEP }))
-    await perform(pengx, 'storlink.create', name, '--link', link, '--type', 'LO', '--level', 'FL')
-  const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--type', 'pv', '--memory', '96']
-  const size = ['--storlink', 'work', '--disk-size', '9', '--extra-disk-size', '9']
-  await perform(pengx, 'vm.create', GUEST, ...boot, ...size, '--cmdline', guestCmdline(GUEST, 'prove'))
-  began = await consoleMark(host, GUEST)
-  await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
+  vm = await createVictim(host, pengx, GUEST)
+  await sh(host, `rm -rf ${KEEP}; mkdir ${KEEP}`)
+  await perform(pengx, 'storlink.create', 'keep', '--link', KEEP, '--type', 'LO', '--level', 'FL')
+  const mark = await markOf(vm)
+  await perform(pengx, 'vm.start', GUEST)
+  stands = await goesOn(vm, { mark, last: 0 }, { begun: true })
 }, 600_000)
 
 afterAll(async () => {
   await run(host, ['xl', 'destroy', GUEST])
-  await sh(host, `rm -rf ${WORK} ${KEEP}`)
+  await sh(host, `rm -rf ${vm.link} ${KEEP}`)
 })
 
 test('a full one and two of what was written since, while the guest goes on', async () => {
@@ -101,9 +88,10 @@ test('a full one and two of what was written since, while the guest goes on', as
     ['second', 'incremental', 'verified'],
   ])
   // Nothing of what was needed while they were made is left beside the disks or in QEMU.
-  const disks = (await listed<DiskRow>(pengx, 'disks', GUEST)).map(({ path }) => path)
-  const files = (await sh(host, `ls -d ${WORK}/*`)).trim().split('\n')
-  expect(files.sort()).toEqual(disks.flatMap((path) => [path, `${path}.claim`]).sort())
+  const { row, files, written } = await needOneMind(vm)
+  const disks = row.disks.map(({ path }) => path)
+  expect(files.filter((path) => !/\.claim$|pengx-storlink$/.test(path)).sort()).toEqual(disks.sort())
+  expect(written).toHaveLength(2)
 }, 900_000)
 
 test('each comes back as a VM of its own, with both disks of its moment', async () => {
@@ -122,7 +110,7 @@ test('one that is drilled comes up beside its VM, and nothing of it is left', as
     expect.stringMatching(/drill/),
   )
   expect(await sh(host, 'xl list')).not.toContain('drill')
-  await goesOn(began)
+  stands = await goesOn(vm, stands)
 }, 600_000)
 
 test('a byte that has turned is found, and what lies on it is not restored', async () => {
@@ -144,15 +132,15 @@ test('a byte that has turned is found, and what lies on it is not restored', asy
 
 test('its VM goes back to one, and forward again to what it held', async () => {
   await perform(pengx, 'vm.poweroff', GUEST)
+  await needOneMind(vm)
   const held = await momentIn(GUEST)
   await perform(pengx, 'backup.restore', uuidOf('first'), '--keep')
   const [before, after] = spans.get('first')!
   const number = await momentIn(GUEST)
   expect({ number, within: number >= before && number <= after }).toMatchObject({ within: true })
-  const mark = await consoleMark(host, GUEST)
+  stands = { mark: await consoleMark(host, GUEST), last: number }
   await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
-  const text = await consoleText(host, GUEST, mark)
-  expect([number, number + 1].map((one) => `RESUME ${one}`)).toContain(/RESUME \d+/.exec(text)![0])
+  stands = await goesOn(vm, stands, { begun: true })
   await perform(pengx, 'vm.poweroff', GUEST)
   const [kept] = await listed<{ uuid: string; name: string }>(pengx, 'snapshots', GUEST)
   await perform(pengx, 'snapshot.update', GUEST, '--snapshot', kept!.uuid, '--name', 'as it was', '--desc', 'kept')
@@ -199,6 +187,6 @@ test('a server makes them by a schedule until that is switched off; of all, thos
 
 test('the VM is deleted, and nothing of it is left', async () => {
   await perform(pengx, 'vm.delete', GUEST)
-  for (const storlink of ['work', 'keep']) await perform(pengx, 'storlink.delete', storlink)
-  expect((await sh(host, `ls -A ${WORK} ${KEEP}`)).split('\n').filter((line) => !/:$|^$/.test(line))).toEqual([])
+  for (const storlink of [vm.storlink, 'keep']) await perform(pengx, 'storlink.delete', storlink)
+  expect((await sh(host, `ls -A ${vm.link} ${KEEP}`)).split('\n').filter((line) => !/:$|^$/.test(line))).toEqual([])
 }, 300_000)
