@@ -1,10 +1,11 @@
-// Layers under a guest that runs: each snapshot reads as at its moment, whatever is done above, below and to the guest.
+// Layers under a guest that runs, by a pengx inside dom0: each snapshot reads as at its moment, whatever is done above, below
+// and to the guest.
 import { beforeAll, expect, test } from 'bun:test'
 import { booting } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
-import { labHost, labHosts, sh } from '../machine/ssh.ts'
-import { type Pengx, pengxOutside, perform } from '../pengx.ts'
+import { labHost, sh } from '../machine/ssh.ts'
+import { type Pengx, pengxInside, perform } from '../pengx.ts'
 
 const host = labHost()
 const GUEST = 'layered'
@@ -38,8 +39,8 @@ async function proveMoments(): Promise<void> {
 }
 
 beforeAll(async () => {
-  pengx = pengxOutside(labHosts().slice(0, 1))
-  await sh(host, 'mkdir -p /layers')
+  await sh(host, 'mkdir -p /layers /kept-layers')
+  pengx = await pengxInside(host, '/var/lib/pengx-layers')
   await perform(pengx, 'storlink.create', 'layers', '--link', '/layers', '--type', 'LO', '--level', 'FL')
   const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--cmdline']
   const size = ['--memory', '96', '--disk-size', '16', '--extra-disk-size', '8', '--type', 'pv']
@@ -145,6 +146,17 @@ test('a layer that two lie on outlives its snapshot, and goes with the next one,
   await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'two')
   moments.clear()
   await proveOneVolume()
+}, 900_000)
+
+test('what it holds is backed up, compared with its disks, and read again', async () => {
+  await perform(pengx, 'storlink.create', 'kept', '--link', '/kept-layers', '--type', 'LO', '--level', 'FL')
+  const made = await perform(pengx, 'backup.create', GUEST, '--storlink', 'kept', '--rate', '8')
+  const { uuid } = made.result as { uuid: string }
+  await perform(pengx, 'backup.verify', uuid)
+  await proveOneVolume()
+  await perform(pengx, 'backup.delete', uuid)
+  await perform(pengx, 'storlink.delete', 'kept')
+  expect((await sh(host, 'ls /kept-layers')).trim()).toBe('')
 }, 900_000)
 
 test('the VM is deleted, and nothing of it is left', async () => {
