@@ -29,7 +29,7 @@ test('a PM whose key is not known is trusted by its fingerprint, and no other on
   writeFileSync(known, '')
   const destination = `${host.user}@${host.name}`
   const unknown = await pengx.run('run', 'pm.add', destination, '--yes')
-  expect({ exit: unknown.exit, said: unknown.stderr }).toEqual({ exit: 4, said: expect.stringMatching(/SHA256:/) })
+  expect({ exit: unknown.exit, said: unknown.stderr }).toEqual({ exit: 3, said: expect.stringMatching(/pm.trust root@xen. --fingerprint /) })
   const own = (await sh(host, 'ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub')).split(' ')[1]!
   const wrong = `SHA256:${'A'.repeat(43)}`
   await expectRefusal(pengx, ['pm.trust', destination, '--fingerprint', wrong], /not SHA256:A+: it was not trusted/)
@@ -111,7 +111,7 @@ test('of two files that describe a VM one is chosen, and it is given out of care
   const disks = [`format=qcow2,vdev=xvda,access=rw,target=${TWO}/byhand.qcow2`]
   const text = guestConfig({ name: 'byhand', type: 'pv', number: 91, disks })
   await sh(host, `qemu-img create -q -f qcow2 ${TWO}/byhand.qcow2 8M; cat >/etc/xen/byhand.cfg`, { stdin: text })
-  await perform(pengx, 'vm.adopt', '/etc/xen/byhand.cfg')
+  await perform(pengx, 'vm.adopt', '/etc/xen/byhand.cfg', '--pm', host.name)
   await sh(host, 'cp /etc/xen/byhand.cfg /etc/xen/byhand2.cfg; echo "# the newer one" >>/etc/xen/byhand2.cfg')
   await perform(pengx, 'vm.config', 'byhand', '--config', '/etc/xen/byhand2.cfg')
   await perform(pengx, 'vm.edit', 'byhand', '--desc', 'by hand')
