@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { PengxError } from '../../model/error.ts'
+import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 
 /**
@@ -36,6 +36,12 @@ export async function withQmp<T>(stream: Duplex, options: QmpOptions, work: (qmp
   } finally {
     talk.close()
   }
+}
+
+/** Whether `execute` failed because that QEMU has no such command. */
+export function isUnknownCommand(error: unknown): boolean {
+  const { cause } = toPengxError(error) as { readonly cause?: unknown }
+  return (cause as Message['error'] | undefined)?.class === 'CommandNotFound'
 }
 
 interface Waiting {

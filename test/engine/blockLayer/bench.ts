@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import type { Host } from '../../../src/engine/host/host.ts'
 import { run } from '../../../src/engine/host/run.ts'
+import { backupDisks } from '../../../src/engine/hypervisor/backup.ts'
+import { copyMoment } from '../../../src/engine/hypervisor/moment.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
 import { DISK_MIB, type GuestImage } from '../../support/programs/numberedGuest.ts'
 import { openRealQemu, type RealDisk, type RealQemu } from '../../support/programs/realQemu.ts'
@@ -49,3 +51,43 @@ export const failureOf = (work: Promise<unknown>): Promise<unknown> =>
     () => 'it succeeded',
     (error: unknown) => error,
   )
+
+export interface CopyOptions {
+  readonly bytesPerSecond?: number
+  readonly signal?: AbortSignal
+}
+
+export const wayOf = ({ dir }: RealQemu, name: string, { bytesPerSecond = 0, signal }: CopyOptions = {}) => ({
+  name,
+  bytesPerSecond,
+  socket: join(dir, `${name}.sock`),
+  clock: quickClock,
+  onProgress: () => undefined,
+  ...(signal ? { signal } : {}),
+})
+
+/** The disks that began as `base`, and images of that name for what is copied of them. */
+export const momentDisks = ({ dir }: RealQemu, name: string) =>
+  imagesOf(dir, 'base').map(({ path }, index) => ({
+    vdev: VDEVS[index]!,
+    path,
+    scratch: imagesOf(dir, name)[index]!.path,
+  }))
+
+/** Whole, into images of that name. */
+export async function copyDisks(qemu: RealQemu, name: string, options: CopyOptions = {}): Promise<void> {
+  const copies = momentDisks(qemu, name).map(({ vdev, path, scratch }) => ({
+    vdev,
+    path,
+    target: { path: scratch, format: 'qcow2' as const },
+  }))
+  await backupDisks(qemu.host, qemu.domid, copies, wayOf(qemu, name, options))
+}
+
+/** What was written since that bitmap was begun, or everything; a bitmap of the copy's own name is begun. */
+export async function copyChanges(qemu: RealQemu, name: string, since?: string): Promise<void> {
+  await copyMoment(qemu.host, qemu.domid, momentDisks(qemu, name), wayOf(qemu, name), name, since)
+}
+
+/** What is said where a QEMU has ended: the talk with it breaks off, or there is none any more. */
+export const QEMU_GONE = /^(commandFailed|unreachable)$/

@@ -29,8 +29,8 @@ export interface RealQemu {
   ask<T>(work: (qmp: Qmp) => Promise<T>): Promise<T>
   /** Who writes to all disks without pause; while it is there QEMU can show no moment. */
   guest(before?: NumberedGuest): Promise<NumberedGuest>
-  /** From when it is opened next, as an overlay or a target, something goes wrong on the way to that image. */
-  failing(path: string, fault: BlockFault): void
+  /** From when it is opened next, as an overlay or a target, something goes wrong on the way to that image, or no more. */
+  failing(path: string, fault: BlockFault | undefined): void
   /** What is said to the monitors of libxl's from now on is put otherwise. */
   retell(edit: (message: Message) => Message): void
   kill(): Promise<void>
@@ -61,7 +61,7 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
   const run = crypto.randomUUID().slice(0, 8)
   const sockets = ['libxl', 'libxenstat', 'guest'].map((name) => join(dir, `${name}-${run}.sock`))
   const blocks = made.flatMap(({ vdev, path, format, fault }, index) => {
-    if (fault) faults.add(path, fault)
+    if (fault) faults.set(path, fault)
     const file = faults.into({ driver: 'file', filename: path, locking: 'off' })
     const node = JSON.stringify({ driver: format, 'node-name': `${vdev}-${format}`, file })
     const iothread = `io${index}`
@@ -133,7 +133,7 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
       guests.push(guest)
       return guest
     },
-    failing: faults.add,
+    failing: faults.set,
     retell(edit) {
       retold = edit
     },
@@ -153,7 +153,7 @@ function asDevice(message: Message): Message {
 }
 
 interface Faults {
-  add(path: string, fault: BlockFault): void
+  set(path: string, fault: BlockFault | undefined): void
   /** What opens such an image opens it through what goes wrong. */
   into<T extends Json>(told: T): T
   /** Who asks is told of the image alone. */
@@ -162,13 +162,17 @@ interface Faults {
 
 function createFaults(dir: string): Faults {
   const configs = new Map<string, string>()
+  /** What is open goes on being called by what it was opened with. */
+  const known = new Set<string>()
   const into = <T extends Json>(told: T): T => {
     if (told === null || typeof told !== 'object') return told
     if (Array.isArray(told)) return told.map(into) as Json as T
     const object = told as { readonly [key: string]: Json }
     const config = configs.get(String(object.filename))
-    if (config !== undefined && object.driver === 'file')
-      return { driver: 'blkdebug', config, image: object } as Json as T
+    if (config !== undefined && object.driver === 'file') {
+      const { 'node-name': name, ...image } = object
+      return { ...(name ? { 'node-name': name } : {}), driver: 'blkdebug', config, image } as Json as T
+    }
     return Object.fromEntries(
       Object.entries(object).map(([key, value]) => {
         const overlay = key === 'snapshot-file' ? configs.get(String(value)) : undefined
@@ -177,8 +181,13 @@ function createFaults(dir: string): Faults {
     ) as Json as T
   }
   return {
-    add: (path, fault) => void configs.set(path, writeFault(dir, path, fault)),
+    set(path, fault) {
+      if (fault === undefined) return void configs.delete(path)
+      const config = writeFault(dir, path, fault)
+      configs.set(path, config)
+      known.add(config)
+    },
     into,
-    hide: (line) => [...configs.values()].reduce((text, config) => text.replaceAll(`blkdebug:${config}:`, ''), line),
+    hide: (line) => [...known].reduce((text, config) => text.replaceAll(`blkdebug:${config}:`, ''), line),
   }
 }
