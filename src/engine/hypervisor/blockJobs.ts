@@ -1,7 +1,10 @@
 import type { Clock } from '../../lib/clock.ts'
 import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
+import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
+import { runBatch } from '../host/run.ts'
+import { changes } from '../tools/program.ts'
 import { type BlockJob, isUnknownCommand, type OpenBlock, parseBlockJobs, parseBlocks, type Qmp } from '../tools/qmp.ts'
 import { vdevOf, withMonitor } from './monitor.ts'
 
@@ -23,7 +26,7 @@ const POLL_MS = 700
 /** A volume that jobs write to: its node's options, and those of the node for the file that it lies in. */
 export interface TargetNode {
   readonly node: { readonly 'node-name': string; readonly [option: string]: Json }
-  readonly file: { readonly 'node-name': string; readonly [option: string]: Json }
+  readonly file: { readonly 'node-name': string; readonly filename: string; readonly [option: string]: Json }
 }
 
 /**
@@ -41,9 +44,13 @@ export async function followJobs(
   targets: readonly TargetNode[] = [],
 ): Promise<void> {
   await untilAll(host, domid, count, options, doing, ['concluded'])
+  // The bulk is on the disk before QEMU is asked for the rest: while it flushes it answers nobody.
+  const files = targets.map(({ file }) => changes('sync', file.filename))
+  const synced = files.length === 0 ? [] : await runBatch(host, batch(files))
   const why = await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
     const jobs = await dismiss(qmp, options.name)
     const errors = jobs.flatMap((job) => job.error ?? [])
+    errors.push(...synced.flatMap(({ exit, stderr }) => (exit === 0 ? [] : stderr.trim())))
     if (errors.length === 0) errors.push(...(await unwritten(qmp, targets)))
     await closeTargets(qmp, options.name)
     // Where one of a group fails the others are cancelled, which tells nothing.
