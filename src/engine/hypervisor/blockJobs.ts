@@ -6,7 +6,7 @@ import type { Host } from '../host/host.ts'
 import { runBatch } from '../host/run.ts'
 import { changes } from '../tools/program.ts'
 import { type BlockJob, isUnknownCommand, type OpenBlock, parseBlockJobs, parseBlocks, type Qmp } from '../tools/qmp.ts'
-import { vdevOf, withMonitor } from './monitor.ts'
+import { listNodes, vdevOf, withMonitor } from './monitor.ts'
 
 /**
  * What QEMU does for long with the disks of a running guest. Jobs and nodes carry names that follow from `name`, so that
@@ -177,7 +177,7 @@ async function dismiss(qmp: Qmp, name: string): Promise<BlockJob[]> {
 }
 
 async function closeTargets(qmp: Qmp, name: string): Promise<void> {
-  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly { 'node-name'?: string }[]
+  const nodes = (await listNodes(qmp, 'change')) as readonly { 'node-name'?: string }[]
   for (const { 'node-name': node } of nodes) {
     if (node?.startsWith(`${name}-`)) await qmp.execute('blockdev-del', { 'node-name': node })
   }

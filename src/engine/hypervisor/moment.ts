@@ -8,7 +8,7 @@ import { parseBlockJobs, parseExports, parseNodes, type Qmp } from '../tools/qmp
 import { blockOf } from './backup.ts'
 import { cancelJobs, followJobs, namedBlocks, type TargetNode } from './blockJobs.ts'
 import { exportMoment, type MomentOptions, withdrawMoment } from './momentExport.ts'
-import { withMonitor } from './monitor.ts'
+import { listNodes, withMonitor } from './monitor.ts'
 
 /**
  * One moment of all disks of a running guest, held or copied while the guest goes on writing where it writes: nothing of
@@ -52,7 +52,7 @@ export async function momentMeans(
     const hasServer = commands.some((command) => command.name === 'nbd-server-start')
     const shown = hasServer ? parseExports(await qmp.execute('query-block-exports')) : []
     const nodes = await sourcesOf(qmp, disks, `cannot look at the disks of domain ${domid}`)
-    const known = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const known = parseNodes(await listNodes(qmp, 'read'))
     const each = nodes.map((node) => known.find((one) => one.name === node.name)?.bitmaps ?? [])
     const bitmaps = (each[0] ?? []).flatMap(({ name }) => {
       const noted = each.map((own) => own.find((one) => one.name === name)?.bytes)
@@ -111,7 +111,7 @@ export async function needMoment(
   const held = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) => {
     const sources = await sourcesOf(qmp, disks, doing)
     const jobs = parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${options.name}-`))
-    const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const nodes = parseNodes(await listNodes(qmp, 'read'))
     const isOn = (index: number) => nodes.some((node) => node.name === `${options.name}-${index}`)
     return sources.every(
       (_source, index) =>
@@ -192,7 +192,7 @@ export async function releaseMoment(
  */
 export async function forgetBitmaps(host: Host, domid: number, isMeant: (name: string) => boolean): Promise<void> {
   await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
-    const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const nodes = parseNodes(await listNodes(qmp, 'change'))
     for (const { name: node, allBitmaps } of nodes) {
       for (const name of allBitmaps.filter((one) => one.startsWith('pengx-') && isMeant(one)))
         await qmp.execute('block-dirty-bitmap-remove', { node, name })

@@ -200,6 +200,8 @@ export function parseOpenFiles(answer: Json): string[] {
 /** A job of QEMU's, running or waiting to be dismissed. */
 export interface BlockJob {
   readonly id: string
+  /** `stream`, `backup`, … */
+  readonly type: string
   /** `running`, `waiting`, `concluded`, … */
   readonly status: string
   readonly current: number
@@ -211,13 +213,15 @@ export interface BlockJob {
 export function parseBlockJobs(answer: Json): BlockJob[] {
   const rows = answer as readonly {
     readonly id: string
+    readonly type?: string
     readonly status: string
     readonly 'current-progress'?: number
     readonly 'total-progress'?: number
     readonly error?: string
   }[]
-  return rows.map(({ id, status, error, ...row }) => ({
+  return rows.map(({ id, type = '', status, error, ...row }) => ({
     id,
+    type,
     status,
     current: row['current-progress'] ?? 0,
     total: row['total-progress'] ?? 0,

@@ -5,9 +5,8 @@ import { join } from 'node:path'
 import type { Host } from '../../../src/engine/host/host.ts'
 import { openLocalHost } from '../../../src/engine/host/local.ts'
 import { type Qmp, withQmp } from '../../../src/engine/tools/qmp.ts'
-import type { Json } from '../../../src/model/json.ts'
 import { until } from '../until.ts'
-import { type BlockFault, writeFault } from './blockFaults.ts'
+import { type BlockFault, createFaults } from './blockFaults.ts'
 import { type Message, monitorBetween } from './monitorBetween.ts'
 import type { NumberedGuest } from './numberedGuest.ts'
 import { openGuestOf } from './storageDaemon.ts'
@@ -150,44 +149,4 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
 function asDevice(message: Message): Message {
   const { property } = message.arguments ?? {}
   return property === 'vdev' ? { ...message, arguments: { ...message.arguments, property: 'serial' } } : message
-}
-
-interface Faults {
-  set(path: string, fault: BlockFault | undefined): void
-  /** What opens such an image opens it through what goes wrong. */
-  into<T extends Json>(told: T): T
-  /** Who asks is told of the image alone. */
-  hide(line: string): string
-}
-
-function createFaults(dir: string): Faults {
-  const configs = new Map<string, string>()
-  /** What is open goes on being called by what it was opened with. */
-  const known = new Set<string>()
-  const into = <T extends Json>(told: T): T => {
-    if (told === null || typeof told !== 'object') return told
-    if (Array.isArray(told)) return told.map(into) as Json as T
-    const object = told as { readonly [key: string]: Json }
-    const config = configs.get(String(object.filename))
-    if (config !== undefined && object.driver === 'file') {
-      const { 'node-name': name, ...image } = object
-      return { ...(name ? { 'node-name': name } : {}), driver: 'blkdebug', config, image } as Json as T
-    }
-    return Object.fromEntries(
-      Object.entries(object).map(([key, value]) => {
-        const overlay = key === 'snapshot-file' ? configs.get(String(value)) : undefined
-        return [key, overlay === undefined ? into(value) : `blkdebug:${overlay}:${String(value)}`]
-      }),
-    ) as Json as T
-  }
-  return {
-    set(path, fault) {
-      if (fault === undefined) return void configs.delete(path)
-      const config = writeFault(dir, path, fault)
-      configs.set(path, config)
-      known.add(config)
-    },
-    into,
-    hide: (line) => [...known].reduce((text, config) => text.replaceAll(`blkdebug:${config}:`, ''), line),
-  }
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { type Qmp, withQmp } from '../../../src/engine/tools/qmp.ts'
 import type { Json } from '../../../src/model/json.ts'
 import { until } from '../until.ts'
-import { type BlockFault, writeFault } from './blockFaults.ts'
-import { type NumberedGuest, openNumberedGuest } from './numberedGuest.ts'
+import { type BlockFault, createFaults } from './blockFaults.ts'
+import { type GuestImage, type NumberedGuest, openNumberedGuest } from './numberedGuest.ts'
 
 /**
  * QEMU's block layer without a machine (`qemu-storage-daemon`): nodes, jobs and exports as those of a domain's device
@@ -17,27 +17,12 @@ export interface StorageDaemon {
   /** Each time a connection of its own, as the engine makes them. */
   ask<T>(work: (qmp: Qmp) => Promise<T>): Promise<T>
   /** Opens an image, its whole chain with it, as a node of that name. */
-  open(
-    node: string,
-    image: { readonly path: string; readonly format: 'qcow2' | 'raw' },
-    fault?: BlockFault,
-  ): Promise<void>
+  open(node: string, image: GuestImage): Promise<void>
+  /** From when it is opened next something goes wrong on the way to that image. */
+  failing(path: string, fault: BlockFault): void
   /** A guest that writes to these nodes, and to whatever comes to stand on them. */
   guest(...nodes: readonly string[]): Promise<NumberedGuest>
   kill(): Promise<void>
-}
-
-/** `blockdev-add` of an image, and of what goes wrong on the way to it. */
-function nodeOf(
-  dir: string,
-  node: string,
-  { path, format }: { readonly path: string; readonly format: 'qcow2' | 'raw' },
-  fault?: BlockFault,
-): { readonly [key: string]: Json } {
-  const file = { driver: 'file', filename: path, locking: 'off', discard: 'unmap' }
-  if (fault === undefined) return { driver: format, 'node-name': node, file }
-  const between = { driver: 'blkdebug', config: writeFault(dir, path, fault), image: file }
-  return { driver: format, 'node-name': node, file: between }
 }
 
 export async function openStorageDaemon(dir: string): Promise<StorageDaemon> {
@@ -57,16 +42,25 @@ export async function openStorageDaemon(dir: string): Promise<StorageDaemon> {
       const opened = connect(socket, () => resolve(opened))
       opened.once('error', reject)
     })
+  const faults = createFaults(dir)
+  const through = (qmp: Qmp): Qmp => ({
+    async execute(command, args) {
+      const answer = await qmp.execute(command, args && faults.into(args as { readonly [key: string]: Json }))
+      return JSON.parse(faults.hide(JSON.stringify(answer)))
+    },
+  })
   const ask = async <T>(work: (qmp: Qmp) => Promise<T>) =>
-    await withQmp(await reach(), { peer: 'the storage daemon', timeoutMs: 20_000 }, work)
+    await withQmp(await reach(), { peer: 'the storage daemon', timeoutMs: 20_000 }, (qmp) => work(through(qmp)))
   const guests: NumberedGuest[] = []
   return {
     pid: child.pid,
     socket,
     ask,
-    async open(node, image, fault) {
-      await ask((qmp) => qmp.execute('blockdev-add', nodeOf(dir, node, image, fault)))
+    async open(node, { path, format }) {
+      const file = { driver: 'file', filename: path, locking: 'off', discard: 'unmap' }
+      await ask((qmp) => qmp.execute('blockdev-add', { driver: format, 'node-name': node, file }))
     },
+    failing: faults.set,
     async guest(...nodes) {
       const guest = await ask((qmp) => openGuestOf(qmp, dir, nodes))
       guests.push(guest)
