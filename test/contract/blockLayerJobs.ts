@@ -222,9 +222,9 @@ function backups(kind: BlockLayerKind): void {
   test.each([true, false])(
     'a target that is full ends it so, and the others of a group (%p) with it',
     async (isGroup) => {
+      await target('j-0')
       await bench.create('target-j-1')
       bench.site.fill('target-j-1')
-      await target('j-0')
       await bench.add('j-1', 'target-j-1')
       const actions = [backupOf('j-0', A, { speed: 65_536 }), backupOf('j-1', B)]
       await bench.ask('transaction', {

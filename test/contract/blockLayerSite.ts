@@ -39,7 +39,7 @@ export const A = 'xvda-qcow2'
 export const B = 'xvdb-qcow2'
 export const SIZE_BYTES = 64 * 1024 * 1024
 
-export type Args = { readonly [key: string]: Json | undefined }
+type Args = { readonly [key: string]: Json | undefined }
 
 /** What tests of one QEMU share: each begins with one of its own. */
 export interface BlockLayerBench {

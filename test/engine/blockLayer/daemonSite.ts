@@ -16,14 +16,14 @@ import type { NumberedGuest } from '../../support/programs/numberedGuest.ts'
 import { openStorageDaemon, type StorageDaemon } from '../../support/programs/storageDaemon.ts'
 
 /** QEMU's real block layer, and a guest that writes to its disks while it is spoken to. */
-export interface DaemonSite extends BlockLayerSite {
+interface DaemonSite extends BlockLayerSite {
   readonly daemon: StorageDaemon
   readonly guest: NumberedGuest | undefined
 }
 
 export const realBlockLayer: BlockLayerKind = { name: 'a real block layer', open: openDaemonSite }
 
-export async function openDaemonSite({ quiet, full }: BlockLayerOptions): Promise<DaemonSite> {
+async function openDaemonSite({ quiet, full }: BlockLayerOptions): Promise<DaemonSite> {
   const dir = mkdtempSync(join(tmpdir(), 'pengx-blocks-'))
   const host = openLocalHost('here')
   const place = (image: string) => join(dir, `${image}.qcow2`)
@@ -80,7 +80,7 @@ export async function openDaemonSite({ quiet, full }: BlockLayerOptions): Promis
 }
 
 /** Filled beyond what a guest writes to. */
-const IMAGES = `
+export const IMAGES = `
 cd "$1"
 for image in base:: middle:base: a:middle: b::; do
   name=\${image%%:*} below=\${image#*:} below=\${below%:}

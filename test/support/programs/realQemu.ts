@@ -68,7 +68,7 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
     return ['-object', `iothread,id=${iothread}`, '-blockdev', node, '-device', device]
   })
   const monitors = sockets.flatMap((path) => ['-qmp', `unix:${path},server=on,wait=off`])
-  const still = ['-M', 'pc', '-accel', 'tcg', '-S', '-nodefaults', '-display', 'none', '-m', '32']
+  const still = ['-name', 'guest', '-M', 'pc', '-accel', 'tcg', '-S', '-nodefaults', '-display', 'none', '-m', '32']
   const child = Bun.spawn(['qemu-system-x86_64', ...still, ...blocks, ...monitors], {
     stdout: 'ignore',
     stderr: 'pipe',
