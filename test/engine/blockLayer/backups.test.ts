@@ -7,6 +7,7 @@ import type { BlockFault } from '../../support/programs/blockFaults.ts'
 import { DISK_MIB, type GuestImage, type NumberedGuest } from '../../support/programs/numberedGuest.ts'
 import type { RealQemu } from '../../support/programs/realQemu.ts'
 import {
+  betweenWrites,
   type CopyOptions,
   copyChanges,
   copyDisks,
@@ -77,10 +78,16 @@ async function guestHasAll(): Promise<void> {
   expect(guest.momentOf(images('base'), guest.now(), guest.now())).toBe(guest.now())
 }
 
-test('a copy of two disks holds one moment of both', async () => {
-  await createImages(qemu.host, qemu.dir, 'copy')
-  const [from, to] = await during(() => copyAll('copy'))
-  expect(momentOf(images('copy'), [from, to])).toBeGreaterThanOrEqual(from)
+test.each([
+  ['a copy', copyAll],
+  ['a moment that is copied', copySince],
+] as const)('%s of two disks holds one moment of both', async (_, copy) => {
+  await createImages(qemu.host, qemu.dir, 'pengx-copy')
+  const span = await during(async () => {
+    betweenWrites(qemu, guest)
+    await copy('pengx-copy')
+  })
+  expect(momentOf(images('pengx-copy'), span)).toBeGreaterThanOrEqual(span[0])
   expect(await leftovers()).toEqual(NONE)
   await guestHasAll()
 })

@@ -4,7 +4,7 @@ import { run } from '../../../src/engine/host/run.ts'
 import { backupDisks } from '../../../src/engine/hypervisor/backup.ts'
 import { copyMoment } from '../../../src/engine/hypervisor/moment.ts'
 import { type Clock, systemClock } from '../../../src/lib/clock.ts'
-import { DISK_MIB, type GuestImage } from '../../support/programs/numberedGuest.ts'
+import { DISK_MIB, type GuestImage, type NumberedGuest } from '../../support/programs/numberedGuest.ts'
 import { openRealQemu, type RealDisk, type RealQemu } from '../../support/programs/realQemu.ts'
 
 /** Two disks of a domain whose QEMU is real, and images beside them. */
@@ -44,6 +44,14 @@ export async function openTwoDisks(): Promise<RealQemu> {
 
 /** What is polled is asked for soon: the engine spares a PM its questions. */
 export const quickClock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / 30, signal) }
+
+/** Nothing that is told to QEMU comes there before the guest, which goes on writing, has written some more. */
+export function betweenWrites(qemu: RealQemu, guest: NumberedGuest): void {
+  qemu.delay(async () => {
+    const since = guest.now()
+    while (!guest.isOver() && guest.now() <= since + 3) await Bun.sleep(1)
+  })
+}
 
 /** What something ends with that goes on beside others: bun's `rejects` would hold those up until it has ended. */
 export const failureOf = (work: Promise<unknown>): Promise<unknown> =>

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { switchDisks, writtenImages } from '../../../src/engine/hypervisor/layers.ts'
 import type { NumberedGuest } from '../../support/programs/numberedGuest.ts'
 import type { RealQemu } from '../../support/programs/realQemu.ts'
-import { createImages, disksOf, imagesOf, openTwoDisks, TAG, VDEVS } from './bench.ts'
+import { betweenWrites, createImages, disksOf, imagesOf, openTwoDisks, TAG, VDEVS } from './bench.ts'
 
 /** Disks that are frozen under a guest which goes on writing, on QEMU's own block layer. */
 
@@ -41,6 +41,7 @@ async function during(work: () => Promise<unknown>): Promise<readonly [from: num
 test('all disks are frozen at one moment, time and again, and nothing that the guest writes is lost', async () => {
   await guest.write(100)
   const writing = guest.goOn()
+  betweenWrites(qemu, guest)
   const names = ['base', 'first', 'second', 'third']
   const moments: number[] = []
   for (const [index, name] of names.slice(1).entries()) {

@@ -6,12 +6,15 @@ export type Message = { readonly execute?: string; readonly arguments?: { readon
 /** Stands between a client of QEMU's monitor and that: what is told to QEMU, and what it answers, can be put otherwise. */
 export function monitorBetween(
   socket: Duplex,
-  edits: { tell(message: Message): Message; answer(line: string): string },
+  edits: { before(): Promise<void>; tell(message: Message): Message; answer(line: string): string },
 ): Duplex {
   const between = new Duplex({
     read() {},
-    write(chunk: Buffer, _encoding, done) {
-      for (const line of tell(chunk.toString('utf8'))) socket.write(`${JSON.stringify(edits.tell(JSON.parse(line)))}\n`)
+    async write(chunk: Buffer, _encoding, done) {
+      for (const line of tell(chunk.toString('utf8'))) {
+        await edits.before()
+        socket.write(`${JSON.stringify(edits.tell(JSON.parse(line)))}\n`)
+      }
       done()
     },
     destroy(error, done) {

@@ -32,6 +32,8 @@ export interface RealQemu {
   failing(path: string, fault: BlockFault | undefined): void
   /** What is said to the monitors of libxl's from now on is put otherwise. */
   retell(edit: (message: Message) => Message): void
+  /** What is said to them comes there only after that, line by line. */
+  delay(before: () => Promise<void>): void
   kill(): Promise<void>
   /** Another QEMU in the same directory, after this one has gone. */
   again(disks: readonly RealDisk[]): Promise<RealQemu>
@@ -82,6 +84,7 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
   const ask = async <T>(work: (qmp: Qmp) => Promise<T>) =>
     await withQmp(await reach(sockets[2]!), { peer: 'the guest', timeoutMs: 20_000 }, work)
   const moved = (word: string) => word.replace(/^\/var\/lib\/xen\//, `${dir}/`)
+  let delayed = async () => {}
   let retold = (message: Message) => message
   const guests: NumberedGuest[] = []
   const host: Host = {
@@ -94,6 +97,7 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
       if (monitor === undefined) return await local.connect(path, effect, signal)
       const socket = await local.connect(join(dir, `${monitor}-${run}.sock`), effect, signal)
       return monitorBetween(socket, {
+        before: () => delayed(),
         tell: (message) => faults.into(asDevice(retold(message))),
         answer: faults.hide,
       })
@@ -135,6 +139,9 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
     failing: faults.set,
     retell(edit) {
       retold = edit
+    },
+    delay(before) {
+      delayed = before
     },
     kill,
     again: (disks) => boot(dir, disks),
