@@ -144,7 +144,19 @@ export async function openNumberedGuest(
 /** The number in each slot; one that is torn is the highest there is, and so is any other byte that nobody has written. */
 function readSlots({ path, format }: GuestImage): Uint32Array {
   const plain = `${path}.plain-${crypto.randomUUID()}`
-  const argv = ['qemu-img', 'convert', '-U', '-f', format, '-O', 'raw', path, plain]
+  const argv = [
+    'qemu-img',
+    'dd',
+    '-U',
+    '-f',
+    format,
+    '-O',
+    'raw',
+    'bs=1M',
+    `count=${DISK_MIB}`,
+    `if=${path}`,
+    `of=${plain}`,
+  ]
   const { exitCode, stderr } = Bun.spawnSync(argv, { stderr: 'pipe' })
   if (exitCode !== 0) throw new Error(stderr.toString())
   const words = new Uint32Array(new Uint8Array(readFileSync(plain)).buffer)
