@@ -3,7 +3,14 @@ import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
 import type { Qmp } from '../tools/qmp.ts'
-import { type BlockJobOptions, cancelJobs, followJobs, type NamedBlock, namedBlocks } from './blockJobs.ts'
+import {
+  type BlockJobOptions,
+  cancelJobs,
+  followJobs,
+  type NamedBlock,
+  namedBlocks,
+  type TargetNode,
+} from './blockJobs.ts'
 import { withMonitor } from './monitor.ts'
 
 /**
@@ -29,7 +36,7 @@ const MIB = 1024 * 1024
 /**
  * Copies all disks as they are at one moment and returns when that is done; the targets are let go of by then. QMP:
  * `blockdev-add` of each target, `blockdev-backup sync=full` of all in one `transaction`, grouped: where one fails
- * all end. `unsupported` where a disk does not go through QEMU, `noSpace` where a target is full, else
+ * all end; `blockdev-reopen` of each target, which writes it down. `unsupported` where a disk does not go through QEMU, `noSpace` where a target is full, else
  * `commandFailed`. An abort leaves the jobs at work: `cancelJobs` by the same name ends them. The rate is each disk's
  * own.
  */
@@ -50,7 +57,7 @@ export async function backupDisks(
     options.signal,
   )
   if (begun === undefined) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
-  await followJobs(host, domid, disks.length, options, doing)
+  await followJobs(host, domid, disks.length, options, doing, begun)
 }
 
 /**
@@ -71,23 +78,34 @@ export async function refuseBackup(
   return `${missing.vdev} (${missing.path}) goes through the kernel (phy) and not through QEMU, so it cannot be copied while the guest writes to it: shut it down first`
 }
 
-async function begin(qmp: Qmp, disks: readonly BackupDisk[], options: LiveCopyOptions, doing: string): Promise<true> {
+async function begin(
+  qmp: Qmp,
+  disks: readonly BackupDisk[],
+  options: LiveCopyOptions,
+  doing: string,
+): Promise<readonly TargetNode[]> {
   const blocks = await namedBlocks(qmp)
+  const targets: TargetNode[] = []
   const actions: Json[] = []
   for (const [index, disk] of disks.entries()) {
     const source = blockOf(blocks, disk)
     if (source === undefined) throw new PengxError('unsupported', `${doing}: ${disk.vdev} does not go through QEMU`)
     const id = `${options.name}-${index}`
     const { path, format } = disk.target
-    await qmp.execute('blockdev-add', {
-      'node-name': id,
-      driver: format === 'vhd' ? 'vpc' : format,
-      // A logical volume is larger than the disk in it: QEMU wants both of one size.
-      ...(format === 'raw' ? { size: source.sizeBytes } : {}),
-      discard: 'unmap',
-      'detect-zeroes': 'unmap',
-      file: { driver: path.startsWith('/dev/') ? 'host_device' : 'file', filename: path, discard: 'unmap' },
-    })
+    const driver = path.startsWith('/dev/') ? 'host_device' : 'file'
+    const target: TargetNode = {
+      node: {
+        'node-name': id,
+        driver: format === 'vhd' ? 'vpc' : format,
+        // A logical volume is larger than the disk in it: QEMU wants both of one size.
+        ...(format === 'raw' ? { size: source.sizeBytes } : {}),
+        discard: 'unmap',
+        'detect-zeroes': 'unmap',
+      },
+      file: { 'node-name': `f-${id}`, driver, filename: path, discard: 'unmap' },
+    }
+    await qmp.execute('blockdev-add', { ...target.node, file: target.file })
+    targets.push(target)
     // Volumes are made in whole MiB, which an image of somebody else's need not be.
     if (format !== 'raw' && source.sizeBytes % MIB !== 0)
       await qmp.execute('block_resize', { 'node-name': id, size: source.sizeBytes })
@@ -95,7 +113,7 @@ async function begin(qmp: Qmp, disks: readonly BackupDisk[], options: LiveCopyOp
     actions.push({ type: 'blockdev-backup', data: { ...data, speed: options.bytesPerSecond } })
   }
   await qmp.execute('transaction', { actions, properties: { 'completion-mode': 'grouped' } })
-  return true
+  return targets
 }
 
 /** What the guest writes through: the emulated drive for as long as it is there, since it goes when PV drivers come. */

@@ -1,8 +1,12 @@
 import type { Clock } from '../../lib/clock.ts'
-import { PengxError } from '../../model/error.ts'
+import { PengxError, toPengxError } from '../../model/error.ts'
+import type { Json } from '../../model/json.ts'
+import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
-import { type BlockJob, type OpenBlock, parseBlockJobs, parseBlocks, type Qmp } from '../tools/qmp.ts'
-import { vdevOf, withMonitor } from './monitor.ts'
+import { runBatch } from '../host/run.ts'
+import { changes } from '../tools/program.ts'
+import { type BlockJob, isUnknownCommand, type OpenBlock, parseBlockJobs, parseBlocks, type Qmp } from '../tools/qmp.ts'
+import { listNodes, vdevOf, withMonitor } from './monitor.ts'
 
 /**
  * What QEMU does for long with the disks of a running guest. Jobs and nodes carry names that follow from `name`, so that
@@ -19,10 +23,17 @@ export interface BlockJobOptions {
 
 const POLL_MS = 700
 
+/** A volume that jobs write to: its node's options, and those of the node for the file that it lies in. */
+export interface TargetNode {
+  readonly node: { readonly 'node-name': string; readonly [option: string]: Json }
+  readonly file: { readonly 'node-name': string; readonly filename: string; readonly [option: string]: Json }
+}
+
 /**
  * Waits until so many jobs of that name are over, and puts them away (QMP `query-jobs`, `job-dismiss`, `blockdev-del`
  * of their targets); tells 0 to 1 of all bytes meanwhile. Fails with what one of them failed of, as `noSpace` or
- * `commandFailed`; so too where one is gone, as with a QEMU that has ended. An abort leaves them at work.
+ * `commandFailed`; so too where one is gone, as with a QEMU that has ended, and where a target could not be written down
+ * to its last table. An abort leaves them at work.
  */
 export async function followJobs(
   host: Host,
@@ -30,12 +41,40 @@ export async function followJobs(
   count: number,
   options: BlockJobOptions,
   doing: string,
+  targets: readonly TargetNode[] = [],
 ): Promise<void> {
   await untilAll(host, domid, count, options, doing, ['concluded'])
-  const over = await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => putAway(qmp, options.name))
-  const why = over?.find((job) => job.error !== undefined)?.error
+  // The bulk is on the disk before QEMU is asked for the rest: while it flushes it answers nobody.
+  const files = targets.map(({ file }) => changes('sync', file.filename))
+  const synced = files.length === 0 ? [] : await runBatch(host, batch(files))
+  const why = await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
+    const jobs = await dismiss(qmp, options.name)
+    const errors = jobs.flatMap((job) => job.error ?? [])
+    errors.push(...synced.flatMap(({ exit, stderr }) => (exit === 0 ? [] : stderr.trim())))
+    if (errors.length === 0) errors.push(...(await unwritten(qmp, targets)))
+    await closeTargets(qmp, options.name)
+    // Where one of a group fails the others are cancelled, which tells nothing.
+    return errors.find((error) => !/^operation cancell?ed$/i.test(error)) ?? errors[0]
+  })
   if (why === undefined) return
   throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
+}
+
+/**
+ * Has QEMU write down what it knows of these volumes, and gives why that did not go well. A job's end does not, and what
+ * cannot be written when the node is closed QEMU (7.2) tells nobody: the copy lacks then what those tables name. Of all that
+ * QMP has only `blockdev-reopen`, with the same options, writes it and says how that ended; one before 6.1 is not asked.
+ */
+async function unwritten(qmp: Qmp, targets: readonly TargetNode[]): Promise<string[]> {
+  const failures: string[] = []
+  for (const { node, file } of targets) {
+    await qmp
+      .execute('blockdev-reopen', { options: [{ ...node, file: file['node-name'] }] })
+      .catch((error: unknown) => {
+        if (!isUnknownCommand(error)) failures.push(toPengxError(error).message)
+      })
+  }
+  return failures
 }
 
 /**
@@ -102,7 +141,10 @@ export async function cancelJobs(
       const running = jobs.filter((job) => job.status !== 'concluded')
       for (const job of running)
         await qmp.execute('block-job-cancel', { device: job.id, force: true }).catch(() => null)
-      if (running.length === 0) await putAway(qmp, options.name)
+      if (running.length === 0) {
+        await dismiss(qmp, options.name)
+        await closeTargets(qmp, options.name)
+      }
       return running.length
     })
     if (!left) return
@@ -127,13 +169,16 @@ async function ownJobs(qmp: Qmp, name: string): Promise<BlockJob[]> {
   return parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${name}-`))
 }
 
-/** Forgets the jobs that are over and closes their targets; gives the jobs as they ended. */
-async function putAway(qmp: Qmp, name: string): Promise<BlockJob[]> {
+/** Forgets the jobs that are over; gives them as they ended. */
+async function dismiss(qmp: Qmp, name: string): Promise<BlockJob[]> {
   const jobs = await ownJobs(qmp, name)
   for (const job of jobs) await qmp.execute('job-dismiss', { id: job.id })
-  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly { 'node-name'?: string }[]
+  return jobs
+}
+
+async function closeTargets(qmp: Qmp, name: string): Promise<void> {
+  const nodes = (await listNodes(qmp, 'change')) as readonly { 'node-name'?: string }[]
   for (const { 'node-name': node } of nodes) {
     if (node?.startsWith(`${name}-`)) await qmp.execute('blockdev-del', { 'node-name': node })
   }
-  return jobs
 }

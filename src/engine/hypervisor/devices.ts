@@ -10,7 +10,7 @@ import { parseOpenFiles } from '../tools/qmp.ts'
 import { parseStoreList, writeStore } from '../tools/xenstore.ts'
 import * as xl from '../tools/xl/devices.ts'
 import { change } from './change.ts'
-import { withMonitor } from './monitor.ts'
+import { listNodes, withMonitor } from './monitor.ts'
 
 /**
  * Disks and network interfaces of a domain that runs. xl's exit status is half the truth here: it ends with 0 while a
@@ -168,8 +168,8 @@ function sides({ frontend, backend }: xl.DeviceStates): string {
 
 /** A QEMU that does not answer is not known to hold anything. */
 async function holdsOpen(host: Host, domid: number, path: string): Promise<boolean> {
-  const files = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) =>
-    parseOpenFiles(await qmp.execute('query-named-block-nodes', { flat: true })),
+  const files = await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) =>
+    parseOpenFiles(await listNodes(qmp, 'change')),
   ).catch(() => undefined)
   return files?.includes(path) ?? false
 }

@@ -6,9 +6,9 @@ import { run, runAll } from '../host/run.ts'
 import { fileExists, removeFile } from '../tools/files.ts'
 import { parseBlockJobs, parseExports, parseNodes, type Qmp } from '../tools/qmp.ts'
 import { blockOf } from './backup.ts'
-import { cancelJobs, followJobs, namedBlocks } from './blockJobs.ts'
+import { cancelJobs, followJobs, namedBlocks, type TargetNode } from './blockJobs.ts'
 import { exportMoment, type MomentOptions, withdrawMoment } from './momentExport.ts'
-import { withMonitor } from './monitor.ts'
+import { listNodes, withMonitor } from './monitor.ts'
 
 /**
  * One moment of all disks of a running guest, held or copied while the guest goes on writing where it writes: nothing of
@@ -52,7 +52,7 @@ export async function momentMeans(
     const hasServer = commands.some((command) => command.name === 'nbd-server-start')
     const shown = hasServer ? parseExports(await qmp.execute('query-block-exports')) : []
     const nodes = await sourcesOf(qmp, disks, `cannot look at the disks of domain ${domid}`)
-    const known = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const known = parseNodes(await listNodes(qmp, 'read'))
     const each = nodes.map((node) => known.find((one) => one.name === node.name)?.bitmaps ?? [])
     const bitmaps = (each[0] ?? []).flatMap(({ name }) => {
       const noted = each.map((own) => own.find((one) => one.name === name)?.bytes)
@@ -111,7 +111,7 @@ export async function needMoment(
   const held = await withMonitor(host, domid, 'libxenstat', 'read', async (qmp) => {
     const sources = await sourcesOf(qmp, disks, doing)
     const jobs = parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${options.name}-`))
-    const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const nodes = parseNodes(await listNodes(qmp, 'read'))
     const isOn = (index: number) => nodes.some((node) => node.name === `${options.name}-${index}`)
     return sources.every(
       (_source, index) =>
@@ -124,7 +124,7 @@ export async function needMoment(
 /**
  * Copies what the disks hold at one moment into the scratch volumes and returns when that is done (QMP
  * `blockdev-backup`): with `since`, what was written after the moment at which that bitmap was begun. That bitmap
- * stays as it is: only who knows that the copy is good may let it go. `bitmap` notes what is written from this moment
+ * stays as it is: only who knows that the copy is good may let it go. What was copied is written down by then. `bitmap` notes what is written from this moment
  * on. `unsupported`, `noSpace`, `commandFailed`; an abort leaves the jobs at work, `releaseMoment` ends them.
  */
 export async function copyMoment(
@@ -146,17 +146,19 @@ export async function copyMoment(
     'change',
     async (qmp) => {
       const sources = await sourcesOf(qmp, disks, doing)
-      for (const [index, disk] of disks.entries()) await addScratch(qmp, disk, index, sources[index]!, options, 'apart')
+      const targets: TargetNode[] = []
+      for (const [index, disk] of disks.entries())
+        targets.push(await addScratch(qmp, disk, index, sources[index]!, options, 'apart'))
       const more = { ...what, speed: options.bytesPerSecond }
       const jobs = sources.map(({ name }, index) => backupAction(options, index, name, more))
       // Not grouped: QEMU 7.2 cannot begin a bitmap in such a transaction. Each is waited for to its end.
       await qmp.execute('transaction', { actions: [...noteActions(sources, bitmap), ...jobs] })
-      return true
+      return targets
     },
     options.signal,
   )
   if (!begun) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
-  await followJobs(host, domid, disks.length, options, doing)
+  await followJobs(host, domid, disks.length, options, doing, begun)
 }
 
 /**
@@ -190,7 +192,7 @@ export async function releaseMoment(
  */
 export async function forgetBitmaps(host: Host, domid: number, isMeant: (name: string) => boolean): Promise<void> {
   await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
-    const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+    const nodes = parseNodes(await listNodes(qmp, 'change'))
     for (const { name: node, allBitmaps } of nodes) {
       for (const name of allBitmaps.filter((one) => one.startsWith('pengx-') && isMeant(one)))
         await qmp.execute('block-dirty-bitmap-remove', { node, name })
@@ -225,19 +227,18 @@ async function addScratch(
   source: Source,
   options: MomentOptions,
   lies: 'on it' | 'apart',
-): Promise<void> {
+): Promise<TargetNode> {
   const name = `${options.name}-${index}`
   const cache = { 'no-flush': lies === 'on it' }
   const driver = disk.scratch.startsWith('/dev/') ? 'host_device' : 'file'
-  await qmp.execute('blockdev-add', {
-    'node-name': name,
-    driver: 'qcow2',
-    ...(lies === 'on it' ? { backing: source.name } : {}),
-    cache,
-    file: { driver, filename: disk.scratch, cache },
-  })
+  const scratch: TargetNode = {
+    node: { 'node-name': name, driver: 'qcow2', backing: lies === 'on it' ? source.name : null, cache },
+    file: { 'node-name': `f-${name}`, driver, filename: disk.scratch, cache },
+  }
+  await qmp.execute('blockdev-add', { ...scratch.node, file: scratch.file })
   // Volumes are made in whole MiB, which an image of somebody else's need not be.
   if (source.sizeBytes % MIB !== 0) await qmp.execute('block_resize', { 'node-name': name, size: source.sizeBytes })
+  return scratch
 }
 
 function noteActions(sources: readonly Source[], bitmap: string): Json[] {

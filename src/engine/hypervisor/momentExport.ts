@@ -1,5 +1,6 @@
 import { parseExports, parseNodes, type Qmp } from '../tools/qmp.ts'
 import type { BlockJobOptions } from './blockJobs.ts'
+import { listNodes } from './monitor.ts'
 
 /** A held moment as it is read: an NBD server of QEMU's own on a Unix socket, with an export a disk. */
 export interface MomentOptions extends BlockJobOptions {
@@ -55,7 +56,7 @@ export async function withdrawMoment(qmp: Qmp, name: string): Promise<number> {
   )
   for (const id of shown) await qmp.execute('block-export-del', { id, mode: 'hard' }).catch(() => null)
   if (shown.length > 0) return shown.length
-  const nodes = parseNodes(await qmp.execute('query-named-block-nodes', { flat: true }))
+  const nodes = parseNodes(await listNodes(qmp, 'change'))
   for (const node of nodes.filter((one) => one.name.startsWith(`${name}-t`)))
     await qmp.execute('blockdev-del', { 'node-name': node.name })
   await qmp.execute('object-del', { id: `${name}-g` }).catch(() => null)

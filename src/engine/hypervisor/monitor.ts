@@ -1,7 +1,7 @@
 import { PengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import type { Host } from '../host/host.ts'
-import { type Qmp, withQmp } from '../tools/qmp.ts'
+import { parseBlockJobs, type Qmp, withQmp } from '../tools/qmp.ts'
 
 /** libxl gives each QEMU two monitors: one for itself, on which xl waits when somebody holds it, and one for statistics. */
 export type Monitor = 'libxl' | 'libxenstat'
@@ -49,4 +49,22 @@ export async function vdevOf(
   if (byNode !== undefined || block.device !== '' || block.qdev === '') return byNode
   const answer: Json = await qmp.execute('qom-get', { path: block.qdev, property: 'vdev' }).catch(() => null)
   return typeof answer === 'string' ? answer : undefined
+}
+
+/** What streams of pengx's own are called, with a dash behind it. */
+export const STREAM_NAME = 'merge'
+
+/**
+ * The nodes of QEMU's block layer (the answer to QMP `query-named-block-nodes`). Over that question QEMU (7.2) ends, and the
+ * guest with it, for as long as a stream that is over has not been dismissed, however it ended: one of pengx's own, which
+ * was cut off then, is dismissed first. `busy` for another's, and where it is only looked.
+ */
+export async function listNodes(qmp: Qmp, effect: 'read' | 'change'): Promise<Json> {
+  const jobs = parseBlockJobs(await qmp.execute('query-jobs'))
+  for (const { id } of jobs.filter(({ type, status }) => type === 'stream' && status === 'concluded')) {
+    if (effect === 'read' || !id.startsWith(`${STREAM_NAME}-`))
+      throw new PengxError('busy', `QEMU has not put away ${id}, which is over, and would end if it were looked at now`)
+    await qmp.execute('job-dismiss', { id })
+  }
+  return await qmp.execute('query-named-block-nodes', { flat: true })
 }

@@ -6,7 +6,7 @@ import { changes } from '../tools/program.ts'
 import { firstLacking, imageChain, isLackingNothing, parseImageChain } from '../tools/qemuImg.ts'
 import { parseBlocks, parseVersion, type Qmp } from '../tools/qmp.ts'
 import { type BlockJobOptions, cancelJobs, finishJobs, followJobs, holdJobs } from './blockJobs.ts'
-import { withMonitor } from './monitor.ts'
+import { listNodes, withMonitor } from './monitor.ts'
 
 /** Merging layers under a running guest: QEMU copies what they hold into the image on them. */
 export interface LayerStream {
@@ -90,7 +90,7 @@ export async function closeImages(host: Host, domid: number, paths: readonly str
 
 /** The image nodes, each of which stands on a node for the file that it lies in. */
 async function chainNodes(qmp: Qmp): Promise<{ readonly name: string; readonly file: string }[]> {
-  const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly {
+  const nodes = (await listNodes(qmp, 'change')) as readonly {
     readonly 'node-name'?: string
     readonly drv?: string
     readonly file?: string

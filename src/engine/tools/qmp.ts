@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { PengxError } from '../../model/error.ts'
+import { PengxError, toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 
 /**
@@ -36,6 +36,12 @@ export async function withQmp<T>(stream: Duplex, options: QmpOptions, work: (qmp
   } finally {
     talk.close()
   }
+}
+
+/** Whether `execute` failed because that QEMU has no such command. */
+export function isUnknownCommand(error: unknown): boolean {
+  const { cause } = toPengxError(error) as { readonly cause?: unknown }
+  return (cause as Message['error'] | undefined)?.class === 'CommandNotFound'
 }
 
 interface Waiting {
@@ -194,6 +200,8 @@ export function parseOpenFiles(answer: Json): string[] {
 /** A job of QEMU's, running or waiting to be dismissed. */
 export interface BlockJob {
   readonly id: string
+  /** `stream`, `backup`, … */
+  readonly type: string
   /** `running`, `waiting`, `concluded`, … */
   readonly status: string
   readonly current: number
@@ -205,13 +213,15 @@ export interface BlockJob {
 export function parseBlockJobs(answer: Json): BlockJob[] {
   const rows = answer as readonly {
     readonly id: string
+    readonly type?: string
     readonly status: string
     readonly 'current-progress'?: number
     readonly 'total-progress'?: number
     readonly error?: string
   }[]
-  return rows.map(({ id, status, error, ...row }) => ({
+  return rows.map(({ id, type = '', status, error, ...row }) => ({
     id,
+    type,
     status,
     current: row['current-progress'] ?? 0,
     total: row['total-progress'] ?? 0,

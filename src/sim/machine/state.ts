@@ -1,4 +1,5 @@
 // What the simulated site is, as plain data: written to a file after each change, so that the next process finds it.
+import type { SimBlockJob, SimNode } from './qemu.ts'
 import type { SimSanlock } from './sanlock.ts'
 
 export type GuestType = 'pv' | 'pvh' | 'hvm'
@@ -115,7 +116,7 @@ export interface Domain {
   /** The guest has PV drivers, so it hears control/shutdown. */
   paravirt: boolean
   /** Nodes that QMP added (blockdev-add), and QEMU's jobs: gone with the domain. */
-  addedNodes?: { name: string; path: string; format: string; on?: string; backing?: string }[]
+  addedNodes?: SimNode[]
   blockJobs?: SimBlockJob[]
   bitmaps?: { node: string; name: string }[]
   /** What QEMU shows on a socket. */
@@ -132,26 +133,6 @@ export interface Domain {
   /** Counts since then; absent while it is paused or shut down. */
   countsSince?: number
   vncPort?: number
-}
-
-/** A copy that QEMU makes; what it writes is there when its time has come and somebody asks. */
-export interface SimBlockJob {
-  id: string
-  type: 'backup' | 'stream'
-  /** The node that it writes to, or for `stream` the path of the image. */
-  target: string
-  /** For `stream`: what the image shall lie on. */
-  base?: { path: string; format: string }
-  bytes: number
-  virtualSize: number
-  startedAt: number
-  endsAt: number
-  /** It waits to be told to make its last change (`auto-finalize: false`), or does when it has done all else. */
-  held?: 'later' | 'now'
-  /** What it has written is in the image, and not in QEMU's memory alone. */
-  flushed?: true
-  concluded?: true
-  error?: string
 }
 
 type DueKind = 'built' | 'booted' | 'stopped' | 'acted' | 'gone'

@@ -17,8 +17,8 @@ export type QmpAnswer = (
 ) & {
   /** Sent before the answer. */
   readonly events?: readonly { readonly event: string; readonly data?: unknown }[]
-  /** QEMU ends after this answer. */
-  readonly hangUp?: true
+  /** QEMU ends after this answer, or instead of it. */
+  readonly hangUp?: 'answered' | 'unanswered'
 }
 
 export type QmpCommand = (call: QmpCall) => QmpAnswer
@@ -26,6 +26,10 @@ export type QmpCommand = (call: QmpCall) => QmpAnswer
 export function qmpError(desc: string, kind = 'GenericError'): QmpAnswer {
   return { error: { class: kind, desc } }
 }
+
+/** As QEMU says that it has no such node, by how it was asked for it. */
+export const noNode = (name: unknown) => `Cannot find device='' nor node-name='${String(name)}'`
+export const noDevice = (name: unknown) => `Cannot find device='${String(name)}' nor node-name='${String(name)}'`
 
 /** A disk as QEMU has it open. */
 export interface OpenBlock {

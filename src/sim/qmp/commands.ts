@@ -6,7 +6,8 @@ import { findNode, splitPath } from '../machine/files.ts'
 import { countersOf, remove, startCounting, stopCounting } from '../machine/guests.ts'
 import { keptOf } from '../machine/openImages.ts'
 import type { BlockNode, FileNode, ImageHeader, PmState, SimDisk } from '../machine/state.ts'
-import { findBlock, openBlocks, type QmpCommand, qmpError } from './blocks.ts'
+import { findBlock, noNode, openBlocks, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
+import { jobOn } from './busy.ts'
 import { QMP_JOBS } from './jobs.ts'
 import { QMP_LAYERS } from './layers.ts'
 import { bitmapsOn } from './moments.ts'
@@ -87,8 +88,32 @@ const queryBlock: QmpCommand = (call) => ({
   })),
 })
 
+/** An HVM guest does not outlive its QEMU; what becomes of a PV guest's disks is not simulated. */
+function endQemu({ world, pm, domain }: QmpCall): void {
+  if (domain.config.type === 'hvm') remove(pm, domain)
+  else domain.qemuKilled = true
+  world.save()
+}
+
 const queryNamedBlockNodes: QmpCommand = (call) => {
+  // QEMU 7.2 finds a filter that stands on nothing any more, and ends.
+  if (call.domain.blockJobs?.some((job) => job.type === 'stream' && job.concluded)) {
+    endQemu(call)
+    return { return: [], hangUp: 'unanswered' }
+  }
   const nodes: Record<string, unknown>[] = []
+  const depthIn = (image: Record<string, unknown>) => (call.args.flat === true ? 0 : depthOf(image))
+  const addFile = (name: string, path: string, readOnly: boolean) => {
+    const size = nodeAt(call.pm, path)
+    const file = {
+      'virtual-size': size?.size ?? 0,
+      filename: path,
+      format: 'file',
+      'actual-size': size?.allocated ?? 0,
+      'dirty-flag': false,
+    }
+    nodes.push(inserted(file, name, readOnly))
+  }
   const addChain = (name: string, path: string, disk: SimDisk, isKept: boolean) => {
     let image: Record<string, unknown> | undefined = imageOf(call.pm, path)
     for (let depth = 0; image !== undefined; depth++) {
@@ -97,16 +122,8 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
       const readOnly: boolean = disk.readOnly || depth > 0 || isKept
       const at = String(image.filename)
       const own = depth === 0 ? name : innerName(disk, at)
-      nodes.push({ ...inserted(flat, own, readOnly), backing_file_depth: depthOf(image), ...bitmapsOn(call, own) })
-      const size = nodeAt(call.pm, at)
-      const file = {
-        'virtual-size': size?.size ?? 0,
-        filename: at,
-        format: 'file',
-        'actual-size': size?.allocated ?? 0,
-        'dirty-flag': false,
-      }
-      nodes.push(inserted(file, anonymous(at), readOnly))
+      nodes.push({ ...inserted(flat, own, readOnly), backing_file_depth: depthIn(image), ...bitmapsOn(call, own) })
+      addFile(anonymous(at), at, readOnly)
       image = image['backing-image'] as Record<string, unknown> | undefined
     }
   }
@@ -115,7 +132,11 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
     const kept = keptOf(call.pm, disk)
     if (kept !== undefined) addChain(ownName(disk), kept, disk, true)
   }
-  for (const { name, path } of call.domain.addedNodes ?? []) nodes.push(inserted(imageOf(call.pm, path), name, false))
+  for (const { name, path, on, fileName } of call.domain.addedNodes ?? []) {
+    const { 'backing-image': _backing, ...flat } = imageOf(call.pm, path)
+    nodes.push({ ...inserted(flat, name, false), ...bitmapsOn(call, name) })
+    if (on === undefined) addFile(fileName ?? anonymous(`${path}/added`), path, false)
+  }
   return { return: nodes }
 }
 
@@ -172,12 +193,17 @@ const queryBlockstats: QmpCommand = (call) => {
 
 const blockResize: QmpCommand = (call) => {
   const name = call.args['node-name'] ?? call.args.device
+  const added = call.domain.addedNodes?.find((one) => one.name === name)
   const block = findBlock(call, name)
-  if (block === undefined) return qmpError(`Cannot find device='' nor node-name='${String(name)}'`)
-  const node = nodeAt(call.pm, block.path)
+  const path = added?.path ?? block?.path
+  if (path === undefined) return qmpError(noNode(name))
+  const node = nodeAt(call.pm, path)
   const size = Number(call.args.size)
   if (node === undefined || !Number.isFinite(size) || size < 0) return qmpError("Parameter 'size' expects a >0 size")
-  node.image = { ...(node.image ?? { format: block.disk.format, virtualSize: node.size }), virtualSize: size }
+  if (jobOn(call, String(name))) return qmpError("Device '(null)' is in use")
+  if (size % 512 !== 0) return qmpError('The new size must be a multiple of 512')
+  const format = added?.format ?? block?.disk.format ?? 'raw'
+  node.image = { ...(node.image ?? { format, virtualSize: node.size }), virtualSize: size }
   if (node.image.format === 'raw' && node.kind === 'file') node.size = size
   call.world.save()
   return { return: {} }
@@ -196,7 +222,6 @@ export const QMP_COMMANDS: Record<string, QmpCommand> = {
   'query-block': queryBlock,
   'query-blockstats': queryBlockstats,
   'query-named-block-nodes': queryNamedBlockNodes,
-  'query-block-jobs': () => ({ return: [] }),
   'query-commands': () => ({ return: Object.keys(QMP_COMMANDS).map((name) => ({ name })) }),
   'query-vnc': ({ domain }) => ({
     return:
@@ -240,16 +265,14 @@ export const QMP_COMMANDS: Record<string, QmpCommand> = {
     if (domain.imagesGiven) {
       remove(pm, domain)
       world.save()
-      return { return: {}, hangUp: true }
+      return { return: {}, hangUp: 'answered' }
     }
     domain.imagesGiven = true
     world.save()
     return { return: {} }
   },
-  quit: ({ world, pm, domain }) => {
-    // An HVM guest does not outlive its QEMU; what becomes of a PV guest's disks is not simulated.
-    if (domain.config.type === 'hvm') remove(pm, domain)
-    world.save()
-    return { return: {}, hangUp: true }
+  quit: (call) => {
+    endQemu(call)
+    return { return: {}, hangUp: 'answered' }
   },
 }

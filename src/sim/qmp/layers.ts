@@ -3,12 +3,11 @@
  * image what it reads from those between it and another, and at its end changes the image's header.
  */
 import { allocatedFor, freeBytes, mountOf, setAllocated } from '../machine/files.ts'
-import type { SimBlockJob } from '../machine/state.ts'
+import type { SimBlockJob } from '../machine/qemu.ts'
 import { type Image, imagesBelow, METADATA, openImage } from '../programs/qemuImg/images.ts'
-import { findBlock, openBlocks, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
+import { findBlock, noDevice, noNode, openBlocks, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
+import { busyWith, durationOf } from './busy.ts'
 import { anonymous, innerName } from './nodes.ts'
-
-const MS_PER_GIB = 400
 
 interface SnapshotSync {
   readonly 'node-name'?: string
@@ -18,10 +17,17 @@ interface SnapshotSync {
 }
 
 /** What it would do, or why it cannot: a transaction asks all before it does any. */
-export function snapshotSync(call: QmpCall, data: SnapshotSync): { readonly apply: () => void } | { error: string } {
+export function snapshotSync(
+  call: QmpCall,
+  data: SnapshotSync,
+  isTaken: (name: string) => boolean,
+): { readonly apply: () => void } | { error: string } {
   const name = data['node-name']
   const block = findBlock(call, name)
-  if (block === undefined) return { error: `Cannot find device='' nor node-name='${String(name)}'` }
+  if (block === undefined) return { error: noNode(name) }
+  const busy = busyWith(call, String(name))
+  if (busy !== undefined) return { error: busy }
+  if (isTaken(data['snapshot-node-name'] ?? '')) return { error: 'New overlay node-name already in use' }
   const path = data['snapshot-file'] ?? ''
   const overlay = openImage(call.pm, path, data.format)
   if (typeof overlay === 'string') return { error: `Could not open '${path}': ${overlay}` }
@@ -46,35 +52,41 @@ export function imageNamed(call: QmpCall, name: unknown): Image | undefined {
   return undefined
 }
 
+/** What QEMU calls images that it has open. */
+function namesOf(call: QmpCall, images: readonly Image[]): string[] {
+  return openBlocks(call).flatMap(({ disk }) => images.map(({ path }) => innerName(disk, path)))
+}
+
 const blockStream: QmpCommand = (call) => {
   const { pm, domain, args, world } = call
   const id = String(args['job-id'])
   const top = imageNamed(call, args.device)
-  if (top === undefined) return qmpError(`Cannot find device='' nor node-name='${String(args.device)}'`)
+  if (top === undefined) return qmpError(noDevice(args.device))
   const baseNode = args['base-node']
   const base = baseNode === undefined ? undefined : imageNamed(call, baseNode)
-  if (baseNode !== undefined && base === undefined)
-    return qmpError(`Cannot find device='' nor node-name='${String(baseNode)}'`)
-  if (domain.blockJobs?.some((job) => job.id === id)) return qmpError(`Job ID '${id}' already in use`)
+  if (baseNode !== undefined && base === undefined) return qmpError(noNode(baseNode))
   const { below } = imagesBelow(pm, top)
   const end = below.findIndex((image) => image.path === base?.path)
   if (base !== undefined && end < 0)
     return qmpError(`Node '${String(baseNode)}' is not a backing image of '${String(args.device)}'`)
-  const bytes = (end < 0 ? below : below.slice(0, end)).reduce(
-    (sum, image) => sum + Math.max(0, image.node.allocated - METADATA),
-    0,
-  )
-  const now = world.clock.now()
+  const busy = busyWith(call, String(args.device))
+  if (busy !== undefined) return qmpError(busy)
+  if (domain.blockJobs?.some((job) => job.id === id)) return qmpError(`Job ID '${id}' already in use`)
+  const between = end < 0 ? below : below.slice(0, end)
+  const bytes = between.reduce((sum, image) => sum + Math.max(0, image.node.allocated - METADATA), 0)
+  const speed = Number(args.speed ?? 0)
   const job: SimBlockJob = {
     id,
     type: 'stream',
+    nodes: [String(args.device), ...namesOf(call, between)],
+    speed,
+    ...(args['auto-dismiss'] === false ? {} : { dismissed: true as const }),
     ...(args['auto-finalize'] === false ? { held: 'later' as const } : {}),
     target: top.path,
     ...(base === undefined ? {} : { base: { path: base.path, format: base.header.format } }),
     bytes,
     virtualSize: top.header.virtualSize,
-    startedAt: now,
-    endsAt: now + (bytes / 1073741824) * MS_PER_GIB * world.pace,
+    ...durationOf(world, bytes, speed),
   }
   domain.blockJobs = [...(domain.blockJobs ?? []), job]
   world.save()

@@ -3,15 +3,23 @@
  * (NBD). The site has no bytes, so a bitmap only is there or is not, and what is shown is as large as the disk behind it.
  */
 import { openForWrite, unlink } from '../machine/files.ts'
-import { findBlock, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
+import { findBlock, noDevice, noNode, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
 
 type Check = { readonly apply: () => void } | { readonly error: string }
 
-export function addBitmap(call: QmpCall, data: Record<string, unknown>): Check {
+interface Bitmap {
+  readonly node: string
+  readonly name: string
+}
+
+const hasNode = (call: QmpCall, node: string) =>
+  findBlock(call, node) !== undefined || call.domain.addedNodes?.some((one) => one.name === node) === true
+
+/** `before`: those that the same transaction adds before it. */
+export function addBitmap(call: QmpCall, { node, name }: Bitmap, before: readonly Bitmap[]): Check {
   const { domain } = call
-  const [node, name] = [String(data.node), String(data.name)]
-  if (findBlock(call, node) === undefined) return { error: `Cannot find device='${node}' nor node-name='${node}'` }
-  const bitmaps = domain.bitmaps ?? []
+  if (!hasNode(call, node)) return { error: noDevice(node) }
+  const bitmaps = [...(domain.bitmaps ?? []), ...before]
   if (bitmaps.some((one) => one.node === node && one.name === name)) return { error: `Bitmap already exists: ${name}` }
   return {
     apply: () => {
@@ -27,7 +35,9 @@ export function lacksBitmap({ domain }: QmpCall, data: Record<string, unknown>):
   return there ? undefined : `Bitmap '${String(data.bitmap)}' could not be found`
 }
 
-const removeBitmap: QmpCommand = ({ domain, args, world }) => {
+const removeBitmap: QmpCommand = (call) => {
+  const { domain, args, world } = call
+  if (!hasNode(call, String(args.node))) return qmpError(`Node '${String(args.node)}' not found`)
   const there = domain.bitmaps?.find((one) => one.node === args.node && one.name === args.name)
   if (there === undefined) return qmpError(`Dirty bitmap '${String(args.name)}' not found`)
   domain.bitmaps = domain.bitmaps?.filter((one) => one !== there)
@@ -60,12 +70,14 @@ const serverStop: QmpCommand = ({ pm, domain, world }) => {
   return { return: {} }
 }
 
-const exportAdd: QmpCommand = ({ domain, args, world }) => {
+const exportAdd: QmpCommand = (call) => {
+  const { domain, args, world } = call
   if (!domain.nbd) return qmpError('NBD server not running')
   const [id, node, name] = [String(args.id), String(args['node-name']), String(args.name ?? args['node-name'])]
   if (domain.nbd.exports.some((one) => one.id === id)) return qmpError(`Block export id '${id}' is already in use`)
-  if (!domain.addedNodes?.some((one) => one.name === node))
-    return qmpError(`Cannot find device='' nor node-name='${node}'`)
+  if (!hasNode(call, node)) return qmpError(noNode(node))
+  if (domain.nbd.exports.some((one) => one.name === name))
+    return qmpError(`NBD server already has export named '${name}'`)
   domain.nbd.exports.push({ id, node, name })
   world.save()
   return { return: {} }
@@ -104,6 +116,8 @@ export const QMP_MOMENTS: Record<string, QmpCommand> = {
   'object-del': ({ domain, args, world }) => {
     const id = String(args.id)
     if (!domain.objects?.includes(id)) return qmpError(`object '${id}' not found`)
+    if (domain.addedNodes?.some(({ group }) => group === id))
+      return qmpError(`object '${id}' is in use, can not be deleted`)
     domain.objects = domain.objects.filter((one) => one !== id)
     world.save()
     return { return: {} }

@@ -11,6 +11,7 @@ import { socketDomain } from '../machine/pseudo.ts'
 import type { Domain, PmState } from '../machine/state.ts'
 import type { QmpAnswer } from './blocks.ts'
 import { QMP_COMMANDS } from './commands.ts'
+import { concludeJobs } from './jobs.ts'
 
 const GREETING = {
   QMP: {
@@ -90,18 +91,21 @@ function createMonitor(world: SimWorld, pm: PmState, domain: Domain, left: () =>
       return
     }
     const command = Object.hasOwn(QMP_COMMANDS, name) ? QMP_COMMANDS[name] : undefined
+    const call = { world, pm, domain, args: message.arguments ?? {} }
+    concludeJobs(call)
     const answer: QmpAnswer =
       command === undefined
         ? { error: { class: 'CommandNotFound', desc: `The command ${name} has not been found` } }
-        : command({ world, pm, domain, args: message.arguments ?? {} })
+        : command(call)
     const { events, hangUp, ...reply } = answer
     for (const event of events ?? []) {
       const now = world.clock.now()
       const timestamp = { seconds: Math.floor(now / 1000), microseconds: (now % 1000) * 1000 }
       say({ timestamp, ...event })
     }
-    say({ ...reply, ...id })
-    if (hangUp) duplex.push(null)
+    if (hangUp !== 'unanswered') say({ ...reply, ...id })
+    if (hangUp === 'answered') duplex.push(null)
+    else if (hangUp) duplex.destroy()
   }
 
   const duplex = new Duplex({

@@ -4,6 +4,7 @@ import { type Layer, type LayerVolume, lineOf, type Stacked, stackOf } from '../
 import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
 import type { BlockJobOptions } from '../../hypervisor/blockJobs.ts'
+import { STREAM_NAME } from '../../hypervisor/monitor.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
 import { volumeLevel } from '../disk/layers.ts'
@@ -110,7 +111,7 @@ export function wordsFor(snapshot: string, depths: readonly number[]): string {
 
 /** At most 20 characters, and the same at each attempt of this step. */
 function blockJobOptions(cx: Context): BlockJobOptions {
-  const name = `merge-${cx.jobId.slice(0, 8)}`
+  const name = `${STREAM_NAME}-${cx.jobId.slice(0, 8)}`
   return { name, clock: cx.clock, signal: cx.signal, onProgress: (done) => cx.progress(done) }
 }
 

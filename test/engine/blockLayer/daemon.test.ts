@@ -1,0 +1,4 @@
+import { blockLayerSuite } from '../../contract/blockLayer.ts'
+import { realBlockLayer } from './daemonSite.ts'
+
+blockLayerSuite(realBlockLayer)
