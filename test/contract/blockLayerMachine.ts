@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { parseBlockCounters, parseBlocks } from '../../src/engine/tools/qmp.ts'
+import { parseBlockCounters, parseBlocks, parseVersion } from '../../src/engine/tools/qmp.ts'
 import { type BlockLayerKind, benchOf, SIZE_BYTES } from './blockLayerSite.ts'
 
 /** What a QEMU tells of the machine that its disks belong to: a block layer alone has none. */
@@ -41,6 +41,12 @@ export function blockMachineSuite(kind: BlockLayerKind): void {
       const [row] = answer as unknown as { stats: object; parent: { stats: object } }[]
       expect(Object.keys(row!.stats)).toEqual(expect.arrayContaining(['flush_operations', 'wr_highest_offset']))
       expect(row).toMatchObject({ parent: { 'node-name': expect.any(String), stats: expect.any(Object) } })
+    })
+
+    test('it tells its version, and by which threads disks are served that have one', async () => {
+      expect(parseVersion(await bench.ask('query-version'))).toBeGreaterThan(5)
+      const threads = (await bench.ask('query-iothreads')) as readonly { readonly id: string }[]
+      for (const { id } of threads) expect(id).toBeString()
     })
 
     test('it runs, stops its disks, gives them away and takes them again', async () => {

@@ -126,33 +126,4 @@ function exports(kind: BlockLayerKind): void {
     await bench.ask('nbd-server-stop')
     expect(await bench.ask('query-block-exports')).toEqual([])
   })
-
-  test('a limit stands on what is shown, and goes before what it stands on', async () => {
-    await start()
-    await bench.create('scratch')
-    await bench.add('j-0', 'scratch')
-    const group = { 'qom-type': 'throttle-group', id: 'j-g', limits: { 'bps-read': 1_048_576 } }
-    expect(await bench.ask('object-add', group)).toEqual({})
-    expect(await bench.refusal('object-add', group)).toBe(
-      "GenericError: attempt to add duplicate property 'j-g' to object (type 'container')",
-    )
-    const limit = { 'node-name': 'j-t0', driver: 'throttle', 'throttle-group': 'j-g', file: 'j-0' }
-    expect(await bench.refusal('blockdev-add', { ...limit, file: 'none' })).toBe(
-      "GenericError: Cannot find device='none' nor node-name='none'",
-    )
-    expect(await bench.refusal('blockdev-add', { ...limit, 'throttle-group': 'none' })).toBe(
-      "GenericError: Throttle group 'none' does not exist",
-    )
-    await bench.ask('blockdev-add', limit)
-    await bench.ask('block-export-add', way('e0', 'j-t0', 'xvda'))
-    expect(await bench.refusal('object-del', { id: 'j-g' })).toBe(
-      "GenericError: object 'j-g' is in use, can not be deleted",
-    )
-    for (const node of ['j-t0', 'j-0'])
-      expect(await bench.refusal('blockdev-del', { 'node-name': node })).toMatch(/^GenericError: .* (in use|busy: .*)/)
-    await bench.ask('block-export-del', { id: 'e0', mode: 'hard' })
-    for (const node of ['j-t0', 'j-0']) await bench.ask('blockdev-del', { 'node-name': node })
-    await bench.ask('object-del', { id: 'j-g' })
-    expect(await bench.refusal('object-del', { id: 'j-g' })).toBe("GenericError: object 'j-g' not found")
-  })
 }

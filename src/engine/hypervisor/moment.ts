@@ -4,7 +4,7 @@ import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
 import { run, runAll } from '../host/run.ts'
 import { fileExists, removeFile } from '../tools/files.ts'
-import { parseBlockJobs, parseExports, parseNodes, type Qmp } from '../tools/qmp.ts'
+import { parseBlockJobs, parseExports, parseNodes, parseVersion, type Qmp } from '../tools/qmp.ts'
 import { blockOf } from './backup.ts'
 import { cancelJobs, followJobs, namedBlocks, type TargetNode } from './blockJobs.ts'
 import { exportMoment, type MomentOptions, withdrawMoment } from './momentExport.ts'
@@ -38,9 +38,15 @@ export interface MomentMeans {
 const MIB = 1024 * 1024
 
 /**
+ * Since then QEMU shows what an iothread serves, as every disk of a running Xen guest is served. One before ends, and takes the
+ * guest's disks with it, when a reader leaves (`nbd_blockdev_client_closed: Assertion qemu_in_main_thread`).
+ */
+const SHOWN_SINCE = 9
+
+/**
  * Whether QEMU can show a moment, and which dirty bitmaps of all those disks can be counted on, in bytes (QMP
- * `query-commands`, `query-block-exports`, `query-named-block-nodes`). Looks only. `unsupported` where QEMU does not
- * have one of the disks open; without a QEMU there are no means.
+ * `query-commands`, `query-block-exports`, `query-iothreads`, `query-version`, `query-named-block-nodes`). Looks only.
+ * `unsupported` where QEMU does not have one of the disks open; without a QEMU there are no means.
  */
 export async function momentMeans(
   host: Host,
@@ -51,6 +57,8 @@ export async function momentMeans(
     const commands = (await qmp.execute('query-commands')) as readonly { readonly name: string }[]
     const hasServer = commands.some((command) => command.name === 'nbd-server-start')
     const shown = hasServer ? parseExports(await qmp.execute('query-block-exports')) : []
+    const threads = (await qmp.execute('query-iothreads')) as readonly unknown[]
+    const isShown = threads.length === 0 || parseVersion(await qmp.execute('query-version')) >= SHOWN_SINCE
     const nodes = await sourcesOf(qmp, disks, `cannot look at the disks of domain ${domid}`)
     const known = parseNodes(await listNodes(qmp, 'read'))
     const each = nodes.map((node) => known.find((one) => one.name === node.name)?.bitmaps ?? [])
@@ -58,7 +66,7 @@ export async function momentMeans(
       const noted = each.map((own) => own.find((one) => one.name === name)?.bytes)
       return noted.every((bytes) => bytes !== undefined) ? [{ name, bytes: noted }] : []
     })
-    return { canHold: hasServer && shown.length === 0, bitmaps }
+    return { canHold: hasServer && shown.length === 0 && isShown, bitmaps }
   })
   return means ?? { canHold: false, bitmaps: [] }
 }

@@ -1,12 +1,11 @@
-import { parseExports, parseNodes, type Qmp } from '../tools/qmp.ts'
+import { parseExports, type Qmp } from '../tools/qmp.ts'
 import type { BlockJobOptions } from './blockJobs.ts'
-import { listNodes } from './monitor.ts'
 
 /** A held moment as it is read: an NBD server of QEMU's own on a Unix socket, with an export a disk. */
 export interface MomentOptions extends BlockJobOptions {
   /** Where QEMU shows the moment. */
   readonly socket: string
-  /** 0: as fast as it goes. */
+  /** Of one that is copied; 0: as fast as it goes. */
   readonly bytesPerSecond: number
 }
 
@@ -16,49 +15,27 @@ export function momentUrl(socket: string, vdev: string): string {
 }
 
 /**
- * Shows the scratch volumes of a held moment, read-only (QMP `nbd-server-start`, `block-export-add`). A limit of QEMU's
- * own (`throttle`) holds for whoever reads: qemu-img compare has none.
+ * Shows the scratch volumes of a held moment, read-only (QMP `nbd-server-start`, `block-export-add`). How fast they are read is
+ * the reader's to say (tools/qemuImg.ts): QEMU (7.2) ends, and the guest loses its disks, when a `throttle` node is laid on
+ * one that an iothread serves, as it does every Xen disk whose guest has connected.
  */
 export async function exportMoment(
   qmp: Qmp,
   disks: readonly { readonly vdev: string }[],
-  options: MomentOptions,
+  { name, socket }: Pick<MomentOptions, 'name' | 'socket'>,
 ): Promise<void> {
-  const group = `${options.name}-g`
-  if (options.bytesPerSecond > 0) {
-    const limits = { 'bps-read': options.bytesPerSecond }
-    await qmp.execute('object-add', { 'qom-type': 'throttle-group', id: group, limits })
-  }
-  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: options.socket } } })
+  await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: socket } } })
   for (const [index, disk] of disks.entries()) {
-    const scratch = `${options.name}-${index}`
-    const limited = `${options.name}-t${index}`
-    if (options.bytesPerSecond > 0)
-      await qmp.execute('blockdev-add', {
-        'node-name': limited,
-        driver: 'throttle',
-        'throttle-group': group,
-        file: scratch,
-      })
-    const node = options.bytesPerSecond > 0 ? limited : scratch
-    const id = `${options.name}-e${index}`
-    await qmp.execute('block-export-add', { type: 'nbd', id, 'node-name': node, name: disk.vdev, writable: false })
+    const shown = { 'node-name': `${name}-${index}`, name: disk.vdev, writable: false }
+    await qmp.execute('block-export-add', { type: 'nbd', id: `${name}-e${index}`, ...shown })
   }
 }
 
-/**
- * Takes the exports back (QMP `block-export-del`) and, when the last is gone, their limits. Gives how many are still
- * there: they go when their last reader does.
- */
+/** Takes the exports back (QMP `block-export-del`). Gives how many are still there: they go when their last reader does. */
 export async function withdrawMoment(qmp: Qmp, name: string): Promise<number> {
   const shown = parseExports(await qmp.execute('query-block-exports').catch(() => [])).filter((id) =>
     id.startsWith(`${name}-`),
   )
   for (const id of shown) await qmp.execute('block-export-del', { id, mode: 'hard' }).catch(() => null)
-  if (shown.length > 0) return shown.length
-  const nodes = parseNodes(await listNodes(qmp, 'change'))
-  for (const node of nodes.filter((one) => one.name.startsWith(`${name}-t`)))
-    await qmp.execute('blockdev-del', { 'node-name': node.name })
-  await qmp.execute('object-del', { id: `${name}-g` }).catch(() => null)
-  return 0
+  return shown.length
 }

@@ -140,11 +140,31 @@ export function resizeImage(path: string, format: DiskFormat, sizeMib: number): 
  * a running guest writes to may be the other's backing.
  */
 export function compareImages(
-  one: { readonly path: string; readonly format: DiskFormat },
+  one: { readonly path: string; readonly format: DiskFormat; readonly bytesPerSecond?: number },
   other: { readonly path: string; readonly format: DiskFormat },
 ): Program {
   const formats = ['-f', qemuFormat(one.format), '-F', qemuFormat(other.format)]
-  return { ...reads('qemu-img', 'compare', '-p', '-U', ...formats, one.path, other.path), okExits: [0, 1] }
+  const { limit, path } = atRate(one)
+  return { ...reads('qemu-img', 'compare', '-p', '-U', ...limit, ...formats, path, other.path), okExits: [0, 1] }
+}
+
+/**
+ * How qemu-img is told to read what is shown at a `nbd+unix:` address at most so fast: the options, and what stands for its path
+ * (qemu-img(1), `--object`; QEMU's docs/throttle.txt). `compare` has no option of its own for that.
+ */
+export function atRate({ path, bytesPerSecond = 0 }: { readonly path: string; readonly bytesPerSecond?: number }): {
+  readonly limit: readonly string[]
+  readonly path: string
+} {
+  if (bytesPerSecond === 0) return { limit: [], path }
+  const { pathname, searchParams } = new URL(path)
+  const server = { type: 'unix', path: searchParams.get('socket') }
+  const shown = { driver: 'nbd', export: pathname.slice(1), server }
+  const limited = { driver: 'throttle', 'throttle-group': 'limit', file: shown }
+  return {
+    limit: ['--object', `throttle-group,id=limit,x-bps-read=${bytesPerSecond}`],
+    path: `json:${JSON.stringify({ driver: 'raw', file: limited })}`,
+  }
 }
 
 const MIB = 1024 * 1024

@@ -1,12 +1,13 @@
 import type { DiskFormat } from '../../model/disk.ts'
 import { changes, endable, type Program, reads } from './program.ts'
-import { qemuFormat } from './qemuImg.ts'
+import { atRate, qemuFormat } from './qemuImg.ts'
 
 /** qemu-img(1) on volumes that are written once, compressed, and read again: backups. */
 
 interface Place {
   readonly path: string
   readonly format: DiskFormat
+  readonly bytesPerSecond?: number
 }
 
 /**
@@ -35,7 +36,8 @@ export function packImage(pack: {
   const { source, target, backing, compression } = pack
   const base = backing ? ['-B', backing.path, '-F', qemuFormat(backing.format)] : []
   const how = ['-c', '-O', 'qcow2', '-o', `compression_type=${compression}`]
-  return endable('qemu-img', 'convert', '-p', '-f', qemuFormat(source.format), ...how, ...base, source.path, target)
+  const { limit, path } = atRate(source)
+  return endable('qemu-img', 'convert', '-p', ...limit, '-f', qemuFormat(source.format), ...how, ...base, path, target)
 }
 
 /** qemu-img was built without that way of compressing. */

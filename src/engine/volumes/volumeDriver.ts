@@ -13,6 +13,8 @@ interface Volume {
 export interface Image {
   readonly path: string
   readonly format: DiskFormat
+  /** At most so many are read of it, where it is what a running guest's QEMU shows; 0 or none: as fast as it goes. */
+  readonly bytesPerSecond?: number
 }
 
 export interface VolumeInfo {

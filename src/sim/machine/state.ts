@@ -121,8 +121,6 @@ export interface Domain {
   bitmaps?: { node: string; name: string }[]
   /** What QEMU shows on a socket. */
   nbd?: { socket: string; exports: { id: string; node: string; name: string }[] }
-  /** Objects of QEMU's that QMP added, as limits of speed. */
-  objects?: string[]
   /** QEMU was told to stop its block devices (QMP `stop`). */
   qemuStopped?: true
   /** QEMU has let go of its images for another to take them (QMP `xen-save-devices-state`). */
@@ -258,6 +256,8 @@ export interface PmState {
   /** What was taken away from under a path: what lies there is hidden until it is mounted again. */
   unmounted?: { mount: Mount; share?: string; children: Record<string, FsNode> }[]
   groups: VolumeGroup[]
+  /** Of its QEMU; absent: 7.2.22. */
+  qemuVersion?: readonly [major: number, minor: number, micro: number]
   domains: Domain[]
   dues: Due[]
   /** What was written with xenstore-write, over what follows from the domains. */

@@ -1,35 +1,16 @@
-/** Nodes that are added to a simulated QEMU by hand: volumes for jobs to write to, and limits of speed. */
+/** Nodes that are added to a simulated QEMU by hand: volumes for jobs to write to. */
 import { findNode } from '../machine/files.ts'
 import { keptOf } from '../machine/openImages.ts'
 import { imagesBelow, openImage } from '../programs/qemuImg/images.ts'
-import {
-  findBlock,
-  noDevice,
-  noNode,
-  openBlocks,
-  type QmpAnswer,
-  type QmpCall,
-  type QmpCommand,
-  qmpError,
-} from './blocks.ts'
+import { findBlock, noNode, openBlocks, type QmpAnswer, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
 import { busyWith } from './busy.ts'
 import { imageNamed } from './layers.ts'
 import { innerName, ownName } from './nodes.ts'
 
 const blockdevAdd: QmpCommand = ({ pm, domain, args, world }) => {
   const name = String(args['node-name'] ?? '')
-  const file = args.file as { filename?: string; 'node-name'?: string } | string | undefined
+  const file = args.file as { filename?: string; 'node-name'?: string } | undefined
   if (domain.addedNodes?.some((node) => node.name === name)) return qmpError(`Duplicate nodes with node-name='${name}'`)
-  if (typeof file === 'string') {
-    // A filter stands on a node that is there.
-    const below = domain.addedNodes?.find((node) => node.name === file)
-    if (below === undefined) return qmpError(noDevice(file))
-    const group = String(args['throttle-group'])
-    if (!domain.objects?.includes(group)) return qmpError(`Throttle group '${group}' does not exist`)
-    domain.addedNodes = [...(domain.addedNodes ?? []), { ...below, name, on: below.name, group }]
-    world.save()
-    return { return: {} }
-  }
   const path = file?.filename ?? ''
   const node = findNode(pm, path)
   if (node?.kind !== 'file' && node?.kind !== 'block')
@@ -63,7 +44,6 @@ const blockdevDel: QmpCommand = (call) => {
   if (busy !== undefined) return qmpError(busy)
   if (!domain.addedNodes?.some((node) => node.name === name)) return closeOwn(call, name)
   if (domain.nbd?.exports.some((one) => one.node === name)) return qmpError(`Node ${name} is in use`)
-  if (domain.addedNodes.some((node) => node.on === name)) return qmpError(`Block device ${name} is in use`)
   domain.addedNodes = domain.addedNodes.filter((node) => node.name !== name)
   world.save()
   return { return: {} }

@@ -211,8 +211,19 @@ const blockResize: QmpCommand = (call) => {
 
 export const QMP_COMMANDS: Record<string, QmpCommand> = {
   qmp_capabilities: () => qmpError('Capabilities negotiation is already complete, command ignored', 'CommandNotFound'),
-  'query-version': () => ({
-    return: { qemu: { micro: 22, minor: 2, major: 7 }, package: 'Debian 1:7.2+dfsg-7+deb12u18+b3' },
+  'query-version': ({ pm }) => {
+    const [major, minor, micro] = pm.qemuVersion ?? [7, 2, 22]
+    return { return: { qemu: { micro, minor, major }, package: 'Debian 1:7.2+dfsg-7+deb12u18+b3' } }
+  },
+  'query-iothreads': (call) => ({
+    return: openBlocks(call).map(({ disk }, index) => ({
+      'poll-shrink': 0,
+      'poll-grow': 0,
+      'thread-id': 4000 + index,
+      'aio-max-batch': 0,
+      'poll-max-ns': 32768,
+      id: disk.vdev,
+    })),
   }),
   'query-status': ({ domain }) => {
     const running = domain.qemuStopped === undefined

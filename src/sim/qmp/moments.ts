@@ -105,21 +105,4 @@ export const QMP_MOMENTS: Record<string, QmpCommand> = {
       id,
     })),
   }),
-  'object-add': ({ domain, args, world }) => {
-    const id = String(args.id)
-    if (domain.objects?.includes(id))
-      return qmpError(`attempt to add duplicate property '${id}' to object (type 'container')`)
-    domain.objects = [...(domain.objects ?? []), id]
-    world.save()
-    return { return: {} }
-  },
-  'object-del': ({ domain, args, world }) => {
-    const id = String(args.id)
-    if (!domain.objects?.includes(id)) return qmpError(`object '${id}' not found`)
-    if (domain.addedNodes?.some(({ group }) => group === id))
-      return qmpError(`object '${id}' is in use, can not be deleted`)
-    domain.objects = domain.objects.filter((one) => one !== id)
-    world.save()
-    return { return: {} }
-  },
 }

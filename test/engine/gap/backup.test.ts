@@ -11,9 +11,11 @@ const BACKUP = '99999999-2222-4333-8444-555555555555'
 const ANEW = '99999999-4444-4333-8444-555555555555'
 
 const cold = { operation: 'backup.create', prepare: wanted() } satisfies Partial<Gap>
+/** By a QEMU that can show a moment. */
 const live = {
   operation: 'backup.create',
   async prepare(world: World) {
+    world.site.pm('xen1').qemuVersion = [10, 0, 13]
     const raw = await wanted()(world)
     await startVm(world, raw.vm)
     return raw

@@ -76,8 +76,8 @@ const domainOf = (world: World) => world.site.pm('xen1').domains.find((one) => o
 
 /** The guest was left alone, and of all that was done in its QEMU only what notes its writes is left. */
 function checkRuns(world: World, noted: readonly string[]): void {
-  const { phase, blockJobs = [], addedNodes = [], objects = [], bitmaps = [], nbd } = domainOf(world)
-  expect([phase, blockJobs, addedNodes, objects]).toEqual(['up', [], [], []])
+  const { phase, blockJobs = [], addedNodes = [], bitmaps = [], nbd } = domainOf(world)
+  expect([phase, blockJobs, addedNodes]).toEqual(['up', [], []])
   expect(nbd?.exports ?? []).toEqual(nbd?.socket === '/run/theirs.sock' ? [{ id: 'theirs', node: 'x', name: 'x' }] : [])
   const names = noted.map((uuid) => `pengx-${uuid.slice(0, 8)}`)
   expect([...new Set(bitmaps.map((bitmap) => bitmap.name))]).toEqual(names)
@@ -94,7 +94,11 @@ export const BACKUP_CASES: readonly OperationCase[] = [
   {
     operation: 'backup.create',
     variant: 'of a VM that runs, read while its QEMU holds the moment',
-    prepare: running(),
+    async prepare(world) {
+      // One before ends when a reader of what it shows leaves.
+      world.site.pm('xen1').qemuVersion = [10, 0, 13]
+      return await running()(world)
+    },
     check(world) {
       checkMade(world)
       checkRuns(world, [BACKUP])
@@ -105,6 +109,7 @@ export const BACKUP_CASES: readonly OperationCase[] = [
     operation: 'backup.create',
     variant: 'of a VM that runs, by a QEMU that shows something else already, onto logical volumes',
     async prepare(world) {
+      world.site.pm('xen1').qemuVersion = [10, 0, 13]
       const raw = await running('BL')(world)
       domainOf(world).nbd = { socket: '/run/theirs.sock', exports: [{ id: 'theirs', node: 'x', name: 'x' }] }
       return { ...raw, incremental: 'no' }

@@ -29,7 +29,10 @@ test('a PM whose key is not known is trusted by its fingerprint, and no other on
   writeFileSync(known, '')
   const destination = `${host.user}@${host.name}`
   const unknown = await pengx.run('run', 'pm.add', destination, '--yes')
-  expect({ exit: unknown.exit, said: unknown.stderr }).toEqual({ exit: 3, said: expect.stringMatching(/pm.trust root@xen. --fingerprint /) })
+  expect({ exit: unknown.exit, said: unknown.stderr }).toEqual({
+    exit: 3,
+    said: expect.stringMatching(/pm.trust root@xen. --fingerprint /),
+  })
   const own = (await sh(host, 'ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub')).split(' ')[1]!
   const wrong = `SHA256:${'A'.repeat(43)}`
   await expectRefusal(pengx, ['pm.trust', destination, '--fingerprint', wrong], /not SHA256:A+: it was not trusted/)

@@ -61,13 +61,12 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
   const faults = createFaults(dir)
   const run = crypto.randomUUID().slice(0, 8)
   const sockets = ['libxl', 'libxenstat', 'guest'].map((name) => join(dir, `${name}-${run}.sock`))
-  const blocks = made.flatMap(({ vdev, path, format, fault }, index) => {
+  const blocks = made.flatMap(({ vdev, path, format, fault }) => {
     if (fault) faults.set(path, fault)
     const file = faults.into({ driver: 'file', filename: path, locking: 'off' })
     const node = JSON.stringify({ driver: format, 'node-name': `${vdev}-${format}`, file })
-    const iothread = `io${index}`
-    const device = `virtio-blk-pci,drive=${vdev}-${format},id=${vdev},serial=${vdev},iothread=${iothread},share-rw=on`
-    return ['-object', `iothread,id=${iothread}`, '-blockdev', node, '-device', device]
+    const device = `virtio-blk-pci,drive=${vdev}-${format},id=${vdev},serial=${vdev},share-rw=on`
+    return ['-blockdev', node, '-device', device]
   })
   const monitors = sockets.flatMap((path) => ['-qmp', `unix:${path},server=on,wait=off`])
   const still = ['-name', 'guest', '-M', 'pc', '-accel', 'tcg', '-S', '-nodefaults', '-display', 'none', '-m', '32']
@@ -132,7 +131,7 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
     },
     async guest(before) {
       const nodes = made.map(({ vdev, format }) => `${vdev}-${format}`)
-      const guest = await ask((qmp) => openGuestOf(qmp, dir, nodes, before))
+      const guest = await ask((qmp) => openGuestOf(qmp, dir, nodes, { before }))
       guests.push(guest)
       return guest
     },

@@ -25,14 +25,14 @@ export interface StorageDaemon {
   kill(): Promise<void>
 }
 
+/** Serves what the guest has, and does not let go of it, as that of a Xen disk's device does not. */
+const IOTHREAD = 'guest'
+
 export async function openStorageDaemon(dir: string): Promise<StorageDaemon> {
   const socket = join(dir, `monitor-${crypto.randomUUID().slice(0, 8)}.sock`)
   const chardev = `socket,id=monitor,path=${socket},server=on,wait=off`
-  const child = Bun.spawn(['qemu-storage-daemon', '--chardev', chardev, '--monitor', 'chardev=monitor'], {
-    stdin: 'ignore',
-    stdout: 'ignore',
-    stderr: 'pipe',
-  })
+  const argv = ['--object', `iothread,id=${IOTHREAD}`, '--chardev', chardev, '--monitor', 'chardev=monitor']
+  const child = Bun.spawn(['qemu-storage-daemon', ...argv], { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe' })
   await until(async () => {
     if (child.exitCode !== null) throw new Error(await new Response(child.stderr).text())
     return existsSync(socket)
@@ -62,7 +62,7 @@ export async function openStorageDaemon(dir: string): Promise<StorageDaemon> {
     },
     failing: faults.set,
     async guest(...nodes) {
-      const guest = await ask((qmp) => openGuestOf(qmp, dir, nodes))
+      const guest = await ask((qmp) => openGuestOf(qmp, dir, nodes, { iothread: IOTHREAD }))
       guests.push(guest)
       return guest
     },
@@ -79,13 +79,13 @@ export async function openGuestOf(
   qmp: Qmp,
   dir: string,
   nodes: readonly string[],
-  before?: NumberedGuest,
+  { before, iothread }: { readonly before?: NumberedGuest | undefined; readonly iothread?: string } = {},
 ): Promise<NumberedGuest> {
   const socket = join(dir, `guest-${crypto.randomUUID().slice(0, 8)}.sock`)
   await qmp.execute('nbd-server-start', { addr: { type: 'unix', data: { path: socket } } })
   for (const node of nodes) {
     const way = { type: 'nbd', id: `guest-${node}`, 'node-name': node, name: node, writable: true }
-    await qmp.execute('block-export-add', way)
+    await qmp.execute('block-export-add', iothread ? { ...way, iothread, 'fixed-iothread': true } : way)
   }
   return await openNumberedGuest(
     nodes.map((name) => ({ socket, name })),

@@ -100,7 +100,9 @@ function packsOf(p: Params, facts: BackupFacts): Pack[] {
     const below = parent?.volumes.find((one) => one.disk === disk)
     const target = { path: volume.path, ...(below ? { backing: imageOf(below) } : {}) }
     const rest = { vdev, sizeMib, target, pm, level }
-    return live ? { ...rest, source: sourceOf(p.backup!, { ...facts, live }, index) } : { ...rest, source, sourceLevel }
+    return live
+      ? { ...rest, source: sourceOf(p.backup!, p.rate, { ...facts, live }, index) }
+      : { ...rest, source, sourceLevel }
   })
 }
 

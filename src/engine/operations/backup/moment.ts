@@ -22,9 +22,10 @@ function socketOf(backup: string): string {
 }
 
 /** What a disk's volume is written from. */
-export function sourceOf(backup: string, { live, disks }: LiveFacts, index: number): Image {
+export function sourceOf(backup: string, rateMib: number, { live, disks }: LiveFacts, index: number): Image {
   if (live.way === 'copied') return { path: live.scratch[index]!.path, format: 'qcow2' }
-  return { path: momentUrl(socketOf(backup), disks[index]!.vdev), format: 'raw' }
+  const path = momentUrl(socketOf(backup), disks[index]!.vdev)
+  return { path, format: 'raw', bytesPerSecond: rateMib * 1024 * 1024 }
 }
 
 function disksOf({ disks, live }: LiveFacts): MomentDisk[] {

@@ -30,8 +30,13 @@ export interface Image {
 
 /** Opens an image as qemu-img would: with a format it must be of that format; without one the header tells. */
 export function openImage(pm: PmState, path: string, format?: string): Image | string {
-  if (path.startsWith('nbd+unix:')) return openShown(pm, path)
-  const clean = path.replace(/^json:.*"filename":\s*"([^"]+)".*$/, '$1')
+  const clean = path
+    .replace(
+      /^json:.*"driver":"nbd","export":"([^"]+)","server":\{"type":"unix","path":"([^"]+)".*$/,
+      'nbd+unix:///$1?socket=$2',
+    )
+    .replace(/^json:.*"filename":\s*"([^"]+)".*$/, '$1')
+  if (clean.startsWith('nbd+unix:')) return openShown(pm, clean)
   const node = findNode(pm, clean)
   if (node === undefined) return `Could not open '${path}': No such file or directory`
   if (node.kind === 'dir') return `'file' driver requires '${path}' to be a regular file`
