@@ -16,7 +16,8 @@ import { withMonitor } from './monitor.ts'
 /**
  * What the disks of a running guest hold at one moment, copied while the guest goes on: QEMU keeps what is overwritten
  * meanwhile (blockdev-backup). All disks stand in one transaction, so the moment is the same for each; to the copy it
- * is as if the power had been cut then.
+ * is as if the power had been cut then. A guest's write over what is not copied yet fails where the target is full (QEMU 7.2
+ * lets it fail rather than the copy), until that ends for the same reason.
  */
 export interface BackupDisk {
   readonly vdev: string

@@ -21,7 +21,9 @@ export interface LayerStream {
  * when all is there (QMP `block-stream`). Returns then; those between are not changed, nor in use any more. The header
  * changes when what was copied lies on the disk, tables and all, for whoever reads it: left to itself QEMU (as of 7.2)
  * keeps the tables to itself until the guest flushes, and with its end, or the machine's, the copy was lost. Cut short
- * or aborted it reads as before, and doing it again finishes it; an abort leaves the job at work (`cancelJobs`).
+ * or aborted it reads as before, and doing it again finishes it; an abort leaves the job at work (`cancelJobs`). Where the
+ * header itself cannot be written it fails, and QEMU takes it for done all the same: asked again it finds nothing to do and
+ * the header still names what it did, until another QEMU is asked. So what is given up then is what the header says.
  * `refused` where QEMU does not have `path` or `base` open, `unsupported` without a QEMU, `noSpace`, `commandFailed`.
  */
 export async function streamLayer(
