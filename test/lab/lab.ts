@@ -221,6 +221,8 @@ async function main(): Promise<number> {
     case 'soak':
       if (!isDay) return await suites({ kind: 'soak', ...run })
       if (positionals[0] !== undefined) process.env.PENGX_MINUTES = positionals[0]
+      // Suites have only the programs of a bare machine, which has no git.
+      process.env.PENGX_COMMIT = (await need(['git', 'describe', '--always', '--dirty'], { cwd: root })).trim()
       return await suites({ kind: 'soak', ...run, names: ['day'] })
     default:
       say(

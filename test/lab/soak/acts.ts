@@ -2,7 +2,7 @@
 import { type Act, pickAct, type Standing } from '../kills/acts.ts'
 import { BACKUPS } from './place.ts'
 
-/** Of three acts in ten one goes to the other host, one makes a backup by hand, and one reads one back. */
+/** What is done beside what fits the guest's snapshots and disks. */
 const SHARES = { migrate: 0.16, backup: 0.08, verify: 0.06 } as const
 
 /** A server is what makes the scheduled backups, a command what does the act. */
@@ -20,7 +20,7 @@ export interface SoakAct extends Act {
 export interface SoakStanding extends Standing {
   /** The PM that it is not on. */
   readonly otherPm: string
-  /** UUIDs of good backups of it. */
+  /** UUIDs of good backups of it, the oldest first. */
   readonly backups: readonly string[]
 }
 
@@ -30,8 +30,7 @@ const MOMENTS = { from: 0.15, to: 1.05 } as const
 
 /** Draws as many numbers whatever it picks, so that a seed's next act depends on nothing that was slow. */
 export function pickSoakAct(standing: SoakStanding, random: () => number): SoakAct {
-  const [kind, kill, commandAt, serverAt, pause, backup] = Array.from({ length: 6 }, random) as [
-    number,
+  const [kind, kill, commandAt, serverAt, pause] = Array.from({ length: 5 }, random) as [
     number,
     number,
     number,
@@ -40,7 +39,7 @@ export function pickSoakAct(standing: SoakStanding, random: () => number): SoakA
   ]
   const own = pickAct(standing, random)
   return {
-    ...(actOf(kind, standing, backup) ?? own),
+    ...(actOf(kind, standing) ?? own),
     kill: kill < 0.4 ? 'command' : kill < 0.65 ? 'server' : kill < 0.8 ? 'both' : 'nothing',
     commandAt: MOMENTS.from + commandAt * (MOMENTS.to - MOMENTS.from),
     serverAt,
@@ -48,11 +47,12 @@ export function pickSoakAct(standing: SoakStanding, random: () => number): SoakA
   }
 }
 
-function actOf(kind: number, { name, otherPm, backups }: SoakStanding, which: number): Act | undefined {
+function actOf(kind: number, { name, otherPm, backups }: SoakStanding): Act | undefined {
   const of = (...words: [string, ...string[]]): Act => ({ operation: words[0], words, isOff: false })
   if (kind < SHARES.migrate) return of('vm.migrate', name, '--pm', otherPm)
   if (kind < SHARES.migrate + SHARES.backup) return of('backup.create', name, '--storlink', BACKUPS)
-  const backup = backups[Math.floor(which * backups.length)]
+  // The newest, which no retention removes meanwhile.
+  const backup = backups.at(-1)
   if (kind < SHARES.migrate + SHARES.backup + SHARES.verify && backup !== undefined) return of('backup.verify', backup)
   return undefined
 }

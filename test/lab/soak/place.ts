@@ -1,8 +1,8 @@
 // Where the soak goes on: twelve guests on xen2, whose disks and backups lie on a directory that xen1 serves to both hosts,
 // and one pengx outside with one store. Four of the guests write numbered blocks without an end, eight are idle.
-import { addPm, type Controller, closeController, openController } from '../controllers.ts'
+import { addPm, type Controller, closeController, openController, pmsOf } from '../controllers.ts'
 import type { Victim } from '../kills/victim.ts'
-import { waitConsole } from '../machine/console.ts'
+import { consoleMark, waitConsole } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
 import { endSharing, SHARED_DIRECTORY, shareDirectory } from '../machine/shared.ts'
 import { type LabHost, sh } from '../machine/ssh.ts'
@@ -27,7 +27,10 @@ const linkOf = (storlink: string): string => `${SHARED_DIRECTORY}/${storlink}`
 /** All guests run at the end. */
 export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
   const [xen1, xen2] = hosts as readonly [LabHost, LabHost]
+  // One that failed has left all of it to be looked at.
+  await endGuests(hosts)
   await shareDirectory(xen1, hosts)
+  await sh(xen1, `find ${SHARED_DIRECTORY} -mindepth 1 -delete`)
   const pengx = openController(hosts)
   for (const host of hosts) await addPm(pengx, host)
   const storlinks = [...WRITERS, IDLE_LINK, BACKUPS]
@@ -39,6 +42,7 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
       ...[name, '--link', linkOf(name), '--type', 'NFS', '--level', 'FL', '--shared', '--pm', xen2.name],
     )
   const names = [...WRITERS, ...IDLERS]
+  const pm = (await pmsOf(pengx)).get(xen2.name)!.uuid
   const api = await serveOutside(pengx)
   try {
     const { storlinks: rows } = (await api.ask('GET', '/storlinks/')).body as {
@@ -51,16 +55,18 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
         const isWriter = WRITERS.includes(name)
         const sizes = isWriter ? { os_disk_size: 9, extra_disk_size: 9 } : { os_disk_size: 4 }
         const boot = { kernel: '/lab/guest/vmlinux', ramdisk: '/lab/guest/initrd', type: 'pv' }
-        const rest = { cmdline: guestCmdline(name, isWriter ? 'prove' : 'idle'), memory: MEMORY_MIB, pm: xen2.name }
+        const rest = { cmdline: guestCmdline(name, isWriter ? 'prove' : 'idle'), memory: MEMORY_MIB, pm }
         return ['POST', '/vms/', { name, storlink: idOf(isWriter ? name : IDLE_LINK), ...sizes, ...boot, ...rest }]
       }),
     )
     const ids = await idsOf(api, names)
+    const marks = await Promise.all(names.map((name) => consoleMark(xen2, name)))
     await allDone(
       api,
       ids.map((id) => ['POST', `/vms/${id}/start/`]),
     )
-    for (const name of names) await waitConsole(xen2, name, new RegExp(`^READY name=${name} `))
+    for (const [index, name] of names.entries())
+      await waitConsole(xen2, name, new RegExp(`^READY name=${name} `), { mark: marks[index]! })
     const guests = names.map((name, index) => ({ name, uuid: ids[index]! }))
     const writers = guests
       .filter(({ name }) => WRITERS.includes(name))
@@ -71,12 +77,18 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
   }
 }
 
-const MEMORY_MIB = 64
+/** A PV guest holds its kernel unpacked, 58 MiB. */
+const MEMORY_MIB = 96
 
 /** Ends it; the hosts may go on. */
 export async function closePlace({ hosts, pengx }: Place): Promise<void> {
-  for (const host of hosts)
-    await sh(host, `for domid in $(xl list | awk 'NR > 2 { print $2 }'); do xl destroy $domid; done`)
+  await endGuests(hosts)
   await endSharing(hosts[0], hosts)
   closeController(pengx)
+}
+
+async function endGuests(hosts: readonly LabHost[]): Promise<void> {
+  const script =
+    "for domid in $(xl list | awk 'NR > 2 { print $2 }'); do xl destroy $domid; done; rm -f /etc/xen/pengx/*.cfg"
+  for (const host of hosts) await sh(host, script)
 }

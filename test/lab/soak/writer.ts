@@ -32,7 +32,8 @@ export async function beginWriter(victim: Victim): Promise<Writer> {
     longestS: 0,
   }
   // Where it is by now is all that is known of it: it began before.
-  const last = lastTold(await consoleText(victim.host, victim.name))
+  const text = await consoleText(victim.host, victim.name)
+  const last = lastTold(text.slice(text.lastIndexOf('\nRESUME ')))
   writer.told = await untilIn(victim, writer.told.mark, last)
   return writer
 }
