@@ -35,11 +35,13 @@ const TAKES_MS: Readonly<Record<string, number>> = { 'vm.migrate': 60_000, 'vm.r
 const USUALLY_MS = 15_000
 /** The longest that jobs may take when nobody kills anything any more. */
 const QUIET_MS = 300_000
+/** So long backups are given to end; what is due each minute may be at work without an end. */
+const SOME_MS = 40_000
 
 /** Each minute of the soak has what an hour of a day has: when, whether incremental, and how many are kept. */
 const PLANS = [
   { cron: '* * * * *', incremental: true, keep: 4 },
-  { cron: '* * * * *', incremental: false, keep: 2 },
+  { cron: '*/2 * * * *', incremental: false, keep: 2 },
   { cron: '*/2 * * * *', incremental: true, keep: 3 },
   { cron: '*/3 * * * *', incremental: false, keep: 2 },
 ] as const
@@ -135,10 +137,13 @@ async function oneRound(day: Day, writer: Writer): Promise<void> {
   const said = await actAndKill(day, writer, act)
   // Anything that is done takes over what was left, and waits for it.
   await perform(pengx, 'storlink.update', BACKUPS, '--desc', `round ${figures.rounds + 1}`)
-  await quiet(day)
-  // What is due in this moment is cut off, as by anybody who ends a server.
+  await quiet(day, SOME_MS)
+  // What is at work now is cut off, as by anybody who ends a server.
   await server.stop()
+  noteCut(day, () => true)
   await perform(pengx, 'storlink.update', BACKUPS, '--desc', `after round ${figures.rounds + 1}`)
+  if (!(await quiet(day, QUIET_MS)))
+    throw new Error(`still at work: ${JSON.stringify(openJobs(readStore(pengx.storePath)))}`)
   const checked = Date.now()
   await check(day, writer, act, before, markThere)
   say(
@@ -160,7 +165,7 @@ async function actAndKill(day: Day, { victim }: Writer, act: SoakAct): Promise<s
     await Bun.sleep(act.pauseMs)
     await server.start()
   }
-  const act1 = async () => {
+  const doAct = async () => {
     const cut = await cutOff(victim.host, place.pengx, act.words, afterMs)
     if (!cut.killed) {
       if (cut.exit !== 0) throw new Error(`${act.words.join(' ')} failed: ${cut.said}`)
@@ -174,26 +179,25 @@ async function actAndKill(day: Day, { victim }: Writer, act: SoakAct): Promise<s
     await Bun.sleep(act.pauseMs)
     return `killed after ${seconds(afterMs)} of about ${seconds(takesMs)}`
   }
-  const [said] = await Promise.all([act1(), kills('server') ? killServer() : undefined])
+  const [said] = await Promise.all([doAct(), kills('server') ? killServer() : undefined])
   return kills('server') ? `${said}, server killed` : said
 }
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 
-/** Those of a process that was just killed. */
+/** Those of a process that has just ended. */
 function noteCut({ place, figures }: Day, isOf: (job: { readonly by: string }) => boolean): void {
   for (const job of openJobs(readStore(place.pengx.storePath))) if (isOf(job)) figures.cut.add(job.id)
 }
 
-/** Waits until nothing is at work. */
-async function quiet({ place, figures }: Day): Promise<void> {
-  const until = Date.now() + QUIET_MS
+/** Waits until nothing is at work, so long at most; gives whether that is so. */
+async function quiet({ place, figures }: Day, timeoutMs: number): Promise<boolean> {
+  const until = Date.now() + timeoutMs
   for (;;) {
     const facts = readStore(place.pengx.storePath)
     note(figures, facts)
-    const open = openJobs(facts)
-    if (open.length === 0) return
-    if (Date.now() > until) throw new Error(`still at work: ${JSON.stringify(open)}`)
+    if (openJobs(facts).length === 0) return true
+    if (Date.now() > until) return false
     await Bun.sleep(1000)
   }
 }

@@ -25,7 +25,7 @@ export interface Figures {
   durationMs: number
   /** Jobs by their id, as they were last seen. */
   readonly jobs: Map<string, JobFacts>
-  /** Of jobs that a SIGKILL of their process cut off. */
+  /** Of jobs that the end of their process cut off. */
   readonly cut: Set<string>
   /** UUIDs of all backups that were ever seen, and of those that were there last. */
   readonly backups: Set<string>
@@ -43,6 +43,8 @@ export function note(figures: Figures, { jobs, backups }: Pick<StoreFacts, 'jobs
   for (const { uuid } of backups) figures.backups.add(uuid)
   figures.keptBackups = backups.length
 }
+
+const MOST_CHARACTERS = 600
 
 const KINDS = ['done', 'cut', 'finished', 'undone', 'failed'] as const
 type Counts = Record<(typeof KINDS)[number], number>
@@ -108,7 +110,7 @@ export function formatRun(run: Run, figures: Figures): string {
     '|---|---:|---:|---:|---:|---:|',
     ...counts,
     '',
-    ...figures.failures.flatMap((failure) => [`- ${failure.split('\n')[0]}`]),
+    ...figures.failures.flatMap((failure) => [`- ${failure.replaceAll(/\s+/g, ' ').slice(0, MOST_CHARACTERS)}`]),
     ...(figures.failures.length > 0 ? [''] : []),
   ].join('\n')
 }

@@ -32,9 +32,7 @@ export async function beginWriter(victim: Victim): Promise<Writer> {
     longestS: 0,
   }
   // Where it is by now is all that is known of it: it began before.
-  const text = await consoleText(victim.host, victim.name)
-  const last = lastTold(text.slice(text.lastIndexOf('\nRESUME ')))
-  writer.told = await untilIn(victim, writer.told.mark, last)
+  writer.told = await untilIn(victim, writer.told.mark)
   return writer
 }
 
@@ -78,9 +76,9 @@ export async function follow(writer: Writer, host: LabHost, mark: number): Promi
 
 /**
  * Where a console goes on from a mark whose line may be the rest of one, or, after a migration, one that was told before: at
- * its first number that can follow `last`.
+ * its first whole number, which is near `last`.
  */
-async function untilIn(victim: Victim, mark: number, last: number): Promise<Since> {
+async function untilIn(victim: Victim, mark: number, last?: number): Promise<Since> {
   const until = Date.now() + 240_000
   for (;;) {
     const text = await consoleText(victim.host, victim.name, mark)
@@ -88,7 +86,7 @@ async function untilIn(victim: Victim, mark: number, last: number): Promise<Sinc
     const line = /(?<=\n)COUNT (\d+)\r?\n/.exec(text)
     if (line) {
       const number = Number(line[1])
-      if (number < last - LAG || number > last + LAG)
+      if (last !== undefined && (number < last - LAG || number > last + LAG))
         throw new Error(`${victim.name} is at ${number} on ${victim.host.name}, and was at ${last}`)
       return { mark: mark + Buffer.byteLength(text.slice(0, line.index + line[0].length)), last: number }
     }
