@@ -30,6 +30,8 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
   // One that failed has left all of it to be looked at.
   await endGuests(hosts)
   await shareDirectory(xen1, hosts)
+  // As on any host where guests are busy: else dom0 has no more of the processor than one of them.
+  for (const host of hosts) await sh(host, 'xl sched-credit2 -d 0 -w 65535')
   await sh(xen1, `find ${SHARED_DIRECTORY} -mindepth 1 -delete`)
   const pengx = openController(hosts)
   for (const host of hosts) await addPm(pengx, host)
@@ -61,10 +63,8 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
     )
     const ids = await idsOf(api, names)
     const marks = await Promise.all(names.map((name) => consoleMark(xen2, name)))
-    await allDone(
-      api,
-      ids.map((id) => ['POST', `/vms/${id}/start/`]),
-    )
+    // One after the other, those that are busy last: libxl waits for a QEMU for 40 s, which is little for a processor that is emulated.
+    for (const id of ids.toReversed()) await allDone(api, [['POST', `/vms/${id}/start/`]])
     for (const [index, name] of names.entries())
       await waitConsole(xen2, name, new RegExp(`^READY name=${name} `), { mark: marks[index]! })
     const guests = names.map((name, index) => ({ name, uuid: ids[index]! }))
