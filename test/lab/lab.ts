@@ -6,7 +6,8 @@
 //   test [--hosts 2] [NAME…]     boots a fresh host, runs suites/*.e2e.ts (or those named) on it, ends it; with two hosts
 //                                side by side
 //   test --all                   also suites/long/*.e2e.ts, whose ground changes seldom and which take long
-//   soak …                       the same with soaks/*.soak.ts
+//   soak [MINUTES]               a day in fast motion on two hosts (soaks/day.pair.soak.ts), which adds its figures to docs/PROOF.md
+//   soak NAME…                   those of soaks/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
 // Suites find their hosts through labHosts() in ssh.ts, that is the variable PENGX_LAB_HOSTS (JSON).
@@ -201,13 +202,14 @@ async function main(): Promise<number> {
     options: {
       hosts: { type: 'string' },
       linux: { type: 'boolean', default: false },
-      xen: { type: 'string', default: 'update' },
+      xen: { type: 'string' },
       running: { type: 'boolean', default: false },
       all: { type: 'boolean', default: false },
     },
   })
-  if (values.xen !== 'update' && values.xen !== 'shadow') throw new Error('--xen is update or shadow')
-  const { xen } = values
+  const isDay = command === 'soak' && positionals.every((word) => /^\d+$/.test(word))
+  const xen = values.xen ?? (isDay ? 'shadow' : 'update')
+  if (xen !== 'update' && xen !== 'shadow') throw new Error('--xen is update or shadow')
   const hosts = values.hosts === undefined ? undefined : Number(values.hosts)
   const run: Omit<Run, 'kind'> = { names: positionals, all: values.all, onRunning: values.running, hosts, xen }
   switch (command) {
@@ -224,10 +226,14 @@ async function main(): Promise<number> {
     case 'test':
       return await suites({ kind: 'e2e', ...run })
     case 'soak':
-      return await suites({ kind: 'soak', ...run })
+      if (!isDay) return await suites({ kind: 'soak', ...run })
+      if (positionals[0] !== undefined) process.env.PENGX_MINUTES = positionals[0]
+      // Suites have only the programs of a bare machine, which has no git.
+      process.env.PENGX_COMMIT = (await need(['git', 'describe', '--always', '--dirty'], { cwd: root })).trim()
+      return await suites({ kind: 'soak', ...run, names: ['day'] })
     default:
       say(
-        'commands: build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [--all] [NAME…] | soak [NAME…]',
+        'commands: build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [--all] [NAME…] | soak [MINUTES | NAME…]',
       )
       return 2
   }

@@ -131,7 +131,7 @@ export async function serveInside(host: LabHost, store: string): Promise<Served>
 }
 
 /** The same on this machine, with the PMs that `pengx` knows, over SSH. */
-export async function serveOutside(pengx: Pengx): Promise<Served> {
+export async function serveOutside(pengx: Pengx): Promise<Served & { kill(): Promise<void> }> {
   await vmsOf(pengx)
   const port = somePort()
   const { env } = pengx.argv()
@@ -142,6 +142,10 @@ export async function serveOutside(pengx: Pengx): Promise<Served> {
     ask: await answering(port, async () => `exit status ${child.exitCode}`),
     async stop() {
       child.kill()
+      await child.exited
+    },
+    async kill() {
+      child.kill('SIGKILL')
       await child.exited
     },
   }

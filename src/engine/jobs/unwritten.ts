@@ -90,9 +90,18 @@ export function createPatience(deps: EngineDeps, closing: AbortSignal): Patience
     )
   }
 
+  /**
+   * What a job at work writes. Nothing any more once pengx closes: its hosts are let go of, and whatever fails of that says
+   * nothing of the job, which is left as one whose process was killed.
+   */
+  async function writeAtWork<T>(jobId: string, attempt: () => Promise<T>): Promise<T> {
+    if (closing.aborted) throw closing.reason
+    return await write(jobId, attempt)
+  }
+
   function waiting<K extends keyof Inventory>(jobId: string, name: K): Inventory[K] {
     const call = store.inventory[name] as (...given: unknown[]) => Promise<unknown>
-    return ((...given: unknown[]) => write(jobId, () => call(...given))) as unknown as Inventory[K]
+    return ((...given: unknown[]) => writeAtWork(jobId, () => call(...given))) as unknown as Inventory[K]
   }
 
   return {
@@ -107,14 +116,14 @@ export function createPatience(deps: EngineDeps, closing: AbortSignal): Patience
           ...store,
           inventory: patientInventory as unknown as Inventory,
           locks: {
-            acquire: (id, requests) => write(id, () => locks.acquire(id, requests)),
-            release: (id) => write(id, () => locks.release(id)),
+            acquire: (id, requests) => writeAtWork(id, () => locks.acquire(id, requests)),
+            release: (id) => writeAtWork(id, () => locks.release(id)),
           },
           jobs: {
             ...jobs,
-            recordPlan: (id, plan) => write(id, () => jobs.recordPlan(id, plan)),
-            update: (id, patch, onlyFrom) => write(id, () => jobs.update(id, patch, onlyFrom)),
-            appendEvent: (id, event) => write(id, () => jobs.appendEvent(id, event)),
+            recordPlan: (id, plan) => writeAtWork(id, () => jobs.recordPlan(id, plan)),
+            update: (id, patch, onlyFrom) => writeAtWork(id, () => jobs.update(id, patch, onlyFrom)),
+            appendEvent: (id, event) => writeAtWork(id, () => jobs.appendEvent(id, event)),
             load: (id) => write(id, () => jobs.load(id)),
             secrets: (id) => write(id, () => jobs.secrets(id)),
           },

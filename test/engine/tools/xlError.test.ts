@@ -19,6 +19,20 @@ test('failures of a create as Xen 4.17 tells them', () => {
   ])
 })
 
+test('a guest whose own memory has no room for its kernel, on a host that has plenty', () => {
+  // xl 4.17 of a PV guest of 64 MiB with Debian's kernel
+  const stderr = `Parsing config from /etc/xen/small.cfg
+xc: error: panic: xg_dom_core.c:536: xc_dom_chk_alloc_pages: segment kernel too large (0x3a00 > 0x4000 - 0x1000 pages): Out of memory
+libxl: error: libxl_dom.c:594:libxl__build_dom: xc_dom_build_image failed: No such file or directory
+libxl: error: libxl_create.c:1640:domcreate_rebuild_done: Domain 1:cannot (re-)build domain: -3
+`
+  expect(explainXl(stderr)).toEqual({
+    kind: 'limit',
+    code: 'refused',
+    message: 'its kernel takes 58 MiB of its memory, which has room for 48: give it more',
+  })
+})
+
 test('a configuration that xl does not take', () => {
   expect(meaning('xl-4.17-error-bad-config', 0)).toEqual([
     'invalid',

@@ -1,6 +1,6 @@
 // What there is of the victim: what pengx says, what its configuration says, what its QEMU has open, and what lies there.
 import { sh } from '../machine/ssh.ts'
-import { listed } from '../pengx.ts'
+import { listed, type Pengx } from '../pengx.ts'
 import type { Victim } from './victim.ts'
 
 export interface JobRow {
@@ -27,6 +27,9 @@ interface DiskRow {
 }
 interface VictimRow {
   readonly uuid: string
+  readonly name: string
+  /** The name of its PM. */
+  readonly pm: string
   readonly state: string
   readonly domid?: number
   readonly disks: readonly DiskRow[]
@@ -45,15 +48,25 @@ export interface Look {
   readonly files: readonly string[]
 }
 
-export async function lookAt(victim: Victim): Promise<Look> {
+/** What pengx says of all of them. */
+export interface Rows {
+  readonly vms: readonly VictimRow[]
+  readonly jobs: readonly JobRow[]
+}
+
+export async function readRows(pengx: Pengx): Promise<Rows> {
+  const [vms, jobs] = await Promise.all([listed<VictimRow>(pengx, 'vms'), listed<JobRow>(pengx, 'jobs')])
+  return { vms, jobs }
+}
+
+export async function lookAt(victim: Victim, known?: Rows): Promise<Look> {
   const { pengx, uuid, name } = victim
-  const [rows, snapshots, jobs, there] = await Promise.all([
-    listed<VictimRow>(pengx, 'vms'),
+  const [{ vms, jobs }, snapshots, there] = await Promise.all([
+    known ?? readRows(pengx),
     listed<SnapshotRow>(pengx, 'snapshots', name),
-    listed<JobRow>(pengx, 'jobs'),
     lookAtHost(victim),
   ])
-  return { row: rows.find((row) => row.uuid === uuid)!, snapshots, jobs, ...there }
+  return { row: vms.find((row) => row.uuid === uuid)!, snapshots, jobs, ...there }
 }
 
 type HostLook = Pick<Look, 'configured' | 'written' | 'files'>

@@ -58,15 +58,13 @@ export interface Told {
   readonly hasLeft: boolean
 }
 
+export type Since = Pick<Told, 'mark' | 'last'>
+
 /**
  * What the guest has told since a mark, at which `last` was its last number: one number after the other, at each start from
  * where it had been, or from `restored` at the last one. Anything else throws.
  */
-async function tellings(
-  { host, name }: Victim,
-  { mark, last }: Pick<Told, 'mark' | 'last'>,
-  restored?: number,
-): Promise<Told> {
+async function tellings({ host, name }: Victim, { mark, last }: Since, restored?: number): Promise<Told> {
   const text = await consoleText(host, name, mark)
   // The last line may not be whole yet.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)
@@ -97,7 +95,7 @@ async function tellings(
 /** Waits until the guest has written two more numbers than by now, one of them from beginning to end; first until it has begun again. */
 export async function goesOn(
   victim: Victim,
-  since: Pick<Told, 'mark' | 'last'>,
+  since: Since,
   { begun = false, restored }: { readonly begun?: boolean; readonly restored?: number | undefined } = {},
 ): Promise<Told> {
   const until = Date.now() + 240_000
@@ -116,7 +114,7 @@ export async function goesOn(
  * A reboot may have been asked for by what was cut off, and come later, and may not. Waits until one or the other is so; gives
  * whether the guest has begun again.
  */
-export async function rebootsOrNot(victim: Victim, since: Pick<Told, 'mark' | 'last'>): Promise<boolean> {
+export async function rebootsOrNot(victim: Victim, since: Since): Promise<boolean> {
   const { host, uuid } = victim
   const until = Date.now() + 240_000
   // Bracketed, since this script is a process too.

@@ -3,7 +3,7 @@ import { expect } from 'bun:test'
 import { momentOf, SLOTS, SLOTS_AT } from '../guestWrites.ts'
 import { askGuest } from '../machine/console.ts'
 import { imageBytes } from '../machine/guestDisk.ts'
-import { chainsOf, type Look, lookAt, lookAtHost, type SnapshotRow, sumsOf } from './look.ts'
+import { chainsOf, type Look, lookAt, lookAtHost, type Rows, type SnapshotRow, sumsOf } from './look.ts'
 import type { Victim } from './victim.ts'
 
 /** What was true once and stays so. */
@@ -26,8 +26,8 @@ function needOver({ jobs }: Pick<Look, 'jobs'>): void {
 }
 
 /** Throws where rows, configuration, QEMU and files are not of one mind; gives the look. */
-export async function needOneMind(victim: Victim): Promise<Look> {
-  const look = await lookAt(victim)
+export async function needOneMind(victim: Victim, rows?: Rows): Promise<Look> {
+  const look = await lookAt(victim, rows)
   needOver(look)
   const { row, snapshots, configured, written, files } = look
   const disks = row.disks.map(({ path }) => path).sort()

@@ -85,6 +85,15 @@ const RULES: readonly Rule[] = [
     explain: ([, bridge]) => say('bridge', 'notFound', `there is no bridge ${bridge}`),
   },
   {
+    // xg_dom_core.c: the guest's own memory, of which the host may have any amount
+    pattern: /segment (.+?) too large \(0x([0-9a-f]+) > 0x([0-9a-f]+) - 0x([0-9a-f]+) pages\)/,
+    explain: ([, what, needed, all, taken]) => {
+      const room = mibOf(all) - mibOf(taken)
+      const text = `its ${what} takes ${Math.ceil(mibOf(needed))} MiB of its memory, which has room for ${Math.floor(room)}`
+      return say('limit', 'refused', `${text}: give it more`)
+    },
+  },
+  {
     pattern:
       /Out of memory|Cannot allocate memory|not enough (?:free )?memory|Unable to free memory|failed to free memory|Insufficient/i,
     explain: () => say('memory', 'noSpace', 'there is not enough free memory'),
@@ -190,6 +199,11 @@ export function redact(text: string, secrets: readonly string[]): string {
   let clean = text.replace(/(near `).*?('(?:<newline>)?: )/g, '$1***$2')
   for (const secret of secrets) clean = clean.replaceAll(secret, '***')
   return clean.replace(/((?:vncpasswd|spicepasswd)\s*=\s*)[^\s,\]]+/g, '$1***')
+}
+
+/** Of pages of 4 KiB, counted in hexadecimal digits. */
+function mibOf(pages = ''): number {
+  return Number.parseInt(pages, 16) / 256
 }
 
 function lower(text = ''): string {

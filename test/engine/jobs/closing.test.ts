@@ -1,0 +1,61 @@
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Host } from '../../../src/engine/host/host.ts'
+import { PengxError } from '../../../src/model/error.ts'
+import { createSimSite } from '../../../src/sim/site.ts'
+import { act, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
+import { openWorld } from '../../support/sites/world.ts'
+import { joinPms } from '../operations/migrateCases.ts'
+
+/** A pengx that ends by itself leaves its jobs as one that is killed does: at work, for the next one to go on with. */
+const dir = mkdtempSync(join(tmpdir(), 'pengx-closing-'))
+afterAll(() => rmSync(dir, { recursive: true }))
+
+/** Loses its connection when it is closed, what is at work with it; that takes a moment, as it does over SSH. */
+function losing(host: Host, onCreate: () => void): Host {
+  const lost = Promise.withResolvers<never>()
+  lost.promise.catch(() => undefined)
+  let isLost = false
+  return {
+    ...host,
+    async open(command, ...rest) {
+      if (!isLost && !command.argv.join(' ').includes('xl create')) return await host.open(command, ...rest)
+      onCreate()
+      return await lost.promise
+    },
+    async close() {
+      isLost = true
+      lost.reject(new PengxError('unreachable', `${host.name} was lost before the command began`))
+      await Bun.sleep(300)
+    },
+  }
+}
+
+test('what fails because pengx lets go of a host says nothing of the job, which the next start takes up as after a kill', async () => {
+  const place = { db: join(dir, 'pengx.db'), state: join(dir, 'site.json') }
+  const before = await openWorld({}, place)
+  const storlink = await joinPms(before)
+  await act(before, 'vm.create', { ...NEW_VM, storlink, pm: pmNamed(before) })
+  const vm = NEW_VM.uuid
+  await before.close()
+
+  const site = createSimSite({ vmCount: 8, pmCount: 3, seed: 7, pace: 0.2, statePath: place.state })
+  const creates = Promise.withResolvers<void>()
+  const host = (name: string) => losing(site.host(name), creates.resolve)
+  const closing = await openWorld({ sim: { host, pmNames: site.pmNames.slice(0, 2) } }, place)
+  const { id } = await closing.engine.start('vm.start', closing.engine.decode('vm.start', { vm }), 'http')
+  await creates.promise
+  await closing.close()
+
+  const after = await openWorld({}, place)
+  await after.engine.recovery.over
+  expect(after.engine.view.getJob(id)).toMatchObject({
+    state: 'cancelled',
+    message: 'pengx ended while it was at work',
+  })
+  const { events } = await after.engine.jobDetail(id)
+  expect(events.map(({ kind }) => kind)).toEqual(['started', 'undoStarted', 'undone'])
+  await after.close()
+}, 60_000)
