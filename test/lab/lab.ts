@@ -8,11 +8,13 @@
 //   soak …                       the same with soaks/*.soak.ts
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
+//   … --release trixie           hosts of another Debian release, with its Xen and QEMU (see docs/versions.md)
 // Suites find their hosts through labHosts() in ssh.ts, that is the variable PENGX_LAB_HOSTS (JSON).
 import { readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bringPrograms } from '../support/programs/apt.ts'
+import { HOME_RELEASE, RELEASES } from '../support/programs/release.ts'
 import { openShelf } from '../support/programs/shelf.ts'
 import { need, output, say, timed } from './machine/command.ts'
 import { buildRoot } from './machine/root.ts'
@@ -76,9 +78,10 @@ interface Run {
   readonly onRunning: boolean
   readonly hosts?: number
   readonly xen: SiteOptions['xen']
+  readonly release: SiteOptions['release']
 }
 
-async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<number> {
+async function suites({ kind, names, onRunning, hosts, xen, release }: Run): Promise<number> {
   const files = readdirSync(join(import.meta.dir, FOLDER[kind]))
     .filter((file) => file.endsWith(`.${kind}.ts`))
     .filter((file) => names.length === 0 || names.some((name) => file.startsWith(name)))
@@ -94,9 +97,9 @@ async function suites({ kind, names, onRunning, hosts, xen }: Run): Promise<numb
   // One after the other: emulated processors that take turns on this machine's make each other several times slower, and a
   // host of a pair has one, where one by itself has two.
   const parts = [
-    { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen } },
-    { files: onOne, options: { hosts: hosts ?? 1, xen } },
-    { files: files.filter(needsPair), options: { hosts: 2, xen } },
+    { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen, release } },
+    { files: onOne, options: { hosts: hosts ?? 1, xen, release } },
+    { files: files.filter(needsPair), options: { hosts: 2, xen, release } },
   ].filter((part) => part.files.length > 0)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -194,20 +197,23 @@ async function main(): Promise<number> {
       hosts: { type: 'string' },
       linux: { type: 'boolean', default: false },
       xen: { type: 'string', default: 'update' },
+      release: { type: 'string', default: HOME_RELEASE },
       running: { type: 'boolean', default: false },
     },
   })
   if (values.xen !== 'update' && values.xen !== 'shadow') throw new Error('--xen is update or shadow')
   const { xen } = values
+  const release = RELEASES.find((one) => one === values.release)
+  if (!release) throw new Error(`--release is one of ${RELEASES.join(' ')}`)
   const hosts = values.hosts === undefined ? undefined : Number(values.hosts)
-  const run: Omit<Run, 'kind'> = { names: positionals, onRunning: values.running, hosts, xen }
+  const run: Omit<Run, 'kind'> = { names: positionals, onRunning: values.running, hosts, xen, release }
   switch (command) {
     case 'build':
       await needPrograms()
-      say(`root: ${(await buildRoot()).image}`)
+      say(`root: ${(await buildRoot(release)).image}`)
       return 0
     case 'up':
-      return await up({ hosts: hosts ?? 1, linux: values.linux, xen })
+      return await up({ hosts: hosts ?? 1, linux: values.linux, xen, release })
     case 'down':
       await downSite(upDir)
       await sweepSites(runs)
