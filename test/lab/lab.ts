@@ -6,6 +6,7 @@
 //   test [--hosts 2] [NAME…]     boots a fresh host, runs suites/*.e2e.ts (or those named) on it, ends it; with two hosts
 //                                side by side
 //   soak …                       the same with soaks/*.soak.ts
+//   transcripts                  boots a fresh host and writes test/transcripts anew from its real programs
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
 //   … --release trixie           hosts of another Debian release, with its Xen and QEMU (see docs/versions.md)
@@ -20,6 +21,7 @@ import { need, output, say, timed } from './machine/command.ts'
 import { buildRoot } from './machine/root.ts'
 import { downSite, isUp, isXen, openSite, type Site, type SiteOptions, sweepSites, upSite } from './machine/site.ts'
 import { type LabHost, sshArgv, upDir } from './machine/ssh.ts'
+import { renewTranscripts } from './transcripts/renew.ts'
 
 const runs = resolve(upDir, '..')
 const root = resolve(import.meta.dir, '../..')
@@ -187,6 +189,17 @@ async function runSuite(file: string, hosts: readonly LabHost[], path: string, w
   return code
 }
 
+async function transcripts(options: SiteOptions, onRunning: boolean): Promise<number> {
+  if (onRunning) return await renewTranscripts(running().hosts[0]!)
+  await needPrograms()
+  const dir = join(runs, `test-${process.pid}`)
+  try {
+    return await renewTranscripts((await upSite(dir, options)).hosts[0]!)
+  } finally {
+    await downSite(dir)
+  }
+}
+
 async function main(): Promise<number> {
   const [command, ...rest] = process.argv.slice(2)
   if (command === 'ssh') return await ssh(rest) // its words are another program's
@@ -222,9 +235,11 @@ async function main(): Promise<number> {
       return await suites({ kind: 'e2e', ...run })
     case 'soak':
       return await suites({ kind: 'soak', ...run })
+    case 'transcripts':
+      return await transcripts({ hosts: 1, xen, release }, values.running)
     default:
       say(
-        'commands: build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]',
+        'commands: transcripts | build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [NAME…] | soak [NAME…]',
       )
       return 2
   }

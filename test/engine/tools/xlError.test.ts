@@ -19,6 +19,20 @@ test('failures of a create as Xen 4.17 tells them', () => {
   ])
 })
 
+test('a QEMU that started and did not answer in time', () => {
+  expect(meaning('xl-4.20-error-device-model-late')).toEqual([
+    'busy',
+    'its device model (QEMU) did not answer in time; is the machine overloaded?',
+  ])
+})
+
+test('what Xen 4.20 says of every create is not what failed', () => {
+  const probe = 'libxl: error: libxl_aoutils.c:646:libxl__kill_xs_path: qemu command-line probe already exited\n'
+  expect(
+    lastWords(`Parsing config from /x.cfg\n${probe}libxl: error: libxl_x.c:1:x: Domain 7:the moon is full\n`),
+  ).toBe('the moon is full')
+})
+
 test('a configuration that xl does not take', () => {
   expect(meaning('xl-4.17-error-bad-config', 0)).toEqual([
     'invalid',

@@ -19,6 +19,7 @@ export interface XlError {
     | 'bridge'
     | 'hotplug'
     | 'deviceModel'
+    | 'deviceModelLate'
     | 'unknownDomain'
     | 'guestDriver'
     | 'noXen'
@@ -121,6 +122,12 @@ const RULES: readonly Rule[] = [
       say('deviceModel', 'refused', 'it was started without a QEMU, as no disk of it needed one: shut it down first'),
   },
   {
+    // libxl gives a QEMU that has started 10 s for its first answer; -9 is ERROR_TIMEDOUT (libxl_types.idl)
+    pattern: /Post DM startup configs failed, rc=-9/,
+    explain: () =>
+      say('deviceModelLate', 'busy', 'its device model (QEMU) did not answer in time; is the machine overloaded?'),
+  },
+  {
     pattern: /device model(?:: spawn failed| did not start)/,
     explain: () => say('deviceModel', 'commandFailed', 'its device model (QEMU) did not start'),
   },
@@ -162,11 +169,14 @@ export function explainXl(stderr: string): XlError | undefined {
   return undefined
 }
 
-/** A create that failed ends with the traces of libxl taking the domain down, which would read as if none had been. */
+/**
+ * A create that failed ends with the traces of libxl taking the domain down, which would read as if none had been. One of
+ * Xen 4.20 also tells, as an error, that the QEMU which it had asked for its options has ended.
+ */
 function withoutCleanup(stderr: string): string {
   return stderr
     .split('\n')
-    .filter((line) => !/destroy_domid|domain_destroy_c/.test(line))
+    .filter((line) => !/destroy_domid|domain_destroy_c|command-line probe already exited/.test(line))
     .join('\n')
 }
 
