@@ -1,18 +1,52 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { explainXl, lastWords, redact, secretsOf } from '../../../src/engine/tools/xl/error.ts'
-import { transcript, transcripts } from '../../support/transcript.ts'
+import { transcript, transcripts, versionsWith } from '../../support/transcript.ts'
 
 const meaning = (name: string, index = 0) => {
   const { code, message } = explainXl(transcript(name, index).stderr) ?? {}
   return [code, message]
 }
 
-test('failures of a create as Xen 4.17 tells them', () => {
-  expect(meaning('xl-4.17-create-duplicate')).toEqual(['conflict', 'a domain named "pv1" is there already'])
-  expect(meaning('xl-4.17-error-missing-disk')).toEqual(['notFound', 'disk xvda: there is no /lab/img/nothere.qcow2'])
-  expect(meaning('xl-4.17-error-bad-bridge')).toEqual(['notFound', 'there is no bridge nobr9'])
-  expect(meaning('xl-4.17-error-too-much-memory')).toEqual(['noSpace', 'there is not enough free memory'])
-  expect(meaning('xl-4.17-error-device-model')).toEqual(['commandFailed', 'its device model (QEMU) did not start'])
+describe.each(versionsWith('xl', 'error-bad-config'))('Xen %s', (version) => {
+  test('failures of a create as it tells them', () => {
+    expect(meaning(`xl-${version}-create-duplicate`)).toEqual(['conflict', 'a domain named "pv1" is there already'])
+    expect(meaning(`xl-${version}-error-missing-disk`)).toEqual([
+      'notFound',
+      'disk xvda: there is no /lab/img/nothere.qcow2',
+    ])
+    expect(meaning(`xl-${version}-error-bad-bridge`)).toEqual(['notFound', 'there is no bridge nobr9'])
+    expect(meaning(`xl-${version}-error-too-much-memory`)).toEqual(['noSpace', 'there is not enough free memory'])
+    expect(meaning(`xl-${version}-error-device-model`)).toEqual([
+      'commandFailed',
+      'its device model (QEMU) did not start',
+    ])
+  })
+
+  test('a configuration that xl does not take', () => {
+    expect(meaning(`xl-${version}-error-bad-config`, 0)).toEqual([
+      'invalid',
+      '/lab/cfg/bad2.cfg:1: lexical error in the configuration (see xl.cfg(5))',
+    ])
+    expect(meaning(`xl-${version}-error-bad-config`, 1)).toEqual([
+      'notFound',
+      'there is no configuration file /lab/cfg/nothere.cfg',
+    ])
+    expect(meaning(`xl-${version}-error-bad-config`, 2)).toEqual(['invalid', 'the configuration has no name'])
+    expect(meaning(`xl-${version}-error-bad-config`, 3)).toEqual(['notFound', 'there is no /lab/nokernel to boot from'])
+  })
+
+  test('a domain that is not there', () => {
+    const all = [
+      ...transcripts(`xl-${version}-error-unknown`).slice(1),
+      ...transcripts(`xl-${version}-gone`).slice(0, -1),
+    ]
+    for (const { command, stderr } of all) {
+      expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
+    }
+  })
+})
+
+test('a hotplug script that is killed', () => {
   expect(meaning('xl-4.17-error-hotplug-script-timeout-phy')).toEqual([
     'busy',
     '/etc/xen/scripts/block add did not end in time; is the machine or its storage overloaded?',
@@ -31,26 +65,6 @@ test('what Xen 4.20 says of every create is not what failed', () => {
   expect(
     lastWords(`Parsing config from /x.cfg\n${probe}libxl: error: libxl_x.c:1:x: Domain 7:the moon is full\n`),
   ).toBe('the moon is full')
-})
-
-test('a configuration that xl does not take', () => {
-  expect(meaning('xl-4.17-error-bad-config', 0)).toEqual([
-    'invalid',
-    '/lab/cfg/bad2.cfg:1: lexical error in the configuration (see xl.cfg(5))',
-  ])
-  expect(meaning('xl-4.17-error-bad-config', 1)).toEqual([
-    'notFound',
-    'there is no configuration file /lab/cfg/nothere.cfg',
-  ])
-  expect(meaning('xl-4.17-error-bad-config', 2)).toEqual(['invalid', 'the configuration has no name'])
-  expect(meaning('xl-4.17-error-bad-config', 3)).toEqual(['notFound', 'there is no /lab/nokernel to boot from'])
-})
-
-test('a domain that is not there', () => {
-  const all = [...transcripts('xl-4.17-error-unknown').slice(1), ...transcripts('xl-4.17-gone').slice(0, -1)]
-  for (const { command, stderr } of all) {
-    expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
-  }
 })
 
 test('what is not known keeps its own words, without the traces of cleaning up', () => {

@@ -30,6 +30,7 @@ const STAMPS = "find /var/lib/xen -maxdepth 1 -name 'userdata-d.*.libxl-json' -p
 export const HALVES: readonly Take[] = [
   xl(
     'half-built',
+    { unwritten: 'xl list | tail -n +3 | while read -r name domid rest; do xl destroy $domid; done; sleep 2' },
     { unwritten: 'mv /lab/cfg/own.cfg /lab/cfg/pv1.cfg' },
     {
       unwritten: `${WATCHED_CREATE} until xl list pv1 >/dev/null 2>&1; do :; done; kill -STOP $(cat /tmp/xl.pid)`,

@@ -5,7 +5,7 @@ import { type Output, output, say } from '../machine/command.ts'
 import { type LabHost, sshArgv } from '../machine/ssh.ts'
 
 /** Whose version stands in the file's name. */
-export type Program = 'xl' | 'xentop' | 'xenstore' | 'ip' | 'lvm' | 'qemu'
+type Program = 'xl' | 'xentop' | 'xenstore' | 'ip' | 'lvm' | 'qemu'
 
 /**
  * A command line that is written down with its output; or with the moment for it: it is run again until it prints that, and
