@@ -38,13 +38,26 @@ describe.each(versionsWith('xl', 'error-bad-config'))('Xen %s', (version) => {
   test('a domain that is not there', () => {
     const all = [
       ...transcripts(`xl-${version}-error-unknown`).slice(1),
-      ...transcripts(`xl-${version}-gone`).slice(0, -1),
+      ...transcripts(`xl-${version}-error-unknown-2`),
+      ...transcripts(`xl-${version}-gone`),
+      ...transcripts(`xl-${version}-gone-2`),
     ]
-    for (const { command, stderr } of all) {
+    const told = all.filter(({ command, stderr }) => stderr !== '' && !SAYS_LESS.test(command))
+    for (const { command, stderr } of told) {
       expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
     }
   })
+
+  test('a drive that cannot be changed', () => {
+    const refused = transcripts(`xl-${version}-cd`).map(({ stderr }) => explainXl(stderr)?.message)
+    const none = 'it was started without such a CD drive'
+    const notHvm = 'only of an HVM guest a disc can be changed'
+    expect(refused).toEqual([notHvm, notHvm, none, none])
+  })
 })
+
+/** Of these the words do not tell that there is no such domain; or they are of a file. */
+const SAYS_LESS = /^xl (?:rename|resume|restore|console|migrate) /
 
 test('a hotplug script that is killed', () => {
   expect(meaning('xl-4.17-error-hotplug-script-timeout-phy')).toEqual([

@@ -59,6 +59,20 @@ export const CHANGES: readonly Take[] = [
     'xl cd-eject hvm1 hdc',
   ),
   xl(
+    'cd-drive',
+    {
+      unwritten:
+        'sed -e "/^disk/,/]/d; s/^name.*/name = \\"hvm2\\"/; s/^uuid.*/uuid = \\"6c616200-0000-4000-8000-0000000000cd\\"/; s/mac=[^,]*/mac=00:16:3e:00:00:cd/" /lab/cfg/hvm1.cfg >/lab/cfg/hvm2.cfg; echo "disk = [ \\"format=raw,vdev=hdc,access=ro,devtype=cdrom,target=/var/lib/xen/images/tiny.iso\\" ]" >>/lab/cfg/hvm2.cfg',
+    },
+    'xl create -p /lab/cfg/hvm2.cfg; echo rc=$?',
+    'xl cd-eject hvm2 hdc; echo rc=$?',
+    'xl cd-insert hvm2 hdc /var/lib/xen/images/tiny.iso; echo rc=$?',
+    'xl cd-insert hvm2 hdc /nothere; echo rc=$?',
+    'xl cd-insert hvm2 hdd /var/lib/xen/images/tiny.iso; echo rc=$?',
+    'xl block-list hvm2',
+    'xl destroy hvm2; echo rc=$?',
+  ),
+  xl(
     'config-update',
     'sed "s/^memory.*/memory = 160/" /lab/cfg/pv1.cfg > /lab/cfg/pv1-new.cfg; xl config-update pv1 /lab/cfg/pv1-new.cfg; echo rc=$?; xl list -l pv1 | jq ".[0].config.b_info | {target_memkb, max_memkb}"; xl list pv1',
     'xl config-update nosuch /lab/cfg/pv1-new.cfg; echo rc=$?; xl config-update pv1 /lab/cfg/nothere.cfg; echo rc=$?',

@@ -81,5 +81,12 @@ export const REFUSALS: readonly Take[] = [
     'xl config-update 999 /lab/cfg/pv1.cfg',
     'xl save 999 /tmp/nosuch.save',
     'xl resume 999',
+    'xl mem-max 999 100',
+    'xl vcpu-list 999',
+    'xl uptime 999',
+    'xl list 999',
+    'xl list -v 999',
+    'xl console 999',
+    'xl migrate 999 nowhere',
   ),
 ]

@@ -82,6 +82,10 @@ const RULES: readonly Rule[] = [
     explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path} to boot from`),
   },
   {
+    pattern: /^Cannot stat file: (\/.*)/m,
+    explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path}`),
+  },
+  {
     pattern: /Could not find bridge device (\S+)/,
     explain: ([, bridge]) => say('bridge', 'notFound', `there is no bridge ${bridge}`),
   },
@@ -97,6 +101,14 @@ const RULES: readonly Rule[] = [
   {
     pattern: /Virtual device not found/,
     explain: () => say('device', 'refused', 'it was started without such a CD drive'),
+  },
+  {
+    pattern: /cdrom-insert requires an HVM domain/,
+    explain: () => say('device', 'refused', 'only of an HVM guest a disc can be changed'),
+  },
+  {
+    pattern: /^(?:Unknown device \S+|Error: Device \S+ not connected)\.$/m,
+    explain: () => say('device', 'notFound', 'it has no such device any more'),
   },
   {
     pattern: /memory_dynamic_max must be less than or equal to memory_static_max/,
@@ -150,7 +162,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /is an invalid domain identifier|Can't get domain name of domain id|Non-existant domain|Unknown domain|: No such process|unable to get domain type for domid=|Domain '.*' does not exist|domain \S+ not found/i,
+      /is an invalid domain identifier|Can't get domain name of domain id|Non-existant domain|Unknown domain|: No such process|unable to get domain type for domid=|Domain '.*' does not exist|domain \S+ not found|unable to find domain info for domain|^Domain \d+ does not exist|Can't get domid of domain name/im,
     explain: () => say('unknownDomain', 'notFound', 'there is no such domain any more'),
   },
   {
