@@ -190,11 +190,14 @@ async function runSuite(file: string, hosts: readonly LabHost[], path: string, w
 }
 
 async function transcripts(options: SiteOptions, onRunning: boolean): Promise<number> {
-  if (onRunning) return await renewTranscripts(running().hosts[0]!)
+  if (onRunning) return await renewTranscripts(async () => running().hosts[0]!)
   await needPrograms()
   const dir = join(runs, `test-${process.pid}`)
   try {
-    return await renewTranscripts((await upSite(dir, options)).hosts[0]!)
+    return await renewTranscripts(async () => {
+      await downSite(dir)
+      return (await upSite(dir, options)).hosts[0]!
+    })
   } finally {
     await downSite(dir)
   }

@@ -7,18 +7,20 @@ import type { LabHost } from '../machine/ssh.ts'
 import { CHANGES, ENDS } from './changes.ts'
 import { HALVES } from './halves.ts'
 import { FIRST_LOOKS, LOOKS } from './looks.ts'
-import { record, type Take, versionsOf } from './record.ts'
+import { record, type Take, type Versions, versionsOf } from './record.ts'
 import { REFUSALS } from './refusals.ts'
 import { HVM, prepare, startFirst } from './stage.ts'
 
 /** Every take there is, in the order in which they are made. */
 export const TAKES: readonly Take[] = [...FIRST_LOOKS, ...HVM, ...LOOKS, ...REFUSALS, ...CHANGES, ...ENDS, ...HALVES]
 
-/** On a host that has just booted: the domids are those that the tests know. A take that fails is told, and the next is made. */
-export async function renewTranscripts(host: LabHost): Promise<number> {
-  const versions = await versionsOf(host)
+/** A guest that does not start uses a domid up, and the tests know the domids: then all begins anew, so many times. */
+const BOOTS = 3
+
+/** `boot` gives a host that has just booted. A take that fails is told, and the next is made. */
+export async function renewTranscripts(boot: () => Promise<LabHost>): Promise<number> {
   let failed = 0
-  const make = async (takes: readonly Take[]) => {
+  const make = async (host: LabHost, versions: Versions, takes: readonly Take[]) => {
     for (const take of takes) {
       try {
         await record(host, versions, take)
@@ -28,14 +30,26 @@ export async function renewTranscripts(host: LabHost): Promise<number> {
       }
     }
   }
-  await timed('stage', () => prepare(host))
-  await make(FIRST_LOOKS)
-  await timed('guests', () => startFirst(host))
-  await timed('HVM guest', () => booting(host, 'hvm1', () => make(HVM)))
-  await make(LOOKS)
-  await make(REFUSALS)
-  await make(CHANGES)
-  await make(ENDS)
-  await make(HALVES)
+  const stage = async (): Promise<readonly [LabHost, Versions]> => {
+    failed = 0
+    const host = await boot()
+    const versions = await versionsOf(host)
+    await timed('stage', () => prepare(host))
+    await make(host, versions, FIRST_LOOKS)
+    await timed('guests', () => startFirst(host))
+    await timed('HVM guest', () => booting(host, 'hvm1', () => make(host, versions, HVM)))
+    return [host, versions]
+  }
+  const begin = async (tries: number): ReturnType<typeof stage> => {
+    try {
+      return await stage()
+    } catch (error) {
+      if (tries === 1) throw error
+      say(`${(error as Error).message}; from the beginning`)
+      return await begin(tries - 1)
+    }
+  }
+  const [host, versions] = await begin(BOOTS)
+  await make(host, versions, [...LOOKS, ...REFUSALS, ...CHANGES, ...ENDS, ...HALVES])
   return failed === 0 ? 0 : 1
 }

@@ -13,10 +13,11 @@ const GUESTS = [
 
 /** Configurations and disks; nothing is started. */
 export async function prepare(host: LabHost): Promise<void> {
-  // A host that boots in seconds looks like one of a minute at most.
   await sh(
     host,
-    `mkdir -p /lab/img && ln -sf guest/vmlinuz /lab/guest-vmlinuz && ln -sf guest/initrd /lab/guest-initrd.gz
+    // its QEMU is read from the disk and translated here, and not while libxl waits 10 s for its first answer
+    `for qemu in /usr/libexec/xen-qemu-system-i386 /usr/bin/qemu-system-i386; do ! test -x $qemu || $qemu -M help >/dev/null; done
+    mkdir -p /lab/img && ln -sf guest/vmlinuz /lab/guest-vmlinuz && ln -sf guest/initrd /lab/guest-initrd.gz
     mv /lab/cfg/pv1.cfg /lab/cfg/own.cfg`,
   )
   for (const [name, type, last] of GUESTS) {

@@ -16,7 +16,7 @@ export async function bootstrap(
   const flags = ['--variant=minbase', '--mode=root', '--quiet', '--dpkgopt=force-unsafe-io', ...options]
   const paths = ['doc', 'man', 'locale', 'info'].map((name) => `--dpkgopt=path-exclude=/usr/share/${name}/*`)
   // Later releases have it of themselves; what the lab puts into /usr/sbin is to be in /sbin.
-  const layout = release === 'bullseye' ? ['--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr'] : []
+  const layout = release === 'bullseye' ? ['--setup-hook=/usr/share/mmdebstrap/hooks/merged-usr/setup00.sh'] : []
   const sources = release === HOME_RELEASE ? await debianSources(say) : await releaseSources(release, say)
   // In mounts of its own: what it mounts in the tree goes with it, also where it is killed.
   await need(
