@@ -31,26 +31,26 @@ describe.each(versionsWith('xl', 'list-v'))('Xen %s', (version) => {
     expect(seen.map((one) => parseList(row('pv1', one))[0]?.state)).toContain('dying')
     expect(letters(transcript(`xl-${version}-list-crashed`).stdout)).toContain('--psc-')
   })
+})
 
-  test('info, with and without the topology', () => {
-    const info = {
-      xenVersion: expect.stringMatching(new RegExp(`^${version.replace('.', '\\.')}\\.`)),
-      cpuCount: 2,
-      threadsPerCore: 1,
-      socketCount: 1,
-      totalMib: 3583,
-      freeMib: expect.any(Number),
-      virtCaps: expect.arrayContaining(['pv', 'hvm', 'hap']),
-      dom0IsFixed: true,
-      cpuFeatures: FEATURES,
-    }
-    for (const name of [`xl-${version}-info`, `xl-${version}-info-n`]) {
-      const found = parseInfo(transcript(name).stdout)!
-      expect(found).toEqual(info)
-      expect(found.freeMib).toBeGreaterThan(1000)
-      expect(found.freeMib).toBeLessThan(found.totalMib - 1024)
-    }
-  })
+test.each(versionsWith('xl', 'info'))('info of Xen %s, with and without the topology', (version) => {
+  const info = {
+    xenVersion: expect.stringMatching(new RegExp(`^${version.replace('.', '\\.')}\\.`)),
+    cpuCount: 2,
+    threadsPerCore: 1,
+    socketCount: 1,
+    totalMib: 3583,
+    freeMib: expect.any(Number),
+    virtCaps: expect.arrayContaining(['pv', 'hvm', 'hap']),
+    dom0IsFixed: true,
+    cpuFeatures: FEATURES,
+  }
+  for (const name of [`xl-${version}-info`, `xl-${version}-info-n`]) {
+    const found = parseInfo(transcript(name).stdout)!
+    expect(found).toEqual(info)
+    expect(found.freeMib).toBeGreaterThan(1000)
+    expect(found.freeMib).toBeLessThan(found.totalMib - 1024)
+  }
 })
 
 /** Of the lab's emulated processor. */

@@ -8,20 +8,6 @@ const meaning = (name: string, index = 0) => {
 }
 
 describe.each(versionsWith('xl', 'error-bad-config'))('Xen %s', (version) => {
-  test('failures of a create as it tells them', () => {
-    expect(meaning(`xl-${version}-create-duplicate`)).toEqual(['conflict', 'a domain named "pv1" is there already'])
-    expect(meaning(`xl-${version}-error-missing-disk`)).toEqual([
-      'notFound',
-      'disk xvda: there is no /lab/img/nothere.qcow2',
-    ])
-    expect(meaning(`xl-${version}-error-bad-bridge`)).toEqual(['notFound', 'there is no bridge nobr9'])
-    expect(meaning(`xl-${version}-error-too-much-memory`)).toEqual(['noSpace', 'there is not enough free memory'])
-    expect(meaning(`xl-${version}-error-device-model`)).toEqual([
-      'commandFailed',
-      'its device model (QEMU) did not start',
-    ])
-  })
-
   test('a configuration that xl does not take', () => {
     expect(meaning(`xl-${version}-error-bad-config`, 0)).toEqual([
       'invalid',
@@ -47,17 +33,34 @@ describe.each(versionsWith('xl', 'error-bad-config'))('Xen %s', (version) => {
       expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
     }
   })
+})
 
-  test('a drive that cannot be changed', () => {
-    const refused = transcripts(`xl-${version}-cd`).map(({ stderr }) => explainXl(stderr)?.message)
-    const none = 'it was started without such a CD drive'
-    const notHvm = 'only of an HVM guest a disc can be changed'
-    expect(refused).toEqual([notHvm, notHvm, none, none])
-  })
+/** Where a transcript of the version has it. */
+const CREATES = [
+  ['create-duplicate', 'conflict', 'a domain named "pv1" is there already'],
+  ['error-missing-disk', 'notFound', 'disk xvda: there is no /lab/img/nothere.qcow2'],
+  ['error-bad-bridge', 'notFound', 'there is no bridge nobr9'],
+  ['error-too-much-memory', 'noSpace', 'there is not enough free memory'],
+  ['error-device-model', 'commandFailed', 'its device model (QEMU) did not start'],
+] as const
+
+test.each(
+  CREATES.flatMap(([subject, ...told]) =>
+    versionsWith('xl', subject).map((version) => [version, subject, told] as const),
+  ),
+)('failures of a create: Xen %s, %s', (version, subject, told) => {
+  expect(meaning(`xl-${version}-${subject}`)).toEqual([...told])
+})
+
+test.each(versionsWith('xl', 'cd'))('a drive that cannot be changed, with Xen %s', (version) => {
+  const refused = transcripts(`xl-${version}-cd`).map(({ stderr }) => explainXl(stderr)?.message)
+  const none = 'it was started without such a CD drive'
+  const notHvm = 'only of an HVM guest a disc can be changed'
+  expect(refused).toEqual([notHvm, notHvm, none, none])
 })
 
 /** Of these the words do not tell that there is no such domain; or they are of a file. */
-const SAYS_LESS = /^xl (?:rename|resume|restore|console|migrate) /
+const SAYS_LESS = /^xl (?:rename|resume|restore|console|migrate|uptime) /
 
 test('a hotplug script that is killed', () => {
   expect(meaning('xl-4.17-error-hotplug-script-timeout-phy')).toEqual([

@@ -91,10 +91,11 @@ export const ENDS: readonly Take[] = [
   xl('shutdown', 'xl shutdown -w hvm1; echo rc=$?; xl list'),
   xl('save', 'xl save pv1 /lab/pv1.save; echo rc=$?; xl list'),
   xl('restore', 'xl restore /lab/pv1.save; echo rc=$?; xl list'),
-  xl(
-    'reboot',
-    'xl domid pv1; xl reboot pv1; echo rc=$?; for i in $(seq 60); do sleep 0.3; echo "$(xl domid pv1 2>/dev/null) $(xl list | tail -n +3 | tr "\\n" ";")"; done; cat /var/log/xen/xl-pv1.log',
-  ),
+  xl('reboot', {
+    line: 'xl domid pv1; xl reboot pv1; echo rc=$?; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 2; echo "$(xl domid pv1 2>/dev/null) $(xl list | tail -n +3 | tr "\\n" ";")"; done; cat /var/log/xen/xl-pv1.log',
+    // seen both ways: torn down, and built anew
+    until: /--psr-[\s\S]* 0 {5}0 {5}--p---/,
+  }),
   // last: the xl that waits for the domain's end has ended then
   xl('save-checkpoint', 'xl save -c pv1 /dev/null; echo rc=$?; xl list pv1'),
   xl('destroy', 'xl destroy pv1; echo rc=$?; xl list'),

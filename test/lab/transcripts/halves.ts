@@ -75,10 +75,12 @@ export const HALVES: readonly Take[] = [
   ),
   xl(
     'userdata-stamps',
-    { unwritten: `${CREATE} && sleep 20 && qemu-img create -q -f qcow2 /tmp/watch-b.qcow2 8M` },
+    {
+      unwritten: `${CREATE} && sleep 20 && xl block-detach pv1 xvdb && qemu-img create -q -f qcow2 /tmp/watch-b.qcow2 8M`,
+    },
     ...[
-      'block-attach DOMID format=qcow2,vdev=xvdc,access=rw,target=/tmp/watch-b.qcow2',
-      'block-detach DOMID xvdc',
+      'block-attach DOMID format=qcow2,vdev=xvdb,access=rw,target=/tmp/watch-b.qcow2',
+      'block-detach DOMID xvdb',
     ].flatMap((change) => [STAMPS, `xl ${change}`]),
     STAMPS,
     { unwritten: 'xl destroy DOMID' },

@@ -81,6 +81,9 @@ export const REFUSALS: readonly Take[] = [
     'xl config-update 999 /lab/cfg/pv1.cfg',
     'xl save 999 /tmp/nosuch.save',
     'xl resume 999',
+  ),
+  xl(
+    'gone-3',
     'xl mem-max 999 100',
     'xl vcpu-list 999',
     'xl uptime 999',
