@@ -112,7 +112,6 @@ export const LINES: readonly (string | [string, string])[] = [
   'qemu-img resize -q --shrink @x.qcow2 64M',
   'qemu-img resize -f raw @r.raw 20M',
   'qemu-img resize @none 1G',
-  'qemu-img map --output=json -U -f raw @r.raw',
   'qemu-img map --output=json -U -f raw @none',
   'qemu-img map --output=json -U -f qcow2 @x.qcow2',
   'qemu-img map --output=json -U -f qcow2 @none',

@@ -124,8 +124,6 @@ export function check(call: Call, given: Options): number {
 }
 
 /** Of the file itself, whatever is in it: its header, and a hole; of an image, all of it. */
-const BLOCK = 4096
-
 /** As QEMU prints a map: a line a stretch. */
 function rows(stretches: readonly object[]): string {
   const lines = stretches.map((one) =>
@@ -141,9 +139,8 @@ export function map(call: Call, given: Options): number {
   if (image === undefined) return 1
   const { node } = image
   const read = readPath(call, image.path)
-  const length = 'text' in read && (node.image || node.text) ? read.text.length : 0
-  // a file system tells of whole blocks
-  const data = Math.min(Math.ceil(length / BLOCK) * BLOCK, node.size)
+  // to the byte, where a real file system tells of whole blocks: no more of a file than its text can be read here
+  const data = 'text' in read && (node.image || node.text) ? Math.min(read.text.length, node.size) : 0
   const stretch = (start: number, end: number, zero: boolean) =>
     start < end ? [{ start, length: end - start, depth: 0, present: true, zero, data: !zero, offset: start }] : []
   call.out(`${rows([...stretch(0, data, false), ...stretch(data, node.size, true)])}\n`)

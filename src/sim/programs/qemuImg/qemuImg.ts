@@ -137,7 +137,7 @@ async function convert(call: Call, given: Options): Promise<number> {
   const format = given.values.get('-O') ?? 'raw'
   const compressed = given.flags.has('-c')
   const backing = given.values.get('-B')
-  const backingFormat = given.values.get('-F')
+  const backingFormat = /\bbacking_fmt=(\w+)/.exec(given.values.get('-o') ?? '')?.[1] ?? given.values.get('-F')
   const chain = backing === undefined ? chainAllocated(call.pm, source) : source.node.allocated
   const isNothing = backing !== undefined && isEmpty(source)
   const bytes = isNothing ? 0 : Math.min(source.header.virtualSize, compressed ? Math.ceil(chain / 2) : chain)
