@@ -184,6 +184,18 @@ describe('a create', () => {
     )
   })
 
+  test('whose device model tells first why it ends, and then what it takes down, shows why', async () => {
+    const { site, host } = openSite()
+    const { configPath, uuid, name } = await restingGuest(host)
+    const { stderr } = transcript('xl-4.17-error-device-model')
+    site.faults.add({ match: 'xl create', effect: { kind: 'failBefore', exit: 3, stderr } })
+    const { stdout } = transcript('qemu-10.0-dm-log-undone')
+    site.faults.add({ match: 'qemu-dm', effect: { kind: 'lie', stdout } })
+    await expect(xen.create(host, { path: configPath, uuid, domainName: name }, 't.0')).rejects.toThrow(
+      "did not start: xen-qemu-system-i386: Duplicate device ID 'xen-vkbd-0' (/var/log",
+    )
+  })
+
   test('whose QEMU takes no VNC password says so', async () => {
     const { site, host } = openSite()
     const { configPath, uuid, name } = await restingGuest(host)

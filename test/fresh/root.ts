@@ -3,7 +3,7 @@
 import { cpSync, existsSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { need } from '../lab/machine/command.ts'
-import { bootstrap } from '../support/programs/bookworm.ts'
+import { bootstrap } from '../support/programs/tree.ts'
 
 const CERTIFICATES = '/etc/ssl/certs/ca-certificates.crt'
 

@@ -8,18 +8,22 @@
 //   test --all                   also suites/long/*.e2e.ts, whose ground changes seldom and which take long
 //   soak [MINUTES]               a day in fast motion on two hosts (soaks/day.pair.soak.ts), which adds its figures to docs/PROOF.md
 //   soak NAME…                   those of soaks/*.soak.ts
+//   transcripts                  boots a fresh host and writes test/transcripts anew from its real programs
 //   … --running                  test or soak on the hosts of `up` instead
 //   … --xen shadow               a hypervisor that can migrate PV guests live (see root.ts)
+//   … --release trixie           hosts of another Debian release, with its Xen and QEMU (see docs/versions.md)
 // Suites find their hosts through labHosts() in ssh.ts, that is the variable PENGX_LAB_HOSTS (JSON).
 import { readdirSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bringPrograms } from '../support/programs/apt.ts'
+import { HOME_RELEASE, RELEASES } from '../support/programs/release.ts'
 import { openShelf } from '../support/programs/shelf.ts'
 import { need, output, say, timed } from './machine/command.ts'
 import { buildRoot } from './machine/root.ts'
 import { downSite, isUp, isXen, openSite, type Site, type SiteOptions, sweepSites, upSite } from './machine/site.ts'
 import { type LabHost, sshArgv, upDir } from './machine/ssh.ts'
+import { renewTranscripts } from './transcripts/renew.ts'
 
 const runs = resolve(upDir, '..')
 const root = resolve(import.meta.dir, '../..')
@@ -89,9 +93,10 @@ interface Run {
   readonly onRunning: boolean
   readonly hosts?: number
   readonly xen: SiteOptions['xen']
+  readonly release: SiteOptions['release']
 }
 
-async function suites({ kind, names, all, onRunning, hosts, xen }: Run): Promise<number> {
+async function suites({ kind, names, all, onRunning, hosts, xen, release }: Run): Promise<number> {
   const files = filesOf(kind).filter((file) =>
     names.length === 0 ? all || !takesLong(file) : names.some((name) => basename(file).startsWith(name)),
   )
@@ -105,10 +110,10 @@ async function suites({ kind, names, all, onRunning, hosts, xen }: Run): Promise
   // One after the other: emulated processors that take turns on this machine's make each other several times slower, and a
   // host of a pair has one, where one by itself has two.
   const parts = [
-    { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen } },
-    { files: onOne, options: { hosts: hosts ?? 1, xen } },
+    { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen, release } },
+    { files: onOne, options: { hosts: hosts ?? 1, xen, release } },
     // Guests go from one to the other while they run.
-    { files: files.filter(needsPair), options: { hosts: 2, xen: 'shadow' } as const },
+    { files: files.filter(needsPair), options: { hosts: 2, xen: release === HOME_RELEASE ? 'shadow' : xen, release } },
   ].filter((part) => part.files.length > 0)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -193,6 +198,20 @@ async function runSuite(file: string, hosts: readonly LabHost[], path: string, w
   return code
 }
 
+async function transcripts(options: SiteOptions, onRunning: boolean): Promise<number> {
+  if (onRunning) return await renewTranscripts(async () => running().hosts[0]!)
+  await needPrograms()
+  const dir = join(runs, `test-${process.pid}`)
+  try {
+    return await renewTranscripts(async () => {
+      await downSite(dir)
+      return (await upSite(dir, options)).hosts[0]!
+    })
+  } finally {
+    await downSite(dir)
+  }
+}
+
 async function main(): Promise<number> {
   const [command, ...rest] = process.argv.slice(2)
   if (command === 'ssh') return await ssh(rest) // its words are another program's
@@ -203,6 +222,7 @@ async function main(): Promise<number> {
       hosts: { type: 'string' },
       linux: { type: 'boolean', default: false },
       xen: { type: 'string' },
+      release: { type: 'string', default: HOME_RELEASE },
       running: { type: 'boolean', default: false },
       all: { type: 'boolean', default: false },
     },
@@ -210,15 +230,17 @@ async function main(): Promise<number> {
   const isDay = command === 'soak' && positionals.every((word) => /^\d+$/.test(word))
   const xen = values.xen ?? (isDay ? 'shadow' : 'update')
   if (xen !== 'update' && xen !== 'shadow') throw new Error('--xen is update or shadow')
+  const release = RELEASES.find((one) => one === values.release)
+  if (!release) throw new Error(`--release is one of ${RELEASES.join(' ')}`)
   const hosts = values.hosts === undefined ? undefined : Number(values.hosts)
-  const run: Omit<Run, 'kind'> = { names: positionals, all: values.all, onRunning: values.running, hosts, xen }
+  const run: Omit<Run, 'kind'> = { names: positionals, all: values.all, onRunning: values.running, hosts, xen, release }
   switch (command) {
     case 'build':
       await needPrograms()
-      say(`root: ${(await buildRoot()).image}`)
+      say(`root: ${(await buildRoot(release)).image}`)
       return 0
     case 'up':
-      return await up({ hosts: hosts ?? 1, linux: values.linux, xen })
+      return await up({ hosts: hosts ?? 1, linux: values.linux, xen, release })
     case 'down':
       await downSite(upDir)
       await sweepSites(runs)
@@ -231,9 +253,11 @@ async function main(): Promise<number> {
       // Suites have only the programs of a bare machine, which has no git.
       process.env.PENGX_COMMIT = (await need(['git', 'describe', '--always', '--dirty'], { cwd: root })).trim()
       return await suites({ kind: 'soak', ...run, names: ['day'] })
+    case 'transcripts':
+      return await transcripts({ hosts: 1, xen, release }, values.running)
     default:
       say(
-        'commands: build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [--all] [NAME…] | soak [MINUTES | NAME…]',
+        'commands: transcripts | build | up [--hosts 2] [--linux] [--xen shadow] | down | ssh [HOST] [COMMAND…] | test [--all] [NAME…] | soak [MINUTES | NAME…]',
       )
       return 2
   }

@@ -51,7 +51,7 @@ describe('xl shows', () => {
     const real = transcripts('xl-4.17-domid')
     for (const { command, exit, stdout, stderr } of real)
       expect(await lab.sh(command)).toEqual({ exit, stdout, stderr })
-    expect(real.map((one) => one.exit)).toEqual([0, 0, 255, 1])
+    expect(real.map((one) => one.exit)).toEqual([0, 0, 1, 1])
   })
 
   test('vcpu-list', async () => {
@@ -222,15 +222,14 @@ describe('xl changes', () => {
     expect(lab.site.domain('pv1')).toBeUndefined()
     expect(Number((await lab.sh('stat -c %s /lab/pv1.save')).stdout)).toBeGreaterThan(192 * 1_048_576)
     const restored = await lab.sh('xl restore /lab/pv1.save')
-    const real = transcript('xl-4.17-restore').stderr.split('\n\nreal')[0]!
-    expect([restored.exit, restored.stderr.trimEnd()]).toEqual([0, real])
+    // the length of what xl saves with it, and frames
+    const masked = (text: string) => text.replace(/0x3\/0x0\/\d+/, 'INFO').replace(/mfn 0x[0-9a-f]+/g, 'MFN')
+    expect([restored.exit, masked(restored.stderr)]).toEqual([0, masked(transcript('xl-4.17-restore').stderr)])
     expect(lab.site.domain('pv1')?.uuid).toBe(LAB_UUIDS.pv1)
   })
 
   test('nothing of a domain that is gone or never was', async () => {
-    // Of a name that there is not, xl domid said something else on the other host, which is the one simulated.
-    const gone = transcripts('xl-4.17-gone').filter(({ command }) => command !== 'xl domid nosuch')
-    const real = [...gone, transcript('xl-4.17-pause', 1)]
+    const real = [...transcripts('xl-4.17-gone'), transcript('xl-4.17-pause', 1)]
     const ours = []
     for (const { command } of real) ours.push({ command, ...(await lab.sh(command)) })
     expect(ours).toEqual(real)
@@ -238,7 +237,8 @@ describe('xl changes', () => {
 
   test('a guest that pauses', async () => {
     expect(await lab.sh('xl pause pv1')).toEqual({ exit: 0, stdout: '', stderr: transcript('xl-4.17-pause').stderr })
-    const untimed = (text: string) => text.replace(/ +\d+\.\d$/gm, ' SECONDS')
+    // it may be halted at that moment, too
+    const untimed = (text: string) => text.replace(/ +\d+\.\d$/gm, ' SECONDS').replace('-bp---', '--p---')
     expect(untimed((await lab.sh('xl list pv1')).stdout)).toBe(untimed(pieces(transcript('xl-4.17-pause').stdout)[1]!))
   })
 })

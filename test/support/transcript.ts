@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Output } from '../../src/engine/host/host.ts'
 
@@ -7,9 +7,20 @@ export interface Transcript extends Output {
   readonly command: string
 }
 
+const FOLDER = join(import.meta.dir, '../transcripts')
+
 /** A transcript as it lies there. */
 export function transcriptText(name: string): string {
-  return readFileSync(join(import.meta.dir, '../transcripts', `${name}.txt`), 'utf8')
+  return readFileSync(join(FOLDER, `${name}.txt`), 'utf8')
+}
+
+/** The versions of a program of whose subject there is a transcript: `4.17` of `xl-4.17-list`. */
+export function versionsWith(program: string, subject: string): string[] {
+  return readdirSync(FOLDER)
+    .map((file) => /^([a-z]+)-(\d+\.\d+)-(.*)\.txt$/.exec(file))
+    .filter((found) => found?.[1] === program && found[3] === subject)
+    .map((found) => found![2]!)
+    .sort()
 }
 
 export function transcripts(name: string): Transcript[] {

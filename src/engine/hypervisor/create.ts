@@ -163,7 +163,7 @@ async function failure(
   const known = explainXl(created.stderr)
   const looked = await runBatch(
     host,
-    batch([hostInfo, lastLines(`/var/log/xen/qemu-dm-${domainName}.log`, 5), readFile(path)], {
+    batch([hostInfo, lastLines(`/var/log/xen/qemu-dm-${domainName}.log`, LOG_LINES), readFile(path)], {
       timeoutMs: 60_000,
     }),
     signal,
@@ -205,8 +205,15 @@ function memoryMessage(source: string, path: string, info: Output | undefined): 
   return asked === undefined ? there : `${there}, it asks for ${asked} MiB (and Xen for some more beside that)`
 }
 
+/** The cause, and behind it a line or two a disk. */
+const LOG_LINES = 100
+
+/** A QEMU since 9.0 that fails at its start then tells of each device that it cannot take away any more. */
+const AFTERMATH = /failed to destroy node/
+
 function deviceModelHint(domainName: string, log: Output | undefined): string {
-  const said = log?.exit === 0 ? log.stdout.trim().split('\n').at(-1)?.slice(0, 200) : undefined
+  const lines = log?.exit === 0 ? log.stdout.trim().split('\n') : []
+  const said = (lines.findLast((line) => !AFTERMATH.test(line)) ?? '').slice(0, 200)
   const where = `/var/log/xen/qemu-dm-${domainName}.log`
   return said ? `: ${said} (${where})` : `; see ${where}`
 }

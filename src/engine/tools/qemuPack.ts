@@ -34,9 +34,11 @@ export function packImage(pack: {
   readonly compression: Compression
 }): Program {
   const { source, target, backing, compression } = pack
-  const base = backing ? ['-B', backing.path, '-F', qemuFormat(backing.format)] : []
-  const how = ['-c', '-O', 'qcow2', '-o', `compression_type=${compression}`]
   const { limit, path } = atRate(source)
+  // qemu-img 5.2 has no -F here
+  const ofBase = backing ? `,backing_fmt=${qemuFormat(backing.format)}` : ''
+  const base = backing ? ['-B', backing.path] : []
+  const how = ['-c', '-O', 'qcow2', '-o', `compression_type=${compression}${ofBase}`]
   return endable('qemu-img', 'convert', '-p', ...limit, '-f', qemuFormat(source.format), ...how, ...base, path, target)
 }
 

@@ -1,7 +1,8 @@
 /** From the assignments of a configuration file to what libxl keeps of a guest. */
 import type { CfgValue } from './cfgSyntax.ts'
 import { findNode } from './files.ts'
-import type { GuestConfig, GuestType, PmState, SimDisk, SimNic, SimVnc } from './state.ts'
+import type { SimVnc } from './screen.ts'
+import type { GuestConfig, GuestType, PmState, SimDisk, SimNic } from './state.ts'
 
 type Values = ReadonlyMap<string, CfgValue>
 
@@ -55,19 +56,20 @@ function vncOf(values: Values, type: GuestType): SimVnc | undefined {
     const frame = list(values, 'vfb')[0]
     if (frame === undefined) return undefined
     const keys = keyed(frame)
-    return vncFrom((key) => keys.get(key), true)
+    return { ...vncFrom((key) => keys.get(key)), ...(keys.get('vnc') === '1' ? { enable: true } : {}) }
   }
   if (string(values, 'vnc') === '0') return undefined
-  return vncFrom((key) => string(values, key), true)
+  return vncFrom((key) => string(values, key))
 }
 
-function vncFrom(get: (key: string) => string | undefined, on: boolean): SimVnc | undefined {
-  if (!on) return undefined
+function vncFrom(get: (key: string) => string | undefined): SimVnc {
   const display = get('vncdisplay')
+  const unused = get('vncunused')
   return {
     listen: get('vnclisten') ?? '127.0.0.1',
     ...optional('password', get('vncpasswd') || undefined),
     ...(display === undefined ? {} : { display: Number(display) }),
+    ...(unused === undefined ? {} : { unused: unused === '1' }),
   }
 }
 

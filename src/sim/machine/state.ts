@@ -1,6 +1,7 @@
 // What the simulated site is, as plain data: written to a file after each change, so that the next process finds it.
 import type { SimBlockJob, SimNode } from './qemu.ts'
 import type { SimSanlock } from './sanlock.ts'
+import type { SimVnc } from './screen.ts'
 
 export type GuestType = 'pv' | 'pvh' | 'hvm'
 
@@ -37,12 +38,6 @@ export interface SimNic {
   backend?: string
   /** A failed network-attach left it there: its hotplug script never ran. */
   half?: true
-}
-
-export interface SimVnc {
-  listen: string
-  password?: string
-  display?: number
 }
 
 /** A guest's configuration as libxl keeps it. Memory in MiB. */

@@ -1,18 +1,68 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { explainXl, lastWords, redact, secretsOf } from '../../../src/engine/tools/xl/error.ts'
-import { transcript, transcripts } from '../../support/transcript.ts'
+import { transcript, transcripts, versionsWith } from '../../support/transcript.ts'
 
 const meaning = (name: string, index = 0) => {
   const { code, message } = explainXl(transcript(name, index).stderr) ?? {}
   return [code, message]
 }
 
-test('failures of a create as Xen 4.17 tells them', () => {
-  expect(meaning('xl-4.17-create-duplicate')).toEqual(['conflict', 'a domain named "pv1" is there already'])
-  expect(meaning('xl-4.17-error-missing-disk')).toEqual(['notFound', 'disk xvda: there is no /lab/img/nothere.qcow2'])
-  expect(meaning('xl-4.17-error-bad-bridge')).toEqual(['notFound', 'there is no bridge nobr9'])
-  expect(meaning('xl-4.17-error-too-much-memory')).toEqual(['noSpace', 'there is not enough free memory'])
-  expect(meaning('xl-4.17-error-device-model')).toEqual(['commandFailed', 'its device model (QEMU) did not start'])
+describe.each(versionsWith('xl', 'error-bad-config'))('Xen %s', (version) => {
+  test('a configuration that xl does not take', () => {
+    expect(meaning(`xl-${version}-error-bad-config`, 0)).toEqual([
+      'invalid',
+      '/lab/cfg/bad2.cfg:1: lexical error in the configuration (see xl.cfg(5))',
+    ])
+    expect(meaning(`xl-${version}-error-bad-config`, 1)).toEqual([
+      'notFound',
+      'there is no configuration file /lab/cfg/nothere.cfg',
+    ])
+    expect(meaning(`xl-${version}-error-bad-config`, 2)).toEqual(['invalid', 'the configuration has no name'])
+    expect(meaning(`xl-${version}-error-bad-config`, 3)).toEqual(['notFound', 'there is no /lab/nokernel to boot from'])
+  })
+
+  test('a domain that is not there', () => {
+    const all = [
+      ...transcripts(`xl-${version}-error-unknown`).slice(1),
+      ...transcripts(`xl-${version}-error-unknown-2`),
+      ...transcripts(`xl-${version}-gone`),
+      ...transcripts(`xl-${version}-gone-2`),
+    ]
+    const told = all.filter(({ command, stderr }) => stderr !== '' && !SAYS_LESS.test(command))
+    for (const { command, stderr } of told) {
+      expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
+    }
+  })
+})
+
+/** Where a transcript of the version has it. */
+const CREATES = [
+  ['create-duplicate', 'conflict', 'a domain named "pv1" is there already'],
+  ['error-missing-disk', 'notFound', 'disk xvda: there is no /lab/img/nothere.qcow2'],
+  ['error-bad-bridge', 'notFound', 'there is no bridge nobr9'],
+  ['error-too-much-memory', 'noSpace', 'there is not enough free memory'],
+  ['error-device-model', 'commandFailed', 'its device model (QEMU) did not start'],
+] as const
+
+test.each(
+  CREATES.flatMap(([subject, ...told]) =>
+    versionsWith('xl', subject).map((version) => [version, subject, told] as const),
+  ),
+)('failures of a create: Xen %s, %s', (version, subject, told) => {
+  expect(meaning(`xl-${version}-${subject}`)).toEqual([...told])
+})
+
+test.each(versionsWith('xl', 'cd'))('a drive that cannot be changed, with Xen %s', (version) => {
+  const refused = transcripts(`xl-${version}-cd`).map(({ stderr }) => explainXl(stderr)?.message)
+  const none = 'it was started without such a CD drive'
+  const notHvm = 'only of an HVM guest a disc can be changed'
+  expect(refused).toEqual([notHvm, notHvm, none, none])
+})
+
+/** Of these the words do not tell that there is no such domain; or they are of a file. */
+const SAYS_LESS = /^xl (?:rename|resume|restore|console|migrate|uptime) /
+
+test('a hotplug script that is killed', () => {
   expect(meaning('xl-4.17-error-hotplug-script-timeout-phy')).toEqual([
     'busy',
     '/etc/xen/scripts/block add did not end in time; is the machine or its storage overloaded?',
@@ -33,24 +83,18 @@ libxl: error: libxl_create.c:1640:domcreate_rebuild_done: Domain 1:cannot (re-)b
   })
 })
 
-test('a configuration that xl does not take', () => {
-  expect(meaning('xl-4.17-error-bad-config', 0)).toEqual([
-    'invalid',
-    '/lab/cfg/bad2.cfg:1: lexical error in the configuration (see xl.cfg(5))',
+test('a QEMU that started and did not answer in time', () => {
+  expect(meaning('xl-4.20-error-device-model-late')).toEqual([
+    'busy',
+    'its device model (QEMU) did not answer in time; is the machine overloaded?',
   ])
-  expect(meaning('xl-4.17-error-bad-config', 1)).toEqual([
-    'notFound',
-    'there is no configuration file /lab/cfg/nothere.cfg',
-  ])
-  expect(meaning('xl-4.17-error-bad-config', 2)).toEqual(['invalid', 'the configuration has no name'])
-  expect(meaning('xl-4.17-error-bad-config', 3)).toEqual(['notFound', 'there is no /lab/nokernel to boot from'])
 })
 
-test('a domain that is not there', () => {
-  const all = [...transcripts('xl-4.17-error-unknown').slice(1), ...transcripts('xl-4.17-gone').slice(0, -1)]
-  for (const { command, stderr } of all) {
-    expect([command, explainXl(stderr)?.code]).toEqual([command, 'notFound'])
-  }
+test('what Xen 4.20 says of every create is not what failed', () => {
+  const probe = 'libxl: error: libxl_aoutils.c:646:libxl__kill_xs_path: qemu command-line probe already exited\n'
+  expect(
+    lastWords(`Parsing config from /x.cfg\n${probe}libxl: error: libxl_x.c:1:x: Domain 7:the moon is full\n`),
+  ).toBe('the moon is full')
 })
 
 test('what is not known keeps its own words, without the traces of cleaning up', () => {

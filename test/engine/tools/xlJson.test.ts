@@ -1,65 +1,67 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { formatConfig, parseConfig } from '../../../src/engine/tools/xl/config.ts'
 import { parseConfigurations } from '../../../src/engine/tools/xl/json/domains.ts'
 import { lossLines } from '../../../src/engine/tools/xl/json/loss.ts'
 import { UUID } from '../../support/sites/specs.ts'
-import { transcript } from '../../support/transcript.ts'
+import { transcript, versionsWith } from '../../support/transcript.ts'
 
-const seen = [...parseConfigurations(transcript('xl-4.17-list-l').stdout)]
+describe.each(versionsWith('xl', 'list-l'))('Xen %s', (version) => {
+  const seen = [...parseConfigurations(transcript(`xl-${version}-list-l`).stdout)]
 
-test('dom0 is nobody’s VM', () => {
-  expect(seen.map(({ domid, uuid, spec }) => [domid, uuid, spec.name, spec.type])).toEqual([
-    [1, '578ef491-d44c-4f9f-bd6b-b723edee1151', 'pvh1', 'pvh'],
-    [2, '1736f6d0-4829-4505-aafa-deb413df388f', 'pv1', 'pv'],
-    [4, '5136fb5f-f220-495f-ab99-ea96be67c6a4', 'hvm1', 'hvm'],
-  ])
-})
-
-test('a PV guest with disks, nic and frame buffer', () => {
-  expect(seen[1]).toEqual({
-    domid: 2,
-    uuid: '1736f6d0-4829-4505-aafa-deb413df388f',
-    spec: {
-      name: 'pv1',
-      domainName: 'pv1',
-      type: 'pv',
-      vcpuCount: 1,
-      maxVcpuCount: 2,
-      memoryMib: 192,
-      maxmemMib: 256,
-      boot: {
-        kernel: '/lab/guest-vmlinuz',
-        ramdisk: '/lab/guest-initrd.gz',
-        cmdline: 'console=hvc0 gname=pv1 gip=10.0.2.101 quiet',
-      },
-      vnc: { listen: '127.0.0.1' },
-      disks: ['a', 'b'].map((letter) => ({
-        uuid: '',
-        vdev: `xvd${letter}`,
-        format: 'qcow2' as const,
-        path: `/lab/img/pv1-${letter}.qcow2`,
-        readOnly: false,
-        owned: false,
-        desc: '',
-        createdAt: 0,
-      })),
-      drives: [],
-      nics: [{ id: 0, name: 'eth0', mac: '00:16:3e:00:00:01', bridge: 'xenbr0', ip: '' }],
-      extraConfig: '',
-    },
-    kept: [],
-    lost: [],
+  test('dom0 is nobody’s VM', () => {
+    expect(seen.map(({ domid, uuid, spec }) => [domid, uuid, spec.name, spec.type])).toEqual([
+      [1, '578ef491-d44c-4f9f-bd6b-b723edee1151', 'pvh1', 'pvh'],
+      [2, '1736f6d0-4829-4505-aafa-deb413df388f', 'pv1', 'pv'],
+      [4, '5136fb5f-f220-495f-ab99-ea96be67c6a4', 'hvm1', 'hvm'],
+    ])
   })
-})
 
-test('an HVM guest: its display, its serial line', () => {
-  expect(seen[2]?.spec).toMatchObject({ vnc: { listen: '127.0.0.1' }, extraConfig: 'serial = "pty"' })
-  expect(seen[2]).toMatchObject({ kept: ['serial'], lost: [] })
-  expect(seen[0]?.spec.vnc).toBeUndefined()
-})
+  test('a PV guest with disks, nic and frame buffer', () => {
+    expect(seen[1]).toEqual({
+      domid: 2,
+      uuid: '1736f6d0-4829-4505-aafa-deb413df388f',
+      spec: {
+        name: 'pv1',
+        domainName: 'pv1',
+        type: 'pv',
+        vcpuCount: 1,
+        maxVcpuCount: 2,
+        memoryMib: 192,
+        maxmemMib: 256,
+        boot: {
+          kernel: '/lab/guest-vmlinuz',
+          ramdisk: '/lab/guest-initrd.gz',
+          cmdline: 'console=hvc0 gname=pv1 gip=10.0.2.101 quiet',
+        },
+        vnc: { listen: '127.0.0.1' },
+        disks: ['a', 'b'].map((letter) => ({
+          uuid: '',
+          vdev: `xvd${letter}`,
+          format: 'qcow2' as const,
+          path: `/lab/img/pv1-${letter}.qcow2`,
+          readOnly: false,
+          owned: false,
+          desc: '',
+          createdAt: 0,
+        })),
+        drives: [],
+        nics: [{ id: 0, name: 'eth0', mac: '00:16:3e:00:00:01', bridge: 'xenbr0', ip: '' }],
+        extraConfig: '',
+      },
+      kept: [],
+      lost: [],
+    })
+  })
 
-test('what was running starts again as it ran', () => {
-  for (const { uuid, spec } of seen) expect(parseConfig(formatConfig(uuid, spec)).spec).toEqual(spec)
+  test('an HVM guest: its display, its serial line', () => {
+    expect(seen[2]?.spec).toMatchObject({ vnc: { listen: '127.0.0.1' }, extraConfig: 'serial = "pty"' })
+    expect(seen[2]).toMatchObject({ kept: ['serial'], lost: [] })
+    expect(seen[0]?.spec.vnc).toBeUndefined()
+  })
+
+  test('what was running starts again as it ran', () => {
+    for (const { uuid, spec } of seen) expect(parseConfig(formatConfig(uuid, spec)).spec).toEqual(spec)
+  })
 })
 
 /** A domain of an HVM guest, with these keys beside the usual. */

@@ -1,9 +1,9 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { markPart } from '../../../src/engine/host/batch.ts'
 import type { Command, Host } from '../../../src/engine/host/host.ts'
 import { domains } from '../../../src/engine/hypervisor/look.ts'
 import { isTorn, listStamps, parseStamps, parseTraces, parseXl, uuidOf } from '../../../src/engine/tools/xl/traces.ts'
-import { type Transcript, transcripts } from '../../support/transcript.ts'
+import { type Transcript, transcripts, versionsWith } from '../../support/transcript.ts'
 
 const UUID = '6c616200-0000-4000-8000-000000000001'
 
@@ -43,16 +43,6 @@ function scenes(name: string): Transcript[][] {
 
 const stateIn = async (scene: readonly Transcript[]) => (await domains(replay(scene)))[1]?.state
 
-test('a domain that xl builds is starting, and what a killed xl has left of it broken', async () => {
-  const [building, left] = scenes('xl-4.17-half-built')
-  expect(await stateIn(building!)).toBe('starting')
-  expect(await stateIn(left!)).toBe('broken')
-  // nobody knows who is at work there where ps(1) is not there
-  expect(await stateIn(left!.filter(({ command }) => !command.startsWith('ps ')).concat(without('ps')))).toBe(
-    'starting',
-  )
-})
-
 /** What a shell says of a program that is not there. */
 function without(program: string): Transcript {
   return {
@@ -63,55 +53,66 @@ function without(program: string): Transcript {
   }
 }
 
-test('what a killed xl destroy has left is broken, with a QEMU or without', async () => {
-  const [torn] = scenes('xl-4.17-half-torn')
-  expect(await stateIn(torn!)).toBe('broken')
-  const [paused, tornPhy] = scenes('xl-4.17-half-torn-phy')
-  expect(await stateIn(paused!)).toBe('paused')
-  expect(await stateIn(tornPhy!)).toBe('broken')
-})
+const DOM0 = '0.00000000-0000-0000-0000-000000000000'
 
-test('one that an xl destroy is still tearing down is dying', async () => {
-  const [torn] = scenes('xl-4.17-half-torn')
-  const withXl = torn!.map((one) =>
-    one.command.startsWith('ps ')
-      ? { ...one, stdout: `${one.stdout} 4300  4299  4299 /usr/lib/xen-4.17/bin/xl destroy 24\n` }
-      : one,
-  )
-  expect(await stateIn(withXl)).toBe('dying')
-})
+const domidIn = ({ stdout }: Transcript) => /^pv1 +(\d+)/m.exec(stdout)?.[1]
 
-test('a guest whose QEMU was killed is broken, though it runs', async () => {
-  const [scene] = scenes('xl-4.17-qemu-killed')
-  expect(scene![0]!.stdout).toMatch(/pv1 .* [r-][b-]---- /)
-  expect(await stateIn(scene!)).toBe('broken')
-})
-
-test('what libxl and QEMU have lying about', () => {
-  const [torn] = scenes('xl-4.17-half-torn')
-  expect(parseTraces(torn![1]!.stdout, torn![2]!.stdout)).toEqual({
-    configured: new Set(['0.00000000-0000-0000-0000-000000000000', `24.${UUID}`]),
-    sockets: new Set(),
-    listening: new Set(),
+describe.each(versionsWith('xl', 'half-torn'))('Xen %s', (version) => {
+  test('a domain that xl builds is starting, and what a killed xl has left of it broken', async () => {
+    const [building, left] = scenes(`xl-${version}-half-built`)
+    expect(await stateIn(building!)).toBe('starting')
+    expect(await stateIn(left!)).toBe('broken')
+    // nobody knows who is at work there where ps(1) is not there
+    expect(await stateIn(left!.filter(({ command }) => !command.startsWith('ps ')).concat(without('ps')))).toBe(
+      'starting',
+    )
   })
-  expect(parseTraces('/var/lib/xen:\nimages\n', 'qmp-libxl-3\n')).toBeUndefined()
-})
 
-test('the stamp of a domain is another when something is attached to it, and not when that is detached', () => {
-  const looks = transcripts('xl-4.17-userdata-stamps').filter(({ command }) => command.startsWith('find '))
-  expect(looks[0]!.command.replaceAll("'", '')).toBe(listStamps.argv.join(' '))
-  const dom0 = '0.00000000-0000-0000-0000-000000000000'
-  const guest = '3.065feb1e-0790-4783-afe1-d5226355c214'
-  const [built, attached, detached] = looks.map(({ stdout }) => parseStamps(stdout))
-  expect(built).toEqual(
-    new Map([
-      [guest, '1795896442.5400000000'],
-      [dom0, '1795894558.9000000000'],
-    ]),
-  )
-  expect([attached!.get(guest), attached!.get(dom0)]).toEqual(['1795896446.9280000000', built!.get(dom0)])
-  expect(detached).toEqual(attached!)
-  expect(parseStamps('find: unrecognized: -printf\n').size).toBe(0)
+  test('what a killed xl destroy has left is broken, with a QEMU or without', async () => {
+    const [torn] = scenes(`xl-${version}-half-torn`)
+    expect(await stateIn(torn!)).toBe('broken')
+    const [paused, tornPhy] = scenes(`xl-${version}-half-torn-phy`)
+    expect(await stateIn(paused!)).toBe('paused')
+    expect(await stateIn(tornPhy!)).toBe('broken')
+  })
+
+  test('one that an xl destroy is still tearing down is dying', async () => {
+    const [torn] = scenes(`xl-${version}-half-torn`)
+    const withXl = torn!.map((one) =>
+      one.command.startsWith('ps ')
+        ? { ...one, stdout: `${one.stdout} 4300  4299  4299 /usr/lib/xen-${version}/bin/xl destroy 24\n` }
+        : one,
+    )
+    expect(await stateIn(withXl)).toBe('dying')
+  })
+
+  test('a guest whose QEMU was killed is broken, though it runs', async () => {
+    const [scene] = scenes(`xl-${version}-qemu-killed`)
+    expect(scene![0]!.stdout).toMatch(/pv1 .* [r-][b-]---- /)
+    expect(await stateIn(scene!)).toBe('broken')
+  })
+
+  test('what libxl and QEMU have lying about', () => {
+    const [torn] = scenes(`xl-${version}-half-torn`)
+    expect(parseTraces(torn![1]!.stdout, torn![2]!.stdout)).toEqual({
+      configured: new Set([DOM0, `${domidIn(torn![0]!)}.${UUID}`]),
+      sockets: new Set(),
+      listening: new Set(),
+    })
+    expect(parseTraces('/var/lib/xen:\nimages\n', 'qmp-libxl-3\n')).toBeUndefined()
+  })
+
+  test('the stamp of a domain is another when something is attached to it, and not when that is detached', () => {
+    const looks = transcripts(`xl-${version}-userdata-stamps`).filter(({ command }) => command.startsWith('find '))
+    expect(looks[0]!.command.replaceAll("'", '')).toBe(listStamps.argv.join(' '))
+    const [built, attached, detached] = looks.map(({ stdout }) => parseStamps(stdout))
+    const [guest, dom0] = [...built!.keys()].sort().reverse()
+    expect([guest, dom0]).toEqual([expect.stringMatching(/^[1-9]\d*\.[0-9a-f-]{36}$/), DOM0])
+    expect(Number(attached!.get(guest!))).toBeGreaterThan(Number(built!.get(guest!)))
+    expect(attached!.get(DOM0)).toBe(built!.get(DOM0)!)
+    expect(detached).toEqual(attached!)
+    expect(parseStamps('find: unrecognized: -printf\n').size).toBe(0)
+  })
 })
 
 test('an xl at work, one that waits, and what a killed one has left', () => {

@@ -1,25 +1,36 @@
-// The dom0 disk: a Debian bookworm tree made by mmdebstrap, pruned, with the guests' kernel unpacked in it, and an ext4
+// The dom0 disk: a tree of a Debian release made by mmdebstrap, pruned, with the guests' kernel unpacked in it, and an ext4
 // image of that. It holds packages alone; whatever is the lab's own (init, keys, guests) travels on a seed disk (see
 // seed.ts), so a change there costs nothing. Built once, kept under a key of package versions and of this file.
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { candidates, updateLists } from '../../support/programs/apt.ts'
-import { bootstrap } from '../../support/programs/bookworm.ts'
+import { HOME_RELEASE, type Release, releaseOptions } from '../../support/programs/release.ts'
+import { bootstrap } from '../../support/programs/tree.ts'
 import { buildOnce, cache } from './cache.ts'
 import { need, output, say, timed } from './command.ts'
 
-const PACKAGES = [
-  // the machine
+/** The machine, and what tests use to look around. */
+const MACHINE = [
   'udev kmod iproute2 iputils-ping bridge-utils ifupdown procps psmisc openssh-server linux-image-amd64 ca-certificates',
-  // Xen 4.17 with its own build of QEMU
-  'xen-system-amd64 xen-utils-4.17 xenstore-utils qemu-system-xen qemu-utils seabios',
-  // ways for storage to reach a host
-  'lvm2 e2fsprogs nfs-kernel-server nfs-common open-iscsi tgt drbd-utils ocfs2-tools sanlock lvm2-lockd',
-  'ceph-mon ceph-osd ceph-common',
-  // what tests use to look around
+  'lvm2 e2fsprogs nfs-kernel-server nfs-common',
   'rsync socat jq busybox-static python3-minimal strace',
-].flatMap((line) => line.split(' '))
+  'xen-system-amd64 xenstore-utils qemu-utils seabios',
+]
+
+/** By release: its Xen with the QEMU that this runs, and on the usual one every way for storage to reach a host. */
+const RELEASE_PACKAGES: Readonly<Record<Release, readonly string[]>> = {
+  // that Debian had no QEMU of Xen's own yet
+  bullseye: [...MACHINE, 'xen-utils-4.14 qemu-system-x86'],
+  bookworm: [
+    ...MACHINE,
+    'xen-utils-4.17 qemu-system-xen',
+    'open-iscsi tgt drbd-utils ocfs2-tools sanlock lvm2-lockd ceph-mon ceph-osd ceph-common',
+  ],
+  trixie: [...MACHINE, 'xen-utils-4.20 qemu-system-xen'],
+}
+
+const packagesOf = (release: Release): string[] => RELEASE_PACKAGES[release].flatMap((line) => line.split(' '))
 
 /** Directories of lib/modules that no test can need: 300 of 395 MB. */
 const UNUSED_MODULES =
@@ -45,13 +56,14 @@ export interface Root {
   readonly xenShadow?: string
 }
 
-export async function buildRoot(): Promise<Root> {
-  let dir = await cacheDir()
+/** Built where it is not there yet; a release but the usual one is its own root, which nobody has who does not ask for it. */
+export async function buildRoot(release: Release = HOME_RELEASE): Promise<Root> {
+  let dir = await cacheDir(release)
   if (!existsSync(dir)) {
     await updateLists(say) // newer lists may name newer versions, hence another key
-    dir = await cacheDir()
+    dir = await cacheDir(release)
   }
-  await buildOnce(dir, build)
+  await buildOnce(dir, (work) => build(work, release))
   const tree = join(dir, 'tree')
   const kernelRelease = readdirSync(join(tree, 'lib/modules'))[0]!
   const shadow = join(dir, 'xen-shadow')
@@ -59,19 +71,20 @@ export async function buildRoot(): Promise<Root> {
   return { tree, image: join(dir, 'root.img'), kernelRelease, xen: join(dir, 'xen'), xenShadow }
 }
 
-async function cacheDir(): Promise<string> {
-  const recipe = [...(await candidates(PACKAGES, say)), await Bun.file(import.meta.path).text()]
+async function cacheDir(release: Release): Promise<string> {
+  const versions = await candidates(packagesOf(release), say, await releaseOptions(release, say))
+  const recipe = [...versions, await Bun.file(import.meta.path).text()]
   return join(cache, `root-${new Bun.CryptoHasher('sha256').update(recipe.join('\n')).digest('hex').slice(0, 16)}`)
 }
 
-async function build(work: string): Promise<void> {
+async function build(work: string, release: Release): Promise<void> {
   const tree = join(work, 'tree')
-  await timed('root tree', () => bootstrap(tree, PACKAGES, say, [NO_INITRAMFS]))
+  await timed('root tree', () => bootstrap(tree, packagesOf(release), say, [NO_INITRAMFS], release))
   await timed('pruned', () => prune(tree))
   await timed('guest kernel', () => unpackKernel(tree))
   await timed('root image', () => makeImage(tree, work))
   await unpackXen(tree, join(work, 'xen'))
-  await shadowXen(work)
+  if (release === HOME_RELEASE) await shadowXen(work)
 }
 
 async function prune(tree: string): Promise<void> {
@@ -79,10 +92,14 @@ async function prune(tree: string): Promise<void> {
   const modules = UNUSED_MODULES.split(' ').map((name) => join(tree, 'lib/modules', release, 'kernel', name))
   const files = UNUSED_FILES.split(' ').map((name) => join(tree, name))
   await need(['rm', '-rf', ...modules, ...files])
+  // Newer releases pack each module, which our initramfs and an emulated processor would rather have as it is.
+  await need(['find', join(tree, 'lib/modules', release), '-name', '*.ko.xz', '-exec', 'xz', '-d', '{}', '+'])
   await need(['depmod', '-b', tree, release])
   // keys and identities are each host's own and come with its seed
   await need(['sh', '-c', 'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/machine-id "$1"/etc/hostname', 'sh', tree])
 }
+
+const ZSTD_MAGIC = 0xfd2fb528
 
 /**
  * Leaves the guests' kernel unpacked as /boot/vmlinux: libxl otherwise unpacks it at every `xl create`, seconds of an
@@ -93,6 +110,10 @@ async function unpackKernel(tree: string): Promise<void> {
   const image = Buffer.from(await Bun.file(join(tree, `boot/vmlinuz-${release}`)).arrayBuffer())
   const start = (image.readUInt8(0x1f1) + 1) * 512 + image.readUInt32LE(0x248)
   const payload = image.subarray(start, start + image.readUInt32LE(0x24c) - 4) // the last 4 bytes are its length
+  if (payload.readUInt32LE(0) === ZSTD_MAGIC) {
+    await Bun.write(join(tree, 'boot/vmlinux'), await Bun.zstdDecompress(payload))
+    return
+  }
   const packed = join(tree, 'boot/vmlinux.xz')
   await Bun.write(packed, payload)
   await need(['xz', '-d', '-f', packed])

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Release } from '../../support/programs/release.ts'
 import { type Machine, runningPid, startHost, stopHost, waitBooted } from './boot.ts'
 import { need, output, say, timed } from './command.ts'
 import { dom0Initramfs, writeInitramfs } from './initramfs.ts'
@@ -29,6 +30,8 @@ export interface SiteOptions {
   readonly linux?: boolean
   /** The hypervisor: what apt installs today, or the one that can migrate PV guests live. */
   readonly xen: 'update' | 'shadow'
+  /** Debian's, which has its Xen and QEMU; the usual one where none is named. */
+  readonly release?: Release
 }
 
 export const isXen = (name: string): boolean => name.startsWith('xen')
@@ -37,7 +40,7 @@ export const isXen = (name: string): boolean => name.startsWith('xen')
 async function prepareSite(dir: string, options: SiteOptions): Promise<Site> {
   const count = options.hosts
   if (![0, 1, 2].includes(count)) throw new Error('the lab has 1 Xen host or 2') // a wire has two ends
-  const root = await buildRoot()
+  const root = await buildRoot(options.release)
   const xen = options.xen === 'shadow' ? root.xenShadow : root.xen
   if (!xen) throw new Error('no hypervisor with shadow paging was to be had when the root was built')
   await rm(dir, { recursive: true, force: true })

@@ -91,12 +91,16 @@ export async function acquireOptions(): Promise<string[]> {
   return dump.split('\n').filter((line) => /^Acquire::(Check-|[a-z]+::(Proxy|Verify-))/i.test(line))
 }
 
-/** `name version` of what would be installed now: the image is rebuilt when one of them changes. */
-export async function candidates(packages: readonly string[], say: Say): Promise<string[]> {
+/** `name version` of what would be installed now, under some options of apt's: the image is rebuilt when one of them changes. */
+export async function candidates(
+  packages: readonly string[],
+  say: Say,
+  options: readonly string[] = [],
+): Promise<string[]> {
   const versions = async () => {
     const found = new Map<string, string>()
     let name = ''
-    for (const line of (await need(['apt-cache', 'policy', ...packages])).split('\n')) {
+    for (const line of (await need(['apt-cache', ...options, 'policy', ...packages])).split('\n')) {
       if (/^\S.*:$/.test(line)) name = line.slice(0, -1)
       const version = /^ +Candidate: (\S+)/.exec(line)?.[1]
       if (version && version !== '(none)') found.set(name, version)

@@ -19,6 +19,7 @@ export interface XlError {
     | 'bridge'
     | 'hotplug'
     | 'deviceModel'
+    | 'deviceModelLate'
     | 'unknownDomain'
     | 'guestDriver'
     | 'noXen'
@@ -81,6 +82,10 @@ const RULES: readonly Rule[] = [
     explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path} to boot from`),
   },
   {
+    pattern: /^Cannot stat file: (\/.*)/m,
+    explain: ([, path]) => say('missingFile', 'notFound', `there is no ${path}`),
+  },
+  {
     pattern: /Could not find bridge device (\S+)/,
     explain: ([, bridge]) => say('bridge', 'notFound', `there is no bridge ${bridge}`),
   },
@@ -107,6 +112,14 @@ const RULES: readonly Rule[] = [
     explain: () => say('device', 'refused', 'it was started without such a CD drive'),
   },
   {
+    pattern: /cdrom-insert requires an HVM domain/,
+    explain: () => say('device', 'refused', 'only of an HVM guest a disc can be changed'),
+  },
+  {
+    pattern: /^(?:Unknown device \S+|Error: Device \S+ not connected)\.$/m,
+    explain: () => say('device', 'notFound', 'it has no such device any more'),
+  },
+  {
     pattern: /memory_dynamic_max must be less than or equal to memory_static_max/,
     explain: () => say('limit', 'refused', 'that is more memory than the domain was started to have at most'),
   },
@@ -128,6 +141,12 @@ const RULES: readonly Rule[] = [
     pattern: /device model required but not running/,
     explain: () =>
       say('deviceModel', 'refused', 'it was started without a QEMU, as no disk of it needed one: shut it down first'),
+  },
+  {
+    // libxl gives a QEMU that has started 10 s for its first answer; -9 is ERROR_TIMEDOUT (libxl_types.idl)
+    pattern: /Post DM startup configs failed, rc=-9/,
+    explain: () =>
+      say('deviceModelLate', 'busy', 'its device model (QEMU) did not answer in time; is the machine overloaded?'),
   },
   {
     pattern: /device model(?:: spawn failed| did not start)/,
@@ -152,7 +171,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /is an invalid domain identifier|Can't get domain name of domain id|Non-existant domain|Unknown domain|: No such process|unable to get domain type for domid=|Domain '.*' does not exist|domain \S+ not found/i,
+      /is an invalid domain identifier|Can't get domain name of domain id|Non-existant domain|Unknown domain|: No such process|unable to get domain type for domid=|Domain '.*' does not exist|domain \S+ not found|unable to find domain info for domain|^Domain \d+ does not exist|Can't get domid of domain name/im,
     explain: () => say('unknownDomain', 'notFound', 'there is no such domain any more'),
   },
   {
@@ -171,11 +190,14 @@ export function explainXl(stderr: string): XlError | undefined {
   return undefined
 }
 
-/** A create that failed ends with the traces of libxl taking the domain down, which would read as if none had been. */
+/**
+ * A create that failed ends with the traces of libxl taking the domain down, which would read as if none had been. One of
+ * Xen 4.20 also tells, as an error, that the QEMU which it had asked for its options has ended.
+ */
 function withoutCleanup(stderr: string): string {
   return stderr
     .split('\n')
-    .filter((line) => !/destroy_domid|domain_destroy_c/.test(line))
+    .filter((line) => !/destroy_domid|domain_destroy_c|command-line probe already exited/.test(line))
     .join('\n')
 }
 

@@ -124,6 +124,14 @@ export function check(call: Call, given: Options): number {
 }
 
 /** Of the file itself, whatever is in it: its header, and a hole; of an image, all of it. */
+/** As QEMU prints a map: a line a stretch. */
+function rows(stretches: readonly object[]): string {
+  const lines = stretches.map((one) =>
+    JSON.stringify(one).replace(/^\{/, '{ ').replace(/":/g, '": ').replace(/,"/g, ', "'),
+  )
+  return `[${lines.join(',\n')}]`
+}
+
 export function map(call: Call, given: Options): number {
   const path = given.words[0] ?? ''
   if (given.values.get('-f') === 'qcow2') return mapImage(call, given, path)
@@ -131,10 +139,11 @@ export function map(call: Call, given: Options): number {
   if (image === undefined) return 1
   const { node } = image
   const read = readPath(call, image.path)
+  // to the byte, where a real file system tells of whole blocks: no more of a file than its text can be read here
   const data = 'text' in read && (node.image || node.text) ? Math.min(read.text.length, node.size) : 0
   const stretch = (start: number, end: number, zero: boolean) =>
     start < end ? [{ start, length: end - start, depth: 0, present: true, zero, data: !zero, offset: start }] : []
-  call.out(`${JSON.stringify([...stretch(0, data, false), ...stretch(data, node.size, true)])}\n`)
+  call.out(`${rows([...stretch(0, data, false), ...stretch(data, node.size, true)])}\n`)
   return 0
 }
 
@@ -145,7 +154,7 @@ function mapImage(call: Call, given: Options, path: string): number {
   const whole = isEmpty(image)
     ? { start: 0, length, depth: backing === undefined ? 0 : 1, present: false, zero: true, data: false }
     : { start: 0, length, depth: 0, present: true, zero: false, data: true, offset: 327_680 }
-  call.out(`${JSON.stringify([whole])}\n`)
+  call.out(`${rows([whole])}\n`)
   return 0
 }
 

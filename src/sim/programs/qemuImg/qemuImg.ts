@@ -49,7 +49,12 @@ function options(argv: readonly string[]): Options {
   return parsed
 }
 
-const COMMANDS: Record<string, (call: Call, given: Options) => number | Promise<number>> = {
+/**
+ * By their names.
+ *
+ * @internal Exported for the test that asks of each whether it is compared with the real one.
+ */
+export const IMAGE_COMMANDS: Record<string, (call: Call, given: Options) => number | Promise<number>> = {
   create,
   info,
   convert,
@@ -67,7 +72,7 @@ export const qemuImg: Program = (call) => {
     call.out('qemu-img version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)\n')
     return 0
   }
-  const command = COMMANDS[name]
+  const command = IMAGE_COMMANDS[name]
   if (command === undefined) {
     call.err(`qemu-img: Command not found: ${name}\nTry 'qemu-img --help' for more information\n`)
     return 1
@@ -132,7 +137,7 @@ async function convert(call: Call, given: Options): Promise<number> {
   const format = given.values.get('-O') ?? 'raw'
   const compressed = given.flags.has('-c')
   const backing = given.values.get('-B')
-  const backingFormat = given.values.get('-F')
+  const backingFormat = /\bbacking_fmt=(\w+)/.exec(given.values.get('-o') ?? '')?.[1] ?? given.values.get('-F')
   const chain = backing === undefined ? chainAllocated(call.pm, source) : source.node.allocated
   const isNothing = backing !== undefined && isEmpty(source)
   const bytes = isNothing ? 0 : Math.min(source.header.virtualSize, compressed ? Math.ceil(chain / 2) : chain)

@@ -6,12 +6,17 @@ import { backendOf, hasBridge, parseDisk, parseNic } from '../../machine/guestCo
 import { hasQemu } from '../../machine/guests.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import { noteDevices } from '../../machine/pseudo.ts'
-import { needDomain } from './words.ts'
+import type { Domain } from '../../machine/state.ts'
+import { findDomain, isGone, needDomain, noType } from './words.ts'
 
 export const blockList: Program = (call) => {
-  const domain = needDomain(call, call.argv[1])
-  if (typeof domain === 'number') return domain
   const lines = [`${'Vdev  BE  handle state evt-ch ring-ref BE-path'.padEnd(69)}`]
+  // Its exit says nothing of domains that are not there.
+  const domain = domainOfDisks(call)
+  if (domain === undefined) {
+    call.out(`${lines[0]}\n`)
+    return 0
+  }
   for (const [index, disk] of domain.config.disks.entries()) {
     const id = vdevNumber(disk.vdev) ?? 0
     const state = (disk.connectedAt ?? 0) <= call.now() ? 4 : 3
@@ -32,12 +37,26 @@ export const blockList: Program = (call) => {
   return 0
 }
 
+/** What xl's commands of disks say of a name that no domain has is without a number; of a domid they say nothing. */
+function domainOfDisks(call: Call): Domain | undefined {
+  const word = call.argv[1] ?? ''
+  const domain = findDomain(call.pm, word)
+  if (domain === undefined && !isGone(call, word)) call.err(`${word} is an invalid domain identifier\n`)
+  return domain
+}
+
+const UNABLE = 'libxl: error: libxl_device.c:1486:device_addrm_aocomplete: unable to add device\n'
+
 export const blockAttach: Program = async (call) => {
-  const domain = needDomain(call, call.argv[1])
-  if (typeof domain === 'number') return domain
+  if (isGone(call, call.argv[1])) {
+    call.err(`${noType(call.argv[1])}${UNABLE}libxl_device_disk_add failed.\n`)
+    return 1
+  }
+  const domain = domainOfDisks(call)
+  if (domain === undefined) return 1
   const disk = parseDisk(call.argv.slice(2).join(','))
   const refuse = (words: string) => {
-    call.err(`${words}\nlibxl: error: libxl_device.c:1486:device_addrm_aocomplete: unable to add device\n`)
+    call.err(`${words}\n${UNABLE}`)
     call.err('libxl_device_disk_add failed.\n')
     return 1
   }
@@ -69,14 +88,14 @@ export const blockAttach: Program = async (call) => {
 }
 
 export const blockDetach: Program = async (call) => {
-  const domain = needDomain(call, call.argv[1])
+  const domain = isGone(call, call.argv[1]) ? undefined : needDomain(call, call.argv[1])
   if (typeof domain === 'number') return domain
   const word = call.argv[2] ?? ''
   const id = /^\d+$/.test(word) ? Number(word) : vdevNumber(word)
-  const disk = domain.config.disks.find((one) => vdevNumber(one.vdev) === id)
-  if (disk === undefined) {
+  const disk = domain?.config.disks.find((one) => vdevNumber(one.vdev) === id)
+  if (domain === undefined || disk === undefined) {
     call.err(
-      `libxl: error: libxl_disk.c:516:libxl__disk_from_xenstore: disk /libxl/${domain.domid}/device/vbd/${id ?? 268439552} does not exist (no backend path\n`,
+      `libxl: error: libxl_disk.c:516:libxl__disk_from_xenstore: disk /libxl/${domain?.domid ?? call.argv[1]}/device/vbd/${id ?? 268439552} does not exist (no backend path\n`,
     )
     call.err(`Error: Device ${word} not connected.\n`)
     return 1
@@ -88,23 +107,22 @@ export const blockDetach: Program = async (call) => {
 
 /** Only the first drive has a word here: a real xl looks for the vdev among those that are there. */
 function changeCd(call: Call, path: string): number {
-  const domain = needDomain(call, call.argv[1])
-  if (typeof domain === 'number') return domain
+  const named = isGone(call, call.argv[1]) ? undefined : needDomain(call, call.argv[1])
+  if (typeof named === 'number') return named
   const refuse = (words: string) => {
     call.err(`${words}\n`)
     return 1
   }
+  if (path !== '' && findNode(call.pm, path) === undefined) return refuse(`Cannot stat file: ${path}`)
+  if (named === undefined) return refuse(noType(call.argv[1] ?? '').trimEnd())
+  const domain = named
   if (domain.config.type !== 'hvm')
     return refuse(
-      `libxl: error: libxl_cdrom.c:149:libxl_cdrom_insert: Domain ${domain.domid}:cdrom-insert requires an HVM domain`,
+      `libxl: error: libxl_disk.c:838:libxl_cdrom_insert: Domain ${domain.domid}:cdrom-insert requires an HVM domain`,
     )
   const drive = domain.config.disks.find((disk) => disk.cdrom && disk.vdev === call.argv[2])
   if (drive === undefined)
-    return refuse(`libxl: error: libxl_cdrom.c:198:libxl_cdrom_insert: Domain ${domain.domid}:Virtual device not found`)
-  if (path !== '' && findNode(call.pm, path) === undefined)
-    return refuse(
-      `libxl: error: libxl_device.c:455:libxl__device_disk_set_backend: Disk vdev=${drive.vdev} failed to stat: ${path}: No such file or directory`,
-    )
+    return refuse(`libxl: error: libxl_disk.c:866:libxl_cdrom_insert: Domain ${domain.domid}:Virtual device not found`)
   if (drive.unserved && path !== '') {
     domain.qemuKilled = true
     call.world.save()
@@ -123,9 +141,12 @@ export const cdInsert: Program = (call) => changeCd(call, call.argv[3] ?? '')
 export const cdEject: Program = (call) => changeCd(call, '')
 
 export const networkList: Program = (call) => {
-  const domain = needDomain(call, call.argv[1])
-  if (typeof domain === 'number') return domain
   const lines = ['Idx BE Mac Addr.         handle state evt-ch   tx-/rx-ring-ref BE-path'.padEnd(93)]
+  const domain = isGone(call, call.argv[1]) ? 0 : needDomain(call, call.argv[1])
+  if (typeof domain === 'number') {
+    call.out(`${lines[0]}\n`)
+    return domain
+  }
   for (const nic of domain.config.nics) {
     const ring = 523 + 514 * nic.devid
     const path = `/local/domain/0/backend/vif/${domain.domid}/${nic.devid}`
@@ -139,6 +160,10 @@ export const networkList: Program = (call) => {
 }
 
 export const networkAttach: Program = async (call) => {
+  if (isGone(call, call.argv[1])) {
+    call.err(`${noType(call.argv[1])}${UNABLE}libxl_device_nic_add failed.\n`)
+    return 1
+  }
   const domain = needDomain(call, call.argv[1])
   if (typeof domain === 'number') return domain
   const devid = domain.config.nics.reduce((next, nic) => Math.max(next, nic.devid + 1), 0)
@@ -159,14 +184,14 @@ export const networkAttach: Program = async (call) => {
 }
 
 export const networkDetach: Program = async (call) => {
-  const domain = needDomain(call, call.argv[1])
+  const domain = isGone(call, call.argv[1]) ? undefined : needDomain(call, call.argv[1])
   if (typeof domain === 'number') return domain
   const word = call.argv[2] ?? ''
-  const nic = domain.config.nics.find((one) => one.mac === word.toLowerCase() || String(one.devid) === word)
-  if (nic === undefined) {
+  const nic = domain?.config.nics.find((one) => one.mac === word.toLowerCase() || String(one.devid) === word)
+  if (domain === undefined || nic === undefined) {
     if (!word.includes(':')) {
       call.err(
-        `libxl: error: libxl_xshelp.c:206:libxl__xs_read_mandatory: xenstore read failed: \`/libxl/${domain.domid}/device/vif/${word}': No such file or directory\n`,
+        `libxl: error: libxl_xshelp.c:206:libxl__xs_read_mandatory: xenstore read failed: \`/libxl/${domain?.domid ?? call.argv[1]}/device/vif/${word}': No such file or directory\n`,
       )
     }
     call.err(`Unknown device ${word}.\n`)

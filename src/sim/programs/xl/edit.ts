@@ -1,7 +1,7 @@
 /** `xl` changes what a running guest has: memory, vcpus, its name, its configuration. */
 import type { Program } from '../../machine/program.ts'
 import { loadConfig } from './power.ts'
-import { needDomain, splitOptions } from './words.ts'
+import { isGone, needDomain, noUserdata, splitOptions } from './words.ts'
 
 /** Memory as xl reads it: a number of MiB, or one with a unit. */
 function mibOf(word: string | undefined): number | undefined {
@@ -12,6 +12,11 @@ function mibOf(word: string | undefined): number | undefined {
 }
 
 export const memSet: Program = async (call) => {
+  if (isGone(call, call.argv[1])) {
+    call.err(noUserdata(call.argv[1], 'Success'))
+    call.err(`cannot set domid ${call.argv[1]} dynamic max memory to : ${call.argv[2]}\n`)
+    return 1
+  }
   const domain = needDomain(call, call.argv[1])
   if (typeof domain === 'number') return domain
   const mib = mibOf(call.argv[2])
@@ -53,6 +58,13 @@ export const memMax: Program = async (call) => {
 
 export const vcpuSet: Program = async (call) => {
   const { options, words } = splitOptions(call.argv, '')
+  if (isGone(call, words[0])) {
+    call.err(
+      `libxl: error: libxl_domain.c:1856:libxl_set_vcpuonline: Domain ${words[0]}:Getting domain info list: No such file or directory\n`,
+    )
+    call.err(`Domain ${words[0]} does not exist.\n`)
+    return 1
+  }
   const domain = needDomain(call, words[0])
   if (typeof domain === 'number') return domain
   const count = Number(words[1])
@@ -68,7 +80,7 @@ export const vcpuSet: Program = async (call) => {
   }
   if (count > domain.config.maxVcpus) {
     call.err(
-      `libxl: error: libxl_domain.c:1757:libxl_set_vcpuonline: Domain ${domain.domid}:Requested ${count} VCPUs, however maxcpus is ${domain.config.maxVcpus}!: Success\nlibxl_set_vcpuonline failed domid=${domain.domid} max_vcpus=${count}, rc: -6\n`,
+      `libxl: error: libxl_domain.c:1869:libxl_set_vcpuonline: Domain ${domain.domid}:Requested ${count} VCPUs, however maxcpus is ${domain.config.maxVcpus}!: Function not implemented\nlibxl_set_vcpuonline failed domid=${domain.domid} max_vcpus=${count}, rc: -3\n`,
     )
     return 1
   }
@@ -79,6 +91,10 @@ export const vcpuSet: Program = async (call) => {
 }
 
 export const rename: Program = async (call) => {
+  if (isGone(call, call.argv[1])) {
+    call.err(`Can't rename domain '${call.argv[1]}'.\n`)
+    return 1
+  }
   const domain = needDomain(call, call.argv[1])
   if (typeof domain === 'number') return domain
   const name = call.argv[2] ?? ''
@@ -99,6 +115,11 @@ export const configUpdate: Program = async (call) => {
   call.err(
     'WARNING: xl now has better capability to manage domain configuration, avoid using this command when possible\n',
   )
+  if (isGone(call, call.argv[1])) {
+    call.err(`setting dom${call.argv[1]} configuration\n${noUserdata(call.argv[1], 'Success')}`)
+    call.err('failed to update configuration\n')
+    return 1
+  }
   const domain = needDomain(call, call.argv[1])
   if (typeof domain === 'number') return domain
   const config = await loadConfig(call, call.argv[2] ?? '', call.argv.slice(3))

@@ -64,7 +64,7 @@ function configValue(config: GuestConfig): Value {
     },
     disks: disks.length > 0 ? disks : undefined,
     nics: nics.length > 0 ? nics : undefined,
-    vfbs: frame ? [{ devid: 0, vnc: vncValue(config), sdl: {} }] : undefined,
+    vfbs: frame ? [{ devid: 0, vnc: { enable: flag(config.vnc?.enable), ...vncValue(config) }, sdl: {} }] : undefined,
     vkbs: frame ? [{ devid: 0 }] : undefined,
     on_poweroff: config.onPoweroff === 'destroy' ? undefined : config.onPoweroff,
     on_reboot: config.onReboot === 'destroy' ? undefined : config.onReboot,
@@ -86,12 +86,18 @@ function hvmValue(config: GuestConfig): Value {
   }
 }
 
+/** What a file does not say is not there. */
+function flag(given: boolean | undefined): string | undefined {
+  if (given === undefined) return undefined
+  return given ? 'True' : 'False'
+}
+
 function vncValue(config: GuestConfig): { readonly [key: string]: Value | undefined } {
   return {
     listen: config.vnc?.listen,
     passwd: config.vnc?.password,
     display: config.vnc?.display,
-    findunused: 'True',
+    findunused: flag(config.vnc?.unused),
   }
 }
 

@@ -138,7 +138,10 @@ export const domid: Program = (call) => {
   const domain = call.pm.domains.find((one) => one.name === name)
   if (name === 'Domain-0') call.out('0\n')
   else if (domain) call.out(`${domain.domid}\n`)
-  else return 255
+  else {
+    call.err(`Can't get domid of domain name '${name}', maybe this domain does not exist.\n`)
+    return 1
+  }
   return 0
 }
 
@@ -172,7 +175,10 @@ export const vcpuList: Program = (call) => {
     }
   }
   const one = word === undefined ? undefined : needDomain(call, word)
-  if (typeof one === 'number') return one
+  if (typeof one === 'number') {
+    call.out(`${lines[0]}\n`)
+    return one
+  }
   for (const domain of one ? [one] : call.pm.domains) {
     const seconds = cpuSecondsOf(domain, now) / Math.max(1, domain.vcpusOnline)
     for (let index = 0; index < domain.config.maxVcpus; index++) {

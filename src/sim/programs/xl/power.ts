@@ -18,7 +18,7 @@ import {
 import { leaveHalfBuilt, leaveHalfTorn } from '../../machine/halves.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import type { Domain, GuestConfig } from '../../machine/state.ts'
-import { needDomain, splitOptions } from './words.ts'
+import { isGone, needDomain, noType, splitOptions } from './words.ts'
 
 /** What a configuration file says, or the exit status after xl has said why not. */
 export async function loadConfig(call: Call, path: string, extra: readonly string[]): Promise<GuestConfig | number> {
@@ -158,7 +158,12 @@ export const pause: Program = (call) =>
 
 export const unpause: Program = (call) =>
   hold(call, 'unpause', (domain) => {
-    if (!domain.paused) return
+    if (!domain.paused) {
+      call.err(
+        `libxl: error: libxl_domain.c:688:domain_unpause_done: Domain ${domain.domid}:Unpausing domain: Invalid argument\n`,
+      )
+      return
+    }
     if (domain.unfinished) domain.paused = false
     if (domain.phase !== 'up') return
     domain.paused = false
@@ -182,13 +187,4 @@ function hold(call: Call, verb: 'pause' | 'unpause', change: (domain: Domain) =>
   change(domain)
   call.world.save()
   return 0
-}
-
-/** A domid that no domain has: xl takes it as it is, and libxl finds nothing. */
-function isGone(call: Call, word: string | undefined): word is string {
-  return word !== undefined && /^\d+$/.test(word) && !call.pm.domains.some((domain) => domain.domid === Number(word))
-}
-
-function noType(domid: string): string {
-  return `libxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=${domid}\n`
 }

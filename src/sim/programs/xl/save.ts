@@ -14,12 +14,16 @@ import {
 import type { Program } from '../../machine/program.ts'
 import type { Domain, GuestConfig } from '../../machine/state.ts'
 import { loadConfig } from './power.ts'
-import { needDomain, splitOptions } from './words.ts'
+import { isGone, needDomain, noUserdata, splitOptions } from './words.ts'
 
 const SAVED = 'Xen saved domain, xl format\n'
 
 export const save: Program = async (call) => {
   const { options, words } = splitOptions(call.argv, '')
+  if (isGone(call, words[0])) {
+    call.err(`${noUserdata(words[0], 'No such file or directory')}unable to retrieve domain configuration\n`)
+    return 1
+  }
   const domain = needDomain(call, words[0])
   if (typeof domain === 'number') return domain
   const path = words[1] ?? ''

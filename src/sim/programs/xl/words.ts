@@ -28,6 +28,21 @@ export function findDomain(pm: PmState, word: string): Domain | undefined {
   return pm.domains.find((domain) => domain.name === word)
 }
 
+/** A domid that no domain has: xl takes it as it is, and libxl finds nothing. */
+export function isGone(call: Call, word: string | undefined): word is string {
+  return word !== undefined && /^[1-9]\d*$/.test(word) && !call.pm.domains.some(({ domid }) => domid === Number(word))
+}
+
+/** What libxl says of such a one where it has to know what kind of guest it is. */
+export function noType(domid: string): string {
+  return `libxl: error: libxl_dom.c:37:libxl__domain_type: unable to get domain type for domid=${domid}\n`
+}
+
+/** What it says where it looks for the file in which it keeps what the domain was built from. */
+export function noUserdata(domid: string, why: 'Success' | 'No such file or directory'): string {
+  return `libxl: error: libxl_dom.c:1216:libxl__userdata_path: unable to find domain info for domain ${domid}: ${why}\n`
+}
+
 /** The domain, or what xl says of one that is not there and its exit status. */
 export function needDomain(call: Call, word: string | undefined): Domain | number {
   if (word === undefined) {

@@ -18,7 +18,12 @@ import { migrate } from './migrate.ts'
 import { create, destroy, pause, reboot, shutdown, unpause } from './power.ts'
 import { restore, save } from './save.ts'
 
-const COMMANDS: Record<string, Program> = {
+/**
+ * By their names.
+ *
+ * @internal Exported for the test that asks of each whether it is compared with the real one.
+ */
+export const XL_COMMANDS: Record<string, Program> = {
   list,
   info,
   create,
@@ -58,7 +63,7 @@ export const xl: Program = (call) => {
     call.err('Usage xl [-vfN] <subcommand> [args]\n')
     return 1
   }
-  const command = COMMANDS[name]
+  const command = XL_COMMANDS[name]
   if (command === undefined) {
     call.err('command not implemented\n')
     return 1
