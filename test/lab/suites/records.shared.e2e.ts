@@ -57,10 +57,9 @@ test('a storlink is changed, cleaned of what a job has left, and marked anew whe
   await perform(pengx, 'vm.create', NAME, ...BOOT, '--storlink', 'first', '--disk-size', '8', '--bridges', 'xenbr0')
   const [disk] = await listed<{ path: string }>(pengx, 'disks', NAME)
 
-  // An unfinished draft of a volume that never came, and what nobody of this store knows.
-  const [draft, strange] = [`${ONE}/${crypto.randomUUID()}.qcow2.new`, `${ONE}/somebody.qcow2`]
+  // What a job that was killed had begun with, and what nobody of this store knows.
+  const [draft, strange] = [`${disk!.path}.new`, `${ONE}/somebody.qcow2`]
   await sh(host, `qemu-img create -q -f qcow2 ${draft} 8M; qemu-img create -q -f qcow2 ${strange} 8M`)
-  await sh(host, `touch -d '2 days ago' ${draft}`)
   await perform(pengx, 'storlink.clean', 'first')
   const left = (await sh(host, `ls -d ${ONE}/*`)).trim().split('\n')
   expect(left.sort()).toEqual([disk!.path, strange].sort())
