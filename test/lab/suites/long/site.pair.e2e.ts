@@ -1,8 +1,8 @@
 // Proves the lab of two hosts: what every suite of a pair takes for granted of what they share, of the cables and of the power,
 // and of controllers beside each other.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { addPm, closeController, openController, pmsOf, waitUp } from '../controllers.ts'
-import { bootIdOf, powerOff, powerOn, setCable } from '../machine/power.ts'
+import { addPm, closeController, openController, pmsOf, waitUp } from '../../controllers.ts'
+import { bootIdOf, powerOff, powerOn, setCable } from '../../machine/power.ts'
 import {
   endSharing,
   makeSharedGroup,
@@ -11,8 +11,8 @@ import {
   SHARED_DIRECTORY,
   shareDirectory,
   unmountShared,
-} from '../machine/shared.ts'
-import { labHosts, run, sh, shAcross } from '../machine/ssh.ts'
+} from '../../machine/shared.ts'
+import { labHosts, run, sh, shAcross } from '../../machine/ssh.ts'
 
 const hosts = labHosts()
 const [xen1, xen2] = hosts as [(typeof hosts)[0], (typeof hosts)[0]]
