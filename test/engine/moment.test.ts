@@ -11,6 +11,7 @@ import {
   releaseMoment,
 } from '../../src/engine/hypervisor/moment.ts'
 import { momentUrl } from '../../src/engine/hypervisor/momentExport.ts'
+import { parseVersion } from '../../src/engine/tools/qmp.ts'
 import { fileVolumes } from '../../src/engine/volumes/file.ts'
 import { needSame } from '../../src/engine/volumes/pack.ts'
 import type { Image } from '../../src/engine/volumes/volumeDriver.ts'
@@ -112,6 +113,12 @@ async function pack(source: Image, backing?: Image): Promise<Image> {
   await needSame(qemu.host, source, target)
   return { path, format: 'qcow2' }
 }
+
+test('what an iothread serves is not shown before QEMU 9, which would end with the guest when a reader leaves', async () => {
+  await qemu.ask((qmp) => qmp.execute('object-add', { 'qom-type': 'iothread', id: 'io0' }))
+  const version = parseVersion(await qemu.ask((qmp) => qmp.execute('query-version')))
+  expect(await momentMeans(qemu.host, qemu.domid, disks())).toEqual({ canHold: version >= 9, bitmaps: [] })
+})
 
 test('a held moment of two disks is read while the guest goes on writing, and nothing stays', async () => {
   await guestWrites(60)
