@@ -125,7 +125,7 @@ async function needOneMind(host: LabHost): Promise<void> {
 /** Blocks at the beginnings of clusters that nothing was written to before, one after the other until it is told to stop. */
 const SPREAD_AT = 160
 const spreadWrites = (count: number): string =>
-  `rm -f /tmp/stop /tmp/spread; (n=0; while [ $n -lt ${count} ]; do [ -e /tmp/stop ] && exit; printf "%-4095s\\n" "SPREAD $n" | dd of=/dev/xvda bs=64k seek=$((${SPREAD_AT} + n)) conv=notrunc,fsync 2>/dev/null || exit; n=$((n + 1)); echo $n >/tmp/spread; done) >/dev/null 2>&1 & until [ -s /tmp/spread ]; do sleep 0.2; done`
+  `rm -f /tmp/stop /tmp/spread; (n=0; while [ $n -lt ${count} ]; do [ -e /tmp/stop ] && exit; printf "%-4095s\\n" "SPREAD $n" | dd of=/dev/xvda bs=64k seek=$((${SPREAD_AT} + n)) conv=notrunc,fsync 2>/dev/null || exit; n=$((n + 1)); echo $n >/tmp/spread; sleep 0.3; done) >/dev/null 2>&1 & until [ -s /tmp/spread ]; do sleep 0.2; done`
 
 /** All of them, as its guest reads them and as the host does; gives how many. */
 async function needSpread(host: LabHost): Promise<void> {
