@@ -28,6 +28,7 @@ const pengx = openController(hosts)
 interface DiskRow {
   readonly vdev: string
   readonly path: string
+  readonly format: string
 }
 interface VmSeen {
   readonly name: string
@@ -158,8 +159,8 @@ async function moments(host: LabHost): Promise<Record<string, number>> {
   const found: Record<string, number> = {}
   for (const { name, volumes } of rows) {
     const on = async (vdev: string) => {
-      const { path } = volumes.find((volume) => volume.vdev === vdev)!
-      return momentOf(await imageBytes(host, path, SLOTS_AT, SLOTS, path.startsWith('/dev/') ? 'raw' : 'qcow2'))
+      const { path, format } = volumes.find((volume) => volume.vdev === vdev)!
+      return momentOf(await imageBytes(host, path, SLOTS_AT, SLOTS, format))
     }
     const [a, b] = [await on('xvda'), await on('xvdb')]
     expect([a, a - 1]).toContain(b)
@@ -224,9 +225,10 @@ test('the host that it goes to loses its power: it stays where it was, and can b
 test('shut down, its disks hold all that it told, and it is deleted with everything that is its own', async () => {
   await perform(pengx, 'vm.poweroff', GUEST)
   const rows = await disks()
-  const read = ({ path }: DiskRow) =>
-    imageBytes(xen1, path, SLOTS_AT, SLOTS, path.endsWith('.raw') ? 'raw' : 'qcow2').then(momentOf)
+  const read = ({ path, format }: DiskRow) => imageBytes(xen1, path, SLOTS_AT, SLOTS, format).then(momentOf)
+  await sh(xen1, `vgchange -q -ay ${GROUP}`)
   for (const row of rows) expect(await read(row)).toBeGreaterThanOrEqual(stands.last)
+  await sh(xen1, `vgchange -q -an ${GROUP}`)
   await perform(pengx, 'vm.delete', GUEST)
   for (const storlink of ['nas', 'san']) await perform(pengx, 'storlink.delete', storlink)
   expect((await sh(xen2, `ls ${SHARED_DIRECTORY}`)).trim()).toBe('')
