@@ -4,7 +4,7 @@ import type { Json } from '../../model/json.ts'
 import { batch } from '../host/batch.ts'
 import type { Host } from '../host/host.ts'
 import { runBatch } from '../host/run.ts'
-import { changes } from '../tools/program.ts'
+import { endable } from '../tools/program.ts'
 import { type BlockJob, isUnknownCommand, type OpenBlock, parseBlockJobs, parseBlocks, type Qmp } from '../tools/qmp.ts'
 import { listNodes, vdevOf, withMonitor } from './monitor.ts'
 
@@ -45,8 +45,8 @@ export async function followJobs(
 ): Promise<void> {
   await untilAll(host, domid, count, options, doing, ['concluded'])
   // The bulk is on the disk before QEMU is asked for the rest: while it flushes it answers nobody.
-  const files = targets.map(({ file }) => changes('sync', file.filename))
-  const synced = files.length === 0 ? [] : await runBatch(host, batch(files))
+  const files = targets.map(({ file }) => endable('sync', file.filename))
+  const synced = files.length === 0 ? [] : await runBatch(host, batch(files), options.signal)
   const why = await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) => {
     const jobs = await dismiss(qmp, options.name)
     const errors = jobs.flatMap((job) => job.error ?? [])

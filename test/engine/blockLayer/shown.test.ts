@@ -31,7 +31,7 @@ afterEach(async () => {
 })
 
 test('it is read whole, and compared, at a limited rate, and the guest never fails to write', async () => {
-  const guest = await daemon.guestOfMainLoop('xvda')
+  const guest = await daemon.guest('xvda')
   await guest.write(300)
   const name = 'pengx-1a2b3c4d'
   const writing = guest.goOn()
@@ -61,7 +61,7 @@ test('it is read whole, and compared, at a limited rate, and the guest never fai
 }, 60_000)
 
 test('the rate holds for whoever reads, also where nothing but a comparison is made', async () => {
-  await daemon.guestOfMainLoop('xvda')
+  await daemon.guest('xvda')
   const socket = at(readdirSync(dir).find((file) => file.startsWith('guest-'))!)
   const slow = { path: momentUrl(socket, 'xvda'), format: 'raw', bytesPerSecond: 8 * 1024 * 1024 } as const
   await create('other.qcow2')

@@ -131,7 +131,7 @@ async function boot(dir: string, made: readonly RealDisk[]): Promise<RealQemu> {
     },
     async guest(before) {
       const nodes = made.map(({ vdev, format }) => `${vdev}-${format}`)
-      const guest = await ask((qmp) => openGuestOf(qmp, dir, nodes, { before }))
+      const guest = await ask((qmp) => openGuestOf(qmp, dir, nodes, before))
       guests.push(guest)
       return guest
     },
