@@ -5,7 +5,7 @@ import { PengxError } from '../model/error.ts'
 import type { StoredVolume, VerifyReport } from '../model/finding.ts'
 import { EXIT, exitOfJob } from './exit.ts'
 import { formatJson, type Io } from './io.ts'
-import { sayTakenOver } from './leftBehind.ts'
+import { sayGoneOn, sayTakenOver } from './leftBehind.ts'
 import { jobObject } from './lists.ts'
 import { carryOut } from './run.ts'
 import { formatTable } from './table.ts'
@@ -24,6 +24,7 @@ export async function collectGarbage(engine: Engine, { json, yes, storlink }: Gc
   if (yes) await sayTakenOver(engine, io)
   const only = storlink === undefined ? undefined : Number(resolveTarget(engine, 'storlink', storlink))
   const report = await engine.verify()
+  await sayGoneOn(engine, io)
   const volumes = report.volumes.filter((volume) => only === undefined || volume.storlink === only)
   sayUnseen(report, io)
   const removable = volumes.filter((volume) => volume.removable)

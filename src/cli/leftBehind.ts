@@ -25,12 +25,31 @@ export async function sayTakenOver({ recovery, view }: Engine, io: Pick<Io, 'err
   const those = jobs.length === 1 ? 'a job' : `${jobs.length} jobs`
   io.err(`pengx: takes over ${those} that another pengx left at work: ${jobs.map(nameOf).join(', ')}\n`)
   await recovery.over
+  io.err(`pengx: ${endsOf(jobs, view)}\n`)
+}
+
+/**
+ * To be called after a look: says which jobs that were stuck are gone on with, since a PM that was away answers again, waits
+ * until each is over or stuck, and says what became of them; says nothing where there are none.
+ */
+export async function sayGoneOn(
+  { revival, view }: Pick<Engine, 'revival' | 'view'>,
+  io: Pick<Io, 'err'>,
+): Promise<void> {
+  const { jobs, over } = revival()
+  if (jobs.length === 0) return
+  io.err(`pengx: goes on with what waited for a PM that answers again: ${jobs.map(nameOf).join(', ')}\n`)
+  await over
+  io.err(`pengx: ${endsOf(jobs, view)}\n`)
+}
+
+function endsOf(jobs: readonly Job[], view: Engine['view']): string {
   const ends = jobs.map((job) => {
     const { state, message } = view.getJob(job.id) ?? job
     const why = state === 'stuck' && message ? `: ${stripControl(message)}` : ''
     return `${nameOf(job)} ${state === 'done' ? 'was finished' : STANDS[state]}${why}`
   })
-  io.err(`pengx: ${ends.join('; ')}\n`)
+  return ends.join('; ')
 }
 
 /** Says what this process leaves at work; nothing where that is nothing. */

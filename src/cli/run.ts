@@ -10,7 +10,7 @@ import { isNoun } from '../model/noun.ts'
 import { EXIT, exitOfJob } from './exit.ts'
 import { kebab, readOperationWords } from './flags.ts'
 import { formatJson, type Io } from './io.ts'
-import { STANDS, sayTakenOver } from './leftBehind.ts'
+import { STANDS, sayGoneOn, sayTakenOver } from './leftBehind.ts'
 import { jobObject } from './lists.ts'
 import { formatOperation, formatOperations, unknownOperation } from './operationHelp.ts'
 import { formatPlan, isAllowed } from './plan.ts'
@@ -35,14 +35,16 @@ export async function runOperation(engine: Engine, subcommand: RunArgs, io: Io):
   const raw = await readRaw(engine, operation, subcommand, io)
   // What is refused or planned now should not rest on what a dead process has left half done.
   await sayTakenOver(engine, io)
-  const params = await decodeFresh(engine, operation, raw)
+  const params = await decodeFresh(engine, operation, raw, io)
   if (subcommand.plan) {
     const preview = await engine.preview(operation.name, params)
     await io.out(subcommand.json ? formatJson(preview) : formatPlan(preview))
     return EXIT.done
   }
   if (operation.danger !== 'safe' && !subcommand.yes) await askFirst(engine, operation, params, io)
-  return await carryOut(engine, operation.name, params, subcommand.json, io)
+  const exit = await carryOut(engine, operation.name, params, subcommand.json, io)
+  await sayGoneOn(engine, io)
+  return exit
 }
 
 /**
@@ -50,7 +52,12 @@ export async function runOperation(engine: Engine, subcommand: RunArgs, io: Io):
  * and a refusal are believed only after a look, of all PMs or of those that it is about; what goes well at once costs
  * no look at all.
  */
-async function decodeFresh(engine: Engine, operation: AnyOperation, raw: Record<string, unknown>): Promise<Json> {
+async function decodeFresh(
+  engine: Engine,
+  operation: AnyOperation,
+  raw: Record<string, unknown>,
+  io: Io,
+): Promise<Json> {
   const decode = () => engine.decode(operation.name, nameTargets(engine, operation, raw))
   const reasonNow = (params: Json) => engine.refuse(operation.name, params)
   let params: Json
@@ -58,18 +65,26 @@ async function decodeFresh(engine: Engine, operation: AnyOperation, raw: Record<
   try {
     params = decode()
     if (reasonNow(params) === undefined) return params
-    concerned = operation.touches(params, engine.view)
+    concerned = [...operation.touches(params, engine.view), ...awayFor(engine, operation, params)]
   } catch (error) {
     const { code } = toPengxError(error)
     if (code !== 'notFound' && code !== 'refused' && code !== 'conflict') throw error
   }
   if (concerned === undefined || concerned.length === 0) await engine.look()
-  else await Promise.all(concerned.map((pm) => engine.look(pm)))
+  else await Promise.all([...new Set(concerned)].map((pm) => engine.look(pm)))
+  await sayGoneOn(engine, io)
   params = decode()
   const reason = reasonNow(params)
   if (reason === undefined) return params
   const { name } = operation.subject(params, engine.view)
   throw new PengxError('refused', `cannot ${operation.title} ${name}: ${reason}`)
+}
+
+/** The PM that a job waits for which is stuck on what this is about: where it answers again, the job goes on. */
+function awayFor({ view }: Engine, operation: AnyOperation, params: Json): readonly string[] {
+  const { kind, id } = operation.subject(params, view)
+  const job = view.jobOn(kind, id)
+  return job?.state === 'stuck' && job.away !== undefined && view.getPm(job.away) ? [job.away] : []
 }
 
 async function readRaw(

@@ -21,7 +21,7 @@ import type { AnyOperation, Preview } from './jobs/operation.ts'
 import { decodeParams } from './jobs/params.ts'
 import { previewOf } from './jobs/preview.ts'
 import { refusalOf } from './jobs/refusal.ts'
-import { createReviver } from './jobs/revive.ts'
+import { createReviver, type Revival } from './jobs/revive.ts'
 import { createRunner } from './jobs/runner.ts'
 import { CATALOG } from './operations/catalog.ts'
 import { knowPms, watchRemovals } from './roster.ts'
@@ -64,6 +64,8 @@ export interface Engine {
   jobDetail(jobId: string): Promise<JobDetail>
   /** What processes that ended had left at work; nothing where this one does not recover. */
   readonly recovery: Recovery
+  /** What it goes on with because a PM that was away answers again; to be asked after a look. */
+  revival(): Revival
   /** The jobs that this process works on now, by number: what it leaves if it ends. */
   atWork(): readonly Job[]
   /** Looks now, at one PM or at all, and resolves when the view has it: a VM without a domain at this moment is shut down. */
@@ -171,7 +173,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   if (!config.readOnly && view.setting('storeId') === undefined)
     await unlessUnwritten(store.inventory.putSetting('storeId', newUuid()))
   const recovery = recovers ? work.recover() : { begun: Promise.resolve([]), over: Promise.resolve() }
-  const revive = createReviver({ view, jobs: store.jobs, clock, runner, onRetry: work.follow })
+  const reviver = createReviver({ view, jobs: store.jobs, clock, runner, onRetry: work.follow })
   const scheduler = createScheduler({
     store,
     clock,
@@ -183,7 +185,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   const follow = createFollower(view, config.store !== 'memory')
   const unwatch = view.onChange((changes) => {
     beat.sync()
-    if (recovers && changes.some((change) => change.kind === 'pm')) void revive()
+    if (recovers && changes.some((change) => change.kind === 'pm')) reviver.looked()
   })
   const unwatchRemovals = watchRemovals(view, ({ uuid, destination }) => {
     observer.forget(uuid)
@@ -213,7 +215,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   if (config.watch === 'once') {
     await recovery.over
     await lookAtAll(false)
-    if (recovers) await revive()
+    await reviver.atWork().over
   }
   // What lies beside what was adopted is told by the next look.
   if (config.demo && config.watch === 'never') await lookAtAll(false)
@@ -267,6 +269,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     acknowledge: async (jobId) => void (await store.jobs.update(jobId, { acknowledged: true })),
     jobDetail: (jobId) => store.jobs.detail(jobId),
     recovery,
+    revival: reviver.atWork,
     atWork: work.atWork,
     look: (pm) => (pm === undefined ? lookAtAll(true) : lookAt(pm)),
     async verify(options) {

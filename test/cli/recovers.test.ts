@@ -2,9 +2,12 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseCommandLine, type RunArgs } from '../../src/args.ts'
 import { sayLeft, sayTakenOver } from '../../src/cli/leftBehind.ts'
+import { runOperation } from '../../src/cli/run.ts'
 import { openStore } from '../../src/engine/store/store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
+import type { PengxError } from '../../src/model/error.ts'
 import { aJob, aPm, aVm } from '../engine/store/samples.ts'
 import { fakeIo } from '../support/fakeIo.ts'
 import { PENGX } from '../support/pengx.ts'
@@ -113,6 +116,37 @@ test('what is still at work when it ends is named; what was taken over is told u
     await until(() => world.engine.atWork().length === 0)
   } finally {
     open.resolve()
+    await world.close()
+  }
+})
+
+test('what waited for a PM is gone on with before `pengx run` decides anything about its VM', async () => {
+  const world = await openWorld()
+  try {
+    const { name: vm } = await makeVm(world)
+    const { faults } = world.site
+    faults.add({ pm: 'xen1', match: 'xl create', effect: { kind: 'unreachable', ms: 3_600_000 } })
+    const run = async (...words: string[]) => {
+      const { subcommand } = parseCommandLine(['run', ...words])
+      const { io, printed } = fakeIo()
+      const exit = await runOperation(world.engine, subcommand as RunArgs, io).catch(
+        ({ code, message }: PengxError) => {
+          return `${code}: ${message}`
+        },
+      )
+      return { exit, err: printed.err }
+    }
+    expect(await run('vm.start', vm)).toMatchObject({ exit: 1, err: expect.stringContaining('is stuck') })
+    const refused = 'refused: cannot start fresh: its PM xen1 cannot be reached: cannot reach xen1: no route to host'
+    expect(await run('vm.start', vm)).toEqual({ exit: refused, err: '' })
+    faults.unreachable('xen1', 0)
+    const { exit, err } = await run('vm.start', vm)
+    expect(err.split('\n').slice(0, 2)).toEqual([
+      'pengx: goes on with what waited for a PM that answers again: job 3 (vm.start fresh)',
+      'pengx: job 3 (vm.start fresh) failed and was undone',
+    ])
+    expect(exit).toBe(0)
+  } finally {
     await world.close()
   }
 })

@@ -16,7 +16,7 @@ type HandClock = ReturnType<typeof handClock>
 /** A process that looks at PMs; its tries of a job end as before. */
 function reviverOn(store: Store, clock: HandClock, tried: number[]) {
   const { view, jobs } = store
-  const revive = createReviver({
+  const { looked, atWork } = createReviver({
     view,
     jobs,
     clock,
@@ -35,7 +35,8 @@ function reviverOn(store: Store, clock: HandClock, tried: number[]) {
   })
   return async () => {
     await view.refresh()
-    await revive()
+    looked()
+    await atWork().over
   }
 }
 

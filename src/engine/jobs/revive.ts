@@ -2,6 +2,8 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Job } from '../../model/job.ts'
 import type { Pm } from '../../model/pm.ts'
 import type { JobRows } from '../store/jobs/jobRows.ts'
+import type { LiveView } from '../store/memory/liveView.ts'
+import { untilTrouble } from '../store/unwritten.ts'
 import type { View } from '../store/view.ts'
 import type { Runner } from './runner.ts'
 
@@ -10,7 +12,7 @@ const FIRST_MS = 5_000
 const LONGEST_MS = 600_000
 
 export interface ReviverDeps {
-  readonly view: View
+  readonly view: LiveView
   readonly jobs: Pick<JobRows, 'takeRetry'>
   readonly clock: Clock
   readonly runner: Pick<Runner, 'retry' | 'finished'>
@@ -18,17 +20,31 @@ export interface ReviverDeps {
   onRetry(jobId: string): void
 }
 
+/** Goes on with what is stuck because a PM was away. */
+export interface Reviver {
+  /** To be called when a PM has been looked at: begins. */
+  looked(): void
+  /** What is gone on with now, or is about to be. */
+  atWork(): Revival
+}
+
+/** Jobs that are gone on with since the PM that was away for them answers again. */
+export interface Revival {
+  readonly jobs: readonly Job[]
+  /** Each of them is over or stuck, or the store cannot be written: they go on with it. Does not fail. */
+  readonly over: Promise<void>
+}
+
 /**
  * A job that is stuck because a PM could not be reached needs no person: it is tried again when that PM has come up, and
  * with ever longer pauses while it is up and the job gets stuck again. One that is stuck for another reason, or of which
- * nobody knows which PM was away, waits for somebody to decide. Call what this gives when a PM has been looked at; of
- * several processes that do, one goes on with a job, and its row tells all of them when it is due again.
+ * nobody knows which PM was away, waits for somebody to decide. Of several processes that do, one goes on with a job, and
+ * its row tells all of them when it is due again.
  */
-export function createReviver({ view, jobs, clock, runner, onRetry }: ReviverDeps): () => Promise<void> {
-  const atWork = new Set<string>()
+export function createReviver({ view, jobs, clock, runner, onRetry }: ReviverDeps): Reviver {
+  const atWork = new Map<string, Promise<void>>()
 
   async function retry(job: Job, pm: Pm): Promise<void> {
-    atWork.add(job.id)
     try {
       // Another process may be quicker, and a person even then.
       if (!(await jobs.takeRetry(job.id, hasComeUp(job, pm) ? 1 : (job.retries ?? 0) + 1))) return
@@ -42,13 +58,18 @@ export function createReviver({ view, jobs, clock, runner, onRetry }: ReviverDep
     }
   }
 
-  return async () => {
-    const ready = view.jobs().flatMap((job) => {
-      if (job.state !== 'stuck' || job.code !== 'unreachable' || atWork.has(job.id)) return []
-      const pm = view.getPm(pmAway(job, view) ?? '')
-      return pm && isDue(job, pm, clock.now()) ? [{ job, pm }] : []
-    })
-    await Promise.all(ready.map(({ job, pm }) => retry(job, pm)))
+  return {
+    looked() {
+      for (const job of view.jobs()) {
+        if (job.state !== 'stuck' || job.code !== 'unreachable' || atWork.has(job.id)) continue
+        const pm = view.getPm(pmAway(job, view) ?? '')
+        if (pm && isDue(job, pm, clock.now())) atWork.set(job.id, retry(job, pm))
+      }
+    },
+    atWork: () => ({
+      jobs: [...atWork.keys()].flatMap((id) => view.getJob(id) ?? []),
+      over: untilTrouble(view, Promise.all(atWork.values())),
+    }),
   }
 }
 

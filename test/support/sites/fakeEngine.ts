@@ -148,6 +148,7 @@ export function createFakeEngine(start: Partial<FakeSite> = {}, options: { now?:
     operations: CATALOG,
     readOnly: options.readOnly ?? false,
     recovery: { begun: Promise.resolve([]), over: Promise.resolve() },
+    revival: () => ({ jobs: [], over: Promise.resolve() }),
     verify: async () => site.report,
     atWork: () => site.jobs.filter(({ state }) => state === 'running'),
     site,
