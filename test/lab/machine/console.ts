@@ -64,27 +64,23 @@ export async function booting(host: LabHost, guest: string, act: () => Promise<u
   await waitConsole(host, guest, new RegExp(`^READY name=${says} `), { mark, timeoutMs: 300_000 })
 }
 
-/** The log of a guest that has come from another host, whose console was opened while it was on its way. */
-export const arrived = (guest: string): string => `${guest}--incoming`
-
 /**
- * Types a command for the guest's shell and gives what it printed, not what it tells meanwhile; throws when it fails.
- * `log`: where its console goes to, if not by its name.
+ * From now on what a guest says that comes here from another host goes to the log of its name, too: xenconsoled opens that of
+ * the name that it has on its way.
  */
-export async function askGuest(
-  host: LabHost,
-  guest: string,
-  command: string,
-  timeoutMs = 60_000,
-  log = guest,
-): Promise<string> {
+export async function logArrivals(host: LabHost, guest: string): Promise<void> {
+  await sh(host, `ln -sfn guest-${guest}.log ${consoleLog(`${guest}--incoming`)}`)
+}
+
+/** Types a command for the guest's shell and gives what it printed, not what it tells meanwhile; throws when it fails. */
+export async function askGuest(host: LabHost, guest: string, command: string, timeoutMs = 60_000): Promise<string> {
   const id = crypto.randomUUID().slice(0, 8)
-  const mark = await consoleMark(host, log)
+  const mark = await consoleMark(host, guest)
   await sh(host, `cat >"$(xenstore-read "/local/domain/$(xl domid ${guest})/console/tty")"`, {
     stdin: `${id} echo BEGIN ${id}; ${command}\n`,
   })
-  const [, exit] = await waitConsole(host, log, new RegExp(`^ANSWER ${id} (\\d+)$`), { mark, timeoutMs })
-  const text = (await consoleText(host, log, mark)).replaceAll('\r', '')
+  const [, exit] = await waitConsole(host, guest, new RegExp(`^ANSWER ${id} (\\d+)$`), { mark, timeoutMs })
+  const text = (await consoleText(host, guest, mark)).replaceAll('\r', '')
   const begin = `BEGIN ${id}\n`
   const answer = text
     .slice(text.indexOf(begin) + begin.length, text.indexOf(`ANSWER ${id}`))

@@ -2,7 +2,7 @@
 // and one pengx outside with one store. Four of the guests write numbered blocks without an end, eight are idle.
 import { addPm, type Controller, closeController, openController, pmsOf } from '../controllers.ts'
 import type { Victim } from '../kills/victim.ts'
-import { consoleMark, waitConsole } from '../machine/console.ts'
+import { consoleMark, logArrivals, waitConsole } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
 import { endSharing, SHARED_DIRECTORY, shareDirectory } from '../machine/shared.ts'
 import { type LabHost, sh } from '../machine/ssh.ts'
@@ -44,6 +44,7 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
       ...[name, '--link', linkOf(name), '--type', 'NFS', '--level', 'FL', '--shared', '--pm', xen2.name],
     )
   const names = [...WRITERS, ...IDLERS]
+  for (const host of hosts) for (const name of WRITERS) await logArrivals(host, name)
   const pm = (await pmsOf(pengx)).get(xen2.name)!.uuid
   const api = await serveOutside(pengx)
   try {

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { addPm, closeController, openController, waitUp } from '../controllers.ts'
 import { momentOf, SLOTS, SLOTS_AT } from '../guestWrites.ts'
-import { arrived, askGuest, booting, consoleMark, consoleText } from '../machine/console.ts'
+import { askGuest, booting, consoleMark, consoleText, logArrivals } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
 import { imageBytes } from '../machine/guestDisk.ts'
 import { powerOff, powerOn, setCable } from '../machine/power.ts'
@@ -41,7 +41,10 @@ beforeAll(async () => {
   // xen1 serves: xen2 is switched off here.
   await shareDirectory(xen1, hosts)
   await makeSharedGroup(hosts, GROUP)
-  for (const host of hosts) await addPm(pengx, host)
+  for (const host of hosts) {
+    await addPm(pengx, host)
+    await logArrivals(host, GUEST)
+  }
   const nas = ['--link', SHARED_DIRECTORY, '--type', 'NFS', '--level', 'FL', '--shared']
   await perform(pengx, 'storlink.create', 'nas', ...nas, '--pm', 'xen1')
   const san = ['--link', GROUP, '--type', 'FC', '--level', 'BL', '--shared']
@@ -64,18 +67,15 @@ afterAll(async () => {
 
 const disks = () => listed<DiskRow>(pengx, 'disks', GUEST)
 
-/**
- * Where it stands: the last number of which it has said that it is on both disks, where its console is logged (by another name
- * since it has gone from one host to the other), and up to where that was read.
- */
-let stands = { log: GUEST, mark: 0, last: 0 }
+/** Where it stands: the last number of which it has said that it is on both disks, and up to where its console was read. */
+let stands = { mark: 0, last: 0 }
 
 /**
  * Reads on, and gives how many numbers it has told since: each comes after the one before, nothing has failed to be written or
  * to read as it was written, and it has not booted anew. `mayMiss` so many, which it told while it was on its way.
  */
 async function hear(host: LabHost, mayMiss = 0): Promise<number> {
-  const text = await consoleText(host, stands.log, stands.mark)
+  const text = await consoleText(host, GUEST, stands.mark)
   const whole = text.slice(0, text.lastIndexOf('\n') + 1)
   expect(whole).not.toMatch(/FAILED|^RESUME (?!0\r)/m)
   const numbers = [...whole.matchAll(/^COUNT (\d+)\r?$/gm)].map((match) => Number(match[1]))
@@ -130,7 +130,7 @@ const spreadWrites = (count: number): string =>
 
 /** All of them, as its guest reads them and as the host does; gives how many. */
 async function needSpread(host: LabHost): Promise<void> {
-  const ask = (command: string) => askGuest(host, GUEST, command, 240_000, stands.log)
+  const ask = (command: string) => askGuest(host, GUEST, command, 240_000)
   const count = Number(await ask('touch /tmp/stop; sleep 3; cat /tmp/spread; echo 3 >/proc/sys/vm/drop_caches'))
   expect(count).toBeGreaterThan(5)
   const expected = Array.from({ length: count }, (_, n) => `SPREAD ${n}`)
@@ -143,11 +143,11 @@ async function needSpread(host: LabHost): Promise<void> {
 
 async function migrate(from: LabHost, to: LabHost): Promise<void> {
   await goesOn(from)
-  await askGuest(from, GUEST, spreadWrites(300), 60_000, stands.log)
-  const mark = await consoleMark(to, arrived(GUEST))
+  await askGuest(from, GUEST, spreadWrites(300), 60_000)
+  const mark = await consoleMark(to, GUEST)
   await perform(pengx, 'vm.migrate', GUEST, '--pm', to.name)
   await hear(from)
-  stands = { ...stands, log: arrived(GUEST), mark }
+  stands = { ...stands, mark }
   await goesOn(to, 5)
   await needOneMind(to)
   await needSpread(to)
@@ -218,7 +218,7 @@ test('the host that it goes to loses its power: it stays where it was, and runs 
   await waitUp(pengx, xen2)
   await mountShared(xen1, xen2)
   // What could not be taken back while it was off is before anything else is done with the VM.
-  await perform(pengx, 'vm.update', GUEST, '--desc', 'since xen2 is back')
+  await perform(pengx, 'vm.edit', GUEST, '--desc', 'since xen2 is back')
   await needOneMind(xen1)
   const jobs = await listed<{ state: string; operation: string }>(pengx, 'jobs')
   expect(jobs.filter(({ state }) => !['done', 'undone', 'cancelled'].includes(state))).toEqual([])
