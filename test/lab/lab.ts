@@ -94,9 +94,10 @@ interface Run {
   readonly hosts?: number
   readonly xen: SiteOptions['xen']
   readonly release: SiteOptions['release']
+  readonly busy?: string
 }
 
-async function suites({ kind, names, all, onRunning, hosts, xen, release }: Run): Promise<number> {
+async function suites({ kind, names, all, onRunning, hosts, xen, release, busy }: Run): Promise<number> {
   const files = filesOf(kind).filter((file) =>
     names.length === 0 ? all || !takesLong(file) : names.some((name) => basename(file).startsWith(name)),
   )
@@ -113,7 +114,10 @@ async function suites({ kind, names, all, onRunning, hosts, xen, release }: Run)
     { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen, release } },
     { files: onOne, options: { hosts: hosts ?? 1, xen, release } },
     // Guests go from one to the other while they run.
-    { files: files.filter(needsPair), options: { hosts: 2, xen: release === HOME_RELEASE ? 'shadow' : xen, release } },
+    {
+      files: files.filter(needsPair),
+      options: { hosts: 2, xen: release === HOME_RELEASE ? 'shadow' : xen, release, busy },
+    },
   ].filter((part) => part.files.length > 0)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -252,7 +256,7 @@ async function main(): Promise<number> {
       if (positionals[0] !== undefined) process.env.PENGX_MINUTES = positionals[0]
       // Suites have only the programs of a bare machine, which has no git.
       process.env.PENGX_COMMIT = (await need(['git', 'describe', '--always', '--dirty'], { cwd: root })).trim()
-      return await suites({ kind: 'soak', ...run, names: ['day'] })
+      return await suites({ kind: 'soak', ...run, names: ['day'], busy: 'xen2' })
     case 'transcripts':
       return await transcripts({ hosts: 1, xen, release }, values.running)
     default:

@@ -32,6 +32,8 @@ export interface SiteOptions {
   readonly xen: 'update' | 'shadow'
   /** Debian's, which has its Xen and QEMU; the usual one where none is named. */
   readonly release?: Release
+  /** The one of several hosts that has two processors: what is done is done there, and the others do little. */
+  readonly busy?: string
 }
 
 export const isXen = (name: string): boolean => name.startsWith('xen')
@@ -77,13 +79,13 @@ async function prepareSite(dir: string, options: SiteOptions): Promise<Site> {
   }
   // An emulated processor is a thread that wants one of this machine's: where two are promised one and get half, a lock's
   // holder waits for its turn while the other spins, and libxl's hotplug scripts pass their 40 s.
-  const cpus = names.length === 1 ? 2 : 1
+  const cpusOf = (name: string) => (names.length === 1 || name === options.busy ? 2 : 1)
   const machines = all.map(({ name, number, home }): Machine => {
     // Nobody is at the other end of the third one's wires.
     const [own, peer] = isXen(name) ? [ports[number - 1]!, ports[2 - number]!] : [ports[2], ports[3]]
     const qmp = join(sockets, `${name}.qmp`)
     const below = isXen(name) ? { xen, memoryMib: 3584 } : { memoryMib: 1536 }
-    return { name, number, dir: home, cpus, ports: own, peer, qmp, root, ...below, initrd, sharedDisk }
+    return { name, number, dir: home, cpus: cpusOf(name), ports: own, peer, qmp, root, ...below, initrd, sharedDisk }
   })
   const knownHosts = join(dir, 'known_hosts')
   const sshConfig = join(dir, 'ssh_config')

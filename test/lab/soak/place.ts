@@ -30,8 +30,9 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
   // One that failed has left all of it to be looked at.
   await endGuests(hosts)
   await shareDirectory(xen1, hosts)
-  // As on any host where guests are busy: else dom0 has no more of the processor than one of them.
-  for (const host of hosts) await sh(host, 'xl sched-credit2 -d 0 -w 65535')
+  // As on any host where guests are busy: else dom0 has no more of the processors than one of them. With much more, guests
+  // that write have none of them for a minute.
+  for (const host of hosts) await sh(host, 'xl sched-credit2 -d 0 -w 1024')
   await sh(xen1, `find ${SHARED_DIRECTORY} -mindepth 1 -delete`)
   const pengx = openController(hosts)
   for (const host of hosts) await addPm(pengx, host)
@@ -58,7 +59,7 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
         const isWriter = WRITERS.includes(name)
         const sizes = isWriter ? { os_disk_size: 9, extra_disk_size: 9 } : { os_disk_size: 4 }
         const boot = { kernel: '/lab/guest/vmlinux', ramdisk: '/lab/guest/initrd', type: 'pv' }
-        const rest = { cmdline: guestCmdline(name, isWriter ? 'prove' : 'idle'), memory: MEMORY_MIB, pm }
+        const rest = { cmdline: guestCmdline(name, isWriter ? 'prove' : 'quiet'), memory: MEMORY_MIB, pm }
         return ['POST', '/vms/', { name, storlink: idOf(isWriter ? name : IDLE_LINK), ...sizes, ...boot, ...rest }]
       }),
     )

@@ -8,7 +8,8 @@
 #   COUNT FAILED N …                  a write failed, or something was read that had not been written
 #   LONGEST S                         from one counter to the next it took so many seconds, longer than ever before (gmode=prove)
 #   ANSWER ID EXIT                    end of a command that was typed as `ID command…`
-# Kernel command line: gname= gip= gmode=idle|count|stream|prove gignore=1 (shutdown requests are ignored).
+# Kernel command line: gname= gip= gmode=idle|quiet|count|stream|prove gignore=1 (shutdown requests are ignored).
+# One that is quiet tells its disks and cards at no time, and sleeps.
 /bin/mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
@@ -130,7 +131,7 @@ tell() {
         read -r -t 1 _ <&3
     done
 }
-tell &
+[ "$gmode" = quiet ] || tell &
 while :; do
     read -r id command || sleep 1
     [ -n "$id" ] && { (eval "$command") 2>&1 </dev/null; echo "ANSWER $id $?"; }
