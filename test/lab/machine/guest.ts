@@ -28,9 +28,11 @@ export const guestUuid = (number: number): string => `6c616200-0000-4000-8000-${
 export const guestMac = (number: number): string => `00:16:3e:4c:${hex(number >> 8, 2)}:${hex(number & 255, 2)}`
 const guestImage = (name: string, disk: 'a' | 'b'): string => `${IMAGES}/${name}-${disk}.qcow2`
 
-/** What the kernel of a guest that runs busybox is told. */
-export function guestCmdline(name: string, mode: string = 'idle'): string {
-  return `console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on gname=${name} gmode=${mode}`
+/** What the kernel of a guest that runs busybox is told; words of `mode` and any others stand at the top of guest/init.sh. */
+export function guestCmdline(name: string, mode: string = 'idle', ...words: readonly string[]): string {
+  return ['console=hvc0 loglevel=3 mitigations=off random.trust_cpu=on', `gname=${name} gmode=${mode}`, ...words].join(
+    ' ',
+  )
 }
 
 /** The text of an xl.cfg. */

@@ -59,7 +59,11 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
         const isWriter = WRITERS.includes(name)
         const sizes = isWriter ? { os_disk_size: 9, extra_disk_size: 9 } : { os_disk_size: 4 }
         const boot = { kernel: '/lab/guest/vmlinux', ramdisk: '/lab/guest/initrd', type: 'pv' }
-        const rest = { cmdline: guestCmdline(name, isWriter ? 'prove' : 'quiet'), memory: MEMORY_MIB, pm }
+        const rest = {
+          cmdline: isWriter ? guestCmdline(name, 'prove', 'gpause=1') : guestCmdline(name, 'quiet'),
+          memory: MEMORY_MIB,
+          pm,
+        }
         return ['POST', '/vms/', { name, storlink: idOf(isWriter ? name : IDLE_LINK), ...sizes, ...boot, ...rest }]
       }),
     )

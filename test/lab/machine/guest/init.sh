@@ -8,7 +8,8 @@
 #   COUNT FAILED N …                  a write failed, or something was read that had not been written
 #   LONGEST S                         from one counter to the next it took so many seconds, longer than ever before (gmode=prove)
 #   ANSWER ID EXIT                    end of a command that was typed as `ID command…`
-# Kernel command line: gname= gip= gmode=idle|quiet|count|stream|prove gignore=1 (shutdown requests are ignored).
+# Kernel command line: gname= gip= gmode=idle|quiet|count|stream|prove gignore=1 (shutdown requests are ignored)
+# gpause=S (gmode=prove: so many seconds from one counter to the next).
 # One that is quiet tells its disks and cards at no time, and sleeps.
 /bin/mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -17,9 +18,9 @@ mount -t devtmpfs dev /dev
 echo 0 >/proc/sys/kernel/randomize_va_space
 export PATH=/bin:/sbin HOME=/
 stty -echo 2>/dev/null
-gname=guest gip='' gmode=idle
+gname=guest gip='' gmode=idle gpause=''
 for word in $(cat /proc/cmdline); do
-    case $word in gname=*|gip=*|gmode=*|gignore=*) eval "$word" ;; esac
+    case $word in gname=*|gip=*|gmode=*|gignore=*|gpause=*) eval "$word" ;; esac
 done
 hostname "$gname"
 while read -r module; do insmod "/modules/$module" 2>/dev/null; done </modules/order
@@ -42,6 +43,11 @@ nics() {
 # In the order of their names: the kernel lists disks as they connected.
 sorted() { echo "$1" $(for word in $2; do echo "$word"; done | sort); }
 names() { for path in "$@"; do [ -e "$path" ] && echo "${path##*/}"; done | tr '\n' ',' | sed 's/,$//'; }
+
+# Waits so many seconds, for which it needs no program.
+mkfifo /tmp/never
+exec 3<>/tmp/never
+pause() { read -r -t "$1" _ <&3; }
 
 # The frontends connect in their own time; READY waits for them, but not for ever. (A CD drive of an HVM guest has a
 # vbd too, but no frontend takes it: so those with a driver are counted.)
@@ -106,6 +112,7 @@ EOF
         fi
         echo "COUNT ${why:+FAILED }$n$why"
         [ -n "$why" ] && sleep 1
+        [ -n "$gpause" ] && pause "$gpause"
         read -r now _ </proc/uptime
         now=${now%.*} took=$((${now%.*} - ${before:-${now%.*}})) before=$now
         [ "$took" -gt "$longest" ] && longest=$took && echo "LONGEST $took"
@@ -116,10 +123,8 @@ case $gmode in count) count 1 & ;; stream) count '' & ;; prove) prove & ;; esac
 echo "READY name=$gname disks=$(names /sys/block/xvd*) nics=$(names /sys/class/net/eth*)"
 # Told by a process of its own, so that a command is read without a bound: a read that gives up in the middle of a line,
 # as one of a slow guest would, loses what it has read of it.
-mkfifo /tmp/never
 tell() {
     seen_disks='' seen_nics=''
-    exec 3<>/tmp/never
     while :; do
         disks
         [ "$line" = "$seen_disks" ] || sorted DISKS "${line#DISKS}"
@@ -127,8 +132,7 @@ tell() {
         nics
         [ "$line" = "$seen_nics" ] || echo "$line"
         seen_nics=$line
-        # a second that needs no program
-        read -r -t 1 _ <&3
+        pause 1
     done
 }
 [ "$gmode" = quiet ] || tell &
