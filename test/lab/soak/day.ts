@@ -139,6 +139,7 @@ async function oneRound(day: Day, writer: Writer): Promise<void> {
   await perform(pengx, 'storlink.update', BACKUPS, '--desc', `round ${figures.rounds + 1}`)
   await quiet(day, SOME_MS)
   // What is at work now is cut off, as by anybody who ends a server.
+  noteCut(day, () => true)
   await server.stop()
   noteCut(day, () => true)
   await perform(pengx, 'storlink.update', BACKUPS, '--desc', `after round ${figures.rounds + 1}`)

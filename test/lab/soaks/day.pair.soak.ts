@@ -19,7 +19,7 @@ test(
     const at = new Date()
     const [xen, qemu] = await Promise.all([
       sh(hosts[0]!, 'xl info xen_version'),
-      sh(hosts[0]!, "/usr/lib/xen-4.17/bin/qemu-system-i386 --version | sed -n 's/.*version \\([0-9.]*\\).*/\\1/p'"),
+      sh(hosts[0]!, "/usr/libexec/xen-qemu-system-i386 --version | sed -n 's/.*version \\([0-9.]*\\).*/\\1/p'"),
     ])
     const commit = process.env.PENGX_COMMIT ?? 'unknown'
     const { version } = await Bun.file(resolve(root, 'package.json')).json()
