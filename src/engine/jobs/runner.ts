@@ -188,6 +188,8 @@ export function createRunner(deps: EngineDeps): Runner {
   }
 
   async function endUnbegun({ job, signal }: Asked, error: unknown): Promise<void> {
+    // What fails now fails because this process lets go of everything: the next one ends it.
+    if (closed) return
     const { code, message: why } = signal.aborted ? cancelled() : toPengxError(error)
     const state = code === 'cancelled' ? 'cancelled' : 'undone'
     const message = `${why} (nothing had been done)`

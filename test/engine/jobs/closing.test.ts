@@ -13,16 +13,16 @@ import { joinPms } from '../operations/migrateCases.ts'
 const dir = mkdtempSync(join(tmpdir(), 'pengx-closing-'))
 afterAll(() => rmSync(dir, { recursive: true }))
 
-/** Loses its connection when it is closed, what is at work with it; that takes a moment, as it does over SSH. */
-function losing(host: Host, onCreate: () => void): Host {
+/** Loses its connection when it is closed, and such a command that is at work with it; that takes a moment, as it does over SSH. */
+function losing(host: Host, isOne: (line: string) => boolean, onBegin: () => void): Host {
   const lost = Promise.withResolvers<never>()
   lost.promise.catch(() => undefined)
   let isLost = false
   return {
     ...host,
     async open(command, ...rest) {
-      if (!isLost && !command.argv.join(' ').includes('xl create')) return await host.open(command, ...rest)
-      onCreate()
+      if (!isLost && !isOne(command.argv.join(' '))) return await host.open(command, ...rest)
+      onBegin()
       return await lost.promise
     },
     async close() {
@@ -43,7 +43,7 @@ test('what fails because pengx lets go of a host says nothing of the job, which 
 
   const site = createSimSite({ vmCount: 8, pmCount: 3, seed: 7, pace: 0.2, statePath: place.state })
   const creates = Promise.withResolvers<void>()
-  const host = (name: string) => losing(site.host(name), creates.resolve)
+  const host = (name: string) => losing(site.host(name), (line) => line.includes('xl create'), creates.resolve)
   const closing = await openWorld({ sim: { host, pmNames: site.pmNames.slice(0, 2) } }, place)
   const { id } = await closing.engine.start('vm.start', closing.engine.decode('vm.start', { vm }), 'http')
   await creates.promise
@@ -57,5 +57,46 @@ test('what fails because pengx lets go of a host says nothing of the job, which 
   })
   const { events } = await after.engine.jobDetail(id)
   expect(events.map(({ kind }) => kind)).toEqual(['started', 'undoStarted', 'undone'])
+  await after.close()
+}, 60_000)
+
+test('nor of one that has waited for its turn and had not begun', async () => {
+  const place = { db: join(dir, 'waits.db'), state: join(dir, 'waits.json') }
+  const before = await openWorld({}, place)
+  const storlink = await joinPms(before)
+  await act(before, 'vm.create', { ...NEW_VM, storlink, pm: pmNamed(before) })
+  const vm = NEW_VM.uuid
+  await before.close()
+
+  const site = createSimSite({ vmCount: 8, pmCount: 3, seed: 7, pace: 0.2, statePath: place.state })
+  const asksForRoom = Promise.withResolvers<void>()
+  const isQueued = Promise.withResolvers<void>()
+  let first = ''
+  const isTurn = () => closing.engine.view.getJob(first)?.state === 'done'
+  const host = (name: string) =>
+    losing(site.host(name), (line) => line.includes('df -P') && isTurn(), asksForRoom.resolve)
+  const closing = await openWorld(
+    { sim: { host, pmNames: site.pmNames.slice(0, 2) }, intercept: () => isQueued.promise },
+    place,
+  )
+  const { engine } = closing
+  first = (await engine.start('vm.edit', engine.decode('vm.edit', { vm, desc: 'the first' }), 'http')).id
+  const { id, state } = await engine.start(
+    'disk.create',
+    engine.decode('disk.create', { vm, storlink, size: 8 }),
+    'http',
+  )
+  expect(state).toBe('queued')
+  isQueued.resolve()
+  await asksForRoom.promise
+  await closing.close()
+
+  const after = await openWorld({}, place)
+  expect((await after.engine.recovery.begun).map((job) => job.id)).toEqual([id])
+  await after.engine.recovery.over
+  expect(after.engine.view.getJob(id)).toMatchObject({
+    state: 'undone',
+    message: 'pengx ended before it began; nothing had been done',
+  })
   await after.close()
 }, 60_000)
