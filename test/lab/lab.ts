@@ -108,8 +108,8 @@ async function suites({ kind, names, all, onRunning, hosts, xen, release, busy }
   await needPrograms()
   await sweepSites(runs)
   const onOne = files.filter((file) => !needsLinux(file) && !needsPair(file))
-  // One after the other: emulated processors that take turns on this machine's make each other several times slower, and a
-  // host of a pair has one, where one by itself has two.
+  // One after the other: emulated processors that take turns on this machine's make each other several times slower, and
+  // each of two hosts has one, where one by itself has two.
   const parts = [
     { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen, release } },
     { files: onOne, options: { hosts: hosts ?? 1, xen, release } },

@@ -80,7 +80,7 @@ describe('inside dom0, through the API', () => {
     expect(await statusOf(guestUuid(1))).toBe('RUNNING')
   })
 
-  test('creates a VM that boots, pauses, reboots, is reset, shut down and deleted', async () => {
+  test('creates a VM that boots, pauses, reboots, is reset, powered off and deleted', async () => {
     const storlink = { name: 'data', link: '/data', type: 'LO', level: 'FL' }
     expect(await api.ask('POST', '/storlinks/create/', storlink)).toMatchObject({ status: 201 })
     const made = {
@@ -110,8 +110,6 @@ describe('inside dom0, through the API', () => {
     mark = await consoleMark(host, 'inside')
     expect(await act(id, 'reset', 'RUNNING')).not.toBe(second)
     await waitConsole(host, 'inside', /^READY/, { mark })
-    await act(id, 'shutdown', 'SHUTDOWN')
-    await act(id, 'start', 'RUNNING')
     await act(id, 'poweroff', 'SHUTDOWN')
 
     expect(await api.ask('DELETE', `/vms/${id}/`)).toMatchObject({ status: 200 })

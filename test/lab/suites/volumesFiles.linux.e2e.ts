@@ -1,0 +1,3 @@
+import { filesSuite } from '../volumes.ts'
+
+filesSuite()
