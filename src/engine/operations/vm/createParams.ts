@@ -79,7 +79,12 @@ export const createParams = z.object({
     help: 'one interface on each; a number N means xenbrN',
   }),
   unseenBridge: unseenBridgeField,
-  pm: field(z.string().optional(), { title: 'PM', from: 'pm', help: 'none given: the storlink’s', advanced: true }),
+  pm: field(z.string().optional(), {
+    title: 'PM',
+    from: 'pm',
+    help: 'none given: the storlink’s; of a shared one, the PM with the most free memory',
+    advanced: true,
+  }),
   os: field(z.string().default(''), { title: 'OS', advanced: true }),
   osArch: field(z.string().default(''), { title: 'OS architecture', advanced: true }),
   desc: field(z.string().default(''), { title: 'Description', advanced: true }),
