@@ -6,7 +6,7 @@ import type { Host } from '../../../src/engine/host/host.ts'
 import { PengxError } from '../../../src/model/error.ts'
 import { createSimSite } from '../../../src/sim/site.ts'
 import { act, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
-import { openWorld } from '../../support/sites/world.ts'
+import { openWorld, type WorldPlace } from '../../support/sites/world.ts'
 import { joinPms } from '../operations/migrateCases.ts'
 
 /** A pengx that ends by itself leaves its jobs as one that is killed does: at work, for the next one to go on with. */
@@ -33,15 +33,19 @@ function losing(host: Host, isOne: (line: string) => boolean, onBegin: () => voi
   }
 }
 
-test('what fails because pengx lets go of a host says nothing of the job, which the next start takes up as after a kill', async () => {
-  const place = { db: join(dir, 'pengx.db'), state: join(dir, 'site.json') }
+/** A VM that is shut down, on machines for another process. */
+async function furnish(place: WorldPlace) {
   const before = await openWorld({}, place)
   const storlink = await joinPms(before)
   await act(before, 'vm.create', { ...NEW_VM, storlink, pm: pmNamed(before) })
-  const vm = NEW_VM.uuid
   await before.close()
-
   const site = createSimSite({ vmCount: 8, pmCount: 3, seed: 7, pace: 0.2, statePath: place.state })
+  return { site, vm: NEW_VM.uuid, storlink }
+}
+
+test('what fails because pengx lets go of a host says nothing of the job, which the next start takes up as after a kill', async () => {
+  const place = { db: join(dir, 'pengx.db'), state: join(dir, 'site.json') }
+  const { site, vm } = await furnish(place)
   const creates = Promise.withResolvers<void>()
   const host = (name: string) => losing(site.host(name), (line) => line.includes('xl create'), creates.resolve)
   const closing = await openWorld({ sim: { host, pmNames: site.pmNames.slice(0, 2) } }, place)
@@ -62,13 +66,7 @@ test('what fails because pengx lets go of a host says nothing of the job, which 
 
 test('nor of one that has waited for its turn and had not begun', async () => {
   const place = { db: join(dir, 'waits.db'), state: join(dir, 'waits.json') }
-  const before = await openWorld({}, place)
-  const storlink = await joinPms(before)
-  await act(before, 'vm.create', { ...NEW_VM, storlink, pm: pmNamed(before) })
-  const vm = NEW_VM.uuid
-  await before.close()
-
-  const site = createSimSite({ vmCount: 8, pmCount: 3, seed: 7, pace: 0.2, statePath: place.state })
+  const { site, vm, storlink } = await furnish(place)
   const asksForRoom = Promise.withResolvers<void>()
   const isQueued = Promise.withResolvers<void>()
   let first = ''
