@@ -119,7 +119,6 @@ async function oneRound(day: Day, writer: Writer): Promise<void> {
   const { pengx, hosts } = place
   const { name, host } = writer.victim
   const began = Date.now()
-  await server.start()
   const other = hosts.find((one) => one !== host)!
   const act = pickSoakAct(
     {
@@ -132,7 +131,9 @@ async function oneRound(day: Day, writer: Writer): Promise<void> {
     random,
   )
   const markThere = await consoleMark(other, name)
+  // Nothing is at work yet that would keep it from that.
   if (act.isOff) await perform(pengx, 'vm.poweroff', name)
+  await server.start()
   const before = Math.max(0, ...readStore(pengx.storePath).jobs.map(({ number }) => number))
   const said = await actAndKill(day, writer, act)
   // Anything that is done takes over what was left, and waits for it.
@@ -167,7 +168,13 @@ async function actAndKill(day: Day, { victim }: Writer, act: SoakAct): Promise<s
     await server.start()
   }
   const doAct = async () => {
-    const cut = await cutOff(victim.host, place.pengx, act.words, afterMs)
+    const until = Date.now() + QUIET_MS
+    let cut = await cutOff(victim.host, place.pengx, act.words, afterMs)
+    // A backup of the guest, which the server had begun: who is refused asks again.
+    while (!cut.killed && cut.said.includes('is at work on it') && Date.now() < until) {
+      await Bun.sleep(2_000)
+      cut = await cutOff(victim.host, place.pengx, act.words, afterMs)
+    }
     if (!cut.killed) {
       if (cut.exit !== 0) throw new Error(`${act.words.join(' ')} failed: ${cut.said}`)
       tookMs.set(act.operation, cut.tookMs)
