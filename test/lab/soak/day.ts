@@ -38,14 +38,17 @@ const QUIET_MS = 300_000
 /** So long backups are given to end; what is due each minute may be at work without an end. */
 const SOME_MS = 40_000
 
-/** Each minute of the soak has what an hour of a day has: when, whether incremental, and how many are kept. */
+/**
+ * When, whether incremental, and how many are kept. One takes a minute or two on an emulated host: with more of them, nothing
+ * else would have its turn.
+ */
 const PLANS = [
-  { cron: '* * * * *', incremental: true, keep: 4 },
-  { cron: '*/2 * * * *', incremental: false, keep: 2 },
-  { cron: '*/2 * * * *', incremental: true, keep: 3 },
-  { cron: '*/3 * * * *', incremental: false, keep: 2 },
+  { cron: '*/3 * * * *', incremental: true, keep: 3 },
+  { cron: '*/4 * * * *', incremental: false, keep: 2 },
+  { cron: '*/5 * * * *', incremental: true, keep: 3 },
+  { cron: '*/6 * * * *', incremental: false, keep: 2 },
 ] as const
-const IDLE_PLAN = { cron: '*/4 * * * *', incremental: false, keep: 2 } as const
+const IDLE_PLAN = { cron: '*/7 * * * *', incremental: false, keep: 2 } as const
 const IDLERS_BACKED_UP = 2
 
 export interface Soak {
