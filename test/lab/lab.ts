@@ -107,30 +107,37 @@ async function suites({ kind, names, all, onRunning, hosts, xen, release, busy }
   if (onRunning) return await runSuites(running(), files)
   await needPrograms()
   await sweepSites(runs)
-  const onOne = files.filter((file) => !needsLinux(file) && !needsPair(file))
-  // One after the other: emulated processors that take turns on this machine's make each other several times slower, and
-  // each of two hosts has one, where one by itself has two.
-  const parts = [
-    { files: files.filter(needsLinux), options: { hosts: 0, linux: true, xen, release } },
-    { files: onOne, options: { hosts: hosts ?? 1, xen, release } },
-    // Guests go from one to the other while they run.
-    {
-      files: files.filter(needsPair),
-      options: { hosts: 2, xen: release === HOME_RELEASE ? 'shadow' : xen, release, busy },
-    },
-  ].filter((part) => part.files.length > 0)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
+  const linuxDir = `${dir}-linux`
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.on(signal, () => void downSite(dir).finally(() => process.exit(130)))
-  let exit = 0
-  for (const part of parts) {
-    try {
-      exit = (await runSuites(await upSite(dir, part.options), part.files)) || exit
-    } finally {
-      await downSite(dir)
-    }
+    process.on(signal, () => void Promise.all([dir, linuxDir].map(downSite)).finally(() => process.exit(130)))
+  const onOne = files.filter((file) => !needsLinux(file) && !needsPair(file))
+  const onLinux = files.filter(needsLinux)
+  // Guests go from one to the other while they run.
+  const pair = { hosts: 2, xen: release === HOME_RELEASE ? 'shadow' : xen, release, busy } as const
+  await buildRoot(release)
+  const exits = [await runPart(dir, onOne, { hosts: hosts ?? 1, xen, release })]
+  // An emulated processor is a thread of its own, and with more of them at work than this machine has each takes several times
+  // as long. Of a pair mostly one is: so what needs no Xen goes beside it, and nothing else goes beside anything.
+  const others = [
+    runPart(dir, files.filter(needsPair), pair),
+    runPart(linuxDir, onLinux, { hosts: 0, linux: true, xen, release }),
+  ]
+  exits.push(...(await Promise.all(others)))
+  return exits.find((exit) => exit !== 0) ?? 0
+}
+
+/** Boots what these suites need, runs them, and ends it; does not fail, so that whatever goes beside it has its end too. */
+async function runPart(dir: string, files: readonly string[], options: SiteOptions): Promise<number> {
+  if (files.length === 0) return 0
+  try {
+    return await runSuites(await upSite(dir, options), files)
+  } catch (error) {
+    say((error as Error).message)
+    return 1
+  } finally {
+    await downSite(dir)
   }
-  return exit
 }
 
 /** A suite that needs two hosts says so in its name: `NAME.pair.e2e.ts`. */
@@ -149,7 +156,7 @@ const sharesHost = (file: string): boolean => file.includes('.shared.')
  * One bun process a suite. Those that share are side by side, as many as a host has processors; the others are alone on
  * one. Of two Xen hosts each takes the next suite; those of a pair have both, afterwards.
  */
-async function runSuites(site: Site, files: string[]): Promise<number> {
+async function runSuites(site: Site, files: readonly string[]): Promise<number> {
   const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
   const onXen = files.filter((file) => !needsPair(file) && !needsLinux(file))
@@ -159,19 +166,19 @@ async function runSuites(site: Site, files: string[]): Promise<number> {
   if (xens.length < wanted)
     throw new Error(`these suites need Xen hosts, ${wanted}, and the lab runs with ${xens.length}`)
   const exits: number[] = []
-  const inLanes = async (all: readonly string[], hosts: readonly LabHost[]) => {
+  const inLanes = async (all: readonly string[], hosts: readonly LabHost[], whole = false) => {
     const left = [...all]
     const lanes = hosts.slice(0, all.length)
     const lane = async (host: LabHost) => {
       for (let file = left.shift(); file; file = left.shift())
-        exits.push(await runSuite(file, [host], path, lanes.length > 1))
+        exits.push(await runSuite(file, [host], path, whole || lanes.length > 1))
     }
     await Promise.all(lanes.map(lane))
   }
   const cpusOf = ({ name }: LabHost) => site.machines.find((machine) => machine.name === name)!.cpus
   const shared = (hosts: readonly LabHost[]) => hosts.flatMap((host) => Array<LabHost>(cpusOf(host)).fill(host))
   const onLinux = files.filter(needsLinux)
-  if (onLinux.length > 0) await inLanes(onLinux, shared([needHost(site, 'linux1')]))
+  if (onLinux.length > 0) await inLanes(onLinux, [needHost(site, 'linux1')], true)
   await inLanes(
     onXen.filter((file) => !sharesHost(file)),
     xens,

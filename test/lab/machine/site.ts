@@ -79,7 +79,7 @@ async function prepareSite(dir: string, options: SiteOptions): Promise<Site> {
   }
   // An emulated processor is a thread that wants one of this machine's: where two are promised one and get half, a lock's
   // holder waits for its turn while the other spins, and libxl's hotplug scripts pass their 40 s.
-  const cpusOf = (name: string) => (names.length === 1 || name === options.busy ? 2 : 1)
+  const cpusOf = (name: string) => (name === options.busy || (names.length === 1 && isXen(name)) ? 2 : 1)
   const machines = all.map(({ name, number, home }): Machine => {
     // Nobody is at the other end of the third one's wires.
     const [own, peer] = isXen(name) ? [ports[number - 1]!, ports[2 - number]!] : [ports[2], ports[3]]

@@ -1,3 +1,4 @@
-import { groupSuite } from '../volumes.ts'
+import { filesSuite, groupSuite } from '../volumes.ts'
 
+filesSuite()
 groupSuite('logical volumes of a real group', 'vgthick', false)

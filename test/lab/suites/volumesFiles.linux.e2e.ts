@@ -1,3 +1,0 @@
-import { filesSuite } from '../volumes.ts'
-
-filesSuite()
