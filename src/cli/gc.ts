@@ -46,6 +46,7 @@ export async function collectGarbage(engine: Engine, { json, yes, storlink }: Gc
   }
   if (json) await io.out(formatJson({ volumes, jobs }))
   else if (removable.length === 0) await io.out(total(removable))
+  await sayGoneOn(engine, io)
   return exits.find((exit) => exit !== EXIT.done) ?? EXIT.done
 }
 

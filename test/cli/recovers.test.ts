@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseCommandLine, type RunArgs } from '../../src/args.ts'
-import { sayLeft, sayTakenOver } from '../../src/cli/leftBehind.ts'
+import { sayGoneOn, sayLeft, sayTakenOver } from '../../src/cli/leftBehind.ts'
 import { runOperation } from '../../src/cli/run.ts'
 import { openStore } from '../../src/engine/store/store.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -117,6 +117,28 @@ test('what is still at work when it ends is named; what was taken over is told u
   } finally {
     open.resolve()
     await world.close()
+  }
+})
+
+test('what is gone on with is named, waited for, and told by its end; where there is nothing, nothing is said', async () => {
+  const store = await openStore({ at: { path: db }, clock: systemClock })
+  try {
+    const { view } = store
+    const [job] = view.jobs()
+    const over = Promise.withResolvers<void>()
+    const { io, printed } = fakeIo()
+    await sayGoneOn({ view, revival: () => ({ jobs: [], over: over.promise }) }, io)
+    expect(printed.err).toBe('')
+    const said = sayGoneOn({ view, revival: () => ({ jobs: [job!], over: over.promise }) }, io)
+    const begun = 'pengx: goes on with what waited for a PM that answers again: job 1 (vm.start web01)\n'
+    expect(printed.err).toBe(begun)
+    await store.jobs.update(job!.id, { state: 'undone' })
+    expect(printed.err).toBe(begun)
+    over.resolve()
+    await said
+    expect(printed.err).toBe(`${begun}pengx: job 1 (vm.start web01) failed and was undone\n`)
+  } finally {
+    await store.close()
   }
 })
 

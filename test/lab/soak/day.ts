@@ -35,7 +35,7 @@ const TAKES_MS: Readonly<Record<string, number>> = { 'vm.migrate': 60_000, 'vm.r
 const USUALLY_MS = 15_000
 /** The longest that jobs may take when nobody kills anything any more. */
 const QUIET_MS = 300_000
-/** So long backups are given to end; what is due each minute may be at work without an end. */
+/** So long backups are given to end; what is due meanwhile may be at work without an end. */
 const SOME_MS = 40_000
 
 /**

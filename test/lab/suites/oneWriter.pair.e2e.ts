@@ -5,7 +5,7 @@ import { addPm, closeController, openController, pmsOf, waitUp } from '../contro
 import { booting } from '../machine/console.ts'
 import { guestConfig, guestUuid } from '../machine/guest.ts'
 import { fill, imageSum } from '../machine/guestDisk.ts'
-import { bootIdOf, powerOff, powerOn } from '../machine/power.ts'
+import { bootIdOf, powerOff, powerOn, setCable } from '../machine/power.ts'
 import {
   endSharing,
   makeSharedGroup,
@@ -58,6 +58,7 @@ beforeAll(async () => {
 }, 600_000)
 
 afterAll(async () => {
+  await setCable(xen1, 'out', true)
   for (const host of hosts) for (const name of ['web', 'twin']) await run(host, ['xl', 'destroy', name])
   for (const host of hosts) await sh(host, 'rm -f /etc/xen/web.cfg /etc/xen/single.cfg /etc/xen/twin.cfg')
   for (const controller of [a, b]) closeController(controller)
@@ -113,14 +114,21 @@ test('the other administrator, who knows nothing of xen1, is refused each time w
   expect((await vmsOf(a)).get('web')?.state).toBe('running')
 }, 600_000)
 
-test('xen1 loses its power: nobody starts it elsewhere until it is back, then the claim is stale, and taken over', async () => {
+test('who does not see xen1 does not start it there, unless told to, and is told what to make sure of', async () => {
   await addPm(b, xen1)
   await expectRefusal(b, ['vm.start', 'twin'], WHO)
+  await setCable(xen1, 'out', false)
+  expect((await pmsOf(b)).get('xen1')?.reach).toBe('down')
+  await expectRefusal(b, ['vm.start', 'twin'], /xen1.*powered off.*--force/s)
+  await setCable(xen1, 'out', true)
+  await waitUp(b, xen1)
+}, 600_000)
+
+test('xen1 loses its power: when it is back the claim is stale, and taken over', async () => {
   const before = await bootIdOf(xen1)
   await powerOff(xen1)
   expect((await pmsOf(b)).get('xen1')?.reach).toBe('down')
-  // Unless told to, and told what to make sure of: from here it cannot be told from one whose cable was pulled.
-  await expectRefusal(b, ['vm.start', 'twin'], /xen1.*powered off.*--force/s)
+  await expectRefusal(b, ['vm.start', 'twin'], /xen1.*--force/s)
   await powerOn(xen1)
   expect(await bootIdOf(xen1)).not.toBe(before)
   await waitUp(b, xen1)
