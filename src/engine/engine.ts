@@ -215,7 +215,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
   if (config.watch === 'once') {
     await recovery.over
     await lookAtAll(false)
-    await reviver.atWork().over
+    if (recovers) await reviver.atWork().over
   }
   // What lies beside what was adopted is told by the next look.
   if (config.demo && config.watch === 'never') await lookAtAll(false)
@@ -269,7 +269,7 @@ export async function createEngine(config: EngineConfig): Promise<Engine> {
     acknowledge: async (jobId) => void (await store.jobs.update(jobId, { acknowledged: true })),
     jobDetail: (jobId) => store.jobs.detail(jobId),
     recovery,
-    revival: reviver.atWork,
+    revival: () => (recovers ? reviver.atWork() : { jobs: [], over: Promise.resolve() }),
     atWork: work.atWork,
     look: (pm) => (pm === undefined ? lookAtAll(true) : lookAt(pm)),
     async verify(options) {

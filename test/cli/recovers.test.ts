@@ -163,13 +163,12 @@ test('what waited for a PM is gone on with before `pengx run` decides anything a
     expect(await run('vm.start', vm)).toEqual({ exit: refused, err: '' })
     faults.unreachable('xen1', 0)
     const { exit, err } = await run('vm.start', vm)
-    // A look that the refusal had begun may have been the first to see it, and the job is over by then.
-    if (err !== '') {
-      expect(err.split('\n').slice(0, 2)).toEqual([
-        'pengx: goes on with what waited for a PM that answers again: job 3 (vm.start fresh)',
-        'pengx: job 3 (vm.start fresh) failed and was undone',
-      ])
-    }
+    const told = [
+      'pengx: goes on with what waited for a PM that answers again: job 3 (vm.start fresh)',
+      'pengx: job 3 (vm.start fresh) failed and was undone',
+    ]
+    // Its look may take long enough for the job to be over when it ends: then there is nothing to wait for, or to say.
+    expect([told.join('\n'), '']).toContain(err.trim())
     expect(world.engine.view.jobs().find(({ number }) => number === 3)?.state).toBe('undone')
     expect(exit).toBe(0)
   } finally {

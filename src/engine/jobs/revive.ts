@@ -24,7 +24,7 @@ export interface ReviverDeps {
 export interface Reviver {
   /** To be called when a PM has been looked at: begins. */
   looked(): void
-  /** What is gone on with now, or is about to be. */
+  /** Begins, too, since who has looked may ask before anybody was told of it; gives what is gone on with now, or is about to be. */
   atWork(): Revival
 }
 
@@ -58,18 +58,21 @@ export function createReviver({ view, jobs, clock, runner, onRetry }: ReviverDep
     }
   }
 
+  function looked(): void {
+    for (const job of view.jobs()) {
+      if (job.state !== 'stuck' || job.code !== 'unreachable' || atWork.has(job.id)) continue
+      const pm = view.getPm(pmAway(job, view) ?? '')
+      if (pm && isDue(job, pm, clock.now())) atWork.set(job.id, retry(job, pm))
+    }
+  }
+
   return {
-    looked() {
-      for (const job of view.jobs()) {
-        if (job.state !== 'stuck' || job.code !== 'unreachable' || atWork.has(job.id)) continue
-        const pm = view.getPm(pmAway(job, view) ?? '')
-        if (pm && isDue(job, pm, clock.now())) atWork.set(job.id, retry(job, pm))
-      }
+    looked,
+    atWork() {
+      looked()
+      const jobs = [...atWork.keys()].flatMap((id) => view.getJob(id) ?? [])
+      return { jobs, over: untilTrouble(view, Promise.all(atWork.values())) }
     },
-    atWork: () => ({
-      jobs: [...atWork.keys()].flatMap((id) => view.getJob(id) ?? []),
-      over: untilTrouble(view, Promise.all(atWork.values())),
-    }),
   }
 }
 
