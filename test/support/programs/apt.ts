@@ -9,16 +9,23 @@ import { missingFor, packagesOf, type User } from './programs.ts'
 
 export type Say = (line: string) => void
 
-const APT = ['apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300']
+const LOCK_S = 300
+/** How it waits for who else is at work, but for the lists. */
+const APT = ['apt-get', '-q', '-o', `DPkg::Lock::Timeout=${LOCK_S}`]
 let updated = false
 
 /** Fetches the package lists once a run; a machine without network may still have usable ones. */
 export async function updateLists(say: Say): Promise<void> {
   if (updated) return
   updated = true
-  const { exit, last } = await apt(['update'])
+  const until = Date.now() + LOCK_S * 1000
+  let said = await apt(['update'])
+  for (; isLocked(said) && Date.now() < until; said = await apt(['update'])) await Bun.sleep(1000)
+  const { exit, last } = said
   if (exit !== 0) say(`apt-get update failed, going on with the lists at hand: ${last}`)
 }
+
+const isLocked = ({ exit, last }: { exit: number; last: string }) => exit !== 0 && last.includes('Unable to lock')
 
 /** Installs what is missing where that can be done without asking anybody, says what it does, and gives what is missing then. */
 export async function bringPrograms(user: User, say: Say): Promise<string[]> {
