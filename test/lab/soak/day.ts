@@ -35,21 +35,25 @@ const TAKES_MS: Readonly<Record<string, number>> = { 'vm.migrate': 60_000, 'vm.r
 const USUALLY_MS = 15_000
 /** The longest that jobs may take when nobody kills anything any more. */
 const QUIET_MS = 300_000
+/** The longest that a command is refused by a backup of its guest, which the server had begun. */
+const REFUSED_MS = 900_000
 /** So long backups are given to end; what is due meanwhile may be at work without an end. */
 const SOME_MS = 40_000
 
 /**
- * When, whether incremental, and how many are kept. One takes a minute or two on an emulated host: with more of them, nothing
- * else would have its turn.
+ * Whether incremental, and how many are kept. One takes a minute or two on an emulated host, several at once each several times
+ * as long, and what fell due while no server ran is made up for at its start: each guest has a time of its own.
  */
 const PLANS = [
-  { cron: '*/3 * * * *', incremental: true, keep: 3 },
-  { cron: '*/4 * * * *', incremental: false, keep: 2 },
-  { cron: '*/5 * * * *', incremental: true, keep: 3 },
-  { cron: '*/6 * * * *', incremental: false, keep: 2 },
+  { incremental: true, keep: 2 },
+  { incremental: false, keep: 1 },
+  { incremental: true, keep: 2 },
+  { incremental: false, keep: 1 },
 ] as const
-const IDLE_PLAN = { cron: '*/7 * * * *', incremental: false, keep: 2 } as const
+const IDLE_PLAN = { incremental: false, keep: 1 } as const
 const IDLERS_BACKED_UP = 2
+const APART_MINUTES = 2
+const CYCLE_MINUTES = (PLANS.length + IDLERS_BACKED_UP) * APART_MINUTES
 
 export interface Soak {
   readonly hosts: readonly LabHost[]
@@ -99,10 +103,11 @@ async function begin(place: Place, seed: number, figures: Figures): Promise<Day>
     ...writers.map(({ name }, index) => ({ name, ...PLANS[index % PLANS.length]! })),
     ...idlers.slice(0, IDLERS_BACKED_UP).map(({ name }) => ({ name, ...IDLE_PLAN })),
   ]
-  for (const { name, cron, incremental, keep } of plans)
+  for (const [index, { name, incremental, keep }] of plans.entries())
     await perform(
       pengx,
-      ...['schedule.create', name, '--storlink', BACKUPS, '--cron', cron, '--incremental', String(incremental)],
+      ...['schedule.create', name, '--storlink', BACKUPS, '--cron', `${index * APART_MINUTES}-59/${CYCLE_MINUTES} * * * *`],
+      ...['--incremental', String(incremental)],
       ...['--keep-last', String(keep), '--keep-daily', '0', '--keep-weekly', '0'],
     )
   return {
@@ -171,9 +176,9 @@ async function actAndKill(day: Day, { victim }: Writer, act: SoakAct): Promise<s
     await server.start()
   }
   const doAct = async () => {
-    const until = Date.now() + QUIET_MS
+    const until = Date.now() + REFUSED_MS
     let cut = await cutOff(victim.host, place.pengx, act.words, afterMs)
-    // A backup of the guest, which the server had begun: who is refused asks again.
+    // Who is refused asks again.
     while (!cut.killed && cut.said.includes('is at work on it') && Date.now() < until) {
       await Bun.sleep(2_000)
       cut = await cutOff(victim.host, place.pengx, act.words, afterMs)
