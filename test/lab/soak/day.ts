@@ -103,13 +103,14 @@ async function begin(place: Place, seed: number, figures: Figures): Promise<Day>
     ...writers.map(({ name }, index) => ({ name, ...PLANS[index % PLANS.length]! })),
     ...idlers.slice(0, IDLERS_BACKED_UP).map(({ name }) => ({ name, ...IDLE_PLAN })),
   ]
-  for (const [index, { name, incremental, keep }] of plans.entries())
+  for (const [index, { name, incremental, keep }] of plans.entries()) {
+    const cron = `${index * APART_MINUTES}-59/${CYCLE_MINUTES} * * * *`
     await perform(
       pengx,
-      ...['schedule.create', name, '--storlink', BACKUPS, '--cron', `${index * APART_MINUTES}-59/${CYCLE_MINUTES} * * * *`],
-      ...['--incremental', String(incremental)],
+      ...['schedule.create', name, '--storlink', BACKUPS, '--cron', cron, '--incremental', String(incremental)],
       ...['--keep-last', String(keep), '--keep-daily', '0', '--keep-weekly', '0'],
     )
+  }
   return {
     place,
     server: createServer(pengx),
