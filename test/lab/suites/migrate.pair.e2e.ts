@@ -114,14 +114,17 @@ async function needOneMind(host: LabHost): Promise<void> {
   const row = (await listed<VmSeen>(pengx, 'vms')).find(({ name }) => name === GUEST)
   expect(row).toMatchObject({ pm: host.name, state: 'running', drift: [] })
   const paths = (await disks()).map(({ path }) => path)
-  const domid = await sh(host, `printf %s $(xl domid ${GUEST})`)
-  const open = await sh(host, `ls -l /proc/$(xenstore-read /local/domain/${domid}/image/device-model-pid)/fd`)
-  for (const path of paths) expect(open).toContain(await sh(host, `printf %s $(readlink -f ${path})`))
-  for (const one of hosts) {
-    const configs = await sh(one, 'cat /etc/xen/pengx/*.cfg 2>/dev/null || true')
+  const qemu = `xenstore-read /local/domain/$(xl domid ${GUEST})/image/device-model-pid`
+  const open = await sh(
+    host,
+    `find /proc/$(${qemu})/fd -type l -exec readlink {} +; echo; readlink -f ${paths.join(' ')}`,
+  )
+  const [opened, wanted] = open.split('\n\n').map((part) => part.trim().split('\n'))
+  for (const path of wanted!) expect(opened).toContain(path)
+  const configs = await Promise.all(hosts.map((one) => sh(one, 'cat /etc/xen/pengx/*.cfg 2>/dev/null || true')))
+  for (const [index, one] of hosts.entries())
     for (const path of paths)
-      expect({ one: one.name, has: configs.includes(path) }).toEqual({ one: one.name, has: one === host })
-  }
+      expect({ one: one.name, has: configs[index]!.includes(path) }).toEqual({ one: one.name, has: one === host })
 }
 
 /**
