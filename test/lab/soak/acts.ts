@@ -18,8 +18,9 @@ export interface SoakAct extends Act {
 }
 
 export interface SoakStanding extends Standing {
-  /** The PM that it is not on. */
+  /** The PM that it is not on; and whether it goes there this time, whatever else might be picked. */
   readonly otherPm: string
+  readonly isToGo: boolean
   /** UUIDs of good backups of it, the oldest first. */
   readonly backups: readonly string[]
 }
@@ -47,9 +48,9 @@ export function pickSoakAct(standing: SoakStanding, random: () => number): SoakA
   }
 }
 
-function actOf(kind: number, { name, otherPm, backups }: SoakStanding): Act | undefined {
+function actOf(kind: number, { name, otherPm, isToGo, backups }: SoakStanding): Act | undefined {
   const of = (...words: [string, ...string[]]): Act => ({ operation: words[0], words, isOff: false })
-  if (kind < SHARES.migrate) return of('vm.migrate', name, '--pm', otherPm)
+  if (isToGo || kind < SHARES.migrate) return of('vm.migrate', name, '--pm', otherPm)
   if (kind < SHARES.migrate + SHARES.backup) return of('backup.create', name, '--storlink', BACKUPS)
   // The newest, which no retention removes meanwhile.
   const backup = backups.at(-1)

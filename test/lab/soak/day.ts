@@ -37,6 +37,8 @@ const USUALLY_MS = 15_000
 const QUIET_MS = 300_000
 /** The longest that a command is refused by a backup of its guest, which the server had begun. */
 const REFUSED_MS = 900_000
+/** What takes longest of all that is done: with few rounds it might never be picked. */
+const MOVED_EVERY = 4
 /** So long backups are given to end; what is due meanwhile may be at work without an end. */
 const SOME_MS = 40_000
 
@@ -135,6 +137,7 @@ async function oneRound(day: Day, writer: Writer): Promise<void> {
       snapshots: writer.look?.snapshots.map(({ uuid }) => uuid) ?? [],
       extraDisks: writer.look ? extraDisksOf(writer.look).map(({ uuid }) => uuid) : [],
       otherPm: other.name,
+      isToGo: figures.rounds % MOVED_EVERY === 1,
       backups: readStore(pengx.storePath).backups.flatMap(({ vmName, uuid }) => (vmName === name ? [uuid] : [])),
     },
     random,
