@@ -30,9 +30,6 @@ export async function openPlace(hosts: readonly LabHost[]): Promise<Place> {
   // One that failed has left all of it to be looked at.
   await endGuests(hosts)
   await shareDirectory(xen1, hosts)
-  // As on any host where guests are busy: else dom0 has no more of the processors than one of them. With much more, guests
-  // that write have none of them for a minute.
-  for (const host of hosts) await sh(host, 'xl sched-credit2 -d 0 -w 1024')
   await sh(xen1, `find ${SHARED_DIRECTORY} -mindepth 1 -delete`)
   const pengx = openController(hosts)
   for (const host of hosts) await addPm(pengx, host)
