@@ -219,8 +219,11 @@ test('it goes there while it writes, and is one there', async () => {
   await perform(pengx, 'snapshot.create', GUEST, '--name', 'here')
   await askGuest(xen1, GUEST, spreadWrites)
   const closeEyes = await peek(xen2)
-  await migrate(xen1, xen2)
-  await closeEyes()
+  try {
+    await migrate(xen1, xen2)
+  } finally {
+    await closeEyes()
+  }
   await needSpread(xen2)
 }, 900_000)
 
