@@ -152,6 +152,14 @@ const takesLong = (file: string): boolean => file.includes('/long/')
 /** One that keeps to names, directories and groups of its own, and asks of a host only what is its own: `NAME.shared.e2e.ts`. */
 const sharesHost = (file: string): boolean => file.includes('.shared.')
 
+/** What takes longest, in this order: they go first, so that none of them ends with nothing beside it. */
+const LONGEST = ['snapshots', 'devices', 'backups', 'life', 'rows', 'kills', 'templates']
+
+const rankOf = (file: string): number => {
+  const rank = LONGEST.findIndex((name) => basename(file).startsWith(`${name}.`))
+  return rank < 0 ? LONGEST.length : rank
+}
+
 /**
  * One bun process a suite. Those that share are side by side, as many as a host has processors; the others are alone on
  * one. Of two Xen hosts each takes the next suite; those of a pair have both, afterwards.
@@ -159,7 +167,7 @@ const sharesHost = (file: string): boolean => file.includes('.shared.')
 async function runSuites(site: Site, files: readonly string[]): Promise<number> {
   const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
   const path = shelf ?? process.env.PATH ?? ''
-  const onXen = files.filter((file) => !needsPair(file) && !needsLinux(file))
+  const onXen = files.filter((file) => !needsPair(file) && !needsLinux(file)).sort((a, b) => rankOf(a) - rankOf(b))
   const pairs = files.filter(needsPair)
   const xens = site.hosts.filter(({ name }) => isXen(name))
   const wanted = pairs.length > 0 ? 2 : Math.min(onXen.length, 1)
@@ -176,14 +184,17 @@ async function runSuites(site: Site, files: readonly string[]): Promise<number> 
     await Promise.all(lanes.map(lane))
   }
   const cpusOf = ({ name }: LabHost) => site.machines.find((machine) => machine.name === name)!.cpus
-  const shared = (hosts: readonly LabHost[]) => hosts.flatMap((host) => Array<LabHost>(cpusOf(host)).fill(host))
   const onLinux = files.filter(needsLinux)
   if (onLinux.length > 0) await inLanes(onLinux, [needHost(site, 'linux1')], true)
-  await inLanes(
-    onXen.filter((file) => !sharesHost(file)),
-    xens,
-  )
-  await inLanes(onXen.filter(sharesHost), shared(xens))
+  if (xens.every((host) => cpusOf(host) === 1)) await inLanes(onXen, xens)
+  else {
+    await inLanes(
+      onXen.filter((file) => !sharesHost(file)),
+      xens,
+    )
+    const lanes = xens.flatMap((host) => Array<LabHost>(cpusOf(host)).fill(host))
+    await inLanes(onXen.filter(sharesHost), lanes)
+  }
   for (const file of pairs) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
 }

@@ -123,7 +123,7 @@ test('a job that is asked for at once is followed, is cancelled while it runs, a
   const vm = engine.view.vms().find((each) => each.origin !== 'found' && each.seen.state === 'running')!
   const begin = async () => {
     const begun = await ask('POST', `/vms/${vm.uuid}/shutdown/`, undefined, { Prefer: 'respond-async' })
-    expect(begun.status).toBe(202)
+    expect([begun.status, begun.text]).toEqual([202, expect.any(String)])
     return begun.headers.get('location')!
   }
   const stateOf = async (path: string) => {
