@@ -20,6 +20,17 @@ const cache = resolve(root, 'node_modules/.cache/pengx-tests')
 const TEST_MS = 30_000
 /** Tests of the engine mostly wait for processes and disks, so that there are more workers than processors. */
 const WORKERS = 2 * availableParallelism()
+/**
+ * What the runtime does beside a test takes its processor from another test. No test works for so long that what the last
+ * of the compilers makes of it would be worth its making (8 % of the time); memory is not collected by threads beside it,
+ * and not given back to be asked for again (a quarter of the time where a page fault is dear).
+ */
+const RUNTIME = {
+  BUN_JSC_useFTLJIT: '0',
+  BUN_JSC_useConcurrentGC: '0',
+  BUN_JSC_numberOfGCMarkers: '1',
+  MIMALLOC_PURGE_DELAY: '-1',
+}
 const say = (line: string) => console.log(`test: ${line}`)
 
 async function main(words: readonly string[]): Promise<number> {
@@ -105,8 +116,7 @@ async function runTests(files: readonly Source[]): Promise<Tally> {
     {
       PENGX_TRIAL_COUNT: trialCount,
       PENGX_BUILT: resolve(root, 'dist/pengx'),
-      // No test works for so long that what the last of the compilers makes of it would be worth its making: 8 % of the time.
-      BUN_JSC_useFTLJIT: '0',
+      ...RUNTIME,
       ...(shelf ? { PATH: shelf } : {}),
       ...(crashChild ? { PENGX_CRASH_CHILD: crashChild } : {}),
     },

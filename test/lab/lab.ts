@@ -153,7 +153,7 @@ const takesLong = (file: string): boolean => file.includes('/long/')
 const sharesHost = (file: string): boolean => file.includes('.shared.')
 
 /** What takes longest, in this order: they go first, so that none of them ends with nothing beside it. */
-const LONGEST = ['snapshots', 'devices', 'backups', 'life', 'rows', 'kills', 'templates']
+const LONGEST = ['snapshots', 'devices', 'backups', 'life', 'rows', 'templates', 'hypervisor']
 
 const rankOf = (file: string): number => {
   const rank = LONGEST.findIndex((name) => basename(file).startsWith(`${name}.`))

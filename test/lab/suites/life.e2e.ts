@@ -103,6 +103,12 @@ describe('inside dom0, through the API', () => {
     await waitConsole(host, 'inside', /^READY name=inside disks=xvda nics=eth0$/)
     await act(id, 'suspend', 'PAUSED')
     await act(id, 'resume', 'RUNNING')
+    // Its QEMU is spoken to with no SSH between.
+    const layers = async () => (await sh(host, 'ls /data')).match(/^[0-9a-f-]{36}\.qcow2$/gm)
+    await perform(pengx, 'snapshot.create', 'inside', '--name', 'here')
+    expect(await layers()).toHaveLength(2)
+    await perform(pengx, 'snapshot.delete', 'inside', '--snapshot', 'here')
+    expect(await layers()).toHaveLength(1)
     let mark = await consoleMark(host, 'inside')
     const second = await act(id, 'reboot', 'RUNNING')
     expect(second).not.toBe(first)

@@ -51,7 +51,7 @@ beforeAll(async () => {
   await perform(pengx, 'storlink.create', 'san', ...san, '--pm', 'xen1')
   const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--type', 'pv', '--memory', '96']
   const placed = ['--storlink', 'nas', '--pm', 'xen1', '--disk-size', '32', '--bridges', 'xenbr0']
-  await perform(pengx, 'vm.create', GUEST, ...boot, ...placed, '--cmdline', guestCmdline(GUEST, 'prove'))
+  await perform(pengx, 'vm.create', GUEST, ...boot, ...placed, '--cmdline', guestCmdline(GUEST, 'prove', 'gpause=0.2'))
   await perform(pengx, 'disk.create', GUEST, '--storlink', 'san', '--size', '12', '--format', 'raw')
   await perform(pengx, 'disk.create', GUEST, '--storlink', 'san', '--size', '64', '--format', 'qcow2')
   stands.mark = await consoleMark(xen1, GUEST)

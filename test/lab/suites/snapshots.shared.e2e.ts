@@ -1,11 +1,10 @@
-// Layers under a guest that runs, by a pengx inside dom0: each snapshot reads as at its moment, whatever is done above, below
-// and to the guest.
+// Layers under a guest that runs: each snapshot reads as at its moment, whatever is done above, below and to the guest.
 import { beforeAll, expect, test } from 'bun:test'
 import { booting } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
-import { labHost, sh } from '../machine/ssh.ts'
-import { type Pengx, pengxInside, perform } from '../pengx.ts'
+import { labHost, labHosts, sh } from '../machine/ssh.ts'
+import { listed, type Pengx, pengxOutside, perform } from '../pengx.ts'
 
 const host = labHost()
 const GUEST = 'layered'
@@ -16,31 +15,37 @@ interface DiskRow {
   readonly path: string
 }
 
-const disks = async (): Promise<DiskRow[]> => JSON.parse((await pengx.run('disks', GUEST, '--json')).stdout)
-const pathOf = async (vdev: string): Promise<string> => (await disks()).find((disk) => disk.vdev === vdev)!.path
+/** What the guest writes to now, in the order of its disks. */
+const pathsNow = async (): Promise<string[]> =>
+  (await listed<DiskRow>(pengx, 'disks', GUEST)).sort((a, b) => (a.vdev < b.vdev ? -1 : 1)).map(({ path }) => path)
+const filled = async () => [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+/** As the guest reads them. */
+const sumsNow = async () => [await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]
+/** As dom0 reads the images. */
+const sumsIn = async ([a, b]: readonly string[]) => [await imageSum(host, a!), await imageSum(host, b!)]
 
 /** What each snapshot holds, by its name: the volumes, and the sums that the guest read at its moment. */
 const moments = new Map<string, { readonly paths: string[]; readonly sums: string[] }>()
 
 async function snap(name: string): Promise<void> {
-  const sums = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
-  const paths = [await pathOf('xvda'), await pathOf('xvdb')]
+  const sums = await filled()
+  const paths = await pathsNow()
   await perform(pengx, 'snapshot.create', GUEST, '--name', name)
   moments.set(name, { paths, sums })
   // The guest goes on, on volumes that hold nothing yet.
-  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(sums)
+  expect(await sumsNow()).toEqual(sums)
 }
 
 async function proveMoments(): Promise<void> {
   for (const [name, { paths, sums }] of moments) {
-    const now = [await imageSum(host, paths[0]!), await imageSum(host, paths[1]!)]
+    const now = await sumsIn(paths)
     expect({ name, now }).toEqual({ name, now: sums })
   }
 }
 
 beforeAll(async () => {
   await sh(host, 'mkdir -p /layers /kept-layers')
-  pengx = await pengxInside(host, '/var/lib/pengx-layers')
+  pengx = pengxOutside(labHosts().slice(0, 1))
   await perform(pengx, 'storlink.create', 'layers', '--link', '/layers', '--type', 'LO', '--level', 'FL')
   const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--cmdline']
   const size = ['--memory', '96', '--disk-size', '16', '--extra-disk-size', '8', '--type', 'pv']
@@ -54,16 +59,16 @@ test('snapshots of a running guest hold its two disks at one moment each, and it
   await snap('first')
   await snap('second')
   await snap('third')
-  latest = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  latest = await filled()
   await proveMoments()
 }, 900_000)
 
 test('it comes back on the right layer: its own reboot, a destroy by hand and a start', async () => {
   await booting(host, GUEST, () => perform(pengx, 'vm.reboot', GUEST))
-  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  expect(await sumsNow()).toEqual(latest)
   await sh(host, `xl destroy ${GUEST}`)
   await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
-  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  expect(await sumsNow()).toEqual(latest)
   await proveMoments()
 }, 900_000)
 
@@ -75,8 +80,8 @@ test('merged away under the running guest: one in the middle, the base, the one 
     expect((await sh(host, 'ls /layers')).split('\n').some((file) => gone.includes(`/layers/${file}`))).toBe(false)
     await proveMoments()
     // On the disk itself first: the guest has flushed nothing since.
-    expect([await imageSum(host, await pathOf('xvda')), await imageSum(host, await pathOf('xvdb'))]).toEqual(latest)
-    expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+    expect(await sumsIn(await pathsNow())).toEqual(latest)
+    expect(await sumsNow()).toEqual(latest)
   }
 }, 900_000)
 
@@ -88,28 +93,29 @@ test('a merge is not lost with its QEMU', async () => {
   await sh(host, `pkill -9 -f -- "-xen-domid $(xl domid ${GUEST}) "`)
   await perform(pengx, 'vm.poweroff', GUEST)
   await booting(host, GUEST, () => perform(pengx, 'vm.start', GUEST))
-  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  expect(await sumsNow()).toEqual(latest)
   await proveMoments()
 }, 900_000)
 
 test('restored, the guest has what it had then, and what it held is kept', async () => {
-  const held = [await pathOf('xvda'), await pathOf('xvdb')]
+  const held = await pathsNow()
   await perform(pengx, 'vm.poweroff', GUEST)
   await booting(host, GUEST, () => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'third'))
   const { sums } = moments.get('third')!
-  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(sums)
+  expect(await sumsNow()).toEqual(sums)
   moments.set('before restore of third', { paths: held, sums: latest })
-  latest = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  latest = await filled()
   await proveMoments()
 }, 900_000)
 
 /** The guest has its latest, on one volume a disk, and nothing else is left. */
 async function proveOneVolume(): Promise<void> {
-  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(latest)
+  expect(await sumsNow()).toEqual(latest)
   // beside each the claim of its VM, which runs
-  const files = (await disks()).flatMap(({ path }) => [path, `${path}.claim`])
+  const paths = await pathsNow()
+  const files = paths.flatMap((path) => [path, `${path}.claim`])
   expect((await sh(host, 'ls -d /layers/*')).trim().split('\n').sort()).toEqual(files.sort())
-  expect(await sh(host, `qemu-img info -U ${await pathOf('xvda')}`)).not.toContain('backing file')
+  expect(await sh(host, `qemu-img info -U ${paths[0]}`)).not.toContain('backing file')
   // What was removed has given its room back: its QEMU has let go of it.
   const open = await sh(host, `ls -l /proc/$(pgrep -f 'qemu-syste[m].* -name ${GUEST} ')/fd`)
   expect(new Set(open.match(/\/layers\/\S+/g)).size).toBe(2)
@@ -126,20 +132,20 @@ test('the last are merged, and one volume a disk is left', async () => {
 test('a layer that two lie on outlives its snapshot, and goes with the next one, both in one merge', async () => {
   await snap('one')
   await snap('two')
-  const held = [await pathOf('xvda'), await pathOf('xvdb')]
-  const sums = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  const held = await pathsNow()
+  const sums = await filled()
   await perform(pengx, 'vm.poweroff', GUEST)
   await booting(host, GUEST, () => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'one'))
   moments.set('before restore of one', { paths: held, sums })
   await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'one')
   const shared = moments.get('one')!
   moments.delete('one')
-  expect([await imageSum(host, shared.paths[0]!), await imageSum(host, shared.paths[1]!)]).toEqual(shared.sums)
+  expect(await sumsIn(shared.paths)).toEqual(shared.sums)
   await proveMoments()
   await perform(pengx, 'vm.poweroff', GUEST)
   await booting(host, GUEST, () => perform(pengx, 'snapshot.start', GUEST, '--snapshot', 'two', '--no-keep'))
-  expect([await sumOf(host, GUEST, 'xvda'), await sumOf(host, GUEST, 'xvdb')]).toEqual(moments.get('two')!.sums)
-  latest = [await fill(host, GUEST, 'xvda'), await fill(host, GUEST, 'xvdb')]
+  expect(await sumsNow()).toEqual(moments.get('two')!.sums)
+  latest = await filled()
   await perform(pengx, 'snapshot.delete', GUEST, '--snapshot', 'before restore of one')
   moments.delete('before restore of one')
   await proveMoments()

@@ -1,8 +1,8 @@
 // Proves the lab itself: what every other suite takes for granted of a host and of its guests.
 import { afterAll, expect, test } from 'bun:test'
-import { askGuest, consoleMark, waitConsole } from '../machine/console.ts'
-import { CONFIGS, guestConfig, guestMac } from '../machine/guest.ts'
-import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
+import { askGuest, consoleMark, waitConsole } from '../../machine/console.ts'
+import { CONFIGS, guestConfig, guestMac } from '../../machine/guest.ts'
+import { labHost, labHosts, run, sh } from '../../machine/ssh.ts'
 
 const host = labHost()
 const state = async (name: string): Promise<string> => (await run(host, ['xl', 'list', name])).stdout
