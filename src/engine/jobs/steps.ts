@@ -90,6 +90,8 @@ async function doStep(
     // A cancel that came while the pivot was at work ends nothing behind it.
     const cx = contextOf(deps, planRun, index, { progress, effects, ...(isPastPivot(planRun) ? uncancelled() : {}) })
     await intercept(deps, planRun, index, 'before')
+    // A cancel may have come while that was written down: then nothing is begun.
+    if (isCancelled()) throw cancelledError(signal)
     const output = (await step.do(cx)) ?? null
     // Whatever fails from here on, a line of the journal: the step has done its work.
     effects.begin()(true)
