@@ -106,7 +106,7 @@ export async function goesOn(
     if (goal !== undefined && told.last >= goal) return told
     if (Date.now() > until)
       throw new Error(`${victim.name} does not go on: it is at ${told.last}, and was at ${since.last}`)
-    await Bun.sleep(500)
+    await Bun.sleep(1000)
   }
 }
 

@@ -3,23 +3,24 @@ import { askGuest } from './console.ts'
 import { type LabHost, sh } from './ssh.ts'
 
 /** So much of the beginning of a disk is filled and summed up. */
-const HEAD_MIB = 3
+const HEAD_MIB = 1
 const BLOCKS = `bs=64k count=${HEAD_MIB * 16}`
 const TIMEOUT_MS = 300_000
 /** Of no bytes at all: then something was not read. */
 const NOTHING = new Bun.CryptoHasher('sha256').digest('hex')
 
+const summing = (disk: string): string =>
+  `echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/${disk} ${BLOCKS} 2>/dev/null | sha256sum`
+
 /** What a guest reads from the beginning of a disk, past its cache. */
 export async function sumOf(host: LabHost, guest: string, disk: string): Promise<string> {
-  const command = `echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/${disk} ${BLOCKS} 2>/dev/null | sha256sum`
-  return digest(await askGuest(host, guest, command, TIMEOUT_MS))
+  return digest(await askGuest(host, guest, summing(disk), TIMEOUT_MS))
 }
 
 /** Fills the beginning of a disk with bytes that nobody can guess; gives their sum. */
 export async function fill(host: LabHost, guest: string, disk: string): Promise<string> {
-  const command = `dd if=/dev/urandom of=/dev/${disk} ${BLOCKS} conv=fsync 2>/dev/null`
-  await askGuest(host, guest, command, TIMEOUT_MS)
-  return await sumOf(host, guest, disk)
+  const filling = `dd if=/dev/urandom of=/dev/${disk} ${BLOCKS} conv=fsync 2>/dev/null || exit`
+  return digest(await askGuest(host, guest, `${filling}; ${summing(disk)}`, TIMEOUT_MS))
 }
 
 /** What dom0 reads from the beginning of an image, which a guest may have open. */

@@ -24,11 +24,10 @@ async function domains(): Promise<Map<string, { domid: number; paused: boolean }
 }
 
 /** pengx's word for a state against Xen's own. */
-async function expectDomain(uuid: string, state: string): Promise<number | undefined> {
+async function expectDomain(uuid: string, state: string): Promise<void> {
   const domain = (await domains()).get(uuid)
   const seen = domain === undefined ? 'SHUTDOWN' : domain.paused ? 'PAUSED' : 'RUNNING'
   expect(seen).toBe(state.toUpperCase())
-  return domain?.domid
 }
 
 beforeAll(async () => {
@@ -54,10 +53,10 @@ describe('inside dom0, through the API', () => {
 
   const statusOf = async (id: string) =>
     String(((await api.ask('GET', `/vms/${id}/`)).body.vm as { status: string }).status)
-  async function act(id: string, verb: string, state: string): Promise<number | undefined> {
+  async function act(id: string, verb: string, state: string): Promise<void> {
     expect(await api.ask('POST', `/vms/${id}/${verb}/`)).toMatchObject({ status: 200 })
     expect(await statusOf(id)).toBe(state)
-    return await expectDomain(id, state)
+    await expectDomain(id, state)
   }
 
   test('shows what was started by hand, with no configuration; the command line adopts it on the same store', async () => {
@@ -80,7 +79,8 @@ describe('inside dom0, through the API', () => {
     expect(await statusOf(guestUuid(1))).toBe('RUNNING')
   })
 
-  test('creates a VM that boots, pauses, reboots, is reset, powered off and deleted', async () => {
+  // The other ways of power are in `rows`.
+  test('creates a VM that boots, pauses, is snapshotted, powered off and deleted', async () => {
     const storlink = { name: 'data', link: '/data', type: 'LO', level: 'FL' }
     expect(await api.ask('POST', '/storlinks/create/', storlink)).toMatchObject({ status: 201 })
     const made = {
@@ -99,7 +99,7 @@ describe('inside dom0, through the API', () => {
     expect(await statusOf(id)).toBe('SHUTDOWN')
     expect(await sh(host, 'ls /data')).toMatch(/^[0-9a-f-]{36}\.qcow2\n$/)
 
-    const first = await act(id, 'start', 'RUNNING')
+    await act(id, 'start', 'RUNNING')
     await waitConsole(host, 'inside', /^READY name=inside disks=xvda nics=eth0$/)
     await act(id, 'suspend', 'PAUSED')
     await act(id, 'resume', 'RUNNING')
@@ -109,13 +109,6 @@ describe('inside dom0, through the API', () => {
     expect(await layers()).toHaveLength(2)
     await perform(pengx, 'snapshot.delete', 'inside', '--snapshot', 'here')
     expect(await layers()).toHaveLength(1)
-    let mark = await consoleMark(host, 'inside')
-    const second = await act(id, 'reboot', 'RUNNING')
-    expect(second).not.toBe(first)
-    await waitConsole(host, 'inside', /^READY/, { mark })
-    mark = await consoleMark(host, 'inside')
-    expect(await act(id, 'reset', 'RUNNING')).not.toBe(second)
-    await waitConsole(host, 'inside', /^READY/, { mark })
     await act(id, 'poweroff', 'SHUTDOWN')
 
     expect(await api.ask('DELETE', `/vms/${id}/`)).toMatchObject({ status: 200 })

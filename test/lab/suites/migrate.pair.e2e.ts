@@ -24,6 +24,8 @@ const [xen1, xen2] = hosts as [LabHost, LabHost]
 const GROUP = 'vgmove'
 const GUEST = 'mover'
 const pengx = openController(hosts)
+/** Who looks more often takes the processor from what is looked at. */
+const LOOK_MS = 1000
 
 interface DiskRow {
   readonly vdev: string
@@ -95,7 +97,7 @@ async function goesOn(host: LabHost, mayMiss = 0): Promise<void> {
   for (let heard = 0; heard < 3; ) {
     heard += await hear(host, heard === 0 ? mayMiss : 0)
     if (Date.now() > until) throw new Error(`${GUEST} does not go on on ${host.name}: it is at ${stands.last}`)
-    await Bun.sleep(300)
+    await Bun.sleep(LOOK_MS)
   }
 }
 
@@ -168,7 +170,7 @@ async function peek(host: LabHost): Promise<() => Promise<void>> {
   const look = `for path in ${paths}; do dd if=$path of=/dev/null bs=1M count=1; done`
   await sh(
     host,
-    `rm -f /tmp/peeked; (until [ -e /tmp/peeked ]; do ${look}; sleep 0.3; done) </dev/null >/dev/null 2>&1 &`,
+    `rm -f /tmp/peeked; (until [ -e /tmp/peeked ]; do ${look}; sleep 2; done) </dev/null >/dev/null 2>&1 &`,
   )
   return async () => void (await sh(host, 'touch /tmp/peeked'))
 }
@@ -209,7 +211,7 @@ async function whileSent(
   const said = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
   while (!(await domains([to])).some((name) => name.includes('--incoming'))) {
     if (child.exitCode !== null) throw new Error(`it ended before it arrived: ${(await said).join('')}`)
-    await Bun.sleep(300)
+    await Bun.sleep(LOOK_MS)
   }
   await act()
   return { exit: await child.exited, said: (await said).join('') }
