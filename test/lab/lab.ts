@@ -152,8 +152,8 @@ const takesLong = (file: string): boolean => file.includes('/long/')
 /** One that keeps to names, directories and groups of its own, and asks of a host only what is its own: `NAME.shared.e2e.ts`. */
 const sharesHost = (file: string): boolean => file.includes('.shared.')
 
-/** What takes longest, in this order: they go first, so that none of them ends with nothing beside it. */
-const LONGEST = ['snapshots', 'devices', 'backups', 'life', 'rows', 'templates', 'hypervisor']
+/** What takes longest, in this order: of those that may begin they go first, so that none of them ends with nothing beside it. */
+const LONGEST = ['rows', 'life', 'snapshots', 'devices', 'backups', 'templates', 'records']
 
 const rankOf = (file: string): number => {
   const rank = LONGEST.findIndex((name) => basename(file).startsWith(`${name}.`))
@@ -186,14 +186,13 @@ async function runSuites(site: Site, files: readonly string[]): Promise<number> 
   const cpusOf = ({ name }: LabHost) => site.machines.find((machine) => machine.name === name)!.cpus
   const onLinux = files.filter(needsLinux)
   if (onLinux.length > 0) await inLanes(onLinux, [needHost(site, 'linux1')], true)
-  if (xens.every((host) => cpusOf(host) === 1)) await inLanes(onXen, xens)
+  const alone = onXen.filter((file) => !sharesHost(file))
+  const sharing = onXen.filter(sharesHost)
+  if (xens.every((host) => cpusOf(host) === 1)) await inLanes([...alone, ...sharing], xens)
   else {
-    await inLanes(
-      onXen.filter((file) => !sharesHost(file)),
-      xens,
-    )
+    await inLanes(alone, xens)
     const lanes = xens.flatMap((host) => Array<LabHost>(cpusOf(host)).fill(host))
-    await inLanes(onXen.filter(sharesHost), lanes)
+    await inLanes(sharing, lanes)
   }
   for (const file of pairs) exits.push(await runSuite(file, xens, path, false))
   return exits.find((exit) => exit !== 0) ?? 0
