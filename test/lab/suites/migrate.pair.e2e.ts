@@ -143,7 +143,7 @@ const spreadOne = SPREADS.map(
   ({ vdev, first }) =>
     `printf "%-4095s\\n" "SPREAD $n" | dd of=/dev/${vdev} bs=64k seek=$((${first} + n)) conv=notrunc 2>/dev/null || exit`,
 ).join('; ')
-const spreadWrites = `rm -f /tmp/stop /tmp/spread; (n=0; while [ $n -lt ${SPREAD} ]; do [ -e /tmp/stop ] && exit; ${spreadOne}; n=$((n + 1)); echo $n >/tmp/spread; sleep 0.5; done) >/dev/null 2>&1 & until [ -s /tmp/spread ]; do sleep 0.2; done`
+const spreadWrites = `rm -f /tmp/stop /tmp/spread; (n=0; while [ $n -lt ${SPREAD} ]; do [ -e /tmp/stop ] && exit; ${spreadOne}; n=$((n + 1)); echo $n >/tmp/spread; sleep 1; done) >/dev/null 2>&1 & until [ -s /tmp/spread ]; do sleep 0.2; done`
 
 /** All of them, as its guest reads them and as the host does; it has written them until it was there. */
 async function needSpread(host: LabHost): Promise<void> {
