@@ -13,7 +13,7 @@ const BLOCK = 4096
  */
 export function numberedWrites(disks: readonly string[]): string {
   const write = `printf "%-4095s\\n" "SEQ $n" | dd of=/dev/$d bs=${BLOCK} seek=$((${SLOTS_AT} + n % ${SLOTS})) conv=notrunc,fsync 2>/dev/null`
-  const loop = `n=0; while :; do n=$((n + 1)); for d in ${disks.join(' ')}; do ${write} || exit; done; echo $n >/tmp/written.new; mv /tmp/written.new /tmp/written; pause 0.25; done`
+  const loop = `n=0; while :; do n=$((n + 1)); for d in ${disks.join(' ')}; do ${write} || exit; done; echo $n >/tmp/written.new; mv /tmp/written.new /tmp/written; done`
   return `(${loop}) >/dev/null 2>&1 & echo $! >/tmp/writer; until [ -s /tmp/written ] && [ "$(cat /tmp/written)" -gt ${SLOTS} ]; do sleep 0.2; done`
 }
 

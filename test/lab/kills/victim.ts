@@ -28,7 +28,7 @@ export async function createVictim(host: LabHost, pengx: Pengx, name: string): P
     '--ramdisk',
     '/lab/guest/initrd',
     '--cmdline',
-    guestCmdline(name, 'prove', 'gpause=0.2'),
+    guestCmdline(name, 'prove'),
   ]
   const size = ['--type', 'pv', '--memory', '96', '--disk-size', '9', '--extra-disk-size', '9']
   const made = await perform(pengx, 'vm.create', name, '--storlink', name, ...size, ...boot)

@@ -3,7 +3,7 @@ import { askGuest } from './console.ts'
 import { type LabHost, sh } from './ssh.ts'
 
 /** So much of the beginning of a disk is filled and summed up. */
-const HEAD_MIB = 1
+const HEAD_MIB = 3
 const BLOCKS = `bs=64k count=${HEAD_MIB * 16}`
 const TIMEOUT_MS = 300_000
 /** Of no bytes at all: then something was not read. */

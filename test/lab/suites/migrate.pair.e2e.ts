@@ -53,7 +53,7 @@ beforeAll(async () => {
   await perform(pengx, 'storlink.create', 'san', ...san, '--pm', 'xen1')
   const boot = ['--kernel', '/lab/guest/vmlinux', '--ramdisk', '/lab/guest/initrd', '--type', 'pv', '--memory', '96']
   const placed = ['--storlink', 'nas', '--pm', 'xen1', '--disk-size', '32', '--bridges', 'xenbr0']
-  await perform(pengx, 'vm.create', GUEST, ...boot, ...placed, '--cmdline', guestCmdline(GUEST, 'prove', 'gpause=0.2'))
+  await perform(pengx, 'vm.create', GUEST, ...boot, ...placed, '--cmdline', guestCmdline(GUEST, 'prove'))
   await perform(pengx, 'disk.create', GUEST, '--storlink', 'san', '--size', '12', '--format', 'raw')
   await perform(pengx, 'disk.create', GUEST, '--storlink', 'san', '--size', '64', '--format', 'qcow2')
   stands.mark = await consoleMark(xen1, GUEST)
@@ -143,7 +143,7 @@ const spreadOne = SPREADS.map(
   ({ vdev, first }) =>
     `printf "%-4095s\\n" "SPREAD $n" | dd of=/dev/${vdev} bs=64k seek=$((${first} + n)) conv=notrunc 2>/dev/null || exit`,
 ).join('; ')
-const spreadWrites = `rm -f /tmp/stop /tmp/spread; (n=0; while [ $n -lt ${SPREAD} ]; do [ -e /tmp/stop ] && exit; ${spreadOne}; n=$((n + 1)); echo $n >/tmp/spread; sleep 1; done) >/dev/null 2>&1 & until [ -s /tmp/spread ]; do sleep 0.2; done`
+const spreadWrites = `rm -f /tmp/stop /tmp/spread; (n=0; while [ $n -lt ${SPREAD} ]; do [ -e /tmp/stop ] && exit; ${spreadOne}; n=$((n + 1)); echo $n >/tmp/spread; sleep 0.5; done) >/dev/null 2>&1 & until [ -s /tmp/spread ]; do sleep 0.2; done`
 
 /** All of them, as its guest reads them and as the host does; it has written them until it was there. */
 async function needSpread(host: LabHost): Promise<void> {
@@ -170,7 +170,7 @@ async function peek(host: LabHost): Promise<() => Promise<void>> {
   const look = `for path in ${paths}; do dd if=$path of=/dev/null bs=1M count=1; done`
   await sh(
     host,
-    `rm -f /tmp/peeked; (until [ -e /tmp/peeked ]; do ${look}; sleep 2; done) </dev/null >/dev/null 2>&1 &`,
+    `rm -f /tmp/peeked; (until [ -e /tmp/peeked ]; do ${look}; sleep 0.3; done) </dev/null >/dev/null 2>&1 &`,
   )
   return async () => void (await sh(host, 'touch /tmp/peeked'))
 }

@@ -1,11 +1,11 @@
 // Two administrators, each with a pengx and a store of his own, on two hosts that see one directory over NFS and one plain
 // volume group on a LUN: what runs on one host is not started, attached, grown, frozen or deleted from the other.
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { addPm, closeController, openController, pmsOf, waitUp } from '../../controllers.ts'
-import { booting } from '../../machine/console.ts'
-import { guestConfig, guestUuid } from '../../machine/guest.ts'
-import { fill, imageSum } from '../../machine/guestDisk.ts'
-import { bootIdOf, powerOff, powerOn, setCable } from '../../machine/power.ts'
+import { addPm, closeController, openController, pmsOf, waitUp } from '../controllers.ts'
+import { booting } from '../machine/console.ts'
+import { guestConfig, guestUuid } from '../machine/guest.ts'
+import { fill, imageSum } from '../machine/guestDisk.ts'
+import { bootIdOf, powerOff, powerOn, setCable } from '../machine/power.ts'
 import {
   endSharing,
   makeSharedGroup,
@@ -13,9 +13,9 @@ import {
   removeSharedGroup,
   SHARED_DIRECTORY,
   shareDirectory,
-} from '../../machine/shared.ts'
-import { labHosts, run, sh } from '../../machine/ssh.ts'
-import { expectRefusal, listed, perform, vmsOf } from '../../pengx.ts'
+} from '../machine/shared.ts'
+import { labHosts, run, sh } from '../machine/ssh.ts'
+import { expectRefusal, listed, perform, vmsOf } from '../pengx.ts'
 
 const hosts = labHosts()
 const [xen1, xen2] = hosts as [(typeof hosts)[0], (typeof hosts)[0]]

@@ -1,8 +1,8 @@
 // The short form of kills.soak.ts.
 import { expect, test } from 'bun:test'
-import { randomKills } from '../../kills/randomKills.ts'
-import { labHost, labHosts } from '../../machine/ssh.ts'
-import { pengxOutside } from '../../pengx.ts'
+import { randomKills } from '../kills/randomKills.ts'
+import { labHost, labHosts } from '../machine/ssh.ts'
+import { pengxOutside } from '../pengx.ts'
 
 test('pengx is killed at three moments, and the next start leaves nothing half made', async () => {
   const open = async () => pengxOutside(labHosts().slice(0, 1))
