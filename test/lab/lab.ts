@@ -104,8 +104,10 @@ async function suites({ kind, names, all, onRunning, hosts, xen, release, busy }
   if (files.length === 0) throw new Error(`no test/lab/**/*.${kind}.ts is named ${names.join(' ')}`)
   // What the suites run is these sources, and no executable of yesterday's.
   await timed('dist/pengx', () => need([process.execPath, 'build.ts'], { cwd: root }))
-  if (onRunning) return await runSuites(running(), files)
+  if (onRunning) return await runSuites(running(), files, openPath())
   await needPrograms()
+  // Once: it is made anew, and what goes beside another would find nothing there for that while.
+  const path = openPath()
   await sweepSites(runs)
   const dir = join(runs, `${kind === 'e2e' ? 'test' : kind}-${process.pid}`)
   const linuxDir = `${dir}-linux`
@@ -116,22 +118,26 @@ async function suites({ kind, names, all, onRunning, hosts, xen, release, busy }
   // Guests go from one to the other while they run.
   const pair = { hosts: 2, xen: release === HOME_RELEASE ? 'shadow' : xen, release, busy } as const
   await buildRoot(release)
-  const exits = [await runPart(dir, onOne, { hosts: hosts ?? 1, xen, release })]
+  const exits = [await runPart(dir, onOne, path, { hosts: hosts ?? 1, xen, release })]
   // An emulated processor is a thread of its own, and with more of them at work than this machine has each takes several times
   // as long. Of a pair mostly one is: so what needs no Xen goes beside it, and nothing else goes beside anything.
   const others = [
-    runPart(dir, files.filter(needsPair), pair),
-    runPart(linuxDir, onLinux, { hosts: 0, linux: true, xen, release }),
+    runPart(dir, files.filter(needsPair), path, pair),
+    runPart(linuxDir, onLinux, path, { hosts: 0, linux: true, xen, release }),
   ]
   exits.push(...(await Promise.all(others)))
   return exits.find((exit) => exit !== 0) ?? 0
 }
 
+/** The PATH of a suite: what a bare machine has, and what the lab says that it needs. */
+const openPath = (): string =>
+  openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs')) ?? process.env.PATH ?? ''
+
 /** Boots what these suites need, runs them, and ends it; does not fail, so that whatever goes beside it has its end too. */
-async function runPart(dir: string, files: readonly string[], options: SiteOptions): Promise<number> {
+async function runPart(dir: string, files: readonly string[], path: string, options: SiteOptions): Promise<number> {
   if (files.length === 0) return 0
   try {
-    return await runSuites(await upSite(dir, options), files)
+    return await runSuites(await upSite(dir, options), files, path)
   } catch (error) {
     say((error as Error).message)
     return 1
@@ -164,9 +170,7 @@ const rankOf = (file: string): number => {
  * One bun process a suite. Those that share are side by side, as many as a host has processors; the others are alone on
  * one. Of two Xen hosts each takes the next suite; those of a pair have both, afterwards.
  */
-async function runSuites(site: Site, files: readonly string[]): Promise<number> {
-  const shelf = openShelf('lab', join(root, 'node_modules/.cache/pengx-lab/programs'))
-  const path = shelf ?? process.env.PATH ?? ''
+async function runSuites(site: Site, files: readonly string[], path: string): Promise<number> {
   const onXen = files.filter((file) => !needsPair(file) && !needsLinux(file)).sort((a, b) => rankOf(a) - rankOf(b))
   const pairs = files.filter(needsPair)
   const xens = site.hosts.filter(({ name }) => isXen(name))

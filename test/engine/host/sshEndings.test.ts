@@ -122,8 +122,9 @@ test('what does not heed TERM, says more than is read, or leaves its output open
     await expect(run(host, { ...read('sh', '-c', script), timeoutMs: 120 })).rejects.toMatchObject({
       code: 'unreachable',
     })
+    // Who reads does not wait for the end; four connections have sessions for no more than two rounds at once.
+    if (index % scripts.length === scripts.length - 1) await host.close()
   }
-  await host.close()
   expect((await Promise.all([1, 2, 3].map(() => run(host, TRUE)))).length).toBe(3)
   // Nothing is counted any more as going through the connection: one that cannot be ended lets it be closed.
   const file = join(root, 'last')
