@@ -18,6 +18,9 @@ export interface Beat {
 
 const BEAT_MS = 2000
 const LONGEST_MS = 30_000
+/** Of a PM that is slow, overloaded or far away looks take no more than a fifth of the time, as long as what they tell is new. */
+const PAUSES_PER_LOOK = 4
+const LONGEST_UP_MS = 10_000
 
 export function createBeat(view: View, observer: Pick<Observer, 'look'>, clock: Clock): Beat {
   /** What ends the pause of a PM: the one to come, while it is being looked at. */
@@ -29,9 +32,11 @@ export function createBeat(view: View, observer: Pick<Observer, 'look'>, clock: 
     while (isAtWork && view.getPm(pm)) {
       const pause = new AbortController()
       pauses.set(pm, pause)
+      const began = clock.now()
       await observer.look(pm)
       const down = view.getPm(pm)?.seen.reach === 'down'
-      pauseMs = down ? Math.min(LONGEST_MS, pauseMs * 1.6) : BEAT_MS
+      const leftAloneMs = Math.max(BEAT_MS, PAUSES_PER_LOOK * (clock.now() - began))
+      pauseMs = down ? Math.min(LONGEST_MS, pauseMs * 1.6) : Math.min(LONGEST_UP_MS, leftAloneMs)
       await clock.sleep(pauseMs, pause.signal).catch(() => undefined)
     }
     pauses.delete(pm)

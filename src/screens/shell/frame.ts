@@ -94,7 +94,7 @@ function storeWords(app: AppContext, room: number): string | undefined {
   return cellWidth(words) <= room ? words : '✗ store'
 }
 
-/** Beyond this the picture is called old: a beat is two seconds, and a machine may be slow. */
+/** Beyond this the picture is called old: a beat is two seconds, ten for a machine that is slow. */
 const OLD_MS = 15_000
 
 /** How old what is shown is: the newest look at any machine. */

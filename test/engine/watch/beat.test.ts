@@ -63,6 +63,30 @@ describe('the beat', () => {
     }
   })
 
+  test('a PM that takes long to answer is not looked at all the time: it is left alone for four times as long', async () => {
+    const pm = aPm()
+    const { beat, clock, looks, gate, pass, close } = await beatOn([pm])
+    try {
+      gate()
+      beat.start()
+      for (const [tookMs, pauseMs] of [
+        [1_500, 6_000],
+        [400, 2_000],
+        [60_000, 10_000],
+      ] as const) {
+        looks.length = 0
+        await clock.advance(tookMs)
+        pass()
+        await clock.advance(pauseMs - 1)
+        expect(looks).toHaveLength(0)
+        await clock.advance(1)
+        expect(looks).toHaveLength(1)
+      }
+    } finally {
+      await close()
+    }
+  })
+
   test('a PM that is removed has no turn, nor a pause that is waited for', async () => {
     const [stays, goes] = [aPm(), aPm()]
     const { beat, clock, looks, inventory, close } = await beatOn([stays, goes])
