@@ -6,6 +6,7 @@ import { forgetBitmaps, momentMeans, releaseMoment } from '../../../src/engine/h
 import type { BlockFault } from '../../support/programs/blockFaults.ts'
 import { DISK_MIB, type GuestImage, type NumberedGuest } from '../../support/programs/numberedGuest.ts'
 import type { RealQemu } from '../../support/programs/realQemu.ts'
+import { until } from '../../support/until.ts'
 import {
   betweenWrites,
   type CopyOptions,
@@ -92,6 +93,7 @@ test.each([
   await guestHasAll()
 })
 
+/** One write of the copy's own fails: the guest does not write meanwhile, since what it overwrites first is below. */
 const FAULTS: readonly (readonly [errno: BlockFault['errno'], code: string, afterWrites: number])[] = [
   ['ENOSPC', 'noSpace', 0],
   ['ENOSPC', 'noSpace', 25],
@@ -103,9 +105,7 @@ test.each(FAULTS)(
   async (errno, code, afterWrites) => {
     await createImages(qemu.host, qemu.dir, 'copy')
     qemu.failing(images('copy')[1]!.path, { errno, afterWrites, once: true })
-    await during(async () => {
-      await expect(copyAll('copy')).rejects.toMatchObject({ code })
-    })
+    await expect(copyAll('copy')).rejects.toMatchObject({ code })
     expect(await leftovers()).toEqual(NONE)
     qemu.failing(images('copy')[1]!.path, undefined)
     for (const { path } of images('copy')) rmSync(path)
@@ -123,9 +123,7 @@ test.each(FAULTS)(
     await guest.write(60)
     await createImages(qemu.host, qemu.dir, 'pengx-bad')
     qemu.failing(images('pengx-bad')[0]!.path, { errno, afterWrites: Math.min(afterWrites, 6), once: true })
-    await during(async () => {
-      await expect(copySince('pengx-bad', 'pengx-full')).rejects.toMatchObject({ code })
-    })
+    await expect(copySince('pengx-bad', 'pengx-full')).rejects.toMatchObject({ code })
     await releaseMoment(qemu.host, qemu.domid, way('pengx-bad'), 'pengx-bad')
     expect(await leftovers()).toEqual(NONE)
     const { bitmaps } = await momentMeans(qemu.host, qemu.domid, disks('pengx-bad'))
@@ -139,6 +137,24 @@ test.each(FAULTS)(
     await guestHasAll()
   },
 )
+
+test('what the guest overwrites goes to the target first: where that fails QEMU tells the guest, once, and no disk loses anything', async () => {
+  await createImages(qemu.host, qemu.dir, 'copy')
+  qemu.failing(images('copy')[0]!.path, { errno: 'ENOSPC', afterWrites: 8, once: true })
+  const writing = guest.goOn()
+  // So slowly that nearly all of what is written there is what the guest is about to overwrite.
+  const ended = failureOf(copyAll('copy', { bytesPerSecond: 65_536 }))
+  await until(() => guest.failures().length > 0, 'a write that fails')
+  const since = guest.now()
+  await until(() => guest.now() > since + 50, 'writes after it')
+  await writing.stop()
+  expect(guest.failures()).toEqual([{ number: expect.any(Number), errno: 28 }])
+  await cancelJobs(qemu.host, qemu.domid, way('copy'))
+  await ended
+  expect(await leftovers()).toEqual(NONE)
+  await guest.flush()
+  expect(guest.lostOf(images('base'))).toEqual([])
+})
 
 test('increments follow one another, each good by itself, and the disks of a killed guest lose nothing by them', async () => {
   const names = ['pengx-a', 'pengx-b', 'pengx-c']
