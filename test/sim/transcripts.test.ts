@@ -13,7 +13,7 @@ beforeEach(async () => {
 function timeless(text: string): string {
   return text
     .replace(/[r-][b-]----( +)\d+\.\d/g, (found) => '*'.repeat(found.length))
-    .replace(/ (r--|-b-|--p) +\d+\.\d/g, (found) => '*'.repeat(found.length))
+    .replace(/ (r--|-b-|--p|---) +\d+\.\d/g, (found) => '*'.repeat(found.length))
 }
 
 /** The outputs of a command line of several commands with `echo rc=$?` between. */

@@ -78,9 +78,10 @@ describe.each(versionsWith('xl', 'half-torn'))('Xen %s', (version) => {
 
   test('one that an xl destroy is still tearing down is dying', async () => {
     const [torn] = scenes(`xl-${version}-half-torn`)
+    const domid = domidIn(torn![0]!)
     const withXl = torn!.map((one) =>
       one.command.startsWith('ps ')
-        ? { ...one, stdout: `${one.stdout} 4300  4299  4299 /usr/lib/xen-${version}/bin/xl destroy 24\n` }
+        ? { ...one, stdout: `${one.stdout} 4300  4299  4299 /usr/lib/xen-${version}/bin/xl destroy ${domid}\n` }
         : one,
     )
     expect(await stateIn(withXl)).toBe('dying')

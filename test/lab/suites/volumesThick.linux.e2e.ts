@@ -1,4 +1,3 @@
-import { filesSuite, groupSuite } from '../volumes.ts'
+import { groupSuite } from '../volumes.ts'
 
-filesSuite()
 groupSuite('logical volumes of a real group', 'vgthick', false)

@@ -92,9 +92,9 @@ export const ENDS: readonly Take[] = [
   xl('save', 'xl save pv1 /lab/pv1.save; echo rc=$?; xl list'),
   xl('restore', 'xl restore /lab/pv1.save; echo rc=$?; xl list'),
   xl('reboot', {
-    line: 'xl domid pv1; xl reboot pv1; echo rc=$?; for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 2; echo "$(xl domid pv1 2>/dev/null) $(xl list | tail -n +3 | tr "\\n" ";")"; done; cat /var/log/xen/xl-pv1.log',
-    // seen both ways: torn down, and built anew
-    until: /--psr-[\s\S]* 0 {5}0 {5}--p---/,
+    line: 'xl domid pv1; xl reboot pv1; echo rc=$?; for i in $(seq 60); do sleep 0.1; echo "$(xl domid pv1 2>/dev/null) $(xl list | tail -n +3 | tr "\\n" ";")"; done; cat /var/log/xen/xl-pv1.log',
+    // seen all its ways: shut down, torn down, built anew and not begun
+    until: /---sr-[\s\S]*--psr-[\s\S]* 0 {5}0 {5}--p---[\s\S]* 192 {5}1 {5}--p---/,
   }),
   // last: the xl that waits for the domain's end has ended then
   xl('save-checkpoint', 'xl save -c pv1 /dev/null; echo rc=$?; xl list pv1'),
