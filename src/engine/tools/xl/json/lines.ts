@@ -174,6 +174,8 @@ const HVM: readonly Line[] = [
   flag('own', 'nested_hvm', 'nestedhvm'),
   mebibytes('own', 'mmio_hole_memkb', 'mmio_hole', (kib) => kib === 0),
   flag('own', 'altp2m', 'altp2mhvm'),
+  // since Xen 4.19
+  flag('own', 'pirq', 'hvm_pirq', 'False'),
   text('own', 'hdtype'),
   words('own', 'vga.kind', 'vga', { cirrus: 'cirrus', std: 'stdvga', none: 'none', qxl: 'qxl' }),
   flag('own', 'nographic'),
