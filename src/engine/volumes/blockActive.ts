@@ -15,7 +15,7 @@ import { findVolume, isLv, lookAtVolumes, placeOf } from './volumeGroup.ts'
 
 /**
  * Switches on what an image lies on, from the top down, until QEMU can open all of it. Where several PMs see the group a
- * device that is there already is made what the group says of it by now.
+ * device that is there already is made what the group says of it by now. Gives the paths that it has come to.
  */
 export async function activateChain(
   at: GroupPlaces,
@@ -23,8 +23,8 @@ export async function activateChain(
   image: Image,
   tag: string,
   users: Users,
-): Promise<void> {
-  if (!isLv(image.path)) return
+): Promise<readonly string[]> {
+  if (!isLv(image.path)) return [image.path]
   const { group, name } = placeOf(image.path)
   const { place, volumes } = await lookAtVolumes(at(host, group), name)
   const volume = findVolume({ volumes }, name)
@@ -34,15 +34,15 @@ export async function activateChain(
   const on = await switchOn(place, volume, volumes, users)
   const parts = zero.length > 0 && on.length === 0 ? [activateVolume(place.group, name), ...zero] : [...on, ...zero]
   if (parts.length > 0) await runParts(place, tag, parts)
-  if (image.format === 'raw') return
+  if (image.format === 'raw') return [image.path]
   const asked = [imageChain(image.path, image.format), imageInfo(image.path, image.format)]
   const [chain, info] = await runBatch(place.host, batch(asked))
-  if (info?.exit !== 0 || (chain?.exit === 0 && !place.shared)) return
+  if (info?.exit !== 0 || (chain?.exit === 0 && !place.shared)) return [image.path]
   const { backingPath, backingFormat } = parseImageInfo(info.stdout)
   const format = backingFormat === 'raw' ? 'raw' : 'qcow2'
-  if (backingPath === undefined) return
+  if (backingPath === undefined) return [image.path]
   // What it lies on is read by whoever lies on it too.
-  await activateChain(at, host, { path: backingPath, format }, tag, 'several')
+  return [image.path, ...(await activateChain(at, host, { path: backingPath, format }, tag, 'several'))]
 }
 
 async function switchOn(

@@ -129,7 +129,7 @@ export const fileVolumes: VolumeDriver = {
   },
 
   /** A file is open as it is: nothing sleeps. */
-  async activate() {},
+  activate: async (_host, { path }) => [path],
 
   async release() {},
 

@@ -135,9 +135,9 @@ export interface VolumeDriver {
    * Sees to it that a volume, and what it lies on, can be opened on that PM: block devices sleep after a boot
    * (lvchange(8) `-ay`). `several`: another PM has it too, as both have while a guest goes from one to the other; else a
    * lock manager that the group has keeps others from it. `notFound` where one of them is not there, `refused` where it
-   * may not be had here.
+   * may not be had here. Gives the paths of all that it has seen to, from the image down.
    */
-  activate(host: Host, image: Image, tag: string, users?: Users): Promise<void>
+  activate(host: Host, image: Image, tag: string, users?: Users): Promise<readonly string[]>
   /**
    * That PM lets go of a volume that another uses from now on; nothing is done where it alone sees it. `conflict` where it
    * is open.

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { newUuid } from '../../../src/lib/ids.ts'
 import type { PengxError } from '../../../src/model/error.ts'
 import type { Job } from '../../../src/model/job.ts'
+import { volumesOf } from '../../../src/model/layer.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
 import { act, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import { makeSan, makeVmOn } from '../../support/sites/sharedGroup.ts'
@@ -138,6 +139,23 @@ test('a disk that grew while another PM had it is seen whole by a VM that starts
   expect(sizes()).toEqual([192, 192])
   expect(await run('vm.delete', { vm, disks: 'own' })).toMatchObject({ state: 'done' })
   expect(sizes()).toEqual([undefined, undefined])
+})
+
+test('a VM that goes to another PM with its snapshots has each of its volumes switched on there once', async () => {
+  await joinPms(world)
+  const vm = await makeVm('v', 'xen1')
+  await act(world, 'vm.start', { vm })
+  for (const name of ['one', 'two', 'three']) await act(world, 'snapshot.create', { vm, name })
+  const names = volumesOf(world.engine.view.needVm(vm)).map(({ path }) => path.slice(5))
+  expect(names).toHaveLength(4)
+  const there = await run('vm.migrate', { vm, pm: pmNamed(world, 'xen2') })
+  expect(there).toMatchObject({ state: 'done' })
+  const on = (await ranIn(there))
+    .filter(([, line]) => /^lvchange -(ay|-refresh)/.test(line))
+    .map(([pm, line]) => `${pm} ${line}`)
+  expect(on.sort()).toEqual(
+    names.flatMap((name) => [`xen1 lvchange --refresh ${name}`, `xen2 lvchange -ay ${name}`]).sort(),
+  )
 })
 
 test('a running VM goes to another PM: its volumes are switched on there before, and off here after', async () => {

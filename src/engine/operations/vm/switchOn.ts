@@ -22,7 +22,11 @@ export async function switchOn(cx: Context, vm: Vm, pm: string): Promise<void> {
   await switchOnImages(cx, disks, pm)
 }
 
-/** Switches images on on a PM; `several`: for as long as two PMs have them. */
+/** Switches images on on a PM, each once, those that others lie on behind them; `several`: for as long as two PMs have them. */
 export async function switchOnImages(cx: Context, images: readonly Image[], pm: string, users?: Users): Promise<void> {
-  for (const image of images) await cx.volumes('BL').activate(cx.host(pm), image, cx.tag, users)
+  const on = new Set<string>()
+  for (const image of images) {
+    if (on.has(image.path)) continue
+    for (const path of await cx.volumes('BL').activate(cx.host(pm), image, cx.tag, users)) on.add(path)
+  }
 }
