@@ -35,7 +35,7 @@ describe.each(versionsWith('xl', 'error-bad-config'))('Xen %s', (version) => {
   })
 })
 
-/** Where a transcript of the version has it. */
+/** Where a transcript of the version has it, and has it fail: a QEMU with DES starts with the password that others refuse. */
 const CREATES = [
   ['create-duplicate', 'conflict', 'a domain named "pv1" is there already'],
   ['error-missing-disk', 'notFound', 'disk xvda: there is no /lab/img/nothere.qcow2'],
@@ -46,7 +46,9 @@ const CREATES = [
 
 test.each(
   CREATES.flatMap(([subject, ...told]) =>
-    versionsWith('xl', subject).map((version) => [version, subject, told] as const),
+    versionsWith('xl', subject)
+      .filter((version) => transcripts(`xl-${version}-${subject}`).some(({ exit }) => exit !== 0))
+      .map((version) => [version, subject, told] as const),
   ),
 )('failures of a create: Xen %s, %s', (version, subject, told) => {
   expect(meaning(`xl-${version}-${subject}`)).toEqual([...told])
