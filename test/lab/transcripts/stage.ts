@@ -32,6 +32,9 @@ export async function prepare(host: LabHost): Promise<void> {
 export async function startFirst(host: LabHost): Promise<void> {
   await sh(host, 'xl create /lab/cfg/pvh1.cfg')
   await booting(host, 'pv1', () => sh(host, 'xl create /lab/cfg/pv1.cfg'))
+  // One that crashes while it boots is started anew, as another domain.
+  const domids = await sh(host, 'xl domid pvh1; xl domid pv1')
+  if (domids !== '1\n2\n') throw new Error(`the first guests are not domains 1 and 2: ${domids}`)
 }
 
 /** Domid 4, as its first try fails where that QEMU cannot have a password for VNC (of Debian's, 7.2 cannot). */
