@@ -16,7 +16,7 @@ type CorpusFile = (typeof corpus)[number]
 /** As it is recorded; a word of NUMA nodes means the processors that this host has of those that the recorded one had. */
 async function recordedHere({ name, text }: CorpusFile): Promise<Reading> {
   const recorded = recordedReading(name)
-  if (!/\bnode:/.test(text)) return recorded
+  if (!/^cpus_soft *= *"node:/m.test(text)) return recorded
   const count = Number(await sh(labHost(), 'xl info nr_cpus'))
   const build = recorded.b_info as Reading
   const soft = (build.vcpu_soft_affinity as number[][]).map((cpus) => cpus.filter((cpu) => cpu < count))
