@@ -4,7 +4,7 @@ import type { Observer } from './observe.ts'
 
 /**
  * Looks at every PM again and again, each at its own pace: one that does not answer never delays another. A PM that is
- * down is asked less and less often.
+ * down is asked less and less often, one that is slow to answer not as often as others.
  */
 export interface Beat {
   /** Looks at a PM soon, without waiting for its turn; while it is being looked at, once more after that. */
@@ -18,7 +18,7 @@ export interface Beat {
 
 const BEAT_MS = 2000
 const LONGEST_MS = 30_000
-/** Of a PM that is slow, overloaded or far away looks take no more than a fifth of the time, as long as what they tell is new. */
+/** Of a PM that is slow (overloaded, far away) looks take no more than a fifth of the time, but for what is known to stay new. */
 const PAUSES_PER_LOOK = 4
 const LONGEST_UP_MS = 10_000
 
@@ -28,16 +28,16 @@ export function createBeat(view: View, observer: Pick<Observer, 'look'>, clock: 
   let isAtWork = false
 
   async function follow(pm: string): Promise<void> {
-    let pauseMs = BEAT_MS
+    let downMs = BEAT_MS
     while (isAtWork && view.getPm(pm)) {
       const pause = new AbortController()
       pauses.set(pm, pause)
       const began = clock.now()
       await observer.look(pm)
       const down = view.getPm(pm)?.seen.reach === 'down'
-      const leftAloneMs = Math.max(BEAT_MS, PAUSES_PER_LOOK * (clock.now() - began))
-      pauseMs = down ? Math.min(LONGEST_MS, pauseMs * 1.6) : Math.min(LONGEST_UP_MS, leftAloneMs)
-      await clock.sleep(pauseMs, pause.signal).catch(() => undefined)
+      const slowMs = Math.max(BEAT_MS, PAUSES_PER_LOOK * (clock.now() - began))
+      downMs = down ? Math.min(LONGEST_MS, downMs * 1.6) : BEAT_MS
+      await clock.sleep(down ? downMs : Math.min(LONGEST_UP_MS, slowMs), pause.signal).catch(() => undefined)
     }
     pauses.delete(pm)
   }

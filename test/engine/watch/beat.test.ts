@@ -65,7 +65,7 @@ describe('the beat', () => {
 
   test('a PM that takes long to answer is not looked at all the time: it is left alone for four times as long', async () => {
     const pm = aPm()
-    const { beat, clock, looks, gate, pass, close } = await beatOn([pm])
+    const { beat, clock, looks, inventory, gate, pass, close } = await beatOn([pm])
     try {
       gate()
       beat.start()
@@ -82,6 +82,14 @@ describe('the beat', () => {
         await clock.advance(1)
         expect(looks).toHaveLength(1)
       }
+      // When it is down it is asked again as soon as any other.
+      await inventory.putPm({ ...pm, seen: { ...pm.seen, reach: 'down', since: 0, problem: 'it is away' } })
+      looks.length = 0
+      pass()
+      await clock.advance(3_199)
+      expect(looks).toHaveLength(0)
+      await clock.advance(1)
+      expect(looks).toHaveLength(1)
     } finally {
       await close()
     }

@@ -5,7 +5,7 @@ import { createHosts } from '../../../src/engine/host/hosts.ts'
 import { xen } from '../../../src/engine/hypervisor/xen.ts'
 import { askGuest, consoleMark, waitConsole } from '../machine/console.ts'
 import { makeGroup, removeGroup } from '../machine/group.ts'
-import { CONFIGS, guestCmdline, IMAGES } from '../machine/guest.ts'
+import { CONFIGS, guestCmdline, guestUuid, IMAGES } from '../machine/guest.ts'
 import { fill, imageSum, sumOf } from '../machine/guestDisk.ts'
 import { labHost, labHosts, run, sh } from '../machine/ssh.ts'
 import { expectRefusal, listed, type Pengx, pengxOutside, perform, vmsOf } from '../pengx.ts'
@@ -227,16 +227,18 @@ test('the CD of an HVM guest is ejected and inserted while it runs', async () =>
     const text = await sh(host, `xenstore-ls -f /local/domain/0/backend/qdisk/${domid}; xl list -l hvm1`)
     return { loaded: text.includes(`${IMAGES}/tiny.iso`), other: text.includes(`${IMAGES}/other.iso`) }
   }
-  await sh(host, `cp ${IMAGES}/tiny.iso ${IMAGES}/other.iso; cp ${CONFIGS}/hvm1.cfg /etc/xen`)
-  await perform(pengx, 'vm.adopt', '/etc/xen/hvm1.cfg', '--pm', host.name)
-  await perform(pengx, 'vm.start', 'hvm1')
+  await sh(
+    host,
+    `cp ${IMAGES}/tiny.iso ${IMAGES}/other.iso; cp ${CONFIGS}/hvm1.cfg /etc/xen; xl create ${CONFIGS}/hvm1.cfg`,
+  )
+  await perform(pengx, 'vm.adopt', guestUuid(4))
   expect(await drive()).toEqual({ loaded: true, other: false })
   await perform(pengx, 'iso.eject', 'hvm1')
   expect(await drive()).toEqual({ loaded: false, other: false })
   await perform(pengx, 'iso.insert', 'hvm1', '--path', `${IMAGES}/other.iso`)
   expect(await drive()).toEqual({ loaded: false, other: true })
+  await sh(host, 'xl destroy hvm1')
+  await perform(pengx, 'vm.start', 'hvm1')
+  expect(await drive()).toEqual({ loaded: false, other: true })
   await perform(pengx, 'vm.poweroff', 'hvm1')
-  // What it comes back with, as xl reads it: a guest of this kind takes a minute to start here.
-  const next = await sh(host, 'xl create -n /etc/xen/hvm1.cfg')
-  expect([next.includes(`${IMAGES}/other.iso`), next.includes(`${IMAGES}/tiny.iso`)]).toEqual([true, false])
 })
