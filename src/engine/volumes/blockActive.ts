@@ -34,15 +34,19 @@ export async function activateChain(
   const on = await switchOn(place, volume, volumes, users)
   const parts = zero.length > 0 && on.length === 0 ? [activateVolume(place.group, name), ...zero] : [...on, ...zero]
   if (parts.length > 0) await runParts(place, tag, parts)
-  if (image.format === 'raw') return [image.path]
-  const asked = [imageChain(image.path, image.format), imageInfo(image.path, image.format)]
-  const [chain, info] = await runBatch(place.host, batch(asked))
-  if (info?.exit !== 0 || (chain?.exit === 0 && !place.shared)) return [image.path]
-  const { backingPath, backingFormat } = parseImageInfo(info.stdout)
-  const format = backingFormat === 'raw' ? 'raw' : 'qcow2'
-  if (backingPath === undefined) return [image.path]
+  const below = await stillToSee(place, image)
   // What it lies on is read by whoever lies on it too.
-  return [image.path, ...(await activateChain(at, host, { path: backingPath, format }, tag, 'several'))]
+  return [image.path, ...(below === undefined ? [] : await activateChain(at, host, below, tag, 'several'))]
+}
+
+/** What an image lies on, where that may be off yet, or older than what the group says. */
+async function stillToSee(place: GroupPlace, { path, format }: Image): Promise<Image | undefined> {
+  if (format === 'raw') return undefined
+  const [chain, info] = await runBatch(place.host, batch([imageChain(path, format), imageInfo(path, format)]))
+  if (info?.exit !== 0 || (chain?.exit === 0 && !place.shared)) return undefined
+  const { backingPath, backingFormat } = parseImageInfo(info.stdout)
+  if (backingPath === undefined) return undefined
+  return { path: backingPath, format: backingFormat === 'raw' ? 'raw' : 'qcow2' }
 }
 
 async function switchOn(
