@@ -11,7 +11,7 @@ export interface BlockFault {
   readonly once?: true
 }
 
-const ERRNO = { EIO: 5, ENOSPC: 28 } as const
+export const ERRNO = { EIO: 5, ENOSPC: 28 } as const
 
 /** Writes down a fault of the image in a form that blkdebug reads, beside it; gives where. */
 function writeFault(dir: string, path: string, { errno, afterWrites, once }: BlockFault): string {
