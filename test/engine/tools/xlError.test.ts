@@ -35,7 +35,7 @@ describe.each(versionsWith('xl', 'error-bad-config'))('Xen %s', (version) => {
   })
 })
 
-/** Where a transcript of the version has it, and has it fail: a QEMU with DES starts with the password that others refuse. */
+/** Where a transcript of the version has it. */
 const CREATES = [
   ['create-duplicate', 'conflict', 'a domain named "pv1" is there already'],
   ['error-missing-disk', 'notFound', 'disk xvda: there is no /lab/img/nothere.qcow2'],
@@ -44,10 +44,17 @@ const CREATES = [
   ['error-device-model', 'commandFailed', 'its device model (QEMU) did not start'],
 ] as const
 
+/** QEMU 5.2 has DES, and starts with the password that later ones refuse. */
+const STARTS = '4.14 error-device-model'
+
+test('a create that does not fail is none of the failures', () => {
+  expect(transcripts(`xl-${STARTS.replace(' ', '-')}`).map(({ exit }) => exit)).toEqual([0])
+})
+
 test.each(
   CREATES.flatMap(([subject, ...told]) =>
     versionsWith('xl', subject)
-      .filter((version) => transcripts(`xl-${version}-${subject}`).some(({ exit }) => exit !== 0))
+      .filter((version) => `${version} ${subject}` !== STARTS)
       .map((version) => [version, subject, told] as const),
   ),
 )('failures of a create: Xen %s, %s', (version, subject, told) => {
