@@ -33,6 +33,15 @@ async function beatOn(pms: readonly Pm[]) {
       isGated = true
     },
     pass: () => gates.shift()?.(),
+    /** The look at work ends, and the next one comes so much later and no sooner. */
+    async nextAfter(ms: number) {
+      const before = looks.length
+      gates.shift()?.()
+      await clock.advance(ms - 1)
+      expect(looks).toHaveLength(before)
+      await clock.advance(1)
+      expect(looks).toHaveLength(before + 1)
+    },
     async close() {
       beat.stop()
       await place[Symbol.asyncDispose]()
@@ -43,7 +52,7 @@ async function beatOn(pms: readonly Pm[]) {
 describe('the beat', () => {
   test('a nudge during a look is another look after it, and one', async () => {
     const pm = aPm()
-    const { beat, clock, looks, gate, pass, close } = await beatOn([pm])
+    const { beat, clock, looks, gate, pass, nextAfter, close } = await beatOn([pm])
     try {
       gate()
       beat.start()
@@ -53,11 +62,7 @@ describe('the beat', () => {
       pass()
       await clock.advance(0)
       expect(looks).toHaveLength(2)
-      pass()
-      await clock.advance(1_999)
-      expect(looks).toHaveLength(2)
-      await clock.advance(1)
-      expect(looks).toHaveLength(3)
+      await nextAfter(2_000)
     } finally {
       await close()
     }
@@ -65,7 +70,7 @@ describe('the beat', () => {
 
   test('a PM that takes long to answer is not looked at all the time: it is left alone for four times as long', async () => {
     const pm = aPm()
-    const { beat, clock, looks, inventory, gate, pass, close } = await beatOn([pm])
+    const { beat, clock, inventory, gate, nextAfter, close } = await beatOn([pm])
     try {
       gate()
       beat.start()
@@ -74,22 +79,12 @@ describe('the beat', () => {
         [400, 2_000],
         [60_000, 10_000],
       ] as const) {
-        looks.length = 0
         await clock.advance(tookMs)
-        pass()
-        await clock.advance(pauseMs - 1)
-        expect(looks).toHaveLength(0)
-        await clock.advance(1)
-        expect(looks).toHaveLength(1)
+        await nextAfter(pauseMs)
       }
       // When it is down it is asked again as soon as any other.
       await inventory.putPm({ ...pm, seen: { ...pm.seen, reach: 'down', since: 0, problem: 'it is away' } })
-      looks.length = 0
-      pass()
-      await clock.advance(3_199)
-      expect(looks).toHaveLength(0)
-      await clock.advance(1)
-      expect(looks).toHaveLength(1)
+      await nextAfter(3_200)
     } finally {
       await close()
     }
