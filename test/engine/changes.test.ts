@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { run } from '../../src/engine/host/run.ts'
+import { withMonitor } from '../../src/engine/hypervisor/monitor.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
 import { PengxError } from '../../src/model/error.ts'
 import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../support/sites/acts.ts'
@@ -39,6 +40,26 @@ describe('a VM that runs', () => {
     expect(await refusal('vm.resize', { vm, maxmem: 1024 })).toMatch(/maximum of 512 MiB changes only while/)
     expect(await refusal('iso.insert', { vm, path: '/data/iso/debian-12.iso' })).toMatch(/without a CD drive/)
   })
+})
+
+test('a disk that QEMU keeps open after the guest has let go of it is not taken away', async () => {
+  const { uuid: vm, disks } = await startVm(world)
+  const host = world.site.host('xen1')
+  const { domid } = world.site.domain('fresh')!
+  const filename = disks[1]!.path
+  await withMonitor(host, domid, 'libxenstat', 'change', (qmp) =>
+    qmp.execute('blockdev-add', { 'node-name': 'kept', driver: 'qcow2', file: { driver: 'file', filename } }),
+  )
+  const { engine } = world
+  const started = await engine.start('disk.delete', engine.decode('disk.delete', { vm, disk: 'xvdb' }), 'cli')
+  const { job } = await engine.finished(started.id)
+  expect(job).toMatchObject({
+    state: 'undone',
+    message: expect.stringContaining(`its QEMU still has ${filename} open`),
+  })
+  expect(engine.view.needVm(vm).disks).toHaveLength(2)
+  expect(Object.keys(world.site.filesOn('xen1'))).toContain(filename)
+  expect(await xen.device(host, domid, 'xvdb')).toMatchObject({ path: filename })
 })
 
 test('a VM whose disk the kernel serves is not grown while it runs, and gets no disk that wants a QEMU', async () => {

@@ -1,7 +1,11 @@
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
+import type { Host } from '../../src/engine/host/host.ts'
 import { run } from '../../src/engine/host/run.ts'
+import { withMonitor } from '../../src/engine/hypervisor/monitor.ts'
 import { xen } from '../../src/engine/hypervisor/xen.ts'
+import type { Qmp } from '../../src/engine/tools/qmp.ts'
 import type { Disk } from '../../src/model/disk.ts'
+import { PengxError } from '../../src/model/error.ts'
 import type { Nic } from '../../src/model/nic.ts'
 import { LAB_UUIDS, openSimLab, type SimLab } from '../support/sites/simLab.ts'
 
@@ -121,6 +125,39 @@ describe('a disk', () => {
     await expect(xen.resizeDisk(lab.host, domain(), { ...disk, vdev: 'xvda' }, 96, TAG)).rejects.toMatchObject({
       code: 'refused',
       message: expect.stringContaining('it is written to /lab/img/pv1-a.qcow2, not to /lab/img/pv1-c.qcow2'),
+    })
+  })
+
+  test('that its QEMU still has open is not let go of, though the guest has it no more', async () => {
+    await xen.attachDisk(lab.host, domid, disk, TAG)
+    const asQemu = <T>(work: (qmp: Qmp) => Promise<T>) => withMonitor(lab.host, domid, 'libxenstat', 'change', work)
+    const file = { driver: 'file', filename: disk.path }
+    await asQemu((qmp) => qmp.execute('blockdev-add', { 'node-name': 'kept', driver: 'qcow2', file }))
+    await expect(detach()).rejects.toMatchObject({
+      code: 'commandFailed',
+      message: expect.stringMatching(/xvdc is detached .* and its QEMU still has \/lab\/img\/pv1-c.qcow2 open$/),
+    })
+    expect(await find()).toBeUndefined()
+    expect(await xen.hasOpen(lab.host, domid, disk.path)).toBe(true)
+    await asQemu((qmp) => qmp.execute('blockdev-del', { 'node-name': 'kept' }))
+    await detach()
+    expect(await xen.hasOpen(lab.host, domid, disk.path)).toBe(false)
+  })
+
+  test('whose QEMU does not answer may be open there: it is asked again, and then not taken for closed', async () => {
+    await xen.attachDisk(lab.host, domid, disk, TAG)
+    let silent = 2
+    const connect: Host['connect'] = (path, effect, signal) =>
+      silent-- > 0
+        ? Promise.reject(new PengxError('busy', 'another program may hold it'))
+        : lab.host.connect(path, effect, signal)
+    const patience = { clock: lab.clock, timeoutMs: 5_000 }
+    await xen.detachDisk({ ...lab.host, connect }, domid, disk, TAG, patience)
+    expect(silent).toBe(-1)
+    silent = Number.POSITIVE_INFINITY
+    await expect(xen.detachDisk({ ...lab.host, connect }, domid, disk, TAG, patience)).rejects.toMatchObject({
+      code: 'commandFailed',
+      message: expect.stringMatching(/let go of \/lab\/img\/pv1-c.qcow2 cannot be told: another program may hold it/),
     })
   })
 

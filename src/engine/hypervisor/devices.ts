@@ -134,17 +134,22 @@ export async function detachDisk(
     await clock.sleep(POLL_MS, signal)
   }
 
+  /** A QEMU that does not answer may hold it: it is asked again. */
   async function waitClosed(): Promise<void> {
     const end = clock.now() + timeoutMs
-    while (await holdsOpen(host, domid, disk.path)) {
-      if (clock.now() >= end) {
-        throw new PengxError(
-          'commandFailed',
-          `${disk.vdev} is detached from domain ${domid} on ${host.name}, and its QEMU still has ${disk.path} open`,
-        )
-      }
+    for (;;) {
+      const open = await isOpenIn(host, domid, disk.path, 'change').catch(toPengxError)
+      if (open === false) return
+      if (clock.now() >= end) throw held(open)
       await clock.sleep(POLL_MS, signal)
     }
+  }
+
+  function held(open: true | PengxError): PengxError {
+    const gone = `${disk.vdev} is detached from domain ${domid} on ${host.name}`
+    if (open === true) return new PengxError('commandFailed', `${gone}, and its QEMU still has ${disk.path} open`)
+    const why = `whether its QEMU has let go of ${disk.path} cannot be told: ${open.message}`
+    return new PengxError('commandFailed', `${gone}, and ${why}`, { cause: open })
   }
 
   function stuck(there: xl.DiskDevice, cause: PengxError | undefined): PengxError {
@@ -166,11 +171,18 @@ function sides({ frontend, backend }: xl.DeviceStates): string {
   return `the guest’s side is ${xl.stateName(frontend)}, dom0’s ${xl.stateName(backend)}`
 }
 
-/** A QEMU that does not answer is not known to hold anything. */
-async function holdsOpen(host: Host, domid: number, path: string): Promise<boolean> {
-  const files = await withMonitor(host, domid, 'libxenstat', 'change', async (qmp) =>
-    parseOpenFiles(await listNodes(qmp, 'change')),
-  ).catch(() => undefined)
+/**
+ * Whether a domain's QEMU has an image open, as a disk or below one (QMP `query-named-block-nodes`); false where it has no
+ * QEMU. Looks only. Fails, with `busy` where QEMU does not answer: then nobody knows.
+ */
+export async function hasOpen(host: Host, domid: number, path: string): Promise<boolean> {
+  return await isOpenIn(host, domid, path, 'read')
+}
+
+async function isOpenIn(host: Host, domid: number, path: string, effect: 'read' | 'change'): Promise<boolean> {
+  const files = await withMonitor(host, domid, 'libxenstat', effect, async (qmp) =>
+    parseOpenFiles(await listNodes(qmp, effect)),
+  )
   return files?.includes(path) ?? false
 }
 

@@ -117,6 +117,8 @@ export interface Hypervisor {
     tag: string,
     timeouts: Timeouts,
   ): Promise<void>
+  /** Whether its QEMU has an image open, as a disk or below one; fails where that cannot be told. */
+  hasOpen(host: Host, domid: number, path: string): Promise<boolean>
   /** Larger, under a running guest; fails with `unsupported` where no QEMU is in the disk's way. */
   resizeDisk(
     host: Host,

@@ -54,6 +54,13 @@ async function attachedTo(cx: Context, vm: VmRef, { vdev, path }: Disk): Promise
   return device?.path === path ? domain.domid : 'another'
 }
 
+/** Its QEMU has the volume open, or does not say: then nobody else may touch it, though the guest has it no more. */
+async function mayBeOpen(cx: Context, vm: VmRef, { path }: Disk): Promise<boolean> {
+  const domain = await findDomain(cx, vm)
+  if (!domain) return false
+  return await cx.hypervisor.hasOpen(cx.host(vm.pm), domain.domid, path).catch(() => true)
+}
+
 export function attachStep(vm: VmRef, disk: Disk, domid: number): Step {
   return {
     name: `attach ${disk.vdev}`,
@@ -85,7 +92,10 @@ export function detachStep(vm: VmRef, disk: Disk, domid: number): Step {
       await detach(cx, vm, disk)
       return null
     },
-    isApplied: async (cx) => typeof (await attachedTo(cx, vm, disk)) !== 'number',
+    async isApplied(cx) {
+      if (typeof (await attachedTo(cx, vm, disk)) === 'number') return false
+      return (await mayBeOpen(cx, vm, disk)) ? 'again' : true
+    },
     undo: async (cx) => attach(cx, vm, disk, await findDomain(cx, vm)),
   }
 }
