@@ -138,7 +138,7 @@ export async function detachDisk(
   async function waitClosed(): Promise<void> {
     const end = clock.now() + timeoutMs
     for (;;) {
-      const open = await isOpenIn(host, domid, disk.path, 'change').catch(toPengxError)
+      const open = await hasOpen(host, domid, disk.path, 'change').catch(toPengxError)
       if (open === false) return
       if (clock.now() >= end) throw held(open)
       await clock.sleep(POLL_MS, signal)
@@ -173,13 +173,15 @@ function sides({ frontend, backend }: xl.DeviceStates): string {
 
 /**
  * Whether a domain's QEMU has an image open, as a disk or below one (QMP `query-named-block-nodes`); false where it has no
- * QEMU. Looks only. Fails, with `busy` where QEMU does not answer: then nobody knows.
+ * QEMU. Looks only, unless it is told that it may put away a stream that is over (`listNodes`). Fails, with `busy` where QEMU
+ * does not answer: then nobody knows.
  */
-export async function hasOpen(host: Host, domid: number, path: string): Promise<boolean> {
-  return await isOpenIn(host, domid, path, 'read')
-}
-
-async function isOpenIn(host: Host, domid: number, path: string, effect: 'read' | 'change'): Promise<boolean> {
+export async function hasOpen(
+  host: Host,
+  domid: number,
+  path: string,
+  effect: 'read' | 'change' = 'read',
+): Promise<boolean> {
   const files = await withMonitor(host, domid, 'libxenstat', effect, async (qmp) =>
     parseOpenFiles(await listNodes(qmp, effect)),
   )

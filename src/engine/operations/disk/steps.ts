@@ -46,19 +46,16 @@ async function detach(cx: Context, vm: VmRef, disk: Disk): Promise<void> {
   await releaseVolumes(cx, vm, { paths: [disk.path] })
 }
 
-/** The domain of the VM that has the disk; `none`: it has no domain; `another`: its domain does not have it. */
-async function attachedTo(cx: Context, vm: VmRef, { vdev, path }: Disk): Promise<number | 'none' | 'another'> {
+/** The domain of the VM, and whether it has the disk; undefined where there is none any more. */
+async function attachment(
+  cx: Context,
+  vm: VmRef,
+  { vdev, path }: Disk,
+): Promise<{ readonly domid: number; readonly isThere: boolean } | undefined> {
   const domain = await findDomain(cx, vm)
-  if (!isPresent(domain)) return 'none'
+  if (!isPresent(domain)) return undefined
   const device = await cx.hypervisor.device(cx.host(vm.pm), domain.domid, vdev, cx.signal)
-  return device?.path === path ? domain.domid : 'another'
-}
-
-/** Its QEMU has the volume open, or does not say: then nobody else may touch it, though the guest has it no more. */
-async function mayBeOpen(cx: Context, vm: VmRef, { path }: Disk): Promise<boolean> {
-  const domain = await findDomain(cx, vm)
-  if (!domain) return false
-  return await cx.hypervisor.hasOpen(cx.host(vm.pm), domain.domid, path).catch(() => true)
+  return { domid: domain.domid, isThere: device?.path === path }
 }
 
 export function attachStep(vm: VmRef, disk: Disk, domid: number): Step {
@@ -73,11 +70,11 @@ export function attachStep(vm: VmRef, disk: Disk, domid: number): Step {
     },
     /** A guest that has gone away meanwhile finds it in its configuration. */
     async isApplied(cx) {
-      return (await attachedTo(cx, vm, disk)) !== 'another' || 'again'
+      return (await attachment(cx, vm, disk))?.isThere !== false || 'again'
     },
     async mayBeUsed(cx) {
-      const domid = await attachedTo(cx, vm, disk)
-      return typeof domid === 'number' ? `${disk.vdev} is attached to domain ${domid} of ${vm.name}` : undefined
+      const at = await attachment(cx, vm, disk)
+      return at?.isThere ? `${disk.vdev} is attached to domain ${at.domid} of ${vm.name}` : undefined
     },
     undo: (cx) => detach(cx, vm, disk),
   }
@@ -92,9 +89,12 @@ export function detachStep(vm: VmRef, disk: Disk, domid: number): Step {
       await detach(cx, vm, disk)
       return null
     },
+    /** Where its QEMU has the volume open, or does not say, nobody else may touch it, though the guest has it no more. */
     async isApplied(cx) {
-      if (typeof (await attachedTo(cx, vm, disk)) === 'number') return false
-      return (await mayBeOpen(cx, vm, disk)) ? 'again' : true
+      const at = await attachment(cx, vm, disk)
+      if (!at) return true
+      if (at.isThere) return false
+      return (await cx.hypervisor.hasOpen(cx.host(vm.pm), at.domid, disk.path).catch(() => true)) ? 'again' : true
     },
     undo: async (cx) => attach(cx, vm, disk, await findDomain(cx, vm)),
   }
