@@ -145,7 +145,7 @@ export interface Hypervisor {
     domid: number,
     disks: readonly MomentDisk[],
     options: MomentOptions,
-    bitmap: string,
+    bitmap: string | undefined,
   ): Promise<void>
   /** Fails where a held moment is lost. */
   needMoment(
@@ -160,7 +160,7 @@ export interface Hypervisor {
     domid: number,
     disks: readonly MomentDisk[],
     options: MomentOptions,
-    bitmap: string,
+    bitmap: string | undefined,
     since: string | undefined,
   ): Promise<void>
   /** Lets go of all that an attempt of that name left; with `bitmap` of what notes the writes since, too. */

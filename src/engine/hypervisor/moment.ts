@@ -82,7 +82,7 @@ export async function holdMoment(
   domid: number,
   disks: readonly MomentDisk[],
   options: MomentOptions,
-  bitmap: string,
+  bitmap: string | undefined,
 ): Promise<void> {
   await releaseMoment(host, domid, options, bitmap)
   const doing = `cannot hold a moment of domain ${domid} on ${host.name}`
@@ -140,7 +140,7 @@ export async function copyMoment(
   domid: number,
   disks: readonly MomentDisk[],
   options: MomentOptions,
-  bitmap: string,
+  bitmap: string | undefined,
   since: string | undefined,
 ): Promise<void> {
   await releaseMoment(host, domid, options, bitmap)
@@ -249,7 +249,8 @@ async function addScratch(
   return scratch
 }
 
-function noteActions(sources: readonly Source[], bitmap: string): Json[] {
+function noteActions(sources: readonly Source[], bitmap: string | undefined): Json[] {
+  if (bitmap === undefined) return []
   return sources.map(({ name }) => ({ type: 'block-dirty-bitmap-add', data: { node: name, name: bitmap } }))
 }
 

@@ -7,20 +7,13 @@ import type { Context, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { locksOfLayers } from '../disk/layers.ts'
+import { checkMomentSteps, momentIn, momentStep, releaseMomentStep, scratchSteps, sourceIn } from '../disk/moment.ts'
 import { refuseReach } from '../storlink/access.ts'
 import { refuseState, refuseVolumes } from '../vm/domain.ts'
 import { vmField, vmOperation } from '../vm/target.ts'
 import { type BackupFacts, gatherBackup } from './facts.ts'
 import { manifestStep } from './manifest.ts'
-import {
-  checkMomentSteps,
-  forgetBitmapsStep,
-  momentIn,
-  momentStep,
-  releaseMomentStep,
-  scratchSteps,
-  sourceOf,
-} from './moment.ts'
+import { forgetBitmapsStep, momentOf } from './moment.ts'
 import { digestIn, type Pack, packSteps, readBackStep, recordBackupStep } from './steps.ts'
 import { backupsLock, imageOf, refuseBackupName } from './target.ts'
 
@@ -96,13 +89,12 @@ function rowOf(p: Params, facts: BackupFacts, cx: Context): Backup {
 
 function packsOf(p: Params, facts: BackupFacts): Pack[] {
   const { pm, level, live, parent } = facts
+  const moment = live && momentOf(p.backup!, p.rate, { ...facts, live })
   return facts.disks.map(({ disk, vdev, sizeMib, source, level: sourceLevel, volume }, index) => {
     const below = parent?.volumes.find((one) => one.disk === disk)
     const target = { path: volume.path, ...(below ? { backing: imageOf(below) } : {}) }
     const rest = { vdev, sizeMib, target, pm, level }
-    return live
-      ? { ...rest, source: sourceOf(p.backup!, p.rate, { ...facts, live }, index) }
-      : { ...rest, source, sourceLevel }
+    return moment ? { ...rest, source: sourceIn(moment, index) } : { ...rest, source, sourceLevel }
   })
 }
 
@@ -114,12 +106,13 @@ function plan(p: Params, facts: BackupFacts): Step[] {
   const { live } = facts
   if (!live) return [...write, ...record]
   const running = { ...facts, live }
+  const moment = momentOf(p.backup!, p.rate, running)
   return [
-    ...scratchSteps(running),
-    momentStep(p.backup!, p.rate, running),
+    ...scratchSteps(moment),
+    momentStep(moment),
     ...write,
-    ...checkMomentSteps(p.backup!, running),
-    releaseMomentStep(p.backup!, running),
+    ...checkMomentSteps(moment),
+    releaseMomentStep(moment),
     ...record,
     forgetBitmapsStep(running),
   ]

@@ -1,15 +1,13 @@
-import { newUuid, shortUuid } from '../../../lib/ids.ts'
+import { shortUuid } from '../../../lib/ids.ts'
 import { type Backup, isGood, MAX_INCREMENTS } from '../../../model/backup.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Vm } from '../../../model/vm.ts'
-import { batch } from '../../host/batch.ts'
-import { runBatch } from '../../host/run.ts'
 import type { MomentMeans } from '../../hypervisor/moment.ts'
 import type { Context } from '../../jobs/operation.ts'
-import { measureImage, parseMeasure } from '../../tools/qemuImg.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
+import { gatherScratch, type ScratchVolume } from '../disk/scratch.ts'
 
 /**
  * How a VM that runs is backed up, which its QEMU decides. It holds the moment while that is read, if it can show it; else
@@ -20,14 +18,6 @@ export type LiveBackup = {
   readonly way: 'held' | 'copied'
   /** By disk, in their order. */
   readonly scratch: readonly ScratchVolume[]
-}
-
-/** Where what the guest overwrites, or what has changed, is kept for as long as the backup takes. */
-export type ScratchVolume = {
-  readonly path: string
-  readonly level: Level
-  /** The most that can be written there. */
-  readonly bytes: number
 }
 
 export type BackupDisk = {
@@ -73,7 +63,11 @@ export async function gatherLive(running: RunningVm, cx: Context) {
   const way = !parent && means.canHold ? ('held' as const) : ('copied' as const)
   if (!parent && way === 'copied')
     cx.notice('its QEMU cannot show a moment, so all of it is copied beside the disks first')
-  const scratch = await gatherScratch(running, dirtyBytes, cx)
+  const requests = disks.map(({ disk, source }, index) => {
+    const own = vm.disks.find((one) => one.uuid === disk)?.storlink
+    return { source, storlink: request.scratch ?? own ?? request.storlink, dirtyBytes: dirtyBytes?.[index] }
+  })
+  const scratch = await gatherScratch(vm, requests, `cannot back up ${vm.name} while it runs`, cx)
   const live: LiveBackup = { domid, way, scratch }
   return { live, parent, fullBecause: typeof found === 'string' ? found : null }
 }
@@ -92,45 +86,4 @@ function findParent({ vm, disks, request }: RunningVm, { bitmaps }: MomentMeans,
   if (!same || disks.length !== parent.volumes.length) return 'its disks are others since, or of another size'
   if (parent.depth >= MAX_INCREMENTS) return `the last one lies on ${parent.depth} others already`
   return parent
-}
-
-const MIB = 1024 * 1024
-/** What is written between this look and the moment. */
-const SLACK_BYTES = 512 * MIB
-
-async function gatherScratch(
-  { vm, disks, request }: RunningVm,
-  dirtyBytes: readonly number[] | undefined,
-  cx: Context,
-): Promise<ScratchVolume[]> {
-  const host = cx.host(vm.pm)
-  const measured = await runBatch(host, batch(disks.map(({ source }) => measureImage('qcow2', source))))
-  const needed = new Map<number, number>()
-  const scratch = disks.map((disk, index): ScratchVolume => {
-    const own = vm.disks.find((one) => one.uuid === disk.disk)?.storlink
-    const storlink = cx.view.needStorlink(request.scratch ?? own ?? request.storlink)
-    const answer = measured[index]
-    if (answer?.exit !== 0)
-      throw new PengxError(
-        'commandFailed',
-        `cannot measure ${disk.source.path} on ${host.name}: ${answer?.stderr.trim()}`,
-      )
-    const whole = parseMeasure(answer.stdout).requiredBytes
-    const bytes = dirtyBytes ? Math.min(whole, Math.ceil(dirtyBytes[index]! * 1.25) + SLACK_BYTES) : whole
-    needed.set(storlink.id, (needed.get(storlink.id) ?? 0) + bytes)
-    const path = cx.volumes(storlink.level).locate({ storlink, uuid: newUuid(), format: 'qcow2' })
-    return { path, level: storlink.level, bytes }
-  })
-  for (const [id, bytes] of needed) {
-    const storlink = cx.view.needStorlink(id)
-    const { freeMib } = await cx.volumes(storlink.level).inspect(host, storlink.link)
-    const least = Math.ceil(bytes / MIB)
-    if (freeMib >= least) continue
-    const where = `${storlink.name} (${storlink.link} on ${host.name})`
-    throw new PengxError(
-      'noSpace',
-      `cannot back up ${vm.name} while it runs: what it may overwrite meanwhile needs ${least} MiB on ${where}, and ${freeMib} are free; name another place (scratch), or shut it down`,
-    )
-  }
-  return scratch
 }
