@@ -1,4 +1,4 @@
-import { newUuid, newXenMac } from '../../../lib/ids.ts'
+import { newUuid } from '../../../lib/ids.ts'
 import type { Backup } from '../../../model/backup.ts'
 import { emptied } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
@@ -12,6 +12,7 @@ import { accessPm, isReached, needAccessPm } from '../storlink/access.ts'
 import { missingBridge, UNSEEN_HINT } from '../vm/bridges.ts'
 import { newConfigStep } from '../vm/configFile.ts'
 import { configPathFor } from '../vm/domain.ts'
+import { freeMacs, renewedNics, takeNameStep } from '../vm/newVm.ts'
 import { locateRestored, needRoomFor, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
 import { locationOf, nameOf } from './target.ts'
 
@@ -101,13 +102,12 @@ function known(id: number | undefined, view: View): number | undefined {
 
 /** Its own where it comes back as itself and nobody has them by now. */
 function pickAddresses(nics: readonly Nic[], same: boolean, cx: Context): Nic[] {
-  const taken = new Set(cx.view.vms().flatMap((vm) => vm.nics.map((nic) => nic.mac.toLowerCase())))
+  const nextMac = freeMacs(cx.view)
+  if (!same) return renewedNics(nics, nextMac)
   return nics.map((nic) => {
-    const free = !taken.has(nic.mac.toLowerCase())
-    if (same && !free) cx.notice(`${nic.name} gets a new address: another VM has ${nic.mac} by now`)
-    let mac = same && free ? nic.mac : newXenMac()
-    while (taken.has(mac.toLowerCase())) mac = newXenMac()
-    taken.add(mac.toLowerCase())
+    const mac = nextMac(nic.mac)
+    if (mac === nic.mac.toLowerCase()) return { ...nic, id: 0 }
+    cx.notice(`${nic.name} gets a new address: another VM has ${nic.mac} by now`)
     return { ...nic, id: 0, mac }
   })
 }
@@ -120,15 +120,7 @@ export function planNew(facts: NewFacts, { disposable }: { readonly disposable?:
     return cx.hypervisor.formatConfig(row.uuid, row)
   })
   return [
-    {
-      name: `take the name ${vm.name}`,
-      async do(cx) {
-        await cx.inventory.putVm(vm)
-        return null
-      },
-      isApplied: async (cx) => cx.view.getVm(vm.uuid) !== undefined,
-      undo: (cx) => cx.inventory.dropVm(vm.uuid),
-    },
+    takeNameStep(vm.uuid, vm.name, () => vm),
     ...restoreSteps(facts, disposable ? undefined : vm),
     { ...config, shows: [`write ${vm.configPath} (of ${nameOf(backup)})`] },
   ]

@@ -4,11 +4,11 @@ import type { Disk, DiskFormat } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
-import type { ChangingStep, Context, ReadingStep, Step } from '../../jobs/operation.ts'
-import { copyVolume } from '../../volumes/copy.ts'
+import type { Context, Step } from '../../jobs/operation.ts'
 import { keptFormat, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
-import { madeVolume, type Owner } from '../storlink/madeVolume.ts'
-import { activateVolumes, type BackupLocation, imageOf, nameOf } from './target.ts'
+import type { Owner } from '../storlink/madeVolume.ts'
+import { copySteps, type VolumeCopy } from '../volume/copies.ts'
+import { type BackupLocation, imageOf, nameOf } from './target.ts'
 
 /** What every way of restoring has: new volumes with what a backup holds, read back and compared with it. */
 export type Restored = {
@@ -70,46 +70,10 @@ export type RestoreFacts = {
 }
 
 /** `owner`: the VM that they become disks of, unless nobody but the job knows of it. */
-export function restoreSteps(facts: RestoreFacts, owner: Owner | undefined): Step[] {
-  const { location, pm, restored } = facts
-  return [
-    ...restored.map((one) => restoreStep(one, facts, owner)),
-    // From another PM each byte is compared while it is carried over (copy.ts).
-    ...(location.pm === pm ? restored.map((one) => compareStep(one, location)) : []),
-  ]
-}
-
-function restoreStep(one: Restored, { backup, location, pm }: RestoreFacts, owner: Owner | undefined): ChangingStep {
-  const { vdev, from, path, format, level, sizeMib } = one
-  return {
-    name: `restore ${vdev}`,
-    weight: 20,
-    shows: [`qemu-img convert -O ${format} ${from} ${path}`],
-    async do(cx) {
-      await activateVolumes({ volumes: backup.volumes.filter((volume) => volume.path === from) }, location, cx)
-      const source = { ...imageOf({ path: from }), host: cx.host(location.pm) }
-      const target = { path, format, host: cx.host(pm), driver: cx.volumes(level) }
-      const onProgress = (done: number) => cx.progress(done, `${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
-      await copyVolume(source, target, { tag: cx.tag, onProgress, signal: cx.signal, anew: true })
-      return null
-    },
-    ...madeVolume(pm, { path, level, format }, owner),
-  }
-}
-
-function compareStep({ vdev, from, path, format, level, sizeMib }: Restored, { pm }: BackupLocation): ReadingStep {
-  return {
-    name: `read ${vdev} back`,
-    weight: 10,
-    onlyReads: true,
-    shows: [`qemu-img compare ${from} ${path}`],
-    async do(cx) {
-      const say = (done: number) => cx.progress(done, `compared ${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
-      const same = await cx
-        .volumes(level)
-        .compare(cx.host(pm), imageOf({ path: from }), { path, format }, say, cx.signal)
-      if (!same) throw new PengxError('commandFailed', `${path}, read back, is not what ${from} holds`)
-      return null
-    },
-  }
+export function restoreSteps({ location, pm, restored }: RestoreFacts, owner: Owner | undefined): Step[] {
+  const copies = restored.map(({ vdev, sizeMib, from, path, format, level }): VolumeCopy => {
+    const source = { ...imageOf({ path: from }), ...location }
+    return { vdev, sizeMib, source, target: { path, format, pm, level } }
+  })
+  return copySteps('restore', copies, { owner, anew: true })
 }

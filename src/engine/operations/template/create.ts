@@ -17,6 +17,7 @@ import { madeVolume } from '../storlink/madeVolume.ts'
 import { livingDomain, needNoDomain, refuseState, refuseVolumes } from '../vm/domain.ts'
 import { vmField } from '../vm/target.ts'
 import { readFrom } from '../volume/asked.ts'
+import { fillStep } from '../volume/copies.ts'
 import { needSoleUse } from '../volume/users.ts'
 import { newTemplateField, newTemplateOperation, protectStep, recordStep, refuseNew } from './target.ts'
 
@@ -43,6 +44,7 @@ type Copied = {
   readonly vdev: string
   readonly path: string
   readonly format: DiskFormat
+  readonly level: Level
   readonly target: TemplateDisk & Json
 }
 
@@ -88,13 +90,14 @@ async function gather(p: Params, cx: Context): Promise<Facts> {
   let usedMib = 0
   for (const disk of sources) {
     const { vdev, path, format } = disk
-    const info = await cx.volumes(levelOf(disk, cx.view)).stat(host, path, format)
+    const level = levelOf(disk, cx.view)
+    const info = await cx.volumes(level).stat(host, path, format)
     if (!info) throw new PengxError('refused', `${vm.name}: its disk ${vdev} (${path}) is not there`)
     usedMib += info.usedMib
     const uuid = newUuid()
     const kept = keptFormat(format)
     const place = { uuid, format: kept, path: driver.locate({ storlink, uuid, format: kept }), storlink: storlink.id }
-    disks.push({ vdev, path, format, target: { ...place, sizeMib: info.sizeMib, desc: '', createdAt } })
+    disks.push({ vdev, path, format, level, target: { ...place, sizeMib: info.sizeMib, desc: '', createdAt } })
   }
   const { freeMib } = await driver.inspect(host, storlink.link)
   if (freeMib < usedMib) {
@@ -121,18 +124,14 @@ function templateOf(p: Params, facts: Facts, view: View): Template {
   }
 }
 
-function copyStep({ vdev, path, format, target }: Copied, { pm, level }: Facts): ChangingStep {
-  return {
-    name: `copy ${vdev}`,
-    weight: 20,
-    shows: [`qemu-img convert -O ${target.format} ${path} ${target.path}`],
-    async do(cx) {
-      const say = (done: number) => cx.progress(done, `${Math.floor(done * target.sizeMib)} of ${target.sizeMib} MiB`)
-      await cx.volumes(level).importImage(cx.host(pm), { path, format }, target, cx.tag, say, cx.signal)
-      return null
-    },
-    ...madeVolume(pm, { path: target.path, level, format: target.format }),
-  }
+function copyStep({ vdev, path, format, level: own, target }: Copied, { pm, level }: Facts): ChangingStep {
+  const source = { path, format, pm, level: own }
+  return fillStep('copy', {
+    vdev,
+    sizeMib: target.sizeMib,
+    source,
+    target: { path: target.path, format: target.format, pm, level },
+  })
 }
 
 function roomStep({ vdev, target }: Copied, { pm, level }: Facts): ChangingStep {

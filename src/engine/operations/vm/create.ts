@@ -13,6 +13,7 @@ import { newConfigStep } from './configFile.ts'
 import { diskStep, gatherDisks, type NewDisk, type NewDisks } from './createDisks.ts'
 import { type CreateParams, candidatePms, createParams, refuseCreate, storlinkFor, typeFor } from './createParams.ts'
 import { configPathFor } from './domain.ts'
+import { takeNameStep } from './newVm.ts'
 import { pickNics } from './pickNics.ts'
 import { pickSeed, seedStep } from './seed.ts'
 
@@ -143,15 +144,7 @@ export const vmCreate: Operation<CreateParams, Facts> = {
   plan(p, facts) {
     const made = facts.disks.filter((disk) => disk.owned)
     return [
-      {
-        name: 'take the name',
-        async do(cx) {
-          await cx.inventory.putVm(rowOf(p, facts))
-          return null
-        },
-        isApplied: async (cx) => cx.view.getVm(facts.uuid) !== undefined,
-        undo: (cx) => cx.inventory.dropVm(facts.uuid),
-      },
+      takeNameStep(facts.uuid, p.name, () => rowOf(p, facts)),
       ...made.map((disk) => diskStep(disk, facts.sources[disk.uuid], facts, { uuid: facts.uuid, name: p.name })),
       ...(facts.seed ? [seedStep(p, facts.seed, facts)] : []),
       newConfigStep(facts.pm, configPathFor(facts.uuid), (cx) =>

@@ -1,10 +1,10 @@
-import { newXenMac } from '../../../lib/ids.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { View } from '../../store/view.ts'
 import { missingBridge, UNSEEN_HINT } from './bridges.ts'
+import { freeMacs } from './newVm.ts'
 
 /** The bridge that is meant: its name as it is given, and for a number N xenbrN. */
 export function bridgeName(given: string): string {
@@ -22,11 +22,6 @@ export function pickNics(pm: Pm, given: readonly string[], view: View, unseen: b
     const missing = missingBridge({ bridge }, pm)
     if (missing !== undefined) throw new PengxError('invalid', `bridges: ${bridge} ${missing}: ${UNSEEN_HINT}`)
   }
-  const taken = new Set(view.vms().flatMap((vm) => vm.nics.map((nic) => nic.mac.toLowerCase())))
-  return bridges.map((bridge, index) => {
-    let mac = newXenMac()
-    while (taken.has(mac)) mac = newXenMac()
-    taken.add(mac)
-    return { id: 0, name: `eth${index}`, mac, bridge, ip: '' }
-  })
+  const nextMac = freeMacs(view)
+  return bridges.map((bridge, index) => ({ id: 0, name: `eth${index}`, mac: nextMac(), bridge, ip: '' }))
 }
