@@ -62,6 +62,35 @@ export function writeIso(volume: string, files: readonly IsoFile[], at: number):
   return image
 }
 
+/**
+ * The files of an image that `writeIso` made, by the names that they were given; undefined for any other image. Pure; what
+ * follows behind the image is left alone.
+ */
+export function readIso(image: Uint8Array, volume: string): IsoFile[] | undefined {
+  const label = descriptor(JOLIET, { volume, sectors: 0, root: 0, tables: 0, at: 0 }).subarray(40, 72)
+  const joliet = image.subarray(AT.joliet * SECTOR, (AT.joliet + 1) * SECTOR)
+  if (joliet[0] !== 2 || compareBytes([...joliet.subarray(40, 72)], [...label]) !== 0) return undefined
+  const root = image.subarray(AT.jolietRoot * SECTOR, (AT.jolietRoot + 1) * SECTOR)
+  const files: IsoFile[] = []
+  for (let at = 0; at + 33 <= root.length && root[at]! > 0; at += root[at]!) {
+    const entry = new DataView(root.buffer, root.byteOffset + at)
+    if ((entry.getUint8(25) & 2) !== 0) continue
+    const [start, bytes] = [entry.getUint32(2, true) * SECTOR, entry.getUint32(10, true)]
+    if (start + bytes > image.length) return undefined
+    const name = root.subarray(at + 33, at + 33 + entry.getUint8(32))
+    files.push({ name: textOfUcs2(name), content: image.subarray(start, start + bytes) })
+  }
+  return files
+}
+
+function textOfUcs2(bytes: Uint8Array): string {
+  const units = Array.from(
+    { length: bytes.length >> 1 },
+    (_, index) => (bytes[index * 2]! << 8) | bytes[index * 2 + 1]!,
+  )
+  return String.fromCharCode(...units)
+}
+
 /** Level 2: capital letters, digits and `_`, up to 30 of them, a dot and a version. */
 function plainName(name: string): string {
   const [base = '', ...rest] = name.toUpperCase().split('.')

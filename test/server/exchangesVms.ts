@@ -28,6 +28,11 @@ const OF_TEMPLATE = `<vm>
   <os_disk_size>40960</os_disk_size>
 </vm>`
 
+const COPY = `<vm>
+  <name>copied_vm</name>
+  <storlink>2</storlink>
+</vm>`
+
 const ADDRESS = '  <seed_address>192.0.2.10/24</seed_address>\n'
 const SEEDED = `  <overlay>True</overlay>
   <network><list-item>0</list-item></network>
@@ -97,6 +102,14 @@ export const VM_EXCHANGES: Exchanges = {
     { title: 'one', path: `/vms/${WEB}/` },
     { title: 'as JSON', path: `/vms/${DB}/`, headers: { Accept: 'application/json' } },
     { title: 'none', path: `/vms/${MISSING}/` },
+  ],
+  'POST /vms/:vm_uuid/copy/': [
+    { title: 'the document’s example', path: `/vms/${DB}/copy/`, body: COPY },
+    { title: 'three of them', path: `/vms/${DB}/copy/`, body: COPY.replace('</name>', '</name><count>3</count>') },
+    { title: 'name taken', path: `/vms/${DB}/copy/`, body: COPY.replace('copied_vm', 'web01') },
+    { title: 'no name', path: `/vms/${DB}/copy/`, body: '<vm><storlink>2</storlink></vm>' },
+    { title: 'no such storlink', path: `/vms/${DB}/copy/`, body: COPY.replace('>2<', '>77<') },
+    { title: 'no such VM', path: `/vms/${MISSING}/copy/`, body: COPY },
   ],
   'POST /vms/:vm_uuid/migrate/': [
     { title: 'the document’s example', path: `/vms/${WEB}/migrate/`, body: toPm(PM_B) },

@@ -8,6 +8,7 @@ import { backupDrill } from './backup/drill.ts'
 import { backupRestore } from './backup/restore.ts'
 import { scheduleCreate, scheduleDelete, scheduleUpdate } from './backup/schedule.ts'
 import { backupVerify } from './backup/verify.ts'
+import { vmCopy } from './copy/copy.ts'
 import { diskCreate, diskDelete } from './disk/createDelete.ts'
 import { diskGrow } from './disk/grow.ts'
 import { isoEject, isoInsert } from './disk/iso.ts'
@@ -72,6 +73,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       scheduleUpdate,
       scheduleDelete,
       vmCreate,
+      vmCopy,
       vmAdopt,
       vmForget,
       vmConfig,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type IsoFile, writeIso } from '../../lib/iso9660.ts'
+import { type IsoFile, readIso, writeIso } from '../../lib/iso9660.ts'
 
 /**
  * What cloud-init's NoCloud source reads at a guest's first boot: a CD labelled `cidata` with three files. Each is YAML,
@@ -64,8 +64,73 @@ function seedFiles(seed: Seed): IsoFile[] {
   return files.map(([name, text]) => ({ name, content: new TextEncoder().encode(text) }))
 }
 
+const LABEL = 'cidata'
+
 export function seedIso(seed: Seed, at: number): Uint8Array {
-  return writeIso('cidata', seedFiles(seed), at)
+  return writeIso(LABEL, seedFiles(seed), at)
+}
+
+const SAID = {
+  'meta-data': z.object({ 'instance-id': z.string(), 'local-hostname': z.string() }),
+  'user-data': z.object({
+    ssh_authorized_keys: z.array(z.string()).max(1).optional(),
+    users: z
+      .tuple([
+        z.literal('default'),
+        z.object({ name: z.string(), ssh_authorized_keys: z.array(z.string()).max(1).optional() }),
+      ])
+      .optional(),
+  }),
+  'network-config': z.object({
+    config: z.tuple([
+      z.object({
+        mac_address: z.string().optional(),
+        subnets: z.tuple([
+          z.object({
+            address: z.string(),
+            gateway: z.string().optional(),
+            dns_nameservers: z.array(z.string()).optional(),
+          }),
+        ]),
+      }),
+    ]),
+  }),
+}
+
+/**
+ * The other way round: what a seed says that `seedIso` made; undefined for one that says anything else, as one that
+ * somebody has changed. Pure.
+ */
+export function parseSeed(image: Uint8Array): Seed | undefined {
+  const texts = new Map(
+    readIso(image, LABEL)?.map(({ name, content }) => [name, new TextDecoder().decode(content)] as const),
+  )
+  try {
+    const seed = seedOf(texts)
+    const own = seedFiles(seed)
+    const isOwn = own.every(({ name, content }) => texts.get(name) === new TextDecoder().decode(content))
+    return isOwn && own.length === texts.size ? seed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function seedOf(texts: ReadonlyMap<string, string>): Seed {
+  const json = (name: string) => JSON.parse(texts.get(name)?.replace(/^#cloud-config\n/, '') ?? 'null')
+  const meta = SAID['meta-data'].parse(json('meta-data'))
+  const { users, ssh_authorized_keys: keys } = SAID['user-data'].parse(json('user-data'))
+  const [, account] = users ?? []
+  const key = (account ? account.ssh_authorized_keys : keys)?.[0]
+  const [card] = texts.has('network-config') ? SAID['network-config'].parse(json('network-config')).config : []
+  const { address, gateway, dns_nameservers: dns = [] } = card?.subnets[0] ?? { address: undefined }
+  return {
+    instanceId: meta['instance-id'],
+    hostname: meta['local-hostname'],
+    ...(account ? { user: account.name } : {}),
+    ...(key === undefined ? {} : { key }),
+    ...(address === undefined ? {} : { address: { address, ...(gateway === undefined ? {} : { gateway }), dns } }),
+    ...(card?.mac_address === undefined ? {} : { mac: card.mac_address }),
+  }
 }
 
 function yaml(value: object): string {

@@ -114,16 +114,17 @@ export function rebaseImage(
   return endable('qemu-img', 'rebase', '-p', '-t', 'writethrough', '-f', 'qcow2', ...base, path)
 }
 
-/** Copies what the guest would read; with `existing` into a volume that is there already, which may be known to be empty. */
+/** Copies what a guest would read of an image, or what is shown of it; with `existing` into a volume that is there already, which may be known to be empty. */
 export function convertImage(copy: {
-  readonly source: { readonly path: string; readonly format: DiskFormat }
+  readonly source: { readonly path: string; readonly format: DiskFormat; readonly bytesPerSecond?: number }
   readonly target: { readonly path: string; readonly format: DiskFormat }
   readonly existing?: boolean | 'zeroed'
 }): Program {
   const { source, target, existing } = copy
-  const formats = ['-f', qemuFormat(source.format), '-O', qemuFormat(target.format)]
+  const { limit, path } = atRate(source)
+  const formats = [...limit, '-f', qemuFormat(source.format), '-O', qemuFormat(target.format)]
   const into = existing === 'zeroed' ? ['-n', '--target-is-zero'] : existing ? ['-n'] : []
-  return endable('qemu-img', 'convert', '-p', ...formats, ...into, source.path, target.path)
+  return endable('qemu-img', 'convert', '-p', ...formats, ...into, path, target.path)
 }
 
 /** 2: damaged, 3: leaks only; both are answers. */

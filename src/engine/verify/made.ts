@@ -10,6 +10,7 @@ import type { MadeBy } from './facts.ts'
  */
 const MADE: Readonly<Record<string, readonly string[]>> = {
   'vm.create': ['disks[].path', 'seed.path'],
+  'vm.copy': ['rows[].disks[].path', 'moment.disks[].scratch.path'],
   'disk.create': ['disk.path'],
   'snapshot.create': ['overlays[].path'],
   'snapshot.restore': ['overlays[].path'],

@@ -3,6 +3,7 @@ import { diskShape, disksOf, newDiskShape } from '../views/disk.ts'
 import type { Form } from '../views/form.ts'
 import {
   cdromForm,
+  copyForm,
   diskForm,
   editForm,
   growForm,
@@ -161,7 +162,10 @@ const storlinks: readonly Row[] = [
 ]
 
 const vms: readonly Row[] = [
-  ofVm('POST', 'copy/', 'VMView.copy', 201, later),
+  ofVm('POST', 'copy/', 'VMView.copy', 201, {
+    ...onVm('vm.copy', {}, copyForm),
+    location: ({ uuid }) => (typeof uuid === 'string' ? `/vms/${uuid}/` : undefined),
+  }),
   {
     method: 'POST',
     path: '/vms/',

@@ -109,6 +109,19 @@ export const migrateForm: Form = {
   ],
 }
 
+export const copyForm: Form = {
+  root: 'vm',
+  fields: [
+    { name: 'name', param: 'name', required: true },
+    { name: 'storlink', param: 'storlink', required: true, names: 'storlink' },
+    { name: 'count', param: 'count', added: true },
+    { name: 'pm', param: 'pm', names: 'pm', added: true },
+    { name: 'rate', param: 'rate', added: true },
+    { name: 'scratch', param: 'scratch', names: 'storlink', added: true },
+    { name: 'seed_address', param: 'seedAddress', added: true },
+  ],
+}
+
 export const diskForm: Form = {
   root: 'disk',
   fields: [

@@ -118,8 +118,12 @@ function outlet() {
   }
 }
 
+/** What stands for input that is no text: files are text here. What reads bytes understands it (`base64`). */
+export const BYTES_MARK = '\u0001pengx-sim-bytes '
+
 function inlet() {
   const decoder = new TextDecoder()
+  const chunks: Uint8Array[] = []
   const waiting: ((text: string | undefined) => void)[] = []
   const pieces: string[] = []
   let closed = false
@@ -134,7 +138,10 @@ function inlet() {
     for (const next of waiting.splice(0)) next(undefined)
   }
   const stream = new WritableStream<Uint8Array>({
-    write: (bytes) => push(decoder.decode(bytes, { stream: true })),
+    write: (bytes) => {
+      chunks.push(bytes)
+      push(decoder.decode(bytes, { stream: true }))
+    },
     close,
     abort: close,
   })
@@ -147,7 +154,9 @@ function inlet() {
   const all = async () => {
     let text = ''
     for (let piece = await read(); piece !== undefined; piece = await read()) text += piece
-    return text
+    if (!text.includes('\ufffd')) return text
+    const bytes = Buffer.concat(chunks)
+    return bytes.equals(Buffer.from(text)) ? text : `${BYTES_MARK}${bytes.toString('base64')}`
   }
   return { stream, read, all, close }
 }

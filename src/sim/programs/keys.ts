@@ -1,6 +1,7 @@
 /** ssh-keygen, base64 and printenv: what spreading keys asks of a PM. */
 import { findNode, isFsError, writeText } from '../machine/files.ts'
 import { hashText } from '../machine/noise.ts'
+import { BYTES_MARK } from '../machine/process.ts'
 import type { Program } from '../machine/program.ts'
 import { readPath } from './files/read.ts'
 
@@ -17,9 +18,9 @@ export const base64: Program = (call) => {
     call.err(`base64: ${path}: ${read.problem}\n`)
     return 1
   }
-  const lines = Buffer.from(read.text, 'utf8')
-    .toString('base64')
-    .match(/.{1,76}/g)
+  const { text } = read
+  const encoded = text.startsWith(BYTES_MARK) ? text.slice(BYTES_MARK.length) : Buffer.from(text).toString('base64')
+  const lines = encoded.match(/.{1,76}/g)
   if (lines) call.out(`${lines.join('\n')}\n`)
   return 0
 }

@@ -10,6 +10,7 @@ import type { OperationCase } from '../../contract/operationCase.ts'
 import { runToEnd } from '../../contract/operationSteps.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
 import { BACKUP_CASES } from '../operations/backupCases.ts'
+import { COPY_CASES } from '../operations/copyCases.ts'
 import { DEVICE_CASES } from '../operations/deviceCases.ts'
 import { MIGRATE_CASES } from '../operations/migrateCases.ts'
 import { SNAPSHOT_CASES } from '../operations/snapshotCases.ts'
@@ -20,6 +21,7 @@ import { VM_CASES } from '../operations/vmCases.ts'
 /** What the facts of a job are said to make is what it makes: every operation, in each of its ways. */
 const CASES = [
   ...BACKUP_CASES,
+  ...COPY_CASES,
   ...DEVICE_CASES,
   ...MIGRATE_CASES,
   ...SNAPSHOT_CASES,

@@ -23,6 +23,8 @@ const hosts = labHosts()
 const [xen1, xen2] = hosts as [LabHost, LabHost]
 const GROUP = 'vgmove'
 const GUEST = 'mover'
+/** A directory of xen2 alone. */
+const FAR = '/far-mover'
 const pengx = openController(hosts)
 /** Who looks more often takes the processor from what is looked at. */
 const LOOK_MS = 1000
@@ -201,6 +203,12 @@ async function moments(host: LabHost): Promise<Record<string, number>> {
   return found
 }
 
+/** Where what its snapshots hold lies. */
+async function frozenPaths(): Promise<string[]> {
+  const rows = await listed<{ volumes: readonly DiskRow[] }>(pengx, 'snapshots', GUEST)
+  return rows.flatMap(({ volumes }) => volumes.map(({ path }) => path))
+}
+
 /** Sends it, and does something to the world as soon as it is arriving over there; gives how that ended. */
 async function whileSent(
   to: LabHost,
@@ -236,6 +244,33 @@ test('it is snapshotted there, and comes back with its snapshots', async () => {
   expect(Object.keys(held).sort()).toEqual(['here', 'there'])
   expect(held.there!).toBeGreaterThan(held.here!)
   expect(stands.last).toBeGreaterThan(held.there!)
+}, 900_000)
+
+test('it is copied to the other PM while it writes, all of one moment, through one pipe', async () => {
+  await sh(xen2, `rm -rf ${FAR}; mkdir ${FAR}`)
+  await perform(pengx, 'storlink.create', 'far', '--link', FAR, '--type', 'LO', '--level', 'FL', '--pm', 'xen2')
+  await goesOn(xen1)
+  const before = stands.last
+  await perform(pengx, 'vm.copy', GUEST, '--name', 'apart', '--storlink', 'far')
+  await goesOn(xen1)
+  const copied = await listed<DiskRow>(pengx, 'disks', 'apart')
+  const on = async (vdev: string) => {
+    const { path, format } = copied.find((disk) => disk.vdev === vdev)!
+    expect(path).toStartWith(`${FAR}/`)
+    return momentOf(await imageBytes(xen2, path, SLOTS_AT, SLOTS, format))
+  }
+  const [a, b] = [await on('xvda'), await on('xvdb')]
+  expect([a, a - 1]).toContain(b)
+  expect({ b, within: b >= before && b <= stands.last }).toMatchObject({ within: true })
+  expect(copied.map(({ vdev, format }) => [vdev, format])).toEqual((await disks()).map((one) => [one.vdev, one.format]))
+  await needOneMind(xen1)
+  // Nothing of the moment is left beside the disks.
+  const known = [...(await disks()).map(({ path }) => path), ...(await frozenPaths())]
+  const lying = (await sh(xen1, `ls -d ${SHARED_DIRECTORY}/*.qcow2 /dev/${GROUP}/* 2>/dev/null`)).trim().split('\n')
+  expect(lying.filter((path) => !known.includes(path))).toEqual([])
+  await perform(pengx, 'vm.delete', 'apart')
+  await perform(pengx, 'storlink.delete', 'far')
+  expect((await sh(xen2, `ls ${FAR}`)).trim()).toBe('')
 }, 900_000)
 
 test('the line between the hosts is pulled while it is sent: it stays where it was, and writes on', async () => {

@@ -14,15 +14,9 @@ import { needOneConfig } from '../vm/configNow.ts'
 import { needNoDomain } from '../vm/domain.ts'
 import { whileOff } from '../vm/domainSteps.ts'
 import { changing, usedBy } from '../volume/asked.ts'
+import { diskOn } from '../volume/copies.ts'
 import { needSoleUse } from '../volume/users.ts'
-import {
-  locateRestored,
-  needRoomFor,
-  type Restored,
-  type RestoreFacts,
-  restoredDisk,
-  restoreSteps,
-} from './restoreSteps.ts'
+import { locateRestored, needRoomFor, type Restored, type RestoreFacts, restoreSteps } from './restoreSteps.ts'
 import { locationOf, nameOf } from './target.ts'
 
 /**
@@ -137,13 +131,13 @@ function disksAfter(vm: Vm, { backup, restored, at }: InPlaceFacts): readonly Di
   const byDisk = new Map(restored.map((one): [string, Restored] => [one.disk, one]))
   const own = vm.disks.map((disk) => {
     const one = byDisk.get(disk.uuid)
-    return one ? restoredDisk(disk, one) : disk
+    return one ? diskOn(disk, one) : disk
   })
   const back = restored
     .filter((one) => !vm.disks.some((disk) => disk.uuid === one.disk))
     .map((one) => {
       const then = backup.spec.disks.find((disk) => disk.uuid === one.disk)!
-      return { ...restoredDisk(then, one), createdAt: at }
+      return { ...diskOn(then, one), createdAt: at }
     })
   return [...own, ...back]
 }

@@ -13,7 +13,8 @@ import { missingBridge, UNSEEN_HINT } from '../vm/bridges.ts'
 import { newConfigStep } from '../vm/configFile.ts'
 import { configPathFor } from '../vm/domain.ts'
 import { freeMacs, renewedNics, takeNameStep } from '../vm/newVm.ts'
-import { locateRestored, needRoomFor, type RestoreFacts, restoredDisk, restoreSteps } from './restoreSteps.ts'
+import { diskOn } from '../volume/copies.ts'
+import { locateRestored, needRoomFor, type RestoreFacts, restoreSteps } from './restoreSteps.ts'
 import { locationOf, nameOf } from './target.ts'
 
 /**
@@ -68,7 +69,7 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
     domainName: domainNameFor(wanted.name, wanted.uuid),
     disks: backup.volumes.map((volume, index) => {
       const then = backup.spec.disks.find((disk) => disk.uuid === volume.disk)!
-      return { ...restoredDisk(then, restored[index]!), uuid: restored[index]!.disk, createdAt: at }
+      return { ...diskOn(then, restored[index]!), uuid: restored[index]!.disk, createdAt: at }
     }),
     drives: emptied(drives),
     nics,

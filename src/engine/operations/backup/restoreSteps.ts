@@ -1,11 +1,11 @@
 import { newUuid } from '../../../lib/ids.ts'
 import type { Backup, BackupVolume } from '../../../model/backup.ts'
-import type { Disk, DiskFormat } from '../../../model/disk.ts'
+import type { DiskFormat } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
-import { keptFormat, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
+import { keptFormat } from '../../volumes/volumeDriver.ts'
 import type { Owner } from '../storlink/madeVolume.ts'
 import { copySteps, type VolumeCopy } from '../volume/copies.ts'
 import { type BackupLocation, imageOf, nameOf } from './target.ts'
@@ -53,12 +53,6 @@ export async function needRoomFor(restored: readonly Restored[], backup: Backup,
 /** It takes at least what it takes compressed. */
 function leastMib({ from }: Restored, { volumes }: Backup): number {
   return Math.floor((volumes.find((volume) => volume.path === from)?.bytes ?? 0) / (1024 * 1024))
-}
-
-/** The disk as it is when it lies there: what it was for the guest, and where its bytes are now. */
-export function restoredDisk(disk: Disk, { path, format, storlink, sizeMib }: Restored): Disk {
-  const { base: _base, ...rest } = disk
-  return { ...rest, path, format, storlink, sizeMib, owned: true, backend: VOLUME_BACKEND }
 }
 
 export type RestoreFacts = {

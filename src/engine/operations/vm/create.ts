@@ -15,7 +15,7 @@ import { type CreateParams, candidatePms, createParams, refuseCreate, storlinkFo
 import { configPathFor } from './domain.ts'
 import { takeNameStep } from './newVm.ts'
 import { pickNics } from './pickNics.ts'
-import { pickSeed, seedStep } from './seed.ts'
+import { pickSeed, seedOf, seedStep } from './seed.ts'
 
 /**
  * A new VM: its row first, so that its name and addresses are taken; then its disks under UUIDs picked before;
@@ -146,7 +146,7 @@ export const vmCreate: Operation<CreateParams, Facts> = {
     return [
       takeNameStep(facts.uuid, p.name, () => rowOf(p, facts)),
       ...made.map((disk) => diskStep(disk, facts.sources[disk.uuid], facts, { uuid: facts.uuid, name: p.name })),
-      ...(facts.seed ? [seedStep(p, facts.seed, facts)] : []),
+      ...(facts.seed ? [seedStep(facts.seed, seedOf(p, facts), facts)] : []),
       newConfigStep(facts.pm, configPathFor(facts.uuid), (cx) =>
         cx.hypervisor.formatConfig(facts.uuid, cx.view.needVm(facts.uuid)),
       ),

@@ -5,8 +5,8 @@ import type { Nic } from '../../../model/nic.ts'
 import type { Level, Storlink } from '../../../model/storlink.ts'
 import { run } from '../../host/run.ts'
 import type { Context, Step } from '../../jobs/operation.ts'
-import { hostnameOf, parseSeedAddress, type Seed, seedIso } from '../../tools/cloudInit.ts'
-import { writeInto } from '../../tools/files.ts'
+import { hostnameOf, parseSeed, parseSeedAddress, type Seed, seedIso } from '../../tools/cloudInit.ts'
+import { parseBase64, readBytes, writeInto } from '../../tools/files.ts'
 import { isThere, madeVolume } from '../storlink/madeVolume.ts'
 import { type CreateParams, isSeeded } from './createParams.ts'
 
@@ -17,40 +17,41 @@ import { type CreateParams, isSeeded } from './createParams.ts'
  */
 const SEED_MIB = 1
 
+const NAME = { vdev: 'xvdz', desc: 'cloud-init' } as const
+
 export function pickSeed(p: CreateParams, storlink: Storlink, cx: Context): (Disk & Json) | undefined {
-  if (!isSeeded(p)) return undefined
+  return isSeeded(p) ? placeSeed(p.uuid!, storlink, cx) : undefined
+}
+
+/** Where the seed of a new VM, by its UUID, will lie. */
+export function placeSeed(vm: string, storlink: Storlink, cx: Context): Disk & Json {
   const uuid = newUuid()
   const path =
     storlink.level === 'FL'
-      ? `${storlink.link.replace(/\/$/, '')}/${p.uuid}.seed.iso`
+      ? `${storlink.link.replace(/\/$/, '')}/${vm}.seed.iso`
       : cx.volumes(storlink.level).locate({ storlink, uuid, format: 'raw' })
-  return {
-    uuid,
-    vdev: 'xvdz',
-    format: 'raw',
-    sizeMib: SEED_MIB,
-    path,
-    storlink: storlink.id,
-    readOnly: true,
-    owned: true,
-    desc: 'cloud-init',
-    createdAt: cx.clock.now(),
-  }
+  const what = { format: 'raw', sizeMib: SEED_MIB, readOnly: true, owned: true } as const
+  return { uuid, ...NAME, ...what, path, storlink: storlink.id, createdAt: cx.clock.now() }
+}
+
+/** Whether that disk is a seed that pengx has made. */
+export function isSeed({ vdev, desc, readOnly, owned }: Disk): boolean {
+  return vdev === NAME.vdev && desc === NAME.desc && readOnly && owned
 }
 
 export function seedStep(
-  p: CreateParams,
   disk: Disk,
-  facts: { readonly uuid: string; readonly pm: string; readonly level: Level; readonly nics: readonly Nic[] },
+  seed: Seed,
+  { pm, level }: { readonly pm: string; readonly level: Level },
+  name = 'make the cloud-init seed',
 ): Step {
-  const { pm, level } = facts
   return {
-    name: 'make the cloud-init seed',
+    name,
     shows: [`write ${disk.path}`],
     async do(cx) {
       const host = cx.host(pm)
       await cx.volumes(level).create(host, disk.path, 'raw', SEED_MIB, cx.tag)
-      await run(host, { ...writeInto(disk.path, seedIso(seedOf(p, facts), disk.createdAt)), tag: cx.tag })
+      await run(host, { ...writeInto(disk.path, seedIso(seed, disk.createdAt)), tag: cx.tag })
       return null
     },
     ...madeVolume(pm, { ...disk, level }),
@@ -58,7 +59,15 @@ export function seedStep(
   }
 }
 
-function seedOf(p: CreateParams, { uuid, nics }: { readonly uuid: string; readonly nics: readonly Nic[] }): Seed {
+/** What a seed says that pengx has made, read on its PM; undefined: it is not one of those any more. */
+export async function readSeed(cx: Context, pm: string, { path }: Pick<Disk, 'path'>): Promise<Seed | undefined> {
+  return parseSeed(parseBase64((await run(cx.host(pm), readBytes(path), cx.signal)).stdout))
+}
+
+export function seedOf(
+  p: CreateParams,
+  { uuid, nics }: { readonly uuid: string; readonly nics: readonly Nic[] },
+): Seed {
   const address = p.seedAddress === undefined ? undefined : parseSeedAddress(p.seedAddress)
   return {
     instanceId: uuid,

@@ -1,9 +1,9 @@
-import type { DiskFormat } from '../../../model/disk.ts'
+import type { Disk, DiskFormat } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Level } from '../../../model/storlink.ts'
 import type { ChangingStep, Context, ReadingStep, Step } from '../../jobs/operation.ts'
 import { copyVolume } from '../../volumes/copy.ts'
-import type { Image } from '../../volumes/volumeDriver.ts'
+import { type Image, VOLUME_BACKEND } from '../../volumes/volumeDriver.ts'
 import { madeVolume, type Owner } from '../storlink/madeVolume.ts'
 
 /** The steps by which a new volume comes to read as another does, on the same PM or from one to another. */
@@ -17,6 +17,16 @@ export interface VolumeCopy {
     readonly level?: Level
   }
   readonly target: { readonly path: string; readonly format: DiskFormat; readonly pm: string; readonly level: Level }
+}
+
+/** A disk as it is when it lies there: what it was for the guest, and where its bytes are now. */
+export function diskOn(
+  disk: Disk,
+  place: Pick<Disk, 'path' | 'format'> & { readonly storlink: number; readonly sizeMib: number },
+): Disk {
+  const { base: _base, ...rest } = disk
+  const { path, format, storlink, sizeMib } = place
+  return { ...rest, path, format, storlink, sizeMib, owned: true, backend: VOLUME_BACKEND }
 }
 
 interface FillOptions {
@@ -50,10 +60,19 @@ function compareSteps(copies: readonly VolumeCopy[]): ReadingStep[] {
   return copies.filter(({ source, target }) => source.pm === target.pm).map(compareStep)
 }
 
+/** It has been made and read back, and found to be right; `name` is the one that it was made under. */
+export function isCopied(cx: Context, name: string, { vdev, source, target }: VolumeCopy): boolean {
+  return cx.output(source.pm === target.pm ? readBack(vdev) : `${name} ${vdev}`) !== undefined
+}
+
+function readBack(vdev: string): string {
+  return `read ${vdev} back`
+}
+
 function compareStep(copy: VolumeCopy): ReadingStep {
   const { vdev, sizeMib, source, target } = copy
   return {
-    name: `read ${vdev} back`,
+    name: readBack(vdev),
     weight: 10,
     onlyReads: true,
     shows: [`qemu-img compare ${source.path} ${target.path}`],

@@ -1,0 +1,4 @@
+import { operationSuite } from '../../contract/operation.ts'
+import { COPY_CASES } from './copyCases.ts'
+
+for (const one of COPY_CASES) operationSuite(one)
