@@ -28,8 +28,19 @@ describe('a VM that runs', () => {
     const { uuid: vm } = await startVm(world)
     expect(await refusal('disk.delete', { vm, disk: 'xvda' })).toMatch(/xvda is what it runs from: shut it down first/)
     expect(await refusal('nic.delete', { vm, nic: 'eth0' })).toMatch(/taking eth0 away of a running VM ruins/)
-    expect(await refusal('nic.update', { vm, nic: 'eth0', bridge: '1' })).toMatch(/on another bridge of a running VM/)
+    const changes = [
+      { ip: '192.0.2.1' },
+      { ip: '' },
+      { bridge: '1' },
+      { bridge: '0' },
+      { bridge: '1', ip: '192.0.2.1' },
+    ]
+    const refused = async (words: RegExp) => {
+      for (const change of changes) expect(await refusal('nic.update', { vm, nic: 'eth0', ...change })).toMatch(words)
+    }
+    await refused(/eth0 of a running VM is never changed: shut it down first/)
     await act(world, 'vm.suspend', { vm })
+    await refused(/eth0 of a paused VM is never changed: power it off first/)
     expect(await refusal('disk.delete', { vm, disk: 'xvdb' })).toMatch(/a paused guest cannot let go of xvdb/)
   })
 
@@ -166,6 +177,7 @@ test('a change of an adopted VM takes in what its owner has written since, and l
   const { text } = await xen.readConfig(world.site.host(pm), path)
   const written = `${text.replace(/^vcpus = .*$/m, 'vcpus=1;  # one')}localtime = 1\n`
   await xen.writeConfig(world.site.host(pm), path, written, 'prepare.0')
+  await act(world, 'vm.poweroff', { vm: vm.uuid })
   await act(world, 'nic.update', { vm: vm.uuid, nic: 'eth0', ip: '192.0.2.1' })
   const changed = world.engine.view.needVm(vm.uuid)
   expect(changed).toMatchObject({

@@ -114,7 +114,7 @@ describe('interfaces', () => {
   })
 
   test('what it is now stands in the form, and only what differs is sent', async () => {
-    await open()
+    await open(shutDown)
     await robot.press('tab', 'tab', 'e')
     await robot.shows('Change an interface of web01')
     expect(robot.line('│   Interface ')).toContain('eth0 on xenbr0')
@@ -129,10 +129,12 @@ describe('interfaces', () => {
     expect(engine.started[1]!.params).toEqual({ vm: web.uuid, nic: '3', ip: '', unseenBridge: false })
   })
 
-  test('it is not taken from a guest that runs', async () => {
+  test('it is not taken from a guest that runs, nor changed under it', async () => {
     await open()
     await robot.press('tab', 'tab', 'D')
     await robot.shows('taking eth0 away of a running VM ruins its network')
+    await robot.press('e')
+    await robot.shows('eth0 of a running VM is never changed: shut it down first')
     expect(engine.started).toEqual([])
   })
 

@@ -172,7 +172,14 @@ export const VM_EXCHANGES: Exchanges = {
     { title: 'none', path: `/vms/${WEB}/interfaces/8/` },
   ],
   'PUT /vms/:vm_uuid/interfaces/:interface_id/update/': [
-    { title: 'the document’s example', path: `/v2/vms/${WEB}/interface/7/update/`, body: NEW_ADDRESS },
+    { title: 'running', path: `/vms/${WEB}/interfaces/7/update/`, body: NEW_ADDRESS },
+    { title: 'paused', path: `/v2/vms/${WEB}/interface/7/update/`, body: NEW_ADDRESS, after: `/vms/${WEB}/suspend/` },
+    {
+      title: 'the document’s example',
+      path: `/v2/vms/${WEB}/interface/7/update/`,
+      body: NEW_ADDRESS,
+      after: `/vms/${WEB}/poweroff/`,
+    },
     { title: 'no address', path: `/vms/${WEB}/interfaces/7/update/`, body: NEW_ADDRESS.replace('.1<', '.256<') },
   ],
   'PUT /vms/:vm_uuid/cdrom/': [

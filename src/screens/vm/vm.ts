@@ -8,6 +8,7 @@ import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, listTitle } from '../app/list.ts'
 import { paneWidth } from '../app/pane.ts'
 import { drawScrolled, handleScrollKey } from '../app/scroll.ts'
+import { check } from '../ask/action.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { capital, vmStatus } from '../words.ts'
 import { configLines } from './config.ts'
@@ -52,6 +53,13 @@ const chosenNic = (app: AppContext) => ({ nic: String(cursorRow(app, nicList)?.i
 const noDisk = (app: AppContext) => (cursorRow(app, diskList) ? undefined : 'there is no disk here')
 const noNic = (app: AppContext) => (cursorRow(app, nicList) ? undefined : 'there is no interface here')
 
+/** Why no form could change the interface: what it is now written down once more is refused as well. */
+function fixedNic(app: AppContext): string | undefined {
+  const [vm, nic] = [vmOf(app), cursorRow(app, nicList)]
+  if (!vm || !nic) return noNic(app)
+  return check(app, app.engine.operations.get('nic.update')!, { ...chosenNic(app), vm: vm.uuid, ip: nic.ip }).refusal
+}
+
 /** What the tabs with lists add; there a key of theirs is about the row and not about the VM. */
 const tabKeys: readonly KeyRow[] = [
   { key: 'n', title: 'new disk', operation: 'disk.create', when: on('disks') },
@@ -60,7 +68,14 @@ const tabKeys: readonly KeyRow[] = [
   { key: 'i', title: 'insert a CD', operation: 'iso.insert', when: on('disks') },
   { key: 'I', title: 'eject it', operation: 'iso.eject', when: on('disks') },
   { key: 'n', title: 'new interface', operation: 'nic.create', when: on('interfaces') },
-  { key: 'e', title: 'edit interface', operation: 'nic.update', when: on('interfaces'), refuse: noNic, raw: chosenNic },
+  {
+    key: 'e',
+    title: 'edit interface',
+    operation: 'nic.update',
+    when: on('interfaces'),
+    refuse: fixedNic,
+    raw: chosenNic,
+  },
   {
     key: 'D',
     title: 'delete interface',

@@ -147,8 +147,8 @@ const NICS: readonly OperationCase[] = [
   },
   {
     operation: 'nic.update',
-    variant: 'running: the address alone',
-    prepare: async (world) => ({ vm: (await adoptRunning(world)).uuid, nic: 'eth0', ip: '192.0.2.9' }),
+    variant: 'the address alone',
+    prepare: async (world) => ({ vm: (await makeVm(world)).uuid, nic: 'eth0', ip: '192.0.2.9' }),
     async check(world, raw) {
       await agree(world, raw)
       expect(vmOf(world, raw).nics[0]).toMatchObject({ ip: '192.0.2.9' })

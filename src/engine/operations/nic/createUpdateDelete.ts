@@ -161,7 +161,7 @@ const updateNicParams = z.object({
       clearable: true,
     },
   ),
-  bridge: field(bridgeField.optional(), { title: 'Bridge', from: 'bridge', help: 'of a VM that is shut down' }),
+  bridge: field(bridgeField.optional(), { title: 'Bridge', from: 'bridge' }),
   unseenBridge: unseenBridgeField,
 })
 type UpdateParams = z.infer<typeof updateNicParams>
@@ -169,26 +169,30 @@ type UpdateParams = z.infer<typeof updateNicParams>
 function refuseUpdate({ vm, nic, ip, bridge, unseenBridge }: UpdateParams, view: View): string | undefined {
   const row = view.needVm(vm)
   const { name, bridge: now, extra } = needNic(row, nic)
+  const reason = refuseChange(row, view) ?? (row.seen.state === 'shutdown' ? undefined : neverChanged(name, row))
+  if (reason) return reason
   if (ip === undefined && bridge === undefined) return 'nothing is given to change: an IP address or a bridge'
-  if (bridge === undefined || bridgeName(bridge) === now) return refuseChange(row, view)
-  return (
-    refuseRunning(row, view, `putting ${name} on another bridge`) ??
-    refuseBridge(row, bridge, view, { extra, unseen: unseenBridge })
-  )
+  if (bridge === undefined || bridgeName(bridge) === now) return undefined
+  return refuseBridge(row, bridge, view, { extra, unseen: unseenBridge })
+}
+
+/** Its address too: the guest goes on under the old one, whatever is written down. */
+function neverChanged(name: string, { seen }: Vm): string {
+  const [is, helps] = seen.state === 'paused' ? ['paused', 'power it off'] : ['running', 'shut it down']
+  return `${name} of a ${is} VM is never changed: ${helps} first`
 }
 
 export const nicUpdate = vmOperation<UpdateParams, NicFacts>({
   name: 'nic.update',
   title: 'change an interface of',
-  help: 'Writes down another address for an interface, or puts it on another bridge while its VM is shut down.',
+  help: 'Writes down another address for an interface of a VM that is shut down, or puts it on another bridge.',
   danger: 'safe',
   params: updateNicParams,
   refuse: refuseUpdate,
-  async gather({ vm, nic: named, bridge }, cx) {
+  async gather({ vm, nic: named }, cx) {
     const nic = needNic(cx.view.needVm(vm), named)
     const facts = await gatherChange(vm, cx)
-    if (facts.domid !== null && bridge !== undefined && bridgeName(bridge) !== nic.bridge)
-      throw new PengxError('refused', `${facts.before.name} runs: shut it down first`)
+    if (facts.domid !== null) throw new PengxError('refused', neverChanged(nic.name, cx.view.needVm(vm)))
     return { ...facts, nic: nic as Nic & Json }
   },
   plan({ ip, bridge }, facts) {
