@@ -1,6 +1,6 @@
 import type { View } from '../engine/store/view.ts'
-import { isUuid } from '../lib/ids.ts'
 import { snapshotsOf } from '../model/layer.ts'
+import { NAMED, sayUnknownInPath, uuidOf } from './named.ts'
 import type { Row } from './routes/row.ts'
 
 /** Which row a path means: literal words before ids, the final slash optional. */
@@ -72,24 +72,26 @@ export function findRow(rows: readonly Row[], method: string, path: string): Fou
 /** What an id in a path has to name; a malformed one names nothing. */
 interface Finder {
   readonly what: string
+  /** The row that shows what there is, by its pattern. */
+  readonly listed: string
   /** `ids` are those before it in the path: a disk is looked for among its VM's. */
   find(view: View, text: string, ids: Readonly<Record<string, string>>): string | undefined
 }
 
 const FINDERS: Record<string, Finder> = {
-  pm_uuid: { what: 'PM', find: (view, text) => uuidOf(text, (uuid) => view.getPm(uuid)?.uuid) },
-  vm_uuid: { what: 'VM', find: (view, text) => uuidOf(text, (uuid) => view.getVm(uuid)?.uuid) },
-  gvm_uuid: {
-    what: 'template',
-    find: (view, text) => uuidOf(text, (uuid) => view.getTemplate(uuid)?.uuid),
-  },
+  pm_uuid: NAMED.pm,
+  vm_uuid: NAMED.vm,
+  gvm_uuid: NAMED.template,
+  storlink_id: NAMED.storlink,
   disk_uuid: {
     what: 'disk',
+    listed: '/vms/:vm_uuid/disks/',
     find: (view, text, { vm_uuid = '' }) =>
       uuidOf(text, (uuid) => view.getVm(vm_uuid)?.disks.find((disk) => disk.uuid === uuid)?.uuid),
   },
   snapshot_uuid: {
     what: 'snapshot',
+    listed: '/vms/:vm_uuid/snapshots/',
     find: (view, text, { vm_uuid = '' }) =>
       uuidOf(text, (uuid) => {
         const vm = view.getVm(vm_uuid)
@@ -98,31 +100,30 @@ const FINDERS: Record<string, Finder> = {
   },
   backed_vm_uuid: {
     what: 'VM',
+    listed: NAMED.vm.listed,
     find: (view, text) =>
       uuidOf(text, (uuid) => view.getVm(uuid)?.uuid ?? (view.backupsOf(uuid).length > 0 ? uuid : undefined)),
   },
   backup_uuid: {
     what: 'backup',
+    listed: '/vms/:backed_vm_uuid/backups/',
     find: (view, text, { backed_vm_uuid = '' }) =>
       uuidOf(text, (uuid) => view.backupsOf(backed_vm_uuid).find((one) => one.uuid === uuid)?.uuid),
   },
   interface_id: {
     what: 'interface',
+    listed: '/vms/:vm_uuid/interfaces/',
     find: (view, text, { vm_uuid = '' }) =>
       view
         .getVm(vm_uuid)
         ?.nics.find((nic) => String(nic.id) === text)
         ?.id.toString(),
   },
-  job_id: { what: 'job', find: (view, text) => uuidOf(text, (uuid) => view.getJob(uuid)?.id) },
-  storlink_id: {
-    what: 'storlink',
-    find: (view, text) => (/^\d{1,9}$/.test(text) ? view.getStorlink(Number(text))?.id.toString() : undefined),
+  job_id: {
+    what: 'job',
+    listed: '/jobs/',
+    find: (view, text) => uuidOf(text, (uuid) => view.getJob(uuid)?.id),
   },
-}
-
-function uuidOf(text: string, find: (uuid: string) => string | undefined): string | undefined {
-  return isUuid(text) ? find(text.toLowerCase()) : undefined
 }
 
 /** The path's ids as the inventory writes them, or what is not there. */
@@ -132,9 +133,12 @@ export function resolveIds(
 ): { readonly ids: Record<string, string> } | { readonly missing: string } {
   const ids: Record<string, string> = {}
   for (const [name, text] of Object.entries(raw)) {
-    const finder = FINDERS[name]
-    const found = finder?.find(view, text, ids)
-    if (found === undefined) return { missing: `there is no ${finder?.what ?? name} ${text.slice(0, 100)}` }
+    const { what, listed, find } = FINDERS[name]!
+    const found = find(view, text, ids)
+    if (found === undefined) {
+      const list = listed.replace(/:(\w+)/g, (_, before: string) => ids[before] ?? '')
+      return { missing: sayUnknownInPath(what, text, list) }
+    }
     ids[name] = found
   }
   return { ids }

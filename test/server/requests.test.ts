@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { MADE, type Served, serveSite, WEB } from './site.ts'
+import { MADE, PM_A, type Served, serveSite, WEB } from './site.ts'
 
 /** What is asked wrongly, oddly, or in another of the allowed ways. */
 let served: Served
@@ -34,7 +34,7 @@ describe('a bad body is refused by the name of what is wrong', () => {
     ['a list that is text', vm('<network>0</network>'), 'network: its values are list-item elements'],
     ['a format that is none', vm('<disk_format>vmdk</disk_format>'), 'disk_format: &quot;vmdk&quot; is not one of'],
     ['a template', vm(`<template>${WEB}</template>`), `template: there is no template ${WEB}`],
-    ['a PM that is not there', vm(`<pm>${WEB}</pm>`), `pm: there is no pm ${WEB}`],
+    ['a PM that is not there', vm(`<pm>${WEB}</pm>`), `pm: there is no PM ${WEB}; there are ${PM_A} (dom0-a), `],
     [
       'a storlink by name',
       '<vm><name>a</name><storlink>store1</storlink></vm>',
@@ -209,7 +209,11 @@ describe('formats', () => {
   test('a failure in JSON', async () => {
     const response = await served.ask('GET', '/pms/none/?format=json')
     expect(await response.json()).toEqual({
-      root: { result: 'failure', message: 'there is no PM none', code: 'notFound' },
+      root: {
+        result: 'failure',
+        message: 'there is no PM none; GET /pms/all/ lists those that there are',
+        code: 'notFound',
+      },
     })
   })
 })

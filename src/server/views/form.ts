@@ -1,7 +1,7 @@
 import type { View } from '../../engine/store/view.ts'
-import { isUuid } from '../../lib/ids.ts'
 import { PengxError } from '../../model/error.ts'
 import type { Body } from '../body.ts'
+import { NAMED, type NamedKind, sayUnknown } from '../named.ts'
 
 /** A request's body: the document's elements, and which parameter of the operation each one is. */
 export interface Form {
@@ -21,15 +21,9 @@ export interface FormField {
   /** Not in the document. */
   readonly added?: true
   /** It names something, which has to be there. */
-  readonly names?: 'storlink' | 'pm' | 'template'
+  readonly names?: NamedKind
   /** Another spelling as the one meant. */
   readonly read?: (text: string) => string
-}
-
-const IS_THERE: Record<NonNullable<FormField['names']>, (text: string, view: View) => boolean> = {
-  storlink: (text, view) => /^\d{1,9}$/.test(text) && view.getStorlink(Number(text)) !== undefined,
-  pm: (text, view) => isUuid(text) && view.getPm(text.toLowerCase()) !== undefined,
-  template: (text, view) => isUuid(text) && view.getTemplate(text.toLowerCase()) !== undefined,
 }
 
 /** What a caller knows a field as: `disk.size` is the size in the disk. */
@@ -53,11 +47,16 @@ export function readForm(form: Form, body: Body, view: View): Record<string, unk
 function readText(field: FormField, body: Body, view: View): string | undefined {
   const given = body.text(field.name)
   if (given === undefined) return undefined
-  if (field.names !== undefined && !IS_THERE[field.names](given, view)) {
-    throw new PengxError('invalid', `${saidName(field)}: there is no ${field.names} ${given.slice(0, 100)}`)
-  }
-  const text = field.names === 'pm' || field.names === 'template' ? given.toLowerCase() : given
-  return field.read ? field.read(text) : text
+  if (field.names === undefined) return field.read ? field.read(given) : given
+  const named = NAMED[field.names]
+  const found = named.find(view, given)
+  if (found === undefined) throw new PengxError('invalid', `${saidName(field)}: ${sayUnknown(named, given, view)}`)
+  return found
+}
+
+/** What would help is said as a command line has it. */
+function flagOf(param: string): string {
+  return `--${param.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
 /** An engine's complaint about a parameter, in the name that the caller knows it by. */
@@ -65,6 +64,7 @@ export function inCallersWords(form: Form | undefined, error: PengxError): Pengx
   let { message } = error
   for (const field of form?.fields ?? []) {
     const { param } = field
+    message = message.replaceAll(flagOf(param), saidName(field))
     if (param === saidName(field)) continue
     // A name of two words stands in no sentence by chance; one of one word is the parameter only where it is complained of.
     const spoken = /[A-Z]/.test(param) ? `\\b${param}\\b` : `(?<=^|: )${param}(?=:| is )`

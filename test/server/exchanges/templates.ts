@@ -1,6 +1,6 @@
+import { DB, LOST, WEB } from '../site.ts'
+import { TEMPLATE, USED } from '../siteTemplates.ts'
 import { ASYNC, type Exchanges, MISSING, WITH_BODY } from './exchange.ts'
-import { DB, LOST, WEB } from './site.ts'
-import { TEMPLATE, USED } from './siteTemplates.ts'
 
 /** What is asked of each row about templates. */
 

@@ -1,6 +1,6 @@
-import { DAMAGED, FULL, GONE_VM, INCREMENT, OF_GONE } from '../support/sites/backupSite.ts'
+import { DAMAGED, FULL, GONE_VM, INCREMENT, OF_GONE } from '../../support/sites/backupSite.ts'
+import { DB, LOST, WEB } from '../site.ts'
 import { ASYNC, type Exchanges, MISSING, WITH_BODY } from './exchange.ts'
-import { DB, LOST, WEB } from './site.ts'
 
 /** What is asked of each row about backups; all of them are of the VM that is shut down, but one of a VM that is gone. */
 

@@ -1,6 +1,6 @@
+import { DB, diskOf, LOST, PM_A, PM_B, WEB } from '../site.ts'
+import { TEMPLATE } from '../siteTemplates.ts'
 import { ASYNC, type Exchange, type Exchanges, MISSING, WITH_BODY } from './exchange.ts'
-import { DB, diskOf, LOST, PM_A, PM_B, WEB } from './site.ts'
-import { TEMPLATE } from './siteTemplates.ts'
 
 /** What is asked of each row about VMs, their disks and their interfaces. */
 

@@ -1,6 +1,6 @@
-import { BEFORE, INSTALLED, OF_RUNNING, OTHER_WAY, UNNAMED } from '../support/sites/snapshotSite.ts'
+import { BEFORE, INSTALLED, OF_RUNNING, OTHER_WAY, UNNAMED } from '../../support/sites/snapshotSite.ts'
+import { DB, LOST, WEB } from '../site.ts'
 import { ASYNC, type Exchanges, MISSING, WITH_BODY } from './exchange.ts'
-import { DB, LOST, WEB } from './site.ts'
 
 /** What is asked of each row about snapshots. */
 

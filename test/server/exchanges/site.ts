@@ -1,5 +1,5 @@
+import { JOB, PM_A } from '../site.ts'
 import { ASYNC, type Exchanges, WITH_BODY } from './exchange.ts'
-import { JOB, PM_A } from './site.ts'
 
 /** What is asked of each row about PMs, storlinks and jobs. */
 
