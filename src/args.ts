@@ -6,9 +6,11 @@ import { nearest } from './lib/near.ts'
  * that is ignored would run something else than what was meant. The words of `run` after its operation are
  * left as they are, because only the operation knows which of its parameters take a value.
  */
-export const LISTS = ['pms', 'vms', 'perf', 'jobs', 'storlinks', 'templates'] as const
+export const LISTS = ['pms', 'vms', 'perf', 'jobs', 'storlinks', 'templates', 'schedules'] as const
 /** Lists of what one VM has. */
-export const VM_LISTS = ['disks', 'nics', 'snapshots'] as const
+export const VM_LISTS = ['disks', 'nics', 'snapshots', 'backups'] as const
+/** Those of them that are of the whole site where no VM is named. */
+const SITE_TOO: readonly string[] = ['backups']
 export type ListName = (typeof LISTS)[number] | (typeof VM_LISTS)[number]
 
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
@@ -135,8 +137,7 @@ function bare(positionals: readonly string[]): { name: undefined; destinations: 
 
 function splitCommand(positionals: readonly string[]): { name: string; destinations: readonly string[] } {
   const at = positionals.findIndex(isCommand)
-  // The VM that is named may look like a host.
-  const named = isVmList(positionals[at]!) ? 1 : 0
+  const named = namesVm(positionals[at]!, positionals[at + 1]) ? 1 : 0
   const after = positionals.slice(at + 1 + named).filter(isDestination)
   return { name: positionals[at]!, destinations: [...positionals.slice(0, at), ...after] }
 }
@@ -146,6 +147,11 @@ function isCommand(word: string): boolean {
 }
 
 const isVmList = (word: string) => VM_LISTS.some((list) => list === word)
+
+/** The VM that is named may look like a host, where one has to be named. */
+function namesVm(list: string, next: string | undefined): boolean {
+  return isVmList(list) && next !== undefined && !(SITE_TOO.includes(list) && isDestination(next))
+}
 
 function isDestination(word: string): boolean {
   return word.includes('@') || word.includes(':')
@@ -195,8 +201,9 @@ function subcommandOf(name: string | undefined, positionals: readonly string[], 
     const targets = after.filter((word) => !isDestination(word))
     return { kind: 'verify', json: values.json ?? false, deep: values.deep ?? false, targets }
   }
-  const of = isVmList(name) ? after.shift() : undefined
-  if (isVmList(name) && of === undefined) throw usage(`${name} needs a VM: pengx ${name} VM`)
+  const of = namesVm(name, after[0]) ? after.shift() : undefined
+  if (isVmList(name) && of === undefined && !SITE_TOO.includes(name))
+    throw usage(`${name} needs a VM: pengx ${name} VM`)
   const odd = after.find((word) => !isDestination(word))
   if (odd !== undefined)
     throw usage(

@@ -3,6 +3,7 @@ import type { Engine } from '../engine/engine.ts'
 import { describeParams, type Field } from '../engine/jobs/params.ts'
 import { snapshotsOf } from '../model/layer.ts'
 import { FLAG_WORDS, kebab } from './flags.ts'
+import { backedUpNames, callableNames } from './target.ts'
 
 type View = Engine['view']
 
@@ -100,7 +101,8 @@ function candidates(engine: Engine, [command, ...before]: readonly string[], typ
   if (typed.startsWith('-') && isOwn(command)) return OWN_FLAGS[command]
   if (typed.startsWith('-')) return isList(command) ? ['--json'] : command === 'token' ? ['--token-file'] : []
   if (command === 'verify') return namesOf(engine.view)
-  return isVmList(command) && before.every((word) => word.startsWith('-')) ? vmNames(engine.view) : []
+  if (!isVmList(command) || before.some((word) => !word.startsWith('-'))) return []
+  return command === 'backups' ? backedUpNames(engine.view) : vmNames(engine.view)
 }
 
 const OWN_FLAGS = { verify: ['--deep', '--json'], gc: ['--dry-run', '--yes', '--storlink', '--json'] } as const
@@ -166,6 +168,9 @@ function values(view: View, field: Field, of: string | undefined): readonly stri
       return view.storlinks().map(({ name }) => name)
     case 'template':
       return view.templates().map(({ name }) => name)
+    case 'backup':
+    case 'schedule':
+      return callableNames(view, field.from)
     case 'bridge':
       return view.pms().flatMap(({ seen }) => seen.bridges ?? [])
     case 'iso':

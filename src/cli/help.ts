@@ -7,8 +7,9 @@ usage:
   pengx --demo[=N]                   a simulated site of N VMs; touches nothing
   pengx --serve [--listen HOST:PORT|unix:PATH] [--no-auth] [--token-file PATH] [--demo[=N]]
                                      the XML API, by default on 127.0.0.1:8000
-  pengx pms|vms|perf|jobs|storlinks|templates [--json]
+  pengx pms|vms|perf|jobs|storlinks|templates|schedules [--json]
   pengx disks|nics|snapshots VM [--json]
+  pengx backups [VM] [--json]        of all VMs, or of one, which may be gone
                                      print and exit
   pengx verify [NAME|UUID|PATH|CODE …] [--deep] [--json]
                                      compare what is written down with images, configurations and Xen (docs/verify.md)

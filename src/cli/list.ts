@@ -5,6 +5,9 @@ import { EXIT } from './exit.ts'
 import { formatJson, type Io } from './io.ts'
 import { LISTINGS } from './lists.ts'
 
+/** Lists of what is only written down: no PM is looked at. */
+const WRITTEN: readonly ListName[] = ['jobs', 'backups', 'schedules']
+
 type ListArgs = Omit<Extract<Subcommand, { kind: 'list' }>, 'kind'>
 
 /**
@@ -13,10 +16,10 @@ type ListArgs = Omit<Extract<Subcommand, { kind: 'list' }>, 'kind'>
  */
 export async function printList(engine: Engine, subcommand: ListArgs, io: Io): Promise<number> {
   const { list, json, of } = subcommand
-  if (list !== 'jobs') await lookForRates(engine, list)
+  if (!WRITTEN.includes(list)) await lookForRates(engine, list)
   const listing = LISTINGS[list]
   await io.out(json ? formatJson(listing.objects(engine, of)) : listing.table(engine, of))
-  if (list === 'jobs') return EXIT.done
+  if (WRITTEN.includes(list)) return EXIT.done
   return warnUnreachable(engine, io)
 }
 

@@ -8,6 +8,7 @@ import type { Pm } from '../model/pm.ts'
 import { copyOf } from '../model/twin.ts'
 import type { Vm } from '../model/vm.ts'
 import { wrongVolumeText } from '../model/wrongVolume.ts'
+import { backups, schedules } from './backupLists.ts'
 import { disks, nics } from './deviceLists.ts'
 import { byName, iso, listing, pmName } from './listing.ts'
 import { snapshots } from './snapshotLists.ts'
@@ -208,4 +209,16 @@ const jobs = listing<Job>(
   jobObject,
 )
 
-export const LISTINGS = { pms, vms, perf, jobs, storlinks, templates, disks, nics, snapshots } as const
+export const LISTINGS = {
+  pms,
+  vms,
+  perf,
+  jobs,
+  storlinks,
+  templates,
+  schedules,
+  disks,
+  nics,
+  snapshots,
+  backups,
+} as const

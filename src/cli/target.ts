@@ -4,6 +4,8 @@ import { stripControl } from '../lib/text.ts'
 import { PengxError } from '../model/error.ts'
 import type { Noun } from '../model/noun.ts'
 
+type View = Engine['view']
+
 interface Candidate {
   readonly id: string
   readonly name: string
@@ -21,7 +23,45 @@ const SHORTEST_PREFIX = 8
  * several carry is refused with the candidates; it is never guessed.
  */
 export function resolveTarget(engine: Engine, kind: Noun, word: string): string {
-  const all = candidates(engine, kind)
+  return pick(kind, word, candidates(engine.view, kind))
+}
+
+/** What each thing of a kind can be called so that it alone is meant, the shortest: its name, a longer one, or its id. */
+export function callableNames(view: View, kind: Noun): readonly string[] {
+  const all = candidates(view, kind)
+  const count = new Map<string, number>()
+  for (const { name, longName } of all)
+    for (const word of new Set([name, longName ?? name])) count.set(word, (count.get(word) ?? 0) + 1)
+  return all.map(({ id, name, longName }) => [name, longName ?? name].find((word) => count.get(word) === 1) ?? id)
+}
+
+/** Names of VMs that backups can be asked of: those that are there, and those that only backups are left of. */
+export function backedUpNames(view: View): readonly string[] {
+  return [...new Set(backedUp(view).map(({ name }) => name))]
+}
+
+/**
+ * The VM whose backups are meant, as its id: one that is there, or by the name that its backups have of it, which may be
+ * gone or be called something else by now. Fails as `resolveTarget` does.
+ */
+export function resolveBackedUp({ view }: Engine, word: string): string {
+  return pick('vm', word, backedUp(view))
+}
+
+function backedUp(view: View): readonly Candidate[] {
+  const there = view.vms().map((vm) => ({ id: vm.uuid, name: vm.name, where: `on ${pmNameOf(view, vm.pm)}` }))
+  const taken = new Set(there.map(({ name }) => name))
+  const then = new Map<string, Candidate>()
+  for (const { vm: id, vmName: name } of view.backups()) {
+    const now = view.getVm(id)
+    // A name that a VM has now is not that of another one which had it once.
+    if (now === undefined || !taken.has(name))
+      then.set(`${id} ${name}`, { id, name, where: now ? `is ${now.name} now` : 'is gone' })
+  }
+  return [...there, ...then.values()]
+}
+
+function pick(kind: Noun, word: string, all: readonly Candidate[]): string {
   const found = [
     all.filter((candidate) => candidate.id === word.toLowerCase()),
     all.filter((candidate) => candidate.longName === word),
@@ -29,20 +69,19 @@ export function resolveTarget(engine: Engine, kind: Noun, word: string): string 
     all.filter((candidate) => word.length >= SHORTEST_PREFIX && candidate.id.startsWith(word.toLowerCase())),
   ].find((matches) => matches.length > 0)
   if (found === undefined) throw notFound(kind, word, all)
-  if (found.length > 1) throw ambiguous(kind, word, found)
-  return found[0]!.id
+  // One that is called two names is still one.
+  const meant = found.filter(({ id }, index) => found.findIndex((other) => other.id === id) === index)
+  if (meant.length > 1) throw ambiguous(kind, word, meant)
+  return meant[0]!.id
 }
 
-function candidates(engine: Engine, kind: Noun): Candidate[] {
-  const { view } = engine
+function candidates(view: View, kind: Noun): Candidate[] {
   if (kind === 'pm') return view.pms().map((pm) => ({ id: pm.uuid, name: pm.name, where: pm.destination }))
   if (kind === 'vm') {
-    return view.vms().map((vm) => ({ id: vm.uuid, name: vm.name, where: `on ${view.getPm(vm.pm)?.name ?? vm.pm}` }))
+    return view.vms().map((vm) => ({ id: vm.uuid, name: vm.name, where: `on ${pmNameOf(view, vm.pm)}` }))
   }
   if (kind === 'template') {
-    return view
-      .templates()
-      .map((one) => ({ id: one.uuid, name: one.name, where: `on ${view.getPm(one.pm)?.name ?? one.pm}` }))
+    return view.templates().map((one) => ({ id: one.uuid, name: one.name, where: `on ${pmNameOf(view, one.pm)}` }))
   }
   if (kind === 'backup') {
     return view.backups().map(({ uuid, name, vmName }) => ({
@@ -57,9 +96,11 @@ function candidates(engine: Engine, kind: Noun): Candidate[] {
   return view.storlinks().map((link) => ({
     id: String(link.id),
     name: link.name,
-    where: `${link.link} on ${view.getPm(link.pm)?.name ?? link.pm}`,
+    where: `${link.link} on ${pmNameOf(view, link.pm)}`,
   }))
 }
+
+const pmNameOf = (view: View, pm: string) => view.getPm(pm)?.name ?? pm
 
 function notFound(kind: string, word: string, all: readonly Candidate[]): PengxError {
   const near = nearest(

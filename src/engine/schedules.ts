@@ -1,8 +1,8 @@
 import type { Clock } from '../lib/clock.ts'
-import { lastCron, nextCron } from '../lib/cron.ts'
 import type { Schedule } from '../model/backup.ts'
 import { toPengxError } from '../model/error.ts'
 import type { Job } from '../model/job.ts'
+import { dueAt, nextRun } from '../model/schedule.ts'
 import type { Store } from './store/store.ts'
 
 /**
@@ -39,7 +39,7 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
   }
 
   async function attend(schedule: Schedule): Promise<void> {
-    const due = dueOf(schedule, clock.now())
+    const due = dueAt(schedule, clock.now())
     // What is still at work with the last time is not overtaken: the next one is made up for when it is over.
     if (due === undefined || atWork.has(schedule.uuid)) return
     if (!(await store.inventory.takeSchedule(schedule.uuid, due))) return
@@ -76,7 +76,7 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
     clearTimeout(timer)
     if (stopped) return
     const now = clock.now()
-    const nexts = store.view.schedules().flatMap((one) => (one.enabled ? (nextCron(one.cron, now) ?? []) : []))
+    const nexts = store.view.schedules().flatMap((one) => nextRun(one, now) ?? [])
     // Nothing to wait for: a change of the schedules wakes it.
     if (nexts.length === 0) return
     timer = setTimeout(() => void wake(), Math.min(LONGEST_MS, Math.max(50, Math.min(...nexts) - now)))
@@ -103,11 +103,4 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
       unwatch?.()
     },
   }
-}
-
-/** The time that it is due for by now and that nobody has taken on, the newest of several. */
-function dueOf(schedule: Schedule, now: number): number | undefined {
-  if (!schedule.enabled) return undefined
-  const last = lastCron(schedule.cron, now)
-  return last !== undefined && last > (schedule.takenAt ?? schedule.createdAt) ? last : undefined
 }
