@@ -24,6 +24,8 @@ export interface ServerContext {
   readonly events: Events
   readonly log: ServerLog
   mayAsk(client: string): boolean
+  /** Milliseconds since 1970. */
+  now(): number
 }
 
 /** What of a logger is used here. */
@@ -107,6 +109,7 @@ async function answer(
   const call: Call = {
     ...{ engine, view: engine.view, request, ids: resolved.ids, format: writer.format, preferences },
     ...{ version: pickVersion(row.versions, version), configuredSelf, rows, metrics, events },
+    now: context.now(),
   }
   return await answerRow(row, call, wait)
 }

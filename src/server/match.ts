@@ -119,6 +119,11 @@ const FINDERS: Record<string, Finder> = {
         ?.nics.find((nic) => String(nic.id) === text)
         ?.id.toString(),
   },
+  schedule_uuid: {
+    what: 'schedule',
+    listed: '/schedules/',
+    find: (view, text) => uuidOf(text, (uuid) => view.getSchedule(uuid)?.uuid),
+  },
   job_id: {
     what: 'job',
     listed: '/jobs/',

@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly rate?: RateLimit
   /** How long a connection on which nothing happens is kept; an answer that is being made is something. */
   readonly idleSeconds?: number
+  /** What time it is, in milliseconds since 1970. */
+  readonly now?: () => number
   readonly log: ServerLog
 }
 
@@ -51,6 +53,7 @@ export async function startServer(engine: Engine, options: ServerOptions): Promi
     events,
     log: options.log,
     mayAsk: createRateLimiter(options.rate ?? DEFAULT_RATE, () => performance.now()),
+    now: options.now ?? Date.now,
   }
   const server = await listenAt(place, context, options.idleSeconds ?? IDLE_SECONDS)
   const url = place.kind === 'unix' ? `unix:${place.path}` : `http://${hostInUrl(place.host)}:${server.port}`

@@ -4,15 +4,17 @@ import { join } from 'node:path'
 import { ROWS } from '../../src/server/routes/routes.ts'
 import type { Row } from '../../src/server/routes/row.ts'
 import { layBackups } from '../support/sites/backupSite.ts'
+import { AT, laySchedules } from '../support/sites/scheduleSite.ts'
 import { laySnapshots } from '../support/sites/snapshotSite.ts'
 import { formatApiTable } from './apiTable.ts'
 import { BACKUP_EXCHANGES } from './exchanges/backups.ts'
 import type { Exchanges } from './exchanges/exchange.ts'
+import { SCHEDULE_EXCHANGES } from './exchanges/schedules.ts'
 import { SITE_EXCHANGES } from './exchanges/site.ts'
 import { SNAPSHOT_EXCHANGES } from './exchanges/snapshots.ts'
 import { TEMPLATE_EXCHANGES } from './exchanges/templates.ts'
 import { VM_EXCHANGES } from './exchanges/vms.ts'
-import { DB, joinSite, serveSite, WEB } from './site.ts'
+import { createSite, DB, joinSite, serveSite, WEB } from './site.ts'
 
 /**
  * What every row is asked and answers, kept under test/golden/api, a file a row. PENGX_GOLDEN=write writes them anew;
@@ -28,6 +30,7 @@ const EXCHANGES: Exchanges = {
   ...VM_EXCHANGES,
   ...SNAPSHOT_EXCHANGES,
   ...BACKUP_EXCHANGES,
+  ...SCHEDULE_EXCHANGES,
 }
 
 /** Rows whose answers are no documents; each has a test of its own in this room. */
@@ -42,12 +45,13 @@ const fileOf = (row: Row) =>
     .replace(/-$/, '')
 
 async function tell(row: Row): Promise<string> {
-  const served = await serveSite()
+  const served = await serveSite(createSite(), { now: () => AT })
   // A VM that can be resumed is paused, and one that can be deleted has no running twin.
   if (row.path.endsWith('/resume/')) await served.ask('POST', `/vms/${WEB}/suspend/`)
   if (row.path.endsWith('/migrate/')) joinSite(served.engine)
   if (row.path.includes('/snapshots/')) laySnapshots(served.engine, DB, WEB)
   if (row.path.includes('/backups/')) layBackups(served.engine, DB)
+  if (row.path.startsWith('/schedules/')) laySchedules(served.engine, DB, WEB)
   const parts: string[] = []
   for (const { title, path, headers = {}, body, after } of EXCHANGES[nameOf(row)] ?? []) {
     if (after !== undefined) await served.ask('POST', after)

@@ -27,6 +27,7 @@ beforeAll(async () => {
   await act(world, 'template.addNew', { name: 'golden', storlink: 1, size: 64, template: TEMPLATE })
   await act(world, 'backup.create', { vm, name: 'first', storlink: 1 })
   await act(world, 'snapshot.create', { vm, name: 'installed' })
+  await act(world, 'schedule.create', { vm, storlink: 1, cron: '30 2 * * *' })
   const row = view.needVm(vm)
   ids = {
     pm_uuid: pmNamed(world),
@@ -38,6 +39,7 @@ beforeAll(async () => {
     interface_id: String(row.nics[0]!.id),
     snapshot_uuid: snapshotsOf(row)[0]!.uuid,
     backup_uuid: view.backups()[0]!.uuid,
+    schedule_uuid: view.schedules()[0]!.uuid,
     job_id: view.jobs()[0]!.id,
   }
 })

@@ -40,7 +40,7 @@ export const ADDED: readonly Row[] = [
   added('GET', '/events/', 200, {
     kind: 'own',
     produces: 'text/event-stream',
-    help: 'changes as they happen, as server-sent events: `event` is pm, vm, storlink, template or job, a job comes whole; `wrong-volumes` when a VM has come to write to volumes that it must not, and when that is over',
+    help: 'changes as they happen, as server-sent events: `event` is pm, vm, storlink, template, backup, schedule or job, a job comes whole; `wrong-volumes` when a VM has come to write to volumes that it must not, and when that is over',
     answer: ({ events }) => events.open(),
   }),
   added('GET', '/metrics', 200, {

@@ -1,7 +1,7 @@
 import { backupShape, volumesOfBackup } from '../views/backup.ts'
 import { backupDiskShape } from '../views/disk.ts'
 import type { Form } from '../views/form.ts'
-import { backupForm, restoreBackupForm } from '../views/formsBackup.ts'
+import { backupForm, drillForm, restoreBackupForm } from '../views/formsBackup.ts'
 import { type Call, type Row, type RowAction, showMany } from './row.ts'
 
 /** The rows about a VM's backups, in the document's order. The VM may be gone: they stay under its path. */
@@ -39,6 +39,7 @@ export const BACKUPS: readonly Row[] = [
   ),
   ofBackups('POST', 'backups/:backup_uuid/', 'BackupView.restore', 201, onBackup('backup.restore', restoreBackupForm)),
   ofBackups('POST', 'backups/:backup_uuid/verify/', 'added', 200, onBackup('backup.verify')),
+  ofBackups('POST', 'backups/:backup_uuid/drill/', 'added', 200, onBackup('backup.drill', drillForm)),
   ofBackups(
     'GET',
     'disks/backups/:backup_uuid/',

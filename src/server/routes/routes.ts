@@ -25,6 +25,7 @@ import { vmDetailShape, vmShape } from '../views/vm.ts'
 import { ADDED } from './added.ts'
 import { BACKUPS } from './backups.ts'
 import { type Call, made, type Row, type RowAction, showMany, showOne } from './row.ts'
+import { SCHEDULES } from './schedules.ts'
 import { SNAPSHOTS } from './snapshots.ts'
 import { TEMPLATES } from './templates.ts'
 import { needVm, ofVm, onVm } from './vmRow.ts'
@@ -257,5 +258,6 @@ export const ROWS: readonly Row[] = [
   ...SNAPSHOTS,
   ...BACKUPS,
   ...disksAndInterfaces,
+  ...SCHEDULES,
   ...ADDED,
 ]

@@ -25,6 +25,8 @@ export interface Call {
   readonly rows: readonly Row[]
   readonly metrics: Metrics
   readonly events: Events
+  /** When it is asked, in milliseconds since 1970. */
+  readonly now: number
 }
 
 /** What a row does. */

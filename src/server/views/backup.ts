@@ -19,6 +19,8 @@ export const backupShape: Shape<Backup> = {
     { kind: 'text', name: 'state', help: 'verified, unverified or failed', get: (backup) => backup.state },
     { kind: 'time', name: 'checked', help: 'when it was last read back', get: (backup) => backup.checkedAt },
     { kind: 'text', name: 'problem', help: 'what was wrong with it then', get: (backup) => backup.problem },
+    { kind: 'time', name: 'drilled', help: 'when it was last booted for proof', get: (backup) => backup.drilledAt },
+    { kind: 'text', name: 'drill_problem', help: 'why it did not come up then', get: (backup) => backup.drillProblem },
   ],
 }
 

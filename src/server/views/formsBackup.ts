@@ -13,6 +13,15 @@ export const backupForm: Form = {
   ],
 }
 
+/** Not in the document at all. */
+export const drillForm: Form = {
+  root: 'vm',
+  fields: [
+    { name: 'seconds', param: 'seconds', added: true },
+    { name: 'storlink', param: 'storlink', names: 'storlink', added: true },
+  ],
+}
+
 /** The document has no body there. */
 export const restoreBackupForm: Form = {
   root: 'vm',

@@ -61,6 +61,18 @@ export const BACKUP_EXCHANGES: Exchanges = {
     { title: 'of a VM that is gone', path: of(GONE_VM, OF_GONE).concat('verify/') },
     { title: 'none', path: of(DB, OF_GONE).concat('verify/') },
   ],
+  'POST /vms/:backed_vm_uuid/backups/:backup_uuid/drill/': [
+    { title: 'it comes up', path: of(DB, INCREMENT).concat('drill/') },
+    {
+      title: 'elsewhere, for a while',
+      path: of(GONE_VM, OF_GONE).concat('drill/'),
+      body: '<vm><seconds>5</seconds><storlink>3</storlink></vm>',
+      headers: WITH_BODY,
+    },
+    { title: 'too short', path: of(DB, FULL).concat('drill/'), body: '<vm><seconds>0</seconds></vm>' },
+    { title: 'damaged', path: of(DB, DAMAGED).concat('drill/') },
+    { title: 'none', path: of(DB, OF_GONE).concat('drill/') },
+  ],
   'GET /vms/:backed_vm_uuid/disks/backups/:backup_uuid/': [
     { title: 'all', path: disksOf(DB, FULL) },
     { title: 'as JSON', path: `${disksOf(DB, INCREMENT)}?format=json` },

@@ -25,8 +25,9 @@ export function layBackups(engine: FakeEngine, owner: string): void {
     const state = { state: 'verified', checkedAt: createdAt + 3_600_000 } as const
     return { uuid, name, desc: '', ...of, ...state, spec: specOf(vm), volumes, createdAt, ...more }
   }
+  const drilled = { drilledAt: vm.createdAt + 3 * DAY_MS, drillProblem: 'in 60 s its guest has read nothing' }
   const full = backup(FULL, 'sunday <&>', 1, { desc: 'a < b', fullBecause: 'the VM did not run' })
-  const increment = backup(INCREMENT, 'monday', 2, { kind: 'incremental', parent: FULL, depth: 1 })
+  const increment = backup(INCREMENT, 'monday', 2, { kind: 'incremental', parent: FULL, depth: 1, ...drilled })
   const damaged = backup(DAMAGED, 'tuesday', 3, { state: 'failed', problem: 'xvda is not what it was' })
   const gone = backup(OF_GONE, 'last', 4, { vm: GONE_VM, vmName: 'old', spec: { ...specOf(vm), name: 'old' } })
   const put = (backups: readonly Backup[], uuid: string) => engine.set({ backups }, [{ kind: 'backup', id: uuid }])

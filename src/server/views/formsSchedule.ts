@@ -1,0 +1,29 @@
+import type { Form, FormField } from './form.ts'
+
+/** The bodies of rows about schedules, none of which is in the document. */
+
+const how: readonly FormField[] = [
+  { name: 'incremental', param: 'incremental', added: true },
+  { name: 'rate', param: 'rate', added: true },
+  { name: 'keep_last', param: 'keepLast', added: true },
+  { name: 'keep_daily', param: 'keepDaily', added: true },
+  { name: 'keep_weekly', param: 'keepWeekly', added: true },
+]
+const storlink: FormField = { name: 'storlink', param: 'storlink', names: 'storlink', added: true }
+const cron: FormField = { name: 'cron', param: 'cron', added: true }
+
+export const scheduleForm: Form = {
+  root: 'schedule',
+  fields: [
+    { name: 'vm', param: 'vm', required: true, names: 'vm', added: true },
+    { ...storlink, required: true },
+    { ...cron, required: true },
+    ...how,
+  ],
+}
+
+/** What is not given stays. */
+export const scheduleUpdateForm: Form = {
+  root: 'schedule',
+  fields: [storlink, cron, ...how, { name: 'enabled', param: 'enabled', added: true }],
+}

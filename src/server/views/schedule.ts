@@ -1,0 +1,47 @@
+import type { Schedule } from '../../model/backup.ts'
+import { lastRun, nextRun, scheduleState } from '../../model/schedule.ts'
+import type { Shape } from './shape.ts'
+
+/** A schedule as it is at a moment, in milliseconds since 1970. */
+export interface ScheduleNow {
+  readonly schedule: Schedule
+  readonly now: number
+}
+
+/** When backups are made by themselves; none of it is in the document. */
+export const scheduleShape: Shape<ScheduleNow> = {
+  name: 'schedule',
+  id: ({ schedule }) => schedule.uuid,
+  fields: [
+    { kind: 'ref', name: 'vm', help: 'UUID of the VM, which may be gone', get: ({ schedule }) => schedule.vm },
+    { kind: 'text', name: 'vm_name', get: ({ schedule }) => schedule.vmName },
+    { kind: 'number', name: 'storlink', get: ({ schedule }) => schedule.storlink },
+    {
+      kind: 'text',
+      name: 'cron',
+      help: 'five fields, in the time zone of the server',
+      get: ({ schedule }) => schedule.cron,
+    },
+    { kind: 'time', name: 'next', get: ({ schedule, now }) => nextRun(schedule, now) },
+    { kind: 'time', name: 'last', help: 'the newest time that was seen to', get: ({ schedule }) => lastRun(schedule) },
+    {
+      kind: 'text',
+      name: 'state',
+      help: 'on, off, or overdue: a time went by that nobody has seen to',
+      get: ({ schedule, now }) => scheduleState(schedule, now),
+    },
+    {
+      kind: 'text',
+      name: 'problem',
+      help: 'why the last time came to no backup',
+      get: ({ schedule }) => schedule.problem,
+    },
+    { kind: 'flag', name: 'enabled', get: ({ schedule }) => schedule.enabled },
+    { kind: 'flag', name: 'incremental', get: ({ schedule }) => schedule.incremental },
+    { kind: 'number', name: 'rate', help: 'MiB a second; 0: no limit', get: ({ schedule }) => schedule.rateMib },
+    { kind: 'number', name: 'keep_last', get: ({ schedule }) => schedule.retention.keepLast },
+    { kind: 'number', name: 'keep_daily', get: ({ schedule }) => schedule.retention.keepDaily },
+    { kind: 'number', name: 'keep_weekly', get: ({ schedule }) => schedule.retention.keepWeekly },
+    { kind: 'time', name: 'date', help: 'when it was made', get: ({ schedule }) => schedule.createdAt },
+  ],
+}
