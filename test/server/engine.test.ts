@@ -177,3 +177,32 @@ test('many callers change at once, and each gets one answer', async () => {
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
   for (const vm of running) expect(await statusOf(`/vms/${vm.uuid}/`)).toBe('SHUTDOWN')
 })
+
+test('a schedule’s life: made, shown, changed and deleted', async () => {
+  const { vm, storlink } = engine.view
+    .vms()
+    .flatMap((one) => {
+      const place = engine.view.storlinks().find((each) => each.pm === one.pm)
+      return one.origin !== 'found' && place ? [{ vm: one.uuid, storlink: place.id }] : []
+    })
+    .at(0)!
+  const body = `<s><vm>${vm}</vm><storlink>${storlink}</storlink><cron>30 2 * * 0</cron><keep_daily>0</keep_daily></s>`
+  const created = await ask('POST', '/schedules/', body)
+  const path = created.headers.get('location')!
+  expect([created.status, created.text]).toEqual([201, (await ask('GET', path)).text])
+  const field = (text: string, name: string) => new RegExp(`<${name}>(.*)</${name}>`).exec(text)?.[1]
+  expect(['cron', 'state', 'last', 'keep_last', 'keep_daily', 'rate'].map((name) => field(created.text, name))).toEqual(
+    [...['30 2 * * 0', 'on', '', '7', '0', '50']],
+  )
+  const next = new Date(`${field(created.text, 'next')!.replace(' ', 'T')}Z`)
+  expect([next.getDay(), next.getHours(), next.getMinutes(), next > new Date()]).toEqual([0, 2, 30, true])
+  const off = await ask('PUT', path, '<s><enabled>False</enabled><keep_last>9</keep_last></s>')
+  const { text } = await ask('GET', path)
+  expect([
+    off.status,
+    ...['cron', 'state', 'next', 'keep_last', 'keep_daily'].map((name) => field(text, name)),
+  ]).toEqual([...[204, '30 2 * * 0', 'off', '', '9', '0']])
+  expect((await ask('DELETE', path)).status).toBe(204)
+  expect((await ask('GET', path)).status).toBe(404)
+  expect((await ask('GET', '/schedules/')).text).not.toContain(vm)
+})
