@@ -119,6 +119,31 @@ export function isGood(backup: Backup, all: readonly Backup[]): boolean {
   return chainOf(backup, all).every((one) => one.state === 'verified')
 }
 
+/** The UUIDs of all that are good, each looked at once: for lists of thousands. */
+export function goodBackups(all: readonly Backup[]): ReadonlySet<string> {
+  const byUuid = new Map(all.map((backup) => [backup.uuid, backup]))
+  const known = new Map<string, boolean>()
+  for (const backup of all) {
+    const chain: Backup[] = []
+    let below: Backup | undefined = backup
+    for (; below && !known.has(below.uuid); below = byUuid.get(below.parent ?? '')) chain.push(below)
+    let good = below === undefined || known.get(below.uuid) === true
+    for (const one of chain.reverse()) {
+      good &&= one.state === 'verified'
+      known.set(one.uuid, good)
+    }
+  }
+  return new Set(all.flatMap(({ uuid }) => (known.get(uuid) ? uuid : [])))
+}
+
+/** After so many days nobody knows any more whether it still reads as it did. */
+const CHECKED_FOR_DAYS = 30
+
+/** It was not read for long. */
+export function isCheckOld({ checkedAt }: Pick<Backup, 'checkedAt'>, now: number): boolean {
+  return checkedAt === undefined || now - checkedAt > CHECKED_FOR_DAYS * 86_400_000
+}
+
 /** What it takes of its storlink, in MiB. */
 export function storedMib(backup: Pick<Backup, 'volumes'>): number {
   return Math.ceil(backup.volumes.reduce((sum, volume) => sum + volume.bytes, 0) / (1024 * 1024))

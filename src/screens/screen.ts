@@ -17,6 +17,10 @@ export interface KeyRow {
   readonly operation?: string
   /** Values besides the one that names the subject. */
   raw?(app: AppContext): Readonly<Record<string, Json>>
+  /** On what, where that is not what the screen is about. */
+  subjects?(app: AppContext): readonly Subject[]
+  /** What it gives says all: no form comes first. */
+  readonly settled?: true
   act?(app: AppContext): void
   /** Why it does nothing now; for an operation this comes from the operation itself. */
   refuse?(app: AppContext): string | undefined

@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import { formatAge, formatDate } from '../lib/age.ts'
+import { type Backup, isCheckOld } from '../model/backup.ts'
 import type { Job, JobState, Subject } from '../model/job.ts'
 import type { Pm } from '../model/pm.ts'
 import type { Storlink } from '../model/storlink.ts'
@@ -10,7 +11,7 @@ import type { Tone } from '../ui/theme.ts'
 
 /** States as people read them: a glyph and a word, colour third. */
 
-interface Sign {
+export interface Sign {
   readonly glyph: string
   readonly word: string
   readonly tone: Tone
@@ -51,6 +52,16 @@ export function vmSign(vm: Vm): Sign {
 
 export function jobSign(job: Job): Sign {
   return JOB_SIGNS[job.state]
+}
+
+/** `good`: it and all that it lies on were read back. */
+export function backupSign(backup: Backup, good: boolean, now: number): Sign {
+  if (backup.state === 'failed') return { glyph: '✗', word: 'broken', tone: 'bad' }
+  if (backup.state === 'unverified') return { glyph: '?', word: 'unchecked', tone: 'warn' }
+  if (!good) return { glyph: '✗', word: 'base broken', tone: 'bad' }
+  if (backup.drillProblem !== undefined) return { glyph: '▲', word: 'boot failed', tone: 'warn' }
+  if (isCheckOld(backup, now)) return { glyph: '▲', word: 'old check', tone: 'warn' }
+  return { glyph: '✓', word: 'verified', tone: 'ok' }
 }
 
 /** Since when it has been written to, as far as is known, is since the guest was built. */

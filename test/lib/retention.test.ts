@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type Backup, isGood } from '../../src/model/backup.ts'
+import { type Backup, goodBackups, isGood } from '../../src/model/backup.ts'
 import { pruned } from '../../src/model/retention.ts'
 import { aBackup } from '../support/sites/backups.ts'
 
@@ -87,6 +87,15 @@ test('pruning what has been pruned takes nothing more, and a damaged one never c
 function carries(backup: Backup, kept: readonly Backup[]): boolean {
   return kept.some((other) => other.parent === backup.uuid)
 }
+
+test('the good ones of a list are those of which each is good', () => {
+  fc.assert(
+    fc.property(anyBackups, (backups) => {
+      const good = goodBackups(backups)
+      return backups.every((backup) => good.has(backup.uuid) === isGood(backup, backups))
+    }),
+  )
+})
 
 test('a fortnight of daily backups: three days and two weeks are kept', () => {
   // From Monday the 2nd to Sunday the 15th of November 2026.

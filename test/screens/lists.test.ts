@@ -184,7 +184,7 @@ describe('lists', () => {
     await robot.shows('VMs › db01')
     await robot.press('tab')
     await robot.shows('/data/db01.qcow2')
-    await robot.press('tab', 'tab', 'tab', 'tab')
+    await robot.press('tab', 'tab', 'tab', 'tab', 'tab')
     await robot.shows(`/etc/xen/pengx/${uuidOf(2, 1)}.cfg`)
     await robot.press('esc')
     await robot.shows('VMs  10')

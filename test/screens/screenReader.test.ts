@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { plainText } from '../../src/ui/plain.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
+import { layBackups } from '../support/sites/backupSite.ts'
 import { createScreenEngine, jobOf, mockSite, NOW, pmOf, type ScreenEngine } from '../support/sites/screenSite.ts'
 import { until } from '../support/until.ts'
 
@@ -105,10 +106,16 @@ describe('for those who hear it', () => {
   test('a VM says what it is, and its tabs', async () => {
     await open(calm())
     await robot.press('3', 'enter')
-    await robot.shows('Tab overview, of overview, disks, interfaces, snapshots, jobs, config.')
+    await robot.shows('Tab overview, of overview, disks, interfaces, snapshots, backups, jobs, config.')
     await robot.shows('xvda 40 GiB qcow2 1 data')
     await robot.press('tab')
     expect(here()).toStartWith('Row 1 of 1: xvda, size 40 GiB, format qcow2')
+    await robot.press('tab', 'tab', 'tab')
+    await robot.shows('cannot be restored: there is no backup')
+    layBackups(engine, engine.site.vms[0]!.uuid)
+    await robot.press('shift-tab', 'tab')
+    await robot.shows('can be restored as it was 28d ago')
+    expect(here()).toStartWith('Row 1 of 3: tuesday, date 2026-10-27 14:03, age 27d, kind full, broken')
   })
 })
 

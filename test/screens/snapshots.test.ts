@@ -72,7 +72,7 @@ describe('the tree', () => {
     await robot.press('G')
     await robot.shows(`s${DEEP - 1}  the VM is here`)
     await robot.shows(`${DEEP} layers: each slows reads`)
-    await robot.press('tab', 'tab', 'tab')
+    await robot.press('tab', 'tab', 'tab', 'tab')
     await robot.shows(`lies on s${DEEP - 1}, ${DEEP} layers: each slows its reads`)
   })
 

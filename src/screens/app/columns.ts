@@ -32,6 +32,11 @@ export const pmColumn: Column<{ readonly pm: string }, AppContext> = {
   sort: (row, app) => naturalKey(pmName(row, app)),
 }
 
+/** A storlink by its number and, as long as it is there, its name. */
+export function storlinkText(id: number, app: AppContext): string {
+  return `${id} ${app.view().getStorlink(id)?.name ?? '?'}`
+}
+
 export const noteColumn: Column<{ readonly desc: string }, AppContext> = {
   name: 'desc',
   title: 'NOTE',

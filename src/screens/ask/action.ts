@@ -69,9 +69,11 @@ function isSettledByForm(app: AppContext, operation: AnyOperation, subject: Subj
   const present = presentValues(app, operation, subject, raw)
   const open = describeParams(operation.params).filter(({ name }) => !(name in raw))
   if (open.some(({ name }) => name in present)) return true
+  const isAllowed = (said: RawParams) => check(app, operation, { ...raw, ...said }).refusal === undefined
+  if (open.some(({ name, choices = [] }) => choices.some((choice) => isAllowed({ [name]: choice })))) return true
   const flags = open.filter(({ kind }) => kind === 'flag')
   const insisting = Object.fromEntries(flags.map(({ name, default: standard }) => [name, standard !== true]))
-  return flags.length > 0 && check(app, operation, { ...raw, ...insisting }).refusal === undefined
+  return flags.length > 0 && isAllowed(insisting)
 }
 
 export function actionOn(app: AppContext, operation: AnyOperation, subject: Subject, extra: RawParams = {}): Action {
@@ -96,12 +98,26 @@ export function check(
   }
 }
 
+/**
+ * What a dialog is headed by: for what is done with a backup that is who the operation itself says it is about, as a name
+ * like `monday` says little alone.
+ */
+export function headName(app: AppContext, operation: AnyOperation, raw: RawParams, name: string): string {
+  if (operation.target.kind !== 'backup') return name
+  try {
+    return operation.subject(app.engine.decode(operation.name, raw), app.engine.view).name
+  } catch {
+    return name
+  }
+}
+
 /** Why a key for an operation does nothing now, as the footer, help and menus show it. */
 export function refusalOf(
   app: AppContext,
   name: string,
   subjects: readonly Subject[],
   extra: RawParams = {},
+  settled = false,
 ): string | undefined {
   const operation = app.engine.operations.get(name)
   if (operation === undefined) return 'this version cannot do that'
@@ -111,6 +127,7 @@ export function refusalOf(
     const raw = rawFor(operation, subject)
     if (raw === undefined) return `${operation.title} is not for a ${subject.kind}`
     if (
+      !settled &&
       needsForm(operation, { ...extra, ...raw }, app.engine.view) &&
       isSettledByForm(app, operation, subject, { ...extra, ...raw })
     )
@@ -144,6 +161,11 @@ export function presentValues(
   if (storlink !== undefined) {
     const { name, desc, link, type, level, shared } = storlink
     return { name, desc, link, type, level, shared }
+  }
+  const schedule = kind === 'schedule' ? view.getSchedule(id) : undefined
+  if (schedule !== undefined) {
+    const { storlink: where, cron, incremental, retention, rateMib: rate, enabled } = schedule
+    return { storlink: where, cron, incremental, ...retention, rate, enabled }
   }
   const vm = kind === 'vm' ? view.getVm(id) : undefined
   if (vm === undefined) return {}

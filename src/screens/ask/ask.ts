@@ -27,14 +27,23 @@ function questionLevel(danger: Danger, production: boolean): 0 | 1 | 2 {
   return Math.min(level, 2) as 0 | 1 | 2
 }
 
-/** A key, a menu line or the palette asks for an operation on what is chosen at this moment. */
-export function ask(app: AppContext, name: string, subjects: readonly Subject[], extra: RawParams = {}) {
+/**
+ * A key, a menu line or the palette asks for an operation on what is chosen at this moment. `settled`: what is given says
+ * all, and no form comes first.
+ */
+export function ask(
+  app: AppContext,
+  name: string,
+  subjects: readonly Subject[],
+  extra: RawParams = {},
+  settled = false,
+) {
   const operation = app.engine.operations.get(name)
   if (operation === undefined) return app.say(`this version has no ${name}`)
   if (subjects.length === 0) return app.say('nothing is chosen')
   const first = rawFor(operation, subjects[0]!)
   if (first === undefined) return askFresh(app, name, extra)
-  if (needsForm(operation, { ...first, ...extra }, app.engine.view)) {
+  if (!settled && needsForm(operation, { ...first, ...extra }, app.engine.view)) {
     const refusal = refusalOf(app, name, subjects, extra)
     if (refusal !== undefined) return app.say(`${operation.title} ${subjects[0]!.name}: ${refusal}`)
     const present = subjects.length === 1 ? presentValues(app, operation, subjects[0]!, { ...first, ...extra }) : {}
@@ -100,11 +109,13 @@ function startAll(app: AppContext, operation: AnyOperation, actions: readonly Ac
   app.attempt(async () => {
     const started: string[] = []
     const failures: string[] = []
+    let about = ''
     for (const { subject, params, refusal } of actions) {
       if (refusal !== undefined || params === undefined) continue
       try {
         const job = await app.engine.start(operation.name, params, 'terminal')
         started.push(`job ${job.number}`)
+        about = job.subject.name
       } catch (error) {
         failures.push(`${subject.name}: ${toPengxError(error).message}`)
       }
@@ -115,8 +126,7 @@ function startAll(app: AppContext, operation: AnyOperation, actions: readonly Ac
         `${also}${operation.title} ${failures[0]}${failures.length > 1 ? ` (and ${failures.length - 1} more)` : ''}`,
         'bad',
       )
-    } else if (started.length === 1)
-      app.say(`${started[0]}: ${operation.title} ${actions.find((o) => !o.refusal)?.subject.name}`, 'busy')
+    } else if (started.length === 1) app.say(`${started[0]}: ${operation.title} ${about}`, 'busy')
     else app.say(`${count(started.length, 'job')} started: ${operation.title}`, 'busy')
   })
 }

@@ -52,6 +52,13 @@ export function choicesOf(field: Field, view: View, values: Readonly<Record<stri
         label: `${name}, ${formatDate(createdAt)}`,
       }))
     }
+    case 'backup':
+      return view.backups().map(({ uuid, name, vmName, createdAt }) => ({
+        value: uuid,
+        label: `${name} of ${vmName}, ${formatDate(createdAt)}`,
+      }))
+    case 'schedule':
+      return view.schedules().map(({ uuid, vmName, cron }) => ({ value: uuid, label: `${vmName}, ${cron}` }))
     case 'iso':
       return isos(view, values).map(({ path, sizeMib }) => ({ value: path, label: `${path}, ${formatMib(sizeMib)}` }))
     case 'bridge':

@@ -1,6 +1,8 @@
 import type { AnyOperation, Preview } from '../../engine/jobs/operation.ts'
 import { describeParams, type Field } from '../../engine/jobs/params.ts'
+import { formatAge } from '../../lib/age.ts'
 import { wrapCells } from '../../lib/text.ts'
+import { type Backup, isGood } from '../../model/backup.ts'
 import { toPengxError } from '../../model/error.ts'
 import type { Json } from '../../model/json.ts'
 import { withKeyNames } from '../../ui/keymap.ts'
@@ -9,8 +11,8 @@ import { panel } from '../../ui/panel.ts'
 import { drawInput, editText, textInput } from '../../ui/textInput.ts'
 import type { AppContext } from '../app/context.ts'
 import type { Overlay } from '../app/state.ts'
-import { capital, count, kindWord, signSpan, vmSign } from '../words.ts'
-import { type Action, check } from './action.ts'
+import { backupSign, capital, count, kindWord, signSpan, vmSign } from '../words.ts'
+import { type Action, check, headName } from './action.ts'
 import { choicesOf } from './choices.ts'
 import { drawPlan } from './plan.ts'
 
@@ -117,7 +119,7 @@ export function openConfirm(
       const boxWidth = Math.min(width - 4, 84)
       const inner = boxWidth - 4
       const { ascii } = app.options.theme
-      const question = `${capital(operation.title)} ${nameAll(allowed)}${level === 2 && operation.danger === 'destroys' ? ' for good' : ''}?`
+      const question = `${capital(operation.title)} ${nameAll(app, operation, allowed)}${level === 2 && operation.danger === 'destroys' ? ' for good' : ''}?`
       const head = [...subjectLines(app, allowed, refused, inner), ...partLines(app, operation, allowed[0])]
       for (const [index, field] of options.entries()) {
         const value = String(optionValue(allowed[0] ?? actions[0]!, field))
@@ -209,10 +211,21 @@ function subjectLines(app: AppContext, allowed: readonly Action[], refused: read
 
 function subjectLine(app: AppContext, subject: Action['subject']): Line {
   const label = span(kindWord(subject.kind).padEnd(10), 'dim')
+  const backup = subject.kind === 'backup' ? app.engine.view.getBackup(subject.id) : undefined
+  if (backup !== undefined) return line(label, ...backupWords(app, backup))
+  const schedule = subject.kind === 'schedule' ? app.engine.view.getSchedule(subject.id) : undefined
+  if (schedule !== undefined) return line(label, span(subject.name, 'strong'), `, ${schedule.cron}`)
   const vm = subject.kind === 'vm' ? app.engine.view.getVm(subject.id) : undefined
   if (vm === undefined) return line(label, span(subject.name, 'strong'))
   const pm = app.engine.view.getPm(vm.pm)
   return line(label, span(vm.name, 'strong'), ` on ${pm?.name ?? '?'}, `, signSpan(vmSign(vm)))
+}
+
+function backupWords(app: AppContext, backup: Backup): Line {
+  const { name, vm, vmName, createdAt } = backup
+  const sign = backupSign(backup, isGood(backup, app.engine.view.backupsOf(vm)), app.now())
+  const age = formatAge(app.now() - createdAt)
+  return line(span(name, 'strong'), ` of ${vmName}, ${age} old, `, signSpan(sign))
 }
 
 /** Which of its parts is meant: a disk, an interface. */
@@ -227,9 +240,9 @@ function partLines(app: AppContext, operation: AnyOperation, action: Action | un
   })
 }
 
-function nameAll(allowed: readonly Action[]): string {
+function nameAll(app: AppContext, operation: AnyOperation, allowed: readonly Action[]): string {
   return allowed.length === 1
-    ? allowed[0]!.subject.name
+    ? headName(app, operation, allowed[0]!.raw, allowed[0]!.subject.name)
     : count(allowed.length, kindWord(allowed[0]?.subject.kind ?? 'vm'))
 }
 

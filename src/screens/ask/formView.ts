@@ -8,6 +8,7 @@ import { panel } from '../../ui/panel.ts'
 import { drawInput } from '../../ui/textInput.ts'
 import type { AppContext } from '../app/context.ts'
 import { capital } from '../words.ts'
+import { headName } from './action.ts'
 import { choicesOf } from './choices.ts'
 import { isOther, isPath } from './formField.ts'
 import { type FieldState, type FormState, formRows, isFolded, listed, valuesOf } from './formState.ts'
@@ -45,7 +46,7 @@ export function drawForm(
 function headingOf(app: AppContext, { operation, given }: FormState): string {
   const { param, kind } = operation.target
   const id = param in given ? String(given[param]) : undefined
-  const name = id === undefined ? undefined : (nameOf(app, kind, id) ?? id)
+  const name = id === undefined ? undefined : headName(app, operation, given, nameOf(app, kind, id) ?? id)
   return capital(name === undefined ? operation.title : `${operation.title} ${name}`)
 }
 

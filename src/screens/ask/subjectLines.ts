@@ -5,9 +5,29 @@ import { type Line, line, span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
 import type { KeyRow } from '../screen.ts'
 import { jobSign, percent } from '../words.ts'
-import { refusalOf } from './action.ts'
+import { type RawParams, refusalOf } from './action.ts'
 
-/** What a pane says of anything that jobs are about: the last of them, and what cannot be done with it now and why. */
+/**
+ * What a pane says of anything that jobs are about: the last of them, what a key would do with it, and what cannot be done
+ * with it now and why.
+ */
+
+interface Would {
+  /** The key and what it is called: `R restore`. */
+  readonly title: string
+  readonly operation: string
+  readonly subject: Subject
+  readonly extra?: RawParams
+  /** What it would do, a sentence each. */
+  readonly what: readonly string[]
+}
+
+export function wouldLines(app: AppContext, { title, operation, subject, extra, what }: Would, width: number): Line[] {
+  const refusal = refusalOf(app, operation, [subject], extra)
+  const said = what.flatMap((text) => wrapCells(text, width - 4).map((part, at) => line(at === 0 ? '  ' : '   ', part)))
+  const reason = refusal === undefined ? [] : wrapCells(`not now: ${refusal}`, width - 4)
+  return [[], line(span(` ${title} would`, 'strong')), ...said, ...reason.map((part) => line('  ', span(part, 'dim')))]
+}
 
 export function lastJobs(app: AppContext, id: string): Line[] {
   const jobs: Line[] = []

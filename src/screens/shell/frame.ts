@@ -7,7 +7,7 @@ import { listOf } from '../app/state.ts'
 import { refusalOf } from '../ask/action.ts'
 import { screenOf, screens } from '../catalog.ts'
 import { count } from '../words.ts'
-import { keyRefusal, rowFor } from './keyRows.ts'
+import { isThere, keyRefusal, rowFor, subjectsOf } from './keyRows.ts'
 
 /**
  * A whole frame as lines, exactly as many as the terminal has. Only lines that differ from the last frame are handed
@@ -169,8 +169,9 @@ function marksLine(app: AppContext, marks: number): Line {
   const pieces: Span[] = [span(` ${marks} marked`, 'accent'), { text: ': ' }]
   if (subjects.length <= COUNTED) {
     for (const row of screen.keys) {
-      if (row.operation === undefined || row.fresh || row.quiet) continue
-      const able = subjects.filter((subject) => refusalOf(app, row.operation!, [subject]) === undefined).length
+      if (row.operation === undefined || row.fresh || row.quiet || !isThere(app, row)) continue
+      const on = subjectsOf(app, row)
+      const able = on.filter((subject) => refusalOf(app, row.operation!, [subject]) === undefined).length
       if (able > 0) pieces.push(span(row.key, 'accent'), { text: ` ${row.title} ${able}  ` })
     }
   }

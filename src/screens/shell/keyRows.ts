@@ -1,3 +1,4 @@
+import type { Subject } from '../../model/job.ts'
 import type { Json } from '../../model/json.ts'
 import type { AppContext } from '../app/context.ts'
 import { readOnlyReason, refusalOf } from '../ask/action.ts'
@@ -17,12 +18,17 @@ export const MOVING: readonly (readonly [string, string])[] = [
   ['*', 'mark all shown, or none'],
 ]
 
+/** What a key acts on. */
+export function subjectsOf(app: AppContext, row: KeyRow): readonly Subject[] {
+  return row.subjects?.(app) ?? screenOf(app).subjects(app)
+}
+
 /** Why a key does nothing now, or undefined. */
 export function keyRefusal(app: AppContext, row: KeyRow): string | undefined {
   const own = row.refuse?.(app)
   if (own !== undefined || row.operation === undefined) return own
   if (row.fresh) return readOnlyReason(app)
-  return refusalOf(app, row.operation, screenOf(app).subjects(app), row.raw?.(app))
+  return refusalOf(app, row.operation, subjectsOf(app, row), row.raw?.(app), row.settled)
 }
 
 /** A key that means something here: on this tab, and with an operation that this version has. */
@@ -45,7 +51,7 @@ export function runKey(app: AppContext, row: KeyRow) {
     const own = row.refuse?.(app)
     if (own !== undefined) return app.say(`${row.title}: ${own}`)
     if (row.fresh) return askFresh(app, row.operation, raw)
-    return ask(app, row.operation, screenOf(app).subjects(app), raw)
+    return ask(app, row.operation, subjectsOf(app, row), raw, row.settled)
   }
   const refusal = keyRefusal(app, row)
   if (refusal !== undefined) return app.say(`${row.title}: ${refusal}`)

@@ -15,6 +15,7 @@ export function vmKeys(chosen: (app: AppContext) => Vm | undefined): readonly Ke
     { key: 'b', title: 'reboot', operation: 'vm.reboot' },
     { key: 'R', title: 'reset', operation: 'vm.reset', quiet: true },
     { key: 'n', title: 'snapshot', operation: 'snapshot.create' },
+    { key: 'u', title: 'back up', operation: 'backup.create' },
     {
       key: 't',
       title: 'snapshots',

@@ -1,13 +1,12 @@
 import { formatDate } from '../../lib/age.ts'
 import { formatMib } from '../../lib/bytes.ts'
-import { wrapCells } from '../../lib/text.ts'
 import { childrenOf, DEEP, getLayer, type Snapshot } from '../../model/layer.ts'
 import type { Branch } from '../../model/storage/snapshotTree.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { type Line, line, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
 import type { AppContext } from '../app/context.ts'
-import { refusalOf } from '../ask/action.ts'
+import { wouldLines } from '../ask/subjectLines.ts'
 import { count } from '../words.ts'
 
 /** One snapshot in a pane: what it is, what it holds, and what going back to it and deleting it would do. */
@@ -15,6 +14,9 @@ export function snapshotPane(app: AppContext, vm: Vm, { snapshot, parent, depth 
   const { type, note, createdAt, uuid } = snapshot
   const ran = type === 'LIVE' ? 'VM running (live)' : 'VM off'
   const layers = count(depth, 'layer')
+  const subject = { kind: 'vm', id: vm.uuid, name: vm.name } as const
+  const would = (title: string, operation: string, what: readonly string[]) =>
+    wouldLines(app, { title, operation, subject, extra: { snapshot: uuid }, what }, width)
   return [
     ...facts(
       [
@@ -28,12 +30,12 @@ export function snapshotPane(app: AppContext, vm: Vm, { snapshot, parent, depth 
       8,
     ),
     ...volumeLines(app, snapshot),
-    ...effect(app, vm, snapshot, width, 'R restore would', 'snapshot.restore', [
+    ...would('R restore', 'snapshot.restore', [
       `go on from ${snapshot.name} in new disks; nothing is copied`,
       `keep what the VM holds now, as "before restore of ${snapshot.name}"`,
     ]),
-    ...effect(app, vm, snapshot, width, 's start from it would', 'snapshot.start', ['do the same, then start the VM']),
-    ...effect(app, vm, snapshot, width, 'D delete would', 'snapshot.delete', [deletion(vm, uuid)]),
+    ...would('s start from it', 'snapshot.start', ['do the same, then start the VM']),
+    ...would('D delete', 'snapshot.delete', [deletion(vm, uuid)]),
   ]
 }
 
@@ -66,20 +68,4 @@ function volumeLines(app: AppContext, { volumes }: Snapshot): Line[] {
     return line(`  ${vdev.padEnd(5)} ${size.padEnd(9)} ${format.padEnd(5)} ${where}`)
   })
   return [[], line(span(' Its disks', 'strong')), ...lines]
-}
-
-function effect(
-  app: AppContext,
-  vm: Vm,
-  { uuid }: Snapshot,
-  width: number,
-  title: string,
-  operation: string,
-  what: readonly string[],
-): Line[] {
-  const subject = { kind: 'vm', id: vm.uuid, name: vm.name } as const
-  const refusal = refusalOf(app, operation, [subject], { snapshot: uuid })
-  const said = what.flatMap((text) => wrapCells(text, width - 4).map((part, at) => line(at === 0 ? '  ' : '   ', part)))
-  const reason = refusal === undefined ? [] : wrapCells(`not now: ${refusal}`, width - 4)
-  return [[], line(span(` ${title}`, 'strong')), ...said, ...reason.map((part) => line('  ', span(part, 'dim')))]
 }

@@ -1,26 +1,29 @@
+import type { Backup } from '../../model/backup.ts'
 import { loadedCds } from '../../model/drive.ts'
 import type { Vm } from '../../model/vm.ts'
 import { withKeyNames } from '../../ui/keymap.ts'
-import { beside, fill, type Line, line, type Span, span } from '../../ui/line.ts'
+import { beside, fill, type Line, line, type Span, span, widthOf } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
-import { type AnyList, cursorRow, drawList, listTitle } from '../app/list.ts'
+import { type AnyList, cursorRow, drawList, type ListDef, listTitle } from '../app/list.ts'
 import { paneWidth } from '../app/pane.ts'
 import { drawScrolled, handleScrollKey } from '../app/scroll.ts'
 import { check } from '../ask/action.ts'
+import { backupPane } from '../backup/pane.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { capital, vmStatus } from '../words.ts'
+import { restorable, vmBackupKeys, vmBackupList } from './backups.ts'
 import { configLines } from './config.ts'
 import { vmKeys } from './keys.ts'
 import { vmPane } from './pane.ts'
 import { snapshotPane } from './snapshotPane.ts'
-import { depthNote, snapshotKeys, snapshotList } from './snapshots.ts'
+import { depthNote, type PlacedBranch, snapshotKeys, snapshotList } from './snapshots.ts'
 import { diskList, nicList, vmJobList, vmOf } from './tabs.ts'
 
-/** One VM: tabs for what it is made of. Backups get theirs when they exist. */
+/** One VM: tabs for what it is made of, what it can go back to and what happened to it. */
 
-const TABS = ['overview', 'disks', 'interfaces', 'snapshots', 'jobs', 'config'] as const
+const TABS = ['overview', 'disks', 'interfaces', 'snapshots', 'backups', 'jobs', 'config'] as const
 type Tab = (typeof TABS)[number]
 
 const tabOf = (app: AppContext): Tab => (app.state().choices['vm.tab'] as Tab | undefined) ?? 'overview'
@@ -29,17 +32,18 @@ const LISTS: Partial<Record<Tab, AnyList>> = {
   disks: diskList,
   interfaces: nicList,
   snapshots: snapshotList,
+  backups: vmBackupList,
   jobs: vmJobList,
 }
 
-function tabBar(current: Tab, ascii: boolean): Line {
+function tabBar(current: Tab, ascii: boolean, width: number): Line {
   const pieces: Span[] = [{ text: ' ' }]
   for (const tab of TABS) {
     const title = capital(tab)
     pieces.push(tab === current ? span(`[${title}]`, 'accent') : { text: ` ${title} ` }, { text: '  ' })
   }
-  pieces.push(span(`   ${withKeyNames('← →', ascii)} or tab`, 'dim'))
-  return pieces
+  const hint = span(`   ${withKeyNames('← →', ascii)} or tab`, 'dim')
+  return widthOf([...pieces, hint]) <= width ? [...pieces, hint] : pieces
 }
 
 function turnTab(app: AppContext, by: number): void {
@@ -85,6 +89,7 @@ const tabKeys: readonly KeyRow[] = [
     raw: chosenNic,
   },
   ...snapshotKeys(on('snapshots')),
+  ...vmBackupKeys(on('backups')),
 ]
 
 const isTabs = (key: string, app: AppContext) => tabKeys.some((row) => row.key === key && row.when!(app))
@@ -112,15 +117,40 @@ function driveNote(vm: Vm): string | undefined {
   return vm.type === 'hvm' ? `CD drive: ${loadedCds(vm).join(', ') || 'empty'}` : undefined
 }
 
-/** The tree, and where there is room what can be said of the one under the cursor. */
-function drawSnapshots(app: AppContext, vm: Vm, width: number, height: number): Line[] {
-  const right = paneWidth(app, snapshotList.name, width, { share: 0.4, least: 44 })
+/** A list, and where there is room what can be said of the row under the cursor. */
+function drawWithPane<R>(
+  app: AppContext,
+  def: ListDef<R>,
+  about: (row: R, width: number) => { readonly title: string; readonly lines: readonly Line[] },
+  width: number,
+  height: number,
+  head?: Span,
+): Line[] {
+  const right = paneWidth(app, def.name, width, { share: 0.4, least: 44 })
   const left = width - right
-  const list = panel(drawList(app, snapshotList, left - 2, height - 2), left, height)
+  const list = panel(drawList(app, def, left - 2, height - 2), left, height, { title: head?.text, tone: head?.tone })
   if (right === 0) return list
-  const branch = cursorRow(app, snapshotList)
-  const content = branch ? snapshotPane(app, vm, branch, right - 2) : []
-  return beside(list, left, panel(content, right, height, { title: branch?.snapshot.name ?? '' }), right)
+  const row = cursorRow(app, def)
+  const { title, lines } = row === undefined ? { title: '', lines: [] } : about(row, right - 2)
+  return beside(list, left, panel(lines, right, height, { title }), right)
+}
+
+function drawTab(app: AppContext, vm: Vm, tab: Tab, width: number, height: number): Line[] {
+  if (tab === 'snapshots') {
+    const about = (branch: PlacedBranch, inner: number) => ({
+      title: branch.snapshot.name,
+      lines: snapshotPane(app, vm, branch, inner),
+    })
+    return drawWithPane(app, snapshotList, about, width, height)
+  }
+  if (tab === 'backups') {
+    const about = (backup: Backup, inner: number) => ({ title: backup.name, lines: backupPane(app, backup, inner) })
+    return drawWithPane(app, vmBackupList, about, width, height, restorable(vm, app))
+  }
+  const list = LISTS[tab]
+  if (list === undefined) return drawScrolled(app, 'vm.text', textOf(app, vm, tab, width - 2), width, height, {})
+  const note = tab === 'disks' ? driveNote(vm) : undefined
+  return panel(drawList(app, list, width - 2, height - 2), width, height, { note })
 }
 
 export const vmScreen: Screen = {
@@ -162,7 +192,8 @@ export const vmScreen: Screen = {
     if (vm === undefined) return []
     const tab = tabOf(app)
     const text = LISTS[tab] ? [] : textOf(app, vm, tab, width)
-    return [line(`Tab ${tab}, of ${TABS.join(', ')}.`), ...text]
+    const said = tab === 'backups' ? [line(restorable(vm, app))] : text
+    return [line(`Tab ${tab}, of ${TABS.join(', ')}.`), ...said]
   },
   handleKey(app, key) {
     if (key === 'tab' || key === 'right' || key === 'l') turnTab(app, 1)
@@ -174,16 +205,6 @@ export const vmScreen: Screen = {
     const vm = vmOf(app)
     if (vm === undefined) return fill([[], line('  This VM is not there any more. esc goes back.')], height)
     const tab = tabOf(app)
-    const list = LISTS[tab]
-    const room = height - 1
-    const body =
-      tab === 'snapshots'
-        ? drawSnapshots(app, vm, width, room)
-        : list
-          ? panel(drawList(app, list, width - 2, room - 2), width, room, {
-              note: tab === 'disks' ? driveNote(vm) : undefined,
-            })
-          : drawScrolled(app, 'vm.text', textOf(app, vm, tab, width - 2), width, room, {})
-    return [tabBar(tab, app.options.theme.ascii), ...body]
+    return [tabBar(tab, app.options.theme.ascii, width), ...drawTab(app, vm, tab, width, height - 1)]
   },
 }
