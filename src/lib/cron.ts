@@ -24,3 +24,9 @@ export function lastCron(pattern: string, at: number): number | undefined {
   // What is asked for are times before a moment, and this very one counts.
   return new Cron(pattern, { paused: true }).previousRuns(1, new Date(at + 1000))[0]?.getTime()
 }
+
+/** How many times there are after one moment and not after another, as far as `most`. */
+export function countCron(pattern: string, after: number, until: number, most: number): number {
+  const times = new Cron(pattern, { paused: true }).previousRuns(most, new Date(until + 1000))
+  return times.filter((time) => time.getTime() > after).length
+}

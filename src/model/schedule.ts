@@ -9,7 +9,12 @@ type Times = Pick<Schedule, 'cron' | 'enabled' | 'createdAt' | 'takenAt'>
 export function dueAt(schedule: Times, now: number): number | undefined {
   if (!schedule.enabled) return undefined
   const last = lastCron(schedule.cron, now)
-  return last !== undefined && last > (schedule.takenAt ?? schedule.createdAt) ? last : undefined
+  return last !== undefined && last > takenSince(schedule) ? last : undefined
+}
+
+/** What was due up to that moment is settled: taken on, or before it was made or changed. */
+export function takenSince({ takenAt, createdAt }: Times): number {
+  return takenAt ?? createdAt
 }
 
 /** When it comes next; undefined where it is switched off, or never comes. */
@@ -30,6 +35,6 @@ export type ScheduleState = 'on' | 'off' | 'overdue'
 
 export function scheduleState(schedule: Times, now: number): ScheduleState {
   if (!schedule.enabled) return 'off'
-  const first = nextCron(schedule.cron, schedule.takenAt ?? schedule.createdAt)
+  const first = nextCron(schedule.cron, takenSince(schedule))
   return first !== undefined && now - first > LATE_MS ? 'overdue' : 'on'
 }

@@ -1,4 +1,5 @@
 import type { AppContext } from './app/context.ts'
+import { backupsScreen } from './backup/backups.ts'
 import { jobScreen } from './job/job.ts'
 import { jobsScreen } from './job/jobs.ts'
 import { logScreen } from './job/log.ts'
@@ -21,6 +22,7 @@ export const screens: readonly Screen[] = [
   templatesScreen,
   templateScreen,
   storageScreen,
+  backupsScreen,
   verifyScreen,
   jobsScreen,
   jobScreen,

@@ -20,7 +20,7 @@ const SCREENS: Record<string, readonly string[]> = {
   template: [...UNDER_SUBJECTS, 'vm'],
   perf: [...UNDER_SUBJECTS, 'vm'],
   pm: [...UNDER_SUBJECTS, 'vm'],
-  'catalog.ts': ['app', 'screen.ts', 'job', 'storage', 'verify', 'vm', 'template', 'perf', 'pm'],
+  'catalog.ts': ['app', 'screen.ts', 'job', 'storage', 'backup', 'verify', 'vm', 'template', 'perf', 'pm'],
   screenReader: ['app', 'catalog.ts'],
   shell: [...UNDER_SUBJECTS, 'catalog.ts', 'screenReader'],
 }

@@ -50,8 +50,26 @@ export function drawListAndPane<R>(
   return right === 0 ? list : beside(list, left, drawPane(app, def, pane, right, height), right)
 }
 
+/** A list and its pane: beside it where there is room, else below, where the list keeps that share of the height. */
+export function drawListWithPane<R>(
+  app: AppContext,
+  def: ListDef<R>,
+  pane: Pane<R>,
+  width: number,
+  height: number,
+  share = 0.5,
+): Line[] {
+  if (hasPane(app, def.name)) return drawListAndPane(app, def, pane, width, height)
+  const listHeight = Math.max(Math.floor(height * share), 6)
+  const focused = app.state().focus === 'list'
+  return [
+    ...panel(drawList(app, def, width - 2, listHeight - 2), width, listHeight, { focused }),
+    ...drawPane(app, def, pane, width, height - listHeight),
+  ]
+}
+
 /** The pane alone. */
-export function drawPane<R>(app: AppContext, def: ListDef<R>, pane: Pane<R>, width: number, height: number): Line[] {
+function drawPane<R>(app: AppContext, def: ListDef<R>, pane: Pane<R>, width: number, height: number): Line[] {
   const row = cursorRow(app, def)
   const content = row === undefined ? [] : pane.lines(row, width - 2)
   const title = row === undefined ? '' : pane.title(row)

@@ -13,6 +13,7 @@ export type ScreenName =
   | 'templates'
   | 'template'
   | 'storage'
+  | 'backups'
   | 'verify'
   | 'jobs'
   | 'job'

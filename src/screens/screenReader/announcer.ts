@@ -57,7 +57,7 @@ export function createAnnouncer(app: AppContext): Announcer {
   const sayPlace = () => {
     const { trail, choices, focus, frozenAt } = app.state()
     const list = screenOf(app).list?.(app)
-    const nowPlace = JSON.stringify([trail, choices['vm.tab'], focus])
+    const nowPlace = JSON.stringify([trail, choices['vm.tab'], choices['backups.tab'], focus])
     const { filter, sort, marks, wide } = listOf(app.state(), list?.name ?? '')
     const nowView = JSON.stringify([list?.name, filter, sort, marks.size, wide, frozenAt])
     saidLast = []

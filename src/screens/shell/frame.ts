@@ -112,12 +112,13 @@ function freshness(app: AppContext): Span {
 
 function places(app: AppContext, width: number): Line {
   const current = app.state().trail[0]!.screen
-  const left: Span[] = [{ text: ' ' }]
-  for (const { digit, name, title } of screens) {
-    if (digit === undefined) continue
+  const pieces = screens.flatMap(({ digit, name, title }): Span[] => {
+    if (digit === undefined) return []
     const piece = name === current ? span(`[${digit} ${title}]`, 'accent') : { text: ` ${digit} ${title} ` }
-    left.push({ ...piece, hit: `place ${name}` }, { text: '  ' })
-  }
+    return [{ ...piece, hit: `place ${name}` }]
+  })
+  const apart = (gap: string): Line => [{ text: ' ' }, ...pieces.flatMap((piece) => [piece, { text: gap }])]
+  const left = widthOf(apart('  ')) <= width ? apart('  ') : apart(' ')
   const hints = line(span(': go  / filter  ? help ', 'dim'))
   return widthOf(left) + widthOf(hints) <= width ? spread(left, hints, width) : fit(left, width)
 }

@@ -91,6 +91,11 @@ function thingItems(app: AppContext, typed: string): { item: MenuItem; score: nu
     const run = () => app.jump({ screen: 'storage', id: String(id) })
     if (score !== undefined) found.push({ score, item: { label: name, note: `storlink ${id}`, run } })
   }
+  for (const { uuid, name, vmName } of view.backups()) {
+    const score = scoreMatch(typed, name)
+    const run = () => app.jump({ screen: 'backups', id: uuid })
+    if (score !== undefined) found.push({ score, item: { label: name, note: `backup of ${vmName}`, run } })
+  }
   return found.sort((a, b) => b.score - a.score).slice(0, MOST)
 }
 

@@ -4,11 +4,11 @@ import type { Storlink } from '../../model/storlink.ts'
 import { isUpkeep } from '../../model/template.ts'
 import { bar } from '../../ui/graph.ts'
 import { type Line, line, span } from '../../ui/line.ts'
-import { facts, panel } from '../../ui/panel.ts'
+import { facts } from '../../ui/panel.ts'
 import { nameColumn, noteColumn, pmColumn, pmName, shareBar } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
-import { drawList, type ListDef, listTitle, selectedRows, setList } from '../app/list.ts'
-import { drawListAndPane, drawPane, hasPane, type Pane, paneName } from '../app/pane.ts'
+import { type ListDef, listTitle, selectedRows, setList } from '../app/list.ts'
+import { drawListWithPane, type Pane, paneName } from '../app/pane.ts'
 import { handleScrollKey } from '../app/scroll.ts'
 import type { KeyRow, Screen } from '../screen.ts'
 import { count, percent, shareTone, usedShare } from '../words.ts'
@@ -196,12 +196,6 @@ export const storageScreen: Screen = {
       title: ({ id, name }) => `${id} ${name}`,
       lines: (storlink) => paneLines(app, storlink),
     }
-    if (hasPane(app, 'storage')) return drawListAndPane(app, storlinkList, pane, width, height)
-    const listHeight = Math.max(Math.floor(height / 2), 6)
-    const focused = app.state().focus === 'list'
-    return [
-      ...panel(drawList(app, storlinkList, width - 2, listHeight - 2), width, listHeight, { focused }),
-      ...drawPane(app, storlinkList, pane, width, height - listHeight),
-    ]
+    return drawListWithPane(app, storlinkList, pane, width, height)
   },
 }

@@ -10,7 +10,7 @@ import { panel } from '../../ui/panel.ts'
 import type { Tone } from '../../ui/theme.ts'
 import type { AppContext } from '../app/context.ts'
 import { cursorRow, drawList, type ListDef, listTitle } from '../app/list.ts'
-import { drawListAndPane, drawPane, hasPane, type Pane, paneName } from '../app/pane.ts'
+import { drawListWithPane, type Pane, paneName } from '../app/pane.ts'
 import { handleScrollKey } from '../app/scroll.ts'
 import { ask } from '../ask/ask.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -223,12 +223,6 @@ export const verifyScreen: Screen = {
       lines: (finding, inner) => paneLines(app, finding, inner),
     }
     if (report.findings.length === 0) return panel(drawList(app, findingList, width - 2, height - 2), width, height)
-    if (hasPane(app, 'verify')) return drawListAndPane(app, findingList, pane, width, height)
-    const listHeight = Math.max(Math.floor(height * 0.4), 6)
-    const focused = app.state().focus === 'list'
-    return [
-      ...panel(drawList(app, findingList, width - 2, listHeight - 2), width, listHeight, { focused }),
-      ...drawPane(app, findingList, pane, width, height - listHeight),
-    ]
+    return drawListWithPane(app, findingList, pane, width, height, 0.4)
   },
 }

@@ -2,13 +2,14 @@ import type { Backup } from '../../model/backup.ts'
 import { loadedCds } from '../../model/drive.ts'
 import type { Vm } from '../../model/vm.ts'
 import { withKeyNames } from '../../ui/keymap.ts'
-import { beside, fill, type Line, line, type Span, span, widthOf } from '../../ui/line.ts'
+import { beside, fill, type Line, line, type Span, span } from '../../ui/line.ts'
 import { panel } from '../../ui/panel.ts'
 import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, type ListDef, listTitle } from '../app/list.ts'
 import { paneWidth } from '../app/pane.ts'
 import { drawScrolled, handleScrollKey } from '../app/scroll.ts'
+import { tabBar, tabBeside } from '../app/tabs.ts'
 import { check } from '../ask/action.ts'
 import { backupPane } from '../backup/pane.ts'
 import type { KeyRow, Screen } from '../screen.ts'
@@ -36,19 +37,8 @@ const LISTS: Partial<Record<Tab, AnyList>> = {
   jobs: vmJobList,
 }
 
-function tabBar(current: Tab, ascii: boolean, width: number): Line {
-  const pieces: Span[] = [{ text: ' ' }]
-  for (const tab of TABS) {
-    const title = capital(tab)
-    pieces.push(tab === current ? span(`[${title}]`, 'accent') : { text: ` ${title} ` }, { text: '  ' })
-  }
-  const hint = span(`   ${withKeyNames('← →', ascii)} or tab`, 'dim')
-  return widthOf([...pieces, hint]) <= width ? [...pieces, hint] : pieces
-}
-
 function turnTab(app: AppContext, by: number): void {
-  const at = TABS.indexOf(tabOf(app))
-  app.choose('vm.tab', TABS[(at + by + TABS.length) % TABS.length])
+  app.choose('vm.tab', tabBeside(TABS, tabOf(app), by))
 }
 
 const on = (tab: Tab) => (app: AppContext) => tabOf(app) === tab
@@ -205,6 +195,8 @@ export const vmScreen: Screen = {
     const vm = vmOf(app)
     if (vm === undefined) return fill([[], line('  This VM is not there any more. esc goes back.')], height)
     const tab = tabOf(app)
-    return [tabBar(tab, app.options.theme.ascii, width), ...drawTab(app, vm, tab, width, height - 1)]
+    const hint = withKeyNames('← → or tab', app.options.theme.ascii)
+    const bar = tabBar(TABS.map(capital), TABS.indexOf(tab), hint, width)
+    return [bar, ...drawTab(app, vm, tab, width, height - 1)]
   },
 }

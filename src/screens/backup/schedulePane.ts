@@ -1,0 +1,67 @@
+import { formatAge, formatDate } from '../../lib/age.ts'
+import { countCron } from '../../lib/cron.ts'
+import { wrapCells } from '../../lib/text.ts'
+import type { Schedule } from '../../model/backup.ts'
+import { takenSince } from '../../model/schedule.ts'
+import { type Line, line, type Span, span } from '../../ui/line.ts'
+import { facts } from '../../ui/panel.ts'
+import { storlinkText } from '../app/columns.ts'
+import type { AppContext } from '../app/context.ts'
+import { lastJobs } from '../ask/subjectLines.ts'
+import { count, signSpan } from '../words.ts'
+import { isVmGone } from './columns.ts'
+import { backupFacts } from './facts.ts'
+import { jobOfSchedule, retentionText, scheduleSign } from './scheduleList.ts'
+import { lastRun, nextOf } from './times.ts'
+
+/** One schedule in a pane: what it makes and when, how that went last, and what came of it. */
+export function schedulePane(app: AppContext, schedule: Schedule, width: number): Line[] {
+  const { uuid, vm, vmName, cron, storlink, incremental, rateMib, retention } = schedule
+  const newest = backupFacts(app).newestGood.get(vm)
+  const next = nextOf(schedule, app.now())
+  const sign = scheduleSign(schedule, app)
+  return [
+    line(' ', signSpan(sign)),
+    ...outcomeLines(app, schedule, width),
+    [],
+    ...facts([
+      ['uuid', uuid],
+      ['VM', isVmGone(schedule, app) ? span(`${vmName}, which is gone`, 'warn') : vmName],
+      ['when', cron],
+      ['next', next === undefined ? '–' : `${formatDate(next)} (in ${formatAge(next - app.now())})`],
+      ['makes', incremental ? 'incremental ones where it can' : 'full ones'],
+      ['to', storlinkText(storlink, app)],
+      ['rate', rateMib === 0 ? 'no limit' : `at most ${rateMib} MiB a second while it runs`],
+      ['keeps', retentionText(retention)],
+      [
+        'newest',
+        newest === undefined
+          ? span('there is no good backup of it', 'bad')
+          : `${newest.name} (${formatAge(app.now() - newest.createdAt)} old)`,
+      ],
+    ]),
+    ...lastJobs(app, vm),
+  ]
+}
+
+/** How the last time went, and how many nobody took on. */
+function outcomeLines(app: AppContext, schedule: Schedule, width: number): Line[] {
+  const { problem, enabled, cron } = schedule
+  const job = jobOfSchedule(schedule, app)
+  const last = lastRun(schedule)
+  const missed = enabled ? countCron(cron, takenSince(schedule), app.now(), MOST_COUNTED) : 0
+  const texts: Span[] = []
+  if (last !== undefined) texts.push(span(`last due ${formatDate(last)} (${formatAge(app.now() - last)} ago)`, 'dim'))
+  else texts.push(span('it was not due yet since it was made or changed', 'dim'))
+  if (job !== undefined) texts.push(span(`job ${job.number} is at it`, 'busy'))
+  else if (problem !== undefined) texts.push(span(problem, 'bad'))
+  if (missed > 0) {
+    const times = missed === MOST_COUNTED ? `${MOST_COUNTED} times or more` : count(missed, 'time')
+    texts.push(
+      span(`missed ${times}: pengx did not run then, or was busy with the time before; it is made up for once`, 'warn'),
+    )
+  }
+  return texts.flatMap(({ text, tone }) => wrapCells(text, width - 4).map((part) => line(span(`   ${part}`, tone))))
+}
+
+const MOST_COUNTED = 100
