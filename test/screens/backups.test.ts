@@ -182,3 +182,40 @@ describe('the backups of a VM', () => {
     expect(await done()).toMatchObject({ operation: 'vm.start', params: { vm: web.uuid } })
   })
 })
+
+describe('which VMs could be brought back', () => {
+  test('the list of VMs has a column for it, which goes first where it is narrow, and a filter', async () => {
+    robot = await openRobot(site(), { columns: 160, rows: 36 })
+    const found = vmOf(8, 'stray', 1, 'running', { origin: 'found' })
+    engine.set({ vms: [...engine.site.vms, vmOf(4, 'web02', 1, 'running'), found] }, [{ kind: 'vm', id: web.uuid }])
+    await robot.press('3')
+    await robot.shows('BACKUP')
+    expect(robot.line('▸')).toMatch(/stray .* never/)
+    expect(robot.line('web01  ')).toMatch(/ 28d/)
+    await robot.press('/', ...'backup:never !stray', 'enter')
+    await robot.shows('1 of 3')
+    expect(robot.line('▸')).toContain('web02')
+    await robot.press('esc')
+    change(FULL, { state: 'failed' })
+    await robot.shows('none good')
+    await robot.resize(120, 36)
+    await robot.hides('BACKUP')
+  })
+
+  test('ordered by it, what was never backed up comes first', async () => {
+    robot = await openRobot(site(), { columns: 160, rows: 36 })
+    engine.set({ vms: [...engine.site.vms, vmOf(4, 'web02', 1, 'running')] }, [{ kind: 'vm', id: web.uuid }])
+    await robot.press('3', '>', '>', '>', '>', '>', '>', '>')
+    expect(robot.line('sort')).toContain('sort BACKUP ↓')
+    await robot.press('g')
+    expect(robot.line('▸')).toContain('web02')
+  })
+
+  test('a VM says when its newest good one was taken', async () => {
+    robot = await openRobot(site())
+    await robot.press('3', 'enter')
+    await robot.shows('backup  2026-10-26 14:03 (28d old)')
+    change(FULL, { state: 'failed' })
+    await robot.shows('backup  none good')
+  })
+})

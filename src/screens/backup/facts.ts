@@ -1,5 +1,8 @@
+import { formatAge } from '../../lib/age.ts'
 import { getOrMake } from '../../lib/getOrMake.ts'
 import { type Backup, goodBackups } from '../../model/backup.ts'
+import type { Vm } from '../../model/vm.ts'
+import { type Span, span } from '../../ui/line.ts'
 import type { AppContext } from '../app/context.ts'
 import { backupSign, type Sign } from '../words.ts'
 
@@ -43,4 +46,12 @@ export function backupsFor(app: AppContext, vm: string): readonly Backup[] {
 
 export function signOf(app: AppContext, backup: Backup): Sign {
   return backupSign(backup, backupFacts(app).good.has(backup.uuid), app.now())
+}
+
+/** How long ago the newest backup was taken that a VM can be restored from; else that there is none. */
+export function backupAge({ uuid, origin }: Vm, app: AppContext): Span {
+  const newest = backupFacts(app).newestGood.get(uuid)
+  if (newest !== undefined) return span(formatAge(app.now() - newest.createdAt))
+  if (backupsFor(app, uuid).length > 0) return span('none good', 'bad')
+  return span('never', origin === 'found' ? 'dim' : 'warn')
 }

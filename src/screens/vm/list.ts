@@ -8,6 +8,7 @@ import type { Cell, Column } from '../../ui/table.ts'
 import { nameColumn, pmColumn, pmName, uuidColumn } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
+import { backupAge, backupFacts } from '../backup/facts.ts'
 import { vmSign, vmStatus } from '../words.ts'
 
 /** The columns of VMs, and what a filter finds in them. */
@@ -122,6 +123,17 @@ export const vmColumns = {
     cell: addressOf,
     sort: (vm) => naturalKey(addressOf(vm)),
   },
+  backup: {
+    name: 'backup',
+    title: 'BACKUP',
+    width: 9,
+    kind: 'age',
+    drop: 7,
+    cell: backupAge,
+    // The worst first: never, then the oldest.
+    sort: ({ uuid }, app) => -(backupFacts(app).newestGood.get(uuid)?.createdAt ?? 0),
+    live: true,
+  },
   origin: {
     name: 'origin',
     title: 'ORIGIN',
@@ -222,9 +234,10 @@ export const vmList: ListDef<Vm> = {
     mac: (vm) => vm.nics.map(({ mac }) => mac).join(' '),
     bridge: (vm) => vm.nics.map(({ bridge }) => bridge).join(' '),
     desc: (vm) => vm.desc,
+    backup: (vm, app) => backupAge(vm, app).text,
     template: (vm, app) => (vm.template === undefined ? '' : (app.view().getTemplate(vm.template)?.name ?? '')),
   },
-  liveFilters: ['status'],
+  liveFilters: ['status', 'backup'],
   copies: (vm, app) => [
     ['uuid', vm.uuid],
     ['name', vm.name],

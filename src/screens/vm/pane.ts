@@ -9,6 +9,7 @@ import { facts } from '../../ui/panel.ts'
 import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { lastJobs, notNow } from '../ask/subjectLines.ts'
+import { backupAge, backupFacts } from '../backup/facts.ts'
 import type { KeyRow } from '../screen.ts'
 import { count, jobSign, jobStatus, signSpan, vmSign, wrongVolumeLine } from '../words.ts'
 import { vncText } from './list.ts'
@@ -74,6 +75,7 @@ function vmFacts(app: AppContext, vm: Vm): Line[] {
         ? ['booted', `${formatDate(vm.bootedAt)} (${formatAge(app.now() - vm.bootedAt)})`]
         : undefined,
       vm.seen.autostart === undefined ? undefined : ['starts', startText(vm.seen.autostart)],
+      ['backup', backupText(app, vm)],
       vm.desc ? ['note', vm.desc] : undefined,
     ],
     8,
@@ -86,6 +88,13 @@ function layerText(vm: Vm): string | Span {
   const name = snapshotBelow(vm, { parent: vm.layer })?.name ?? 'a layer without a name'
   if (depth < DEEP) return `${name}, ${count(depth, 'layer')}`
   return span(`${name}, ${count(depth, 'layer')}: each slows its reads`, 'warn')
+}
+
+/** The newest that it can be restored from. */
+function backupText(app: AppContext, vm: Vm): string | Span {
+  const newest = backupFacts(app).newestGood.get(vm.uuid)
+  const age = backupAge(vm, app)
+  return newest === undefined ? age : `${formatDate(newest.createdAt)} (${age.text} old)`
 }
 
 function startText({ order }: Autostart): string {
