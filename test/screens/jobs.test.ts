@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { openRobot, type Robot, type RobotOptions } from '../support/screenRobot.ts'
-import { createScreenEngine, mockSite, NOW, type ScreenEngine, uuidOf } from '../support/sites/screenSite.ts'
+import {
+  createScreenEngine,
+  jobOf,
+  mockSite,
+  NOW,
+  type ScreenEngine,
+  uuidOf,
+  vmOf,
+} from '../support/sites/screenSite.ts'
 
 /** Stories of a person who looks for what was done. */
 let robot: Robot
@@ -94,5 +102,65 @@ describe('one job', () => {
     await robot.shows('follow off')
     await robot.press('F')
     await robot.shows('follow on')
+  })
+})
+
+describe('how fast it goes', () => {
+  const web = vmOf(3, 'web01', 1, 'running')
+  let now = NOW
+
+  async function copying(step: string): Promise<void> {
+    const running = { state: 'running', finishedAt: undefined, startedAt: NOW, stepIndex: 0, progress: 0.01 } as const
+    const job = jobOf(7, 'backup.create', web, { ...running, step })
+    engine.set({ jobs: [job] }, [{ kind: 'job', id: job.id }])
+    await robot.shows(step)
+  }
+
+  async function look(step: string): Promise<void> {
+    now = NOW
+    const start = createScreenEngine({ ...mockSite(), jobs: [] })
+    start.detail(uuidOf(4, 7), {
+      steps: [{ name: 'write xvda', pivot: false, undoable: true }],
+      events: [{ seq: 1, step: 0, name: 'write xvda', kind: 'started', at: NOW }],
+      commands: [],
+      locks: [],
+    })
+    await open({ now: () => now }, start)
+    await robot.press('7')
+    await copying(step)
+  }
+
+  test('is said when it can be told, and not before', async () => {
+    await look('write xvda: 100 of 1000 MiB')
+    now += 1_000
+    await copying('write xvda: 300 of 1000 MiB')
+    expect(robot.text()).not.toMatch(/MiB\/s|left/)
+    now += 3_000
+    await copying('write xvda: 500 of 1000 MiB')
+    await robot.shows('100 MiB/s, 5s left')
+  })
+
+  test('that it stands still is said too', async () => {
+    await look('write xvda: 100 of 1000 MiB')
+    now += 11_000
+    await robot.press('w')
+    await robot.shows('no progress for 11s')
+  })
+
+  test('what is counted anew, or in no bytes, is not mixed up with what was before', async () => {
+    await look('write xvda: 900 of 1000 MiB')
+    now += 4_000
+    await copying('write xvda: compared 10 of 1000 MiB')
+    now += 4_000
+    await copying('write xvda: compared 18 of 1000 MiB')
+    await robot.shows('2.0 MiB/s, 8m left')
+    await copying('watch: up for 30 s')
+    now += 4_000
+    await copying('watch: up for 34 s')
+    expect(robot.text()).not.toMatch(/MiB\/s|left/)
+    await copying('write xvda: 10 %')
+    now += 4_000
+    await copying('write xvda: 30 %')
+    await robot.shows('14s left')
   })
 })

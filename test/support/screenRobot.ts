@@ -78,6 +78,8 @@ export interface RobotOptions {
   readonly screenReader?: boolean
   readonly motion?: boolean
   readonly environment?: Readonly<Record<string, string>>
+  /** Where time moves. */
+  readonly now?: () => number
   /** Reads a terminal on which only differences are drawn, and not whole frames. */
   readonly drawn?: boolean
 }
@@ -118,7 +120,7 @@ export async function openRobot(engine: ScreenEngine, options: RobotOptions = {}
     stdin: stdin as unknown as NodeJS.ReadStream,
     stdout: stdout as unknown as NodeJS.WriteStream,
     environment: options.environment ?? { LANG: 'C.UTF-8', TERM: 'xterm-256color' },
-    now: () => NOW,
+    now: options.now ?? (() => NOW),
     wholeFrames: !options.drawn,
   }).then(() => {
     left = true

@@ -9,7 +9,8 @@ import { type Line, line, type Span, span, spread } from '../../ui/line.ts'
 import type { Tone } from '../../ui/theme.ts'
 import type { AppContext } from '../app/context.ts'
 import { isAtWork } from '../app/context.ts'
-import { jobSign, percent } from '../words.ts'
+import { jobSign, percent, timeLeft } from '../words.ts'
+import { paceOf } from './pace.ts'
 
 /** A job opened: its steps as the journal has them, and every command it ran with its output. */
 
@@ -93,14 +94,17 @@ export function stepLines(app: AppContext, job: Job, width: number): Line[] {
     const left = line(' ', span(state.glyph, state.tone), ` ${index + 1} ${step.name}`, ...pivot)
     lines.push(spread(left, line(span(took ? `  ${took} ` : '', 'dim')), width))
     if (state.glyph === '▶' && index === job.stepIndex && job.progress > 0 && isAtWork(job)) {
+      const left = timeLeft(job, app.now())
       lines.push(
         line(
           '     ',
-          span(bar(job.progress, Math.max(Math.min(width - 14, 24), 5)), 'busy'),
-          ` ${percent(job.progress)}`,
+          span(bar(job.progress, Math.max(Math.min(width - 24, 24), 5)), 'busy'),
+          ` ${percent(job.progress)}${left === '' ? '' : `  ${left} left`}`,
         ),
       )
       if (job.step !== step.name) lines.push(...indented(job.step, width, 'plain'))
+      const pace = paceOf(app, job)
+      if (pace !== '') lines.push(...indented(pace, width, 'dim'))
     }
     if (state.message) lines.push(...indented(state.message, width, state.tone))
   }
