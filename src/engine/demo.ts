@@ -4,6 +4,7 @@ import type { Disk } from '../model/disk.ts'
 import type { Pm } from '../model/pm.ts'
 import type { Storlink } from '../model/storlink.ts'
 import type { Vm } from '../model/vm.ts'
+import { makeDemoBackups } from './demoBackups.ts'
 import { batch } from './host/batch.ts'
 import type { Host } from './host/host.ts'
 import { runBatch } from './host/run.ts'
@@ -33,7 +34,7 @@ export interface DemoDeps {
 
 /**
  * Makes a simulated site look lived in: its PMs are looked at, the first is meant where none is named, most of its VMs are
- * under care, and storlinks stand where its disks lie. One PM after the other, so that there is something to see early;
+ * under care, storlinks stand where its disks lie, and some are backed up. One PM after the other, so that there is something to see early;
  * aborted, it stops between two.
  */
 export async function furnishDemo(parts: DemoDeps, signal: AbortSignal): Promise<void> {
@@ -52,6 +53,7 @@ export async function furnishDemo(parts: DemoDeps, signal: AbortSignal): Promise
     if (signal.aborted) return
     await furnishPm(parts, pm, alone, shared)
   }
+  if (!signal.aborted) await makeDemoBackups(parts)
 }
 
 /** A setting may name a PM of the real site, which is not here. */

@@ -103,3 +103,24 @@ describe('the storlink that all PMs share', () => {
     expect(after).toContain(`<pm id="${target}">`)
   })
 })
+
+describe('its backups', () => {
+  test('read back as they are written down, and one brings a VM back that is gone', async () => {
+    const backups = engine.view.backups()
+    expect(backups.map(({ kind }) => kind)).toContain('incremental')
+    for (const { uuid } of backups) {
+      const { id } = await engine.start('backup.verify', engine.decode('backup.verify', { backup: uuid }), 'http')
+      expect((await engine.finished(id)).job).toMatchObject({ state: 'done' })
+    }
+    const gone = backups.filter(({ vm }) => engine.view.getVm(vm) === undefined)
+    expect(gone).toHaveLength(1)
+    const params = engine.decode('backup.restore', { backup: gone[0]!.uuid })
+    const { id } = await engine.start('backup.restore', params, 'http')
+    expect((await engine.finished(id)).job).toMatchObject({ state: 'done' })
+    expect(engine.view.getVm(gone[0]!.vm)).toMatchObject({ name: gone[0]!.vmName })
+  })
+
+  test('are made by a schedule, and another one is paused', () => {
+    expect(engine.view.schedules().map(({ enabled }) => enabled)).toEqual(expect.arrayContaining([true, false]))
+  })
+})

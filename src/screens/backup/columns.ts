@@ -37,7 +37,8 @@ export const backupColumns = {
   name: {
     name: 'name',
     title: 'NAME',
-    width: 16,
+    // A date and a time, which is what one is called that nobody has named.
+    width: 19,
     grow: 24,
     kind: 'text',
     cell: ({ name }) => name,

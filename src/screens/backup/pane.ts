@@ -70,7 +70,7 @@ function wrapped(name: string, text: string, width: number): Line[] {
 function diskLines({ volumes }: Backup): Line[] {
   const lines = volumes.map(({ vdev, sizeMib, format, bytes }) =>
     line(
-      `  ${vdev.padEnd(5)} ${formatMib(sizeMib).padEnd(9)} ${format.padEnd(5)} ${formatMib(bytes / 1024 / 1024)} stored`,
+      `  ${vdev.padEnd(5)} ${formatMib(sizeMib).padEnd(9)} ${format.padEnd(5)} ${formatMib(Math.ceil(bytes / 1024 / 1024))} stored`,
     ),
   )
   return [[], line(span(' Its disks', 'strong')), ...lines]

@@ -7,7 +7,7 @@ import { panel } from '../../ui/panel.ts'
 import { pmName } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
 import { type AnyList, cursorRow, drawList, type ListDef, listTitle } from '../app/list.ts'
-import { paneWidth } from '../app/pane.ts'
+import { type Pane, paneWidth } from '../app/pane.ts'
 import { drawScrolled, handleScrollKey } from '../app/scroll.ts'
 import { tabBar, tabBeside } from '../app/tabs.ts'
 import { check } from '../ask/action.ts'
@@ -111,31 +111,38 @@ function driveNote(vm: Vm): string | undefined {
 function drawWithPane<R>(
   app: AppContext,
   def: ListDef<R>,
-  about: (row: R, width: number) => { readonly title: string; readonly lines: readonly Line[] },
+  pane: Pane<R>,
   width: number,
   height: number,
   head?: Span,
 ): Line[] {
-  const right = paneWidth(app, def.name, width, { share: 0.4, least: 44 })
+  const right = paneWidth(app, def.name, width, pane)
   const left = width - right
   const list = panel(drawList(app, def, left - 2, height - 2), left, height, { title: head?.text, tone: head?.tone })
   if (right === 0) return list
   const row = cursorRow(app, def)
-  const { title, lines } = row === undefined ? { title: '', lines: [] } : about(row, right - 2)
-  return beside(list, left, panel(lines, right, height, { title }), right)
+  const lines = row === undefined ? [] : pane.lines(row, right - 2)
+  return beside(list, left, panel(lines, right, height, { title: row === undefined ? '' : pane.title(row) }), right)
 }
 
 function drawTab(app: AppContext, vm: Vm, tab: Tab, width: number, height: number): Line[] {
   if (tab === 'snapshots') {
-    const about = (branch: PlacedBranch, inner: number) => ({
-      title: branch.snapshot.name,
-      lines: snapshotPane(app, vm, branch, inner),
-    })
-    return drawWithPane(app, snapshotList, about, width, height)
+    const pane: Pane<PlacedBranch> = {
+      share: 0.4,
+      least: 44,
+      title: ({ snapshot }) => snapshot.name,
+      lines: (branch, inner) => snapshotPane(app, vm, branch, inner),
+    }
+    return drawWithPane(app, snapshotList, pane, width, height)
   }
   if (tab === 'backups') {
-    const about = (backup: Backup, inner: number) => ({ title: backup.name, lines: backupPane(app, backup, inner) })
-    return drawWithPane(app, vmBackupList, about, width, height, restorable(vm, app))
+    const pane: Pane<Backup> = {
+      share: 0.38,
+      least: 44,
+      title: ({ name }) => name,
+      lines: (backup, inner) => backupPane(app, backup, inner),
+    }
+    return drawWithPane(app, vmBackupList, pane, width, height, restorable(vm, app))
   }
   const list = LISTS[tab]
   if (list === undefined) return drawScrolled(app, 'vm.text', textOf(app, vm, tab, width - 2), width, height, {})

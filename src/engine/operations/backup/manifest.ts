@@ -14,7 +14,7 @@ import type { BackupLocation } from './target.ts'
  */
 const MANIFEST_MIB = 1
 
-export function manifestPath(uuid: string, storlink: Storlink, cx: Context): string {
+export function manifestPath(uuid: string, storlink: Storlink, cx: Pick<Context, 'volumes'>): string {
   if (storlink.level === 'FL') return `${storlink.link.replace(/\/$/, '')}/${uuid}.backup.json`
   return cx.volumes(storlink.level).locate({ storlink, uuid, format: 'raw' })
 }
@@ -22,7 +22,8 @@ export function manifestPath(uuid: string, storlink: Storlink, cx: Context): str
 /** With what it was made. */
 export type Tools = { readonly qemuImg: string; readonly xen: string }
 
-function manifestOf(backup: Backup, tools: Tools): string {
+/** What it says. */
+export function manifestOf(backup: Backup, tools: Tools): string {
   const { storlink: _here, state: _state, checkedAt: _checked, ...rest } = backup
   return `${JSON.stringify({ pengxBackup: 1, ...rest, tools }, null, 2)}\n`
 }
