@@ -26,6 +26,7 @@ function site(state: VmState = 'shutdown'): ScreenEngine {
   const storlinks = [storlinkOf(1, 'data', 1), storlinkOf(2, 'more', 1)]
   engine = createScreenEngine({ ...mockSite(), jobs: [], pms: [pmOf(1)], vms: [vm], storlinks })
   layBackups(engine, vm.uuid)
+  change(INCREMENT, { drilledAt: undefined, drillProblem: undefined })
   return engine
 }
 

@@ -58,3 +58,12 @@ function digest(text: string): string {
   if (sum === undefined || sum === NOTHING) throw new Error(`nothing was read: ${text}`)
   return sum
 }
+
+/** Reads the beginnings of disks over and over, as udev's blkid or whoever looks for what lies there might; gives its end. */
+export async function peekAt(host: LabHost, disks: readonly { readonly path: string }[]): Promise<() => Promise<void>> {
+  const paths = disks.map(({ path }) => path).join(' ')
+  const look = `for path in ${paths}; do dd if=$path of=/dev/null bs=1M count=1; done`
+  const peeks = `rm -f /tmp/peeked; (until [ -e /tmp/peeked ]; do ${look}; sleep 0.3; done) </dev/null >/dev/null 2>&1 &`
+  await sh(host, peeks)
+  return async () => void (await sh(host, 'touch /tmp/peeked'))
+}

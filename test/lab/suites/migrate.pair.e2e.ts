@@ -6,7 +6,7 @@ import { addPm, closeController, openController, waitUp } from '../controllers.t
 import { momentOf, SLOTS, SLOTS_AT } from '../guestWrites.ts'
 import { askGuest, booting, consoleMark, consoleText, logArrivals } from '../machine/console.ts'
 import { guestCmdline } from '../machine/guest.ts'
-import { imageBytes } from '../machine/guestDisk.ts'
+import { imageBytes, peekAt } from '../machine/guestDisk.ts'
 import { powerOff, powerOn, setCable } from '../machine/power.ts'
 import {
   endSharing,
@@ -166,17 +166,6 @@ async function needSpread(host: LabHost): Promise<void> {
   }
 }
 
-/** Reads the beginnings of its disks over and over, as udev's blkid or whoever looks for what lies there might. */
-async function peek(host: LabHost): Promise<() => Promise<void>> {
-  const paths = (await disks()).map(({ path }) => path).join(' ')
-  const look = `for path in ${paths}; do dd if=$path of=/dev/null bs=1M count=1; done`
-  await sh(
-    host,
-    `rm -f /tmp/peeked; (until [ -e /tmp/peeked ]; do ${look}; sleep 0.3; done) </dev/null >/dev/null 2>&1 &`,
-  )
-  return async () => void (await sh(host, 'touch /tmp/peeked'))
-}
-
 async function migrate(from: LabHost, to: LabHost): Promise<void> {
   await goesOn(from)
   const mark = await consoleMark(to, GUEST)
@@ -187,26 +176,24 @@ async function migrate(from: LabHost, to: LabHost): Promise<void> {
   await needOneMind(to)
 }
 
-/** Its snapshots hold both disks of one moment; gives the number of each, by its name. */
-async function moments(host: LabHost): Promise<Record<string, number>> {
-  const rows = await listed<{ name: string; volumes: readonly DiskRow[] }>(pengx, 'snapshots', GUEST)
-  const found: Record<string, number> = {}
-  for (const { name, volumes } of rows) {
-    const on = async (vdev: string) => {
-      const { path, format } = volumes.find((volume) => volume.vdev === vdev)!
-      return momentOf(await imageBytes(host, path, SLOTS_AT, SLOTS, format))
-    }
-    const [a, b] = [await on('xvda'), await on('xvdb')]
-    expect([a, a - 1]).toContain(b)
-    found[name] = b
+/** The number that both of its disks hold, which has to be one moment's. */
+async function numberOn(host: LabHost, volumes: readonly DiskRow[]): Promise<number> {
+  const on = async (vdev: string) => {
+    const { path, format } = volumes.find((volume) => volume.vdev === vdev)!
+    return momentOf(await imageBytes(host, path, SLOTS_AT, SLOTS, format))
   }
-  return found
+  const [a, b] = [await on('xvda'), await on('xvdb')]
+  expect([a, a - 1]).toContain(b)
+  return b
 }
 
-/** Where what its snapshots hold lies. */
-async function frozenPaths(): Promise<string[]> {
-  const rows = await listed<{ volumes: readonly DiskRow[] }>(pengx, 'snapshots', GUEST)
-  return rows.flatMap(({ volumes }) => volumes.map(({ path }) => path))
+const snapshots = () => listed<{ name: string; volumes: readonly DiskRow[] }>(pengx, 'snapshots', GUEST)
+
+/** What its snapshots hold, by their names. */
+async function moments(host: LabHost): Promise<Record<string, number>> {
+  const found: Record<string, number> = {}
+  for (const { name, volumes } of await snapshots()) found[name] = await numberOn(host, volumes)
+  return found
 }
 
 /** Sends it, and does something to the world as soon as it is arriving over there; gives how that ended. */
@@ -228,7 +215,7 @@ async function whileSent(
 test('it goes there while it writes, and is one there', async () => {
   await perform(pengx, 'snapshot.create', GUEST, '--name', 'here')
   await askGuest(xen1, GUEST, spreadWrites)
-  const closeEyes = await peek(xen2)
+  const closeEyes = await peekAt(xen2, await disks())
   try {
     await migrate(xen1, xen2)
   } finally {
@@ -254,18 +241,13 @@ test('it is copied to the other PM while it writes, all of one moment, through o
   await perform(pengx, 'vm.copy', GUEST, '--name', 'apart', '--storlink', 'far')
   await goesOn(xen1)
   const copied = await listed<DiskRow>(pengx, 'disks', 'apart')
-  const on = async (vdev: string) => {
-    const { path, format } = copied.find((disk) => disk.vdev === vdev)!
-    expect(path).toStartWith(`${FAR}/`)
-    return momentOf(await imageBytes(xen2, path, SLOTS_AT, SLOTS, format))
-  }
-  const [a, b] = [await on('xvda'), await on('xvdb')]
-  expect([a, a - 1]).toContain(b)
-  expect({ b, within: b >= before && b <= stands.last }).toMatchObject({ within: true })
-  expect(copied.map(({ vdev, format }) => [vdev, format])).toEqual((await disks()).map((one) => [one.vdev, one.format]))
+  const number = await numberOn(xen2, copied)
+  expect({ number, within: number >= before && number <= stands.last }).toMatchObject({ within: true })
+  const rows = await disks()
+  expect(copied.map(({ vdev, format }) => [vdev, format])).toEqual(rows.map(({ vdev, format }) => [vdev, format]))
   await needOneMind(xen1)
   // Nothing of the moment is left beside the disks.
-  const known = [...(await disks()).map(({ path }) => path), ...(await frozenPaths())]
+  const known = [...rows, ...(await snapshots()).flatMap(({ volumes }) => volumes)].map(({ path }) => path)
   const lying = (await sh(xen1, `ls -d ${SHARED_DIRECTORY}/*.qcow2 /dev/${GROUP}/* 2>/dev/null`)).trim().split('\n')
   expect(lying.filter((path) => !known.includes(path))).toEqual([])
   await perform(pengx, 'vm.delete', 'apart')
