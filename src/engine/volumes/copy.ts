@@ -60,13 +60,41 @@ export async function copyVolume(source: CopySource, target: CopyTarget, options
   const [top] = layers
   // One image that is already what was asked for becomes the volume itself.
   const direct = !options.anew && layers.length === 1 && top?.format === target.format
-  const total = layers.reduce((sum, layer) => sum + bytesIn(layer.map.extents), 0)
   const say = shares(monotonic(onProgress), direct ? [4, 1] : [4, 1, 3])
+  const image = await stageLayers(layers, source.host, target, direct, say, options)
+  if (direct) {
+    await driver.promoteStaged(host, target, 0, tag)
+  } else {
+    await driver.importImage(host, image, target, tag, (done) => say(2, done), signal)
+    await driver.clearStaged(host, target.path, tag)
+  }
+  onProgress(1)
+}
+
+/**
+ * Carries an image, with all that it lies on, to beside a volume of another PM, and gives what it is read as there; each byte
+ * has been read back by then. It is there until `clearStaged`; done again it begins anew. Else as `copyVolume`.
+ */
+export async function stageVolume(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<Image> {
+  const say = shares(monotonic(options.onProgress), [4, 1])
+  return await stageLayers(await layersOf(source), source.host, target, false, say, options)
+}
+
+/** `direct`: the one image will be the volume itself. Tells of two phases, what is sent and what was read back. */
+async function stageLayers(
+  layers: readonly Layer[],
+  from: Host,
+  { host, driver, path, format }: CopyTarget,
+  direct: boolean,
+  say: (phase: number, done: number) => void,
+  options: CopyOptions,
+): Promise<Image> {
+  const total = layers.reduce((sum, layer) => sum + bytesIn(layer.map.extents), 0)
   let sent = 0
   const staged: StagedImage[] = []
   for (const [index, layer] of layers.entries()) {
-    const becomes = direct ? { becomes: { format: target.format, sizeMib: layer.sizeMib } } : {}
-    const image = await driver.stageImage(host, target.path, index, { ...layer.map, ...becomes }, tag)
+    const becomes = direct ? { becomes: { format, sizeMib: layer.sizeMib } } : {}
+    const image = await driver.stageImage(host, path, index, { ...layer.map, ...becomes }, options.tag)
     staged.push(image)
     const digests: string[] = []
     for (const extent of layer.map.extents) {
@@ -74,20 +102,13 @@ export async function copyVolume(source: CopySource, target: CopyTarget, options
         sent += bytes
         say(0, sent / total)
       }
-      digests.push(await send({ host: source.host, path: layer.path }, { host, ...image }, extent, onBytes, options))
+      digests.push(await send({ host: from, path: layer.path }, { host, ...image }, extent, onBytes, options))
     }
     await compare(host, image.path, layer.map.extents, digests, options)
     say(1, (index + 1) / layers.length)
   }
-  if (direct) {
-    await driver.promoteStaged(host, target, 0, tag)
-  } else {
-    await join(host, layers, staged, tag)
-    const image: Image = { path: staged[0]!.path, format: top!.format }
-    await driver.importImage(host, image, target, tag, (done) => say(2, done), signal)
-    await driver.clearStaged(host, target.path, tag)
-  }
-  onProgress(1)
+  await join(host, layers, staged, options.tag)
+  return { path: staged[0]!.path, format: layers[0]!.format }
 }
 
 interface Layer extends Image {

@@ -6,6 +6,7 @@ import type { Vm } from '../../../src/model/vm.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
 import { act, makeVm, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
+import { makeFar } from './copyCases.ts'
 
 /** Backups: made, read back, removed. */
 const BACKUP = '99999999-2222-4333-8444-555555555555'
@@ -137,6 +138,31 @@ export const BACKUP_CASES: readonly OperationCase[] = [
         const below = row(world).volumes.find((one) => one.disk === volume.disk)!.path
         expect(world.site.filesOn('xen1')[volume.path]).toContain(` on ${below}`)
       }
+      checkRuns(world, [LATER])
+    },
+  },
+  {
+    operation: 'backup.create',
+    variant: 'of what a VM that runs has written, onto a storlink of another PM',
+    async prepare(world) {
+      const vm = await makeVm(world)
+      await startVm(world, vm.uuid)
+      const raw = { vm: vm.uuid, name: 'monday', desc: 'weekly', storlink: await makeFar(world), backup: BACKUP }
+      await act(world, 'backup.create', raw)
+      return { ...raw, name: 'tuesday', backup: LATER }
+    },
+    check(world) {
+      const files = world.site.filesOn('xen2')
+      const later = world.engine.view.needBackup(LATER)
+      expect(row(world)).toMatchObject({ kind: 'full', state: 'verified' })
+      expect(later).toMatchObject({ kind: 'incremental', parent: BACKUP, state: 'verified' })
+      for (const { disk, path } of later.volumes) {
+        const below = row(world).volumes.find((one) => one.disk === disk)!.path
+        expect(files[path]).toContain(` on ${below}`)
+      }
+      // Two volumes and a manifest each, and nothing of what was sent.
+      const left = Object.keys(files).filter((path) => path.startsWith('/far/') && !path.endsWith('.pengx-storlink'))
+      expect(left).toHaveLength(6)
       checkRuns(world, [LATER])
     },
   },

@@ -16,7 +16,7 @@ const copies = (world: World, count: number) => COPIES.slice(0, count).map((uuid
 const domainOf = (world: World) => world.site.pm('xen1').domains.find((one) => one.uuid === NEW_VM.uuid)!
 
 /** A storlink that the other PM alone sees. */
-async function makeFar(world: World): Promise<number> {
+export async function makeFar(world: World): Promise<number> {
   await run(world.site.host('xen2'), { argv: ['mkdir', '-p', '/far'], effect: 'change' })
   await act(world, 'storlink.create', {
     name: 'far',

@@ -3,7 +3,7 @@ import { dateName } from '../../../lib/age.ts'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
 import { type Backup, backedUpDisks } from '../../../model/backup.ts'
 import type { Json } from '../../../model/json.ts'
-import type { Context, Step } from '../../jobs/operation.ts'
+import type { Context, Lock, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { locksOfLayers } from '../disk/layers.ts'
@@ -14,8 +14,9 @@ import { vmField, vmOperation } from '../vm/target.ts'
 import { type BackupFacts, gatherBackup } from './facts.ts'
 import { manifestStep } from './manifest.ts'
 import { forgetBitmapsStep, momentOf } from './moment.ts'
+import { clearSentStep, type Sent, sendStep, sentImage } from './sent.ts'
 import { digestIn, type Pack, packSteps, readBackStep, recordBackupStep } from './steps.ts'
-import { backupsLock, imageOf, refuseBackupName } from './target.ts'
+import { backupsLock, imageOf, refuseBackupName, refuseBackupPlace, storlinkLocks } from './target.ts'
 
 /**
  * A backup is made in the order that lets it be counted on: its volumes are written, read again from their disk and
@@ -59,7 +60,17 @@ function refuse(p: Params, view: View): string | undefined {
   const storlink = view.needStorlink(p.storlink)
   const name = p.name === undefined ? undefined : refuseBackupName(p.vm, p.name, view)
   const scratch = p.scratch === undefined ? undefined : refuseReach(view.needStorlink(p.scratch), vm.pm, view)
-  return name ?? refuseReach(storlink, vm.pm, view) ?? scratch
+  return name ?? refuseBackupPlace(storlink, vm.pm, view) ?? scratch
+}
+
+function locks(p: Params, view: View): Lock[] {
+  const all = [
+    ...locksOfLayers(p.vm, p.storlink, view),
+    ...storlinkLocks(p.storlink, view),
+    ...(p.scratch === undefined ? [] : [{ key: `storlink:${p.scratch}`, mode: 'shared' as const }]),
+    backupsLock(p.vm, 'exclusive'),
+  ]
+  return all.filter(({ key }, index) => all.findIndex((lock) => lock.key === key) === index)
 }
 
 function rowOf(p: Params, facts: BackupFacts, cx: Context): Backup {
@@ -87,21 +98,34 @@ function rowOf(p: Params, facts: BackupFacts, cx: Context): Backup {
   }
 }
 
-function packsOf(p: Params, facts: BackupFacts): Pack[] {
-  const { pm, level, live, parent } = facts
+/** The disks that have to be sent to where the backup lies; none: its PM reads them itself. */
+function sentOf(p: Params, facts: BackupFacts): Sent[] {
+  const { pm, level, vmPm, live } = facts
+  if (pm === vmPm) return []
   const moment = live && momentOf(p.backup!, p.rate, { ...facts, live })
-  return facts.disks.map(({ disk, vdev, sizeMib, source, level: sourceLevel, volume }, index) => {
+  return facts.disks.map(({ vdev, sizeMib, source, level: sourceLevel, volume }, index) => {
+    const read = moment ? { source: sourceIn(moment, index) } : { source, sourceLevel }
+    return { ...read, vdev, sizeMib, from: vmPm, path: volume.path, pm, level }
+  })
+}
+
+function packsOf(p: Params, facts: BackupFacts): Pack[] {
+  const { pm, level, vmPm, live, parent } = facts
+  const moment = live && momentOf(p.backup!, p.rate, { ...facts, live })
+  return facts.disks.map(({ disk, vdev, sizeMib, source, level: sourceLevel, volume }, index): Pack => {
     const below = parent?.volumes.find((one) => one.disk === disk)
     const target = { path: volume.path, ...(below ? { backing: imageOf(below) } : {}) }
-    const rest = { vdev, sizeMib, target, pm, level }
-    return moment ? { ...rest, source: sourceIn(moment, index) } : { ...rest, source, sourceLevel }
+    const rest = { vdev, sizeMib, target, from: source.path, pm, level }
+    if (pm !== vmPm) return { ...rest, source: (cx) => sentImage(cx, vdev) }
+    return moment ? { ...rest, source: () => sourceIn(moment, index) } : { ...rest, source: () => source, sourceLevel }
   })
 }
 
 function plan(p: Params, facts: BackupFacts): Step[] {
   const packs = packsOf(p, facts)
   const row = (cx: Context) => rowOf(p, facts, cx)
-  const write = [...packSteps(packs), ...packs.map(readBackStep)]
+  const sent = sentOf(p, facts)
+  const write = [...sent.map(sendStep), ...packSteps(packs), ...packs.map(readBackStep), ...sent.map(clearSentStep)]
   const record = [manifestStep(facts.manifest, facts, row, facts.tools), recordBackupStep(p.backup!, row)]
   const { live } = facts
   if (!live) return [...write, ...record]
@@ -125,14 +149,7 @@ export const backupCreate = vmOperation<Params, BackupFacts & Json>({
   danger: 'safe',
   params,
   complete: (p) => ({ ...p, name: p.name ?? dateName(Date.now()), backup: p.backup ?? newUuid() }),
-  locks: (p, view) => [
-    ...locksOfLayers(p.vm, p.storlink, view),
-    ...(p.scratch === undefined ||
-    locksOfLayers(p.vm, p.storlink, view).some(({ key }) => key === `storlink:${p.scratch}`)
-      ? []
-      : [{ key: `storlink:${p.scratch}`, mode: 'shared' as const }]),
-    backupsLock(p.vm, 'exclusive'),
-  ],
+  locks,
   refuse,
   gather: (p, cx) => gatherBackup({ ...p, backup: p.backup! }, cx),
   plan,

@@ -7,6 +7,7 @@ import { run } from '../../host/run.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { qemuImgVersion } from '../../tools/qemuPack.ts'
 import { levelOf } from '../disk/target.ts'
+import { isReached, needAccessPm } from '../storlink/access.ts'
 import { livingDomain, needNoDomain } from '../vm/domain.ts'
 import { readFrom } from '../volume/asked.ts'
 import { needSoleUse } from '../volume/users.ts'
@@ -18,6 +19,8 @@ import type { BackupLocation } from './target.ts'
 export type BackupFacts = BackupLocation & {
   readonly vm: string
   readonly vmName: string
+  /** The VM's PM, which may not see where the backup comes to lie. */
+  readonly vmPm: string
   readonly spec: BackedUpVm & Json
   readonly storlink: number
   readonly manifest: string
@@ -37,7 +40,8 @@ export async function gatherBackup(request: BackupRequest, cx: Context): Promise
   if (!domain) await needNoDomain(cx, vm)
   await needSoleUse(cx, vm, readFrom(backedUpDisks(vm)), { use: 'write', silence: 'told' })
   const storlink = cx.view.needStorlink(request.storlink)
-  const host = cx.host(vm.pm)
+  const pm = isReached(storlink, vm.pm) ? vm.pm : needAccessPm(storlink, cx.view).uuid
+  const host = cx.host(pm)
   const { freeMib } = await cx.volumes(storlink.level).inspect(host, storlink.link)
   const disks = await gatherDisks(vm, request, cx)
   const stopped = 'the VM does not run, and only its QEMU notes what is written'
@@ -45,14 +49,20 @@ export async function gatherBackup(request: BackupRequest, cx: Context): Promise
   const fullBecause = request.incremental === 'no' ? null : live ? live.fullBecause : stopped
   if (fullBecause !== null) cx.notice(`it is a full one: ${fullBecause}`)
   const needed = live?.parent ? 0 : disks.reduce((sum, disk) => sum + disk.usedMib, 0)
+  if (freeMib < needed && pm !== vm.pm)
+    throw new PengxError(
+      'noSpace',
+      `cannot back up ${vm.name} to ${storlink.name} (${storlink.link} on ${host.name}): what its disks hold is sent there as it is, and then compressed: ${needed} MiB needed, ${freeMib} free`,
+    )
   if (freeMib < needed)
     cx.notice(`${storlink.name} has ${freeMib} MiB free, and the disks hold ${needed}: compressed they may fit, or not`)
   const said = await run(host, qemuImgVersion())
   return {
-    pm: vm.pm,
+    pm,
     level: storlink.level,
     vm: vm.uuid,
     vmName: vm.name,
+    vmPm: vm.pm,
     spec: specOf(vm) as BackedUpVm & Json,
     storlink: storlink.id,
     manifest: manifestPath(request.backup, storlink, cx),

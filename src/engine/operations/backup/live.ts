@@ -8,6 +8,7 @@ import type { MomentMeans } from '../../hypervisor/moment.ts'
 import type { Context } from '../../jobs/operation.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
 import { gatherScratch, type ScratchVolume } from '../disk/scratch.ts'
+import { isReached } from '../storlink/access.ts'
 
 /**
  * How a VM that runs is backed up, which its QEMU decides. It holds the moment while that is read, if it can show it; else
@@ -60,12 +61,17 @@ export async function gatherLive(running: RunningVm, cx: Context) {
   const found = request.incremental === 'no' ? 'not asked for' : findParent(running, means, cx)
   const parent = typeof found === 'string' ? undefined : found
   const dirtyBytes = parent && means.bitmaps.find((bitmap) => bitmap.name === bitmapOf(parent.uuid))?.bytes
-  const way = !parent && means.canHold ? ('held' as const) : ('copied' as const)
-  if (!parent && way === 'copied')
+  // What QEMU shows is read on its own PM alone.
+  const isNear = isReached(cx.view.needStorlink(request.storlink), vm.pm)
+  const way = !parent && means.canHold && isNear ? ('held' as const) : ('copied' as const)
+  if (!parent && !means.canHold)
     cx.notice('its QEMU cannot show a moment, so all of it is copied beside the disks first')
-  const requests = disks.map(({ disk, source }, index) => {
+  const requests = disks.map(({ disk, vdev, source }, index) => {
     const own = vm.disks.find((one) => one.uuid === disk)?.storlink
-    return { source, storlink: request.scratch ?? own ?? request.storlink, dirtyBytes: dirtyBytes?.[index] }
+    const storlink = request.scratch ?? own ?? (isNear ? request.storlink : undefined)
+    if (storlink !== undefined) return { source, storlink, dirtyBytes: dirtyBytes?.[index] }
+    const text = `scratch is missing: ${vdev} (${source.path}) lies on no storlink, and what the guest overwrites meanwhile is kept on one of its PM`
+    throw new PengxError('invalid', text)
   })
   const scratch = await gatherScratch(vm, requests, `cannot back up ${vm.name} while it runs`, cx)
   const live: LiveBackup = { domid, way, scratch }

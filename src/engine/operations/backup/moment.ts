@@ -10,7 +10,11 @@ import { isReadBack } from './steps.ts'
 /** What a backup of a VM that runs is made from: a moment that notes what is written from then on. */
 export type LiveFacts = BackupFacts & { readonly live: LiveBackup }
 
-export function momentOf(backup: string, rateMib: number, { vm, pm, live, parent, disks }: LiveFacts): GuestMoment {
+export function momentOf(
+  backup: string,
+  rateMib: number,
+  { vm, vmPm: pm, live, parent, disks }: LiveFacts,
+): GuestMoment {
   const { domid, way, scratch } = live
   return {
     vm,
@@ -27,7 +31,7 @@ export function momentOf(backup: string, rateMib: number, { vm, pm, live, parent
 }
 
 /** What notes the writes since older backups is of no use any more, except since the newest good one of each storlink. */
-export function forgetBitmapsStep({ pm, live, vm }: LiveFacts): ChangingStep {
+export function forgetBitmapsStep({ vmPm: pm, live, vm }: LiveFacts): ChangingStep {
   return {
     name: 'forget older notes',
     async do(cx) {

@@ -13,7 +13,10 @@ import type { BackupLocation } from './target.ts'
 export interface Pack extends BackupLocation {
   readonly vdev: string
   readonly sizeMib: number
-  readonly source: Image
+  /** Of the disk, for whoever reads the plan. */
+  readonly from: string
+  /** What it is written from, and compared with. */
+  source(cx: Context): Image
   /** Of the disk, where it may sleep. */
   readonly sourceLevel?: Level
   readonly target: PackTarget
@@ -30,16 +33,17 @@ export function packSteps(packs: readonly Pack[]): ChangingStep[] {
   }))
 }
 
-function packStep({ vdev, sizeMib, source, sourceLevel, target, pm, level }: Pack): ChangingStep {
-  const from = target.backing ? laidOn(source.path, target.backing) : source.path
+function packStep({ vdev, sizeMib, from: path, source, sourceLevel, target, pm, level }: Pack): ChangingStep {
+  const from = target.backing ? laidOn(path, target.backing) : path
   return {
     name: `write ${vdev}`,
     weight: 20,
     shows: [`qemu-img convert -c -O qcow2 ${from} ${target.path}`],
     async do(cx) {
       const say = (done: number) => cx.progress(done, `${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
-      if (sourceLevel) await cx.volumes(sourceLevel).activate(cx.host(pm), source, cx.tag)
-      await cx.volumes(level).pack(cx.host(pm), source, target, cx.tag, say, cx.signal)
+      const image = source(cx)
+      if (sourceLevel) await cx.volumes(sourceLevel).activate(cx.host(pm), image, cx.tag)
+      await cx.volumes(level).pack(cx.host(pm), image, target, cx.tag, say, cx.signal)
       return null
     },
     ...madeVolume(pm, { path: target.path, level, format: 'qcow2' }),
@@ -47,15 +51,15 @@ function packStep({ vdev, sizeMib, source, sourceLevel, target, pm, level }: Pac
 }
 
 /** Output: the digest, taken of what was found to be right. */
-export function readBackStep({ vdev, sizeMib, source, target, pm, level }: Pack): ReadingStep {
+export function readBackStep({ vdev, sizeMib, from, source, target, pm, level }: Pack): ReadingStep {
   return {
     name: readBack(vdev),
     weight: 10,
     onlyReads: true,
-    shows: [`qemu-img compare ${source.path} ${target.path}`, `sha256sum ${target.path}`],
+    shows: [`qemu-img compare ${from} ${target.path}`, `sha256sum ${target.path}`],
     async do(cx) {
       const say = (done: number) => cx.progress(done * 0.8, `compared ${Math.floor(done * sizeMib)} of ${sizeMib} MiB`)
-      await needSame(cx.host(pm), source, target, say, cx.signal)
+      await needSame(cx.host(pm), source(cx), target, say, cx.signal)
       return (await cx.volumes(level).digest(cx.host(pm), target.path, cx.signal)) as Digest & Json
     },
   }

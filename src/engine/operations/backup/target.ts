@@ -2,13 +2,13 @@ import { z } from 'zod'
 import { isUuid } from '../../../lib/ids.ts'
 import type { Backup, BackupVolume } from '../../../model/backup.ts'
 import type { Json } from '../../../model/json.ts'
-import type { Level } from '../../../model/storlink.ts'
+import type { Level, Storlink } from '../../../model/storlink.ts'
 import { refuseName, type Vm } from '../../../model/vm.ts'
 import type { Context, Lock, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import type { Image } from '../../volumes/volumeDriver.ts'
-import { accessPm, needAccessPm, refuseAccess } from '../storlink/access.ts'
+import { accessPm, isReached, needAccessPm, refuseAccess, refuseGroupChange } from '../storlink/access.ts'
 
 /** What the operations on backups have in common: which one is meant, where its volumes lie and who can see them. */
 
@@ -59,6 +59,14 @@ export function nameOf(backup: Pick<Backup, 'name' | 'vmName'>): string {
 /** Why nothing can be done on the storlink of a backup, or undefined. */
 export function refuseBackupAccess(backup: Pick<Backup, 'storlink'>, view: View): string | undefined {
   return refuseAccess(view.needStorlink(backup.storlink), view)
+}
+
+/**
+ * Why a VM of that PM, by its UUID, cannot be backed up to a storlink, or undefined: one of another PM is written to by that,
+ * which what the disks hold is sent to.
+ */
+export function refuseBackupPlace(storlink: Storlink, pm: string, view: View): string | undefined {
+  return isReached(storlink, pm) ? refuseGroupChange(storlink, pm, view) : refuseAccess(storlink, view)
 }
 
 /** Why a new backup of the VM cannot be called so, or undefined. */
