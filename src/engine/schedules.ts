@@ -45,7 +45,8 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
     if (!(await store.inventory.takeSchedule(schedule.uuid, due))) return
     atWork.add(schedule.uuid)
     try {
-      await note(schedule.uuid, await work(schedule))
+      // Meanwhile another process may have changed it, or deleted it: only how it ended is written down.
+      await store.inventory.noteSchedule(schedule.uuid, await work(schedule))
     } finally {
       atWork.delete(schedule.uuid)
     }
@@ -63,13 +64,6 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
     } catch (error) {
       return toPengxError(error).message
     }
-  }
-
-  async function note(uuid: string, problem: string | undefined): Promise<void> {
-    const row = store.view.getSchedule(uuid)
-    if (!row || row.problem === problem) return
-    const { problem: _old, ...rest } = row
-    await store.inventory.putSchedule(problem === undefined ? rest : { ...rest, problem })
   }
 
   function sleep(): void {

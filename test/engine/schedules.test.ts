@@ -1,5 +1,6 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { createScheduler } from '../../src/engine/schedules.ts'
+import type { Store } from '../../src/engine/store/store.ts'
 import { lastCron, nextCron, refuseCron } from '../../src/lib/cron.ts'
 import { newUuid } from '../../src/lib/ids.ts'
 import type { Schedule } from '../../src/model/backup.ts'
@@ -135,6 +136,49 @@ test('what is switched off makes nothing, and one that still works is not overta
   await first
   await scheduler.tick()
   expect(started).toBe(4)
+})
+
+describe('what another process does while a time is at work', () => {
+  async function whileAtWork(meanwhile: (other: Store, schedule: Schedule) => Promise<void>) {
+    const place = newPlace()
+    const site = await furnish(place)
+    const other = await place.open(site.clock)
+    const work = Promise.withResolvers<void>()
+    let begun = false
+    const scheduler = createScheduler({
+      store: site.store,
+      clock: site.clock,
+      async run() {
+        begun = true
+        await work.promise
+        return { state: 'undone', message: 'no space left' } as Job
+      },
+    })
+    site.clock.turn(DAY_MS)
+    const at = scheduler.tick()
+    await until(() => begun)
+    await other.view.refresh()
+    await meanwhile(other, other.view.needSchedule(site.schedule.uuid))
+    work.resolve()
+    await at
+    await other.view.refresh()
+    const left = other.view.getSchedule(site.schedule.uuid)
+    await place[Symbol.asyncDispose]()
+    return left
+  }
+
+  test('it is deleted, and stays so', async () => {
+    expect(await whileAtWork((other, { uuid }) => other.inventory.dropSchedule(uuid))).toBeUndefined()
+  })
+
+  test('it is changed and taken on anew, and that stays beside how this time ended', async () => {
+    const left = await whileAtWork(async (other, schedule) => {
+      await other.inventory.putSchedule({ ...schedule, cron: '0 4 * * *', rateMib: 7 })
+      expect(await other.inventory.takeSchedule(schedule.uuid, MIDNIGHT + 3 * DAY_MS)).toBe(true)
+    })
+    const takenAt = MIDNIGHT + 3 * DAY_MS
+    expect(left).toMatchObject({ cron: '0 4 * * *', rateMib: 7, takenAt, problem: 'no space left' })
+  })
 })
 
 test('times are cron’s, and what is none is named', () => {

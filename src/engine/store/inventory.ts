@@ -36,6 +36,8 @@ export interface Inventory extends NounWrites {
    * gone, or was taken on for that time or a later one.
    */
   takeSchedule(uuid: string, dueAt: number): Promise<boolean>
+  /** Why the last time of a schedule came to no backup, or that it did; nothing else of it is touched, nor one that is gone. */
+  noteSchedule(uuid: string, problem: string | undefined): Promise<void>
   recordSeen: RecordSeen
   /** A PM that had no identity yet goes, and the one that it turned out to be takes its place; undefined: that is known. */
   settlePm(provisional: string, pm: Pm | undefined): Promise<void>
@@ -154,6 +156,17 @@ export function createInventory({ view, memory, clock, write }: InventoryDeps): 
         if (!taken) return false
         afterCommit(() => memory.put('schedule', fromScheduleRow(taken), rev))
         return true
+      }),
+
+    noteSchedule: (uuid, problem) =>
+      write('durable', async ({ sql, revision: rev, afterCommit }) => {
+        const noted = await sql
+          .updateTable('schedules')
+          .set({ problem: problem ?? null, rev })
+          .where('uuid', '=', uuid)
+          .returningAll()
+          .executeTakeFirst()
+        if (noted) afterCommit(() => memory.put('schedule', fromScheduleRow(noted), rev))
       }),
 
     async putSetting(key, value) {
