@@ -16,7 +16,13 @@ export function refuseCron(pattern: string): string | undefined {
 
 /** The first time after that moment; undefined where none comes. */
 export function nextCron(pattern: string, at: number): number | undefined {
-  return new Cron(pattern, { paused: true }).nextRun(new Date(at))?.getTime()
+  let next = new Cron(pattern, { paused: true }).nextRun(new Date(at))?.getTime()
+  // Croner gives each month 31 days: from February on it passes by the first of March for a "30th" that is in March too.
+  for (let before = next; next !== undefined; next = before) {
+    before = lastCron(pattern, next - 1000)
+    if (before === undefined || before <= at) break
+  }
+  return next
 }
 
 /** The last time not after that moment; undefined where there was none. */
