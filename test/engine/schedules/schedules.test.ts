@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test'
-import { createScheduler } from '../../src/engine/schedules.ts'
-import type { Store } from '../../src/engine/store/store.ts'
-import { lastCron, nextCron, refuseCron } from '../../src/lib/cron.ts'
-import { newUuid } from '../../src/lib/ids.ts'
-import type { Schedule } from '../../src/model/backup.ts'
-import { PengxError } from '../../src/model/error.ts'
-import type { Job } from '../../src/model/job.ts'
-import { until } from '../support/until.ts'
-import { aPm, aStorlink, aVm, handClock, newPlace, type Place } from './store/samples.ts'
+import { createScheduler } from '../../../src/engine/schedules.ts'
+import type { Store } from '../../../src/engine/store/store.ts'
+import { lastCron, nextCron, refuseCron } from '../../../src/lib/cron.ts'
+import { newUuid } from '../../../src/lib/ids.ts'
+import type { Schedule } from '../../../src/model/backup.ts'
+import { PengxError } from '../../../src/model/error.ts'
+import type { Job } from '../../../src/model/job.ts'
+import { until } from '../../support/until.ts'
+import { aPm, aStorlink, aVm, handClock, newPlace, type Place } from '../store/samples.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
