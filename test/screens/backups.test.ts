@@ -166,6 +166,10 @@ describe('the backups of a VM', () => {
     await robot.press(...'monday', 'enter')
     expect(await done()).toMatchObject({ operation: 'backup.delete', params: { backup: INCREMENT } })
     await robot.shows('Backups  2')
+    await robot.press('G', 'D')
+    await robot.shows('Delete backup sunday <&> of web01 for good?')
+    await robot.press(...'sunday', 'space', ...'<&>', 'enter')
+    await robot.shows('Backups  1')
   })
 
   test('several are verified at once, and the last line counts them', async () => {

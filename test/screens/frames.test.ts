@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openRobot, type Robot, type RobotOptions, widest } from '../support/screenRobot.ts'
+import { layBackups, scheduleOf } from '../support/sites/backupSite.ts'
 import type { FakeEngine } from '../support/sites/fakeEngine.ts'
 import { createScreenEngine, jobOf, mockSite, NOW, uuidOf } from '../support/sites/screenSite.ts'
 import { laySnapshots } from '../support/sites/snapshotSite.ts'
@@ -35,6 +36,10 @@ const SHOWN = [
   'storlink.delete',
   'pm.add',
   'pm.remove',
+]
+const BACKUPS = [
+  ...['create', 'restore', 'verify', 'drill', 'delete'].map((verb) => `backup.${verb}`),
+  ...['create', 'update', 'delete'].map((verb) => `schedule.${verb}`),
 ]
 const SNAPSHOTS = ['create', 'restore', 'start', 'update', 'delete'].map((verb) => `snapshot.${verb}`)
 
@@ -151,6 +156,30 @@ describe('frames', () => {
     await robot.shows('the VM is here')
     expect(widest(robot.lines())).toBe('columns' in options ? options.columns : 120)
     await golden(name, robot)
+  })
+
+  test.each([
+    ['backups', ['6'], 'bring old back'],
+    ['schedules', ['6', 'right'], 'last due'],
+    ['vm-backups', ['3', 'enter', 'tab', 'tab', 'tab', 'tab', 'j'], 'can be restored'],
+    ['restore', ['6', 'G', 'R'], 'Keep'],
+  ] as const)('%s at both sizes', async (name, keys, wanted) => {
+    for (const [columns, rows] of [
+      [120, 36],
+      [80, 24],
+    ] as const) {
+      const engine = createScreenEngine({ ...mockSite(), jobs: [] }, { operations: [...SHOWN, ...BACKUPS] })
+      layBackups(engine, uuidOf(2, 1))
+      const made = engine.site.vms.slice(0, 2)
+      const schedules = made.map((vm, index) => scheduleOf(index + 1, { vm: vm.uuid, vmName: vm.name }))
+      engine.set({ schedules }, [{ kind: 'schedule', id: schedules[0]!.uuid }])
+      const robot = await openRobot(engine, { columns, rows })
+      open.push(robot)
+      await robot.press(...keys)
+      await robot.shows(columns === 80 && name === 'backups' ? 'last of old' : wanted)
+      expect(widest(robot.lines())).toBe(columns)
+      await golden(`${name}-${columns}x${rows}`, robot)
+    }
   })
 
   test.each([

@@ -1,7 +1,15 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Schedule } from '../../src/model/backup.ts'
 import { openRobot, type Robot, type RobotOptions } from '../support/screenRobot.ts'
-import { DAMAGED, FULL, GONE_VM, INCREMENT, layBackups, OF_GONE } from '../support/sites/backupSite.ts'
+import {
+  DAMAGED,
+  FULL,
+  GONE_VM,
+  INCREMENT,
+  layBackups,
+  scheduleOf as nightly,
+  OF_GONE,
+} from '../support/sites/backupSite.ts'
 import {
   createScreenEngine,
   jobOf,
@@ -24,22 +32,8 @@ const NIGHTLY = uuidOf(7, 1)
 /** 02:30 of this day, in this machine's time zone: what is due then was due this morning. */
 const DUE = new Date(NOW).setHours(2, 30, 0, 0)
 
-function scheduleOf(number: number, change: Partial<Schedule> = {}): Schedule {
-  return {
-    uuid: uuidOf(7, number),
-    vm: web.uuid,
-    vmName: web.name,
-    storlink: 1,
-    cron: '30 2 * * *',
-    incremental: true,
-    rateMib: 50,
-    retention: { keepLast: 7, keepDaily: 1, keepWeekly: 4 },
-    enabled: true,
-    createdAt: NOW - 20 * 86_400_000,
-    takenAt: DUE,
-    ...change,
-  }
-}
+const scheduleOf = (number: number, change: Partial<Schedule> = {}) =>
+  nightly(number, { vm: web.uuid, vmName: web.name, ...change })
 
 async function open(schedules: readonly Schedule[] = [scheduleOf(1)], options: RobotOptions = {}): Promise<void> {
   const storlinks = [storlinkOf(1, 'data', 1), storlinkOf(2, 'more', 1)]

@@ -114,6 +114,9 @@ describe('its backups', () => {
     }
     const gone = backups.filter(({ vm }) => engine.view.getVm(vm) === undefined)
     expect(gone).toHaveLength(1)
+    const noticesOf = async (backup: string) => (await engine.preview('backup.delete', { backup })).notices
+    expect(await noticesOf(gone[0]!.uuid)).toEqual([`it is the last good backup of ${gone[0]!.vmName}`])
+    expect(await noticesOf(backups[0]!.uuid)).toEqual([])
     const params = engine.decode('backup.restore', { backup: gone[0]!.uuid })
     const { id } = await engine.start('backup.restore', params, 'http')
     expect((await engine.finished(id)).job).toMatchObject({ state: 'done' })

@@ -127,7 +127,7 @@ function footer(state: FormState, row: number | 'fold', width: number, ascii: bo
     state.problem === undefined ? [] : wrapCells(state.problem, width).map((text) => line(span(text, 'bad')))
   return [
     [],
-    line(span(help, 'dim')),
+    ...wrapCells(help, width).map((text) => line(span(text, 'dim'))),
     ...problem,
     line(
       span(keyLabel('enter', ascii), 'accent'),

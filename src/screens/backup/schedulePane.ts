@@ -31,7 +31,7 @@ export function schedulePane(app: AppContext, schedule: Schedule, width: number)
       ['next', next === undefined ? '–' : `${formatDate(next)} (in ${formatAge(next - app.now())})`],
       ['makes', incremental ? 'incremental ones where it can' : 'full ones'],
       ['to', storlinkText(storlink, app)],
-      ['rate', rateMib === 0 ? 'no limit' : `at most ${rateMib} MiB/s of a VM that runs`],
+      ['rate', rateMib === 0 ? 'no limit' : `at most ${rateMib} MiB/s`],
       ['keeps', retentionText(retention)],
       [
         'newest',

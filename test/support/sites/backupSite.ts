@@ -1,5 +1,6 @@
-import { type Backup, specOf } from '../../../src/model/backup.ts'
+import { type Backup, type Schedule, specOf } from '../../../src/model/backup.ts'
 import type { FakeEngine } from './fakeEngine.ts'
+import { NOW, uuidOf } from './screenSite.ts'
 
 /** Backups of a VM that is there, a full one and what lies on it, one of them damaged; and one of a VM that is gone. */
 export const FULL = '0a600000-0000-4000-8000-000000000001'
@@ -46,4 +47,22 @@ export function layBackups(engine: FakeEngine, owner: string): void {
     )
     return {}
   })
+}
+
+/** Every night, and last taken on when it was due in the night before `NOW`. */
+export function scheduleOf(number: number, change: Partial<Schedule> = {}): Schedule {
+  return {
+    uuid: uuidOf(7, number),
+    vm: GONE_VM,
+    vmName: 'old',
+    storlink: 1,
+    cron: '30 2 * * *',
+    incremental: true,
+    rateMib: 50,
+    retention: { keepLast: 7, keepDaily: 1, keepWeekly: 4 },
+    enabled: true,
+    createdAt: NOW - 20 * DAY_MS,
+    takenAt: new Date(NOW).setHours(2, 30, 0, 0),
+    ...change,
+  }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Backup, lyingOnBackup, storedMib } from '../../../model/backup.ts'
+import { type Backup, isGood, lyingOnBackup, storedMib } from '../../../model/backup.ts'
 import type { Json } from '../../../model/json.ts'
 import { pruned } from '../../../model/retention.ts'
 import type { Context, Effects, Operation, Step } from '../../jobs/operation.ts'
@@ -102,7 +102,13 @@ export const backupDelete = backupOperation<BackupParams, Facts & Json>(
         return `${above.join(', ')} ${above.length === 1 ? 'lies' : 'lie'} on it and would be lost: delete that first`
       return refuseBackupAccess(row, view)
     },
-    gather: async ({ backup }, cx) => gatherDoomed([cx.view.needBackup(backup)], cx),
+    async gather({ backup }, cx) {
+      const row = cx.view.needBackup(backup)
+      const all = cx.view.backupsOf(row.vm)
+      if (isGood(row, all) && !all.some((other) => other !== row && isGood(other, all)))
+        cx.notice(`it is the last good backup of ${row.vmName}`)
+      return gatherDoomed([row], cx)
+    },
     plan: (_params, facts) => planRemoval(facts),
     effects: (_params, facts) => effectsOf(facts),
   },

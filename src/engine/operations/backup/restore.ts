@@ -34,7 +34,6 @@ const params = z.object({
     title: 'Storlink',
     from: 'storlink',
     help: 'where the disks shall lie; else where they lay',
-    advanced: true,
   }),
   uuid: field(z.string().refine(isUuid, 'is not a UUID').optional(), {
     title: 'UUID',
