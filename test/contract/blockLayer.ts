@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { blockLayerJobs } from './blockLayerJobs.ts'
+import { blockLayerMirrors } from './blockLayerMirrors.ts'
 import { blockLayerMoments } from './blockLayerMoments.ts'
 import { A, B, type BlockLayerKind, benchOf, SIZE_BYTES, snapshotOf } from './blockLayerSite.ts'
 
@@ -11,6 +12,7 @@ export function blockLayerSuite(kind: BlockLayerKind): void {
     describe('sizes', () => sizes(kind))
     blockLayerJobs(kind)
     blockLayerMoments(kind)
+    blockLayerMirrors(kind)
   })
 }
 

@@ -123,6 +123,7 @@ export const LINES: readonly (string | [string, string])[] = [
   'qemu-img compare -U -f qcow2 -F raw @x.qcow2 @c.raw',
   'qemu-img compare -q -f qcow2 -F raw @x.qcow2 @c.raw',
   'qemu-img compare -U @x.qcow2 @none',
+  'qemu-img compare -U -f raw -F raw json:{"driver":"raw","offset":65536,"size":131072,"file":{"driver":"qcow2","file":{"driver":"file","filename":"@x.qcow2"}}} json:{"driver":"raw","offset":65536,"size":131072,"file":{"driver":"raw","file":{"driver":"file","filename":"@c.raw"}}}',
   'qemu-img create -q -f qcow2 -b @y.qcow2 -F qcow2 @z.qcow2',
   'qemu-img info --output=json -U --backing-chain -f qcow2 @z.qcow2',
   'qemu-img rebase -t writethrough -f qcow2 -b @none -F qcow2 @z.qcow2',

@@ -43,7 +43,7 @@ export async function followJobs(
   doing: string,
   targets: readonly TargetNode[] = [],
 ): Promise<void> {
-  await untilAll(host, domid, count, options, doing, ['concluded'])
+  await untilJobs(host, domid, count, options, doing, (jobs) => jobs.every(({ status }) => status === 'concluded'))
   // The bulk is on the disk before QEMU is asked for the rest: while it flushes it answers nobody.
   const files = targets.map(({ file }) => endable('sync', file.filename))
   const synced = files.length === 0 ? [] : await runBatch(host, batch(files), options.signal)
@@ -56,8 +56,12 @@ export async function followJobs(
     // Where one of a group fails the others are cancelled, which tells nothing.
     return errors.find((error) => !/^operation cancell?ed$/i.test(error)) ?? errors[0]
   })
-  if (why === undefined) return
-  throw new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
+  if (why !== undefined) throw jobFailure(doing, why)
+}
+
+/** What a job has failed of, as QEMU says it. */
+export function jobFailure(doing: string, why: string): PengxError {
+  return new PengxError(/no space left/i.test(why) ? 'noSpace' : 'commandFailed', `${doing}: ${why}`)
 }
 
 /**
@@ -65,7 +69,7 @@ export async function followJobs(
  * cannot be written when the node is closed QEMU (7.2) tells nobody: the copy lacks then what those tables name. Of all that
  * QMP has only `blockdev-reopen`, with the same options, writes it and says how that ended; one before 6.1 is not asked.
  */
-async function unwritten(qmp: Qmp, targets: readonly TargetNode[]): Promise<string[]> {
+export async function unwritten(qmp: Qmp, targets: readonly TargetNode[]): Promise<string[]> {
   const failures: string[] = []
   for (const { node, file } of targets) {
     await qmp
@@ -88,8 +92,32 @@ export async function holdJobs(
   options: BlockJobOptions,
   doing: string,
 ): Promise<boolean> {
-  const jobs = await untilAll(host, domid, count, options, doing, ['pending', 'concluded'])
+  const isThere = ({ status }: BlockJob) => status === 'pending' || status === 'concluded'
+  const jobs = await untilJobs(host, domid, count, options, doing, (all) => all.every(isThere))
   return jobs.every((job) => job.status === 'pending')
+}
+
+/**
+ * Waits until so many jobs of that name are `ready`: all is copied, and what the guest writes from then on comes there too.
+ * Fails as soon as one is over, as `followJobs` does, and leaves the others at work.
+ */
+export async function readyJobs(
+  host: Host,
+  domid: number,
+  count: number,
+  options: BlockJobOptions,
+  doing: string,
+): Promise<void> {
+  const jobs = await untilJobs(
+    host,
+    domid,
+    count,
+    options,
+    doing,
+    (all) => all.every(({ status }) => status === 'ready') || all.some(({ status }) => status === 'concluded'),
+  )
+  const over = jobs.find(({ status }) => status === 'concluded')
+  if (over) throw jobFailure(doing, over.error ?? 'QEMU has ended the copy')
 }
 
 /** Their last change is done (QMP `job-finalize`). */
@@ -99,13 +127,13 @@ export async function finishJobs(host: Host, domid: number, { name }: Pick<Block
   })
 }
 
-async function untilAll(
+async function untilJobs(
   host: Host,
   domid: number,
   count: number,
   options: BlockJobOptions,
   doing: string,
-  there: readonly string[],
+  areThere: (jobs: readonly BlockJob[]) => boolean,
 ): Promise<readonly BlockJob[]> {
   for (;;) {
     options.signal?.throwIfAborted()
@@ -119,7 +147,7 @@ async function untilAll(
     )
     if (jobs === undefined || jobs.length < count)
       throw new PengxError('commandFailed', `${doing}: its QEMU has ended, or somebody else has ended what it did`)
-    if (jobs.every((job) => there.includes(job.status))) return jobs
+    if (areThere(jobs)) return jobs
     const total = jobs.reduce((sum, job) => sum + job.total, 0)
     options.onProgress(total === 0 ? 0 : jobs.reduce((sum, job) => sum + job.current, 0) / total)
     await options.clock.sleep(POLL_MS, options.signal)
@@ -165,7 +193,8 @@ export async function namedBlocks(qmp: Qmp): Promise<NamedBlock[]> {
   return named
 }
 
-async function ownJobs(qmp: Qmp, name: string): Promise<BlockJob[]> {
+/** Those of that name, as they are now. */
+export async function ownJobs(qmp: Qmp, name: string): Promise<BlockJob[]> {
   return parseBlockJobs(await qmp.execute('query-jobs')).filter((job) => job.id.startsWith(`${name}-`))
 }
 

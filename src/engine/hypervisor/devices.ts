@@ -10,6 +10,7 @@ import { parseOpenFiles } from '../tools/qmp.ts'
 import { parseStoreList, writeStore } from '../tools/xenstore.ts'
 import * as xl from '../tools/xl/devices.ts'
 import { change } from './change.ts'
+import { closeTarget } from './mirrorTargets.ts'
 import { listNodes, withMonitor } from './monitor.ts'
 
 /**
@@ -140,6 +141,8 @@ export async function detachDisk(
     for (;;) {
       const open = await hasOpen(host, domid, disk.path, 'change').catch(toPengxError)
       if (open === false) return
+      if (open === true)
+        await withMonitor(host, domid, 'libxenstat', 'change', (qmp) => closeTarget(qmp, disk.path)).catch(() => {})
       if (clock.now() >= end) throw held(open)
       await clock.sleep(POLL_MS, signal)
     }

@@ -17,6 +17,9 @@ import type { Timeouts } from './devices.ts'
 import type { ConfigFile, ConfigText, DiskCounters, DomainDetail, DomainSeen, PmLook } from './domain.ts'
 import type { LayerSwitch } from './layers.ts'
 import type { Migration, MigrationOptions } from './migrate.ts'
+import type { MirrorOptions } from './mirror.ts'
+import type { Unequal } from './mirrorCompare.ts'
+import type { MirrorDisk } from './mirrorTargets.ts'
 import type { MomentDisk, MomentMeans } from './moment.ts'
 import type { MomentOptions } from './momentExport.ts'
 import type { LayerStream } from './stream.ts'
@@ -172,6 +175,52 @@ export interface Hypervisor {
   ): Promise<void>
   /** Of those that pengx has begun on the domain's disks. */
   forgetBitmaps(host: Host, domid: number, isMeant: (name: string) => boolean): Promise<void>
+  /** Why those disks cannot go over to other volumes while their guest runs, or undefined; looks only. */
+  refuseMirror(
+    host: Host,
+    domid: number,
+    disks: readonly { readonly vdev: string; readonly path: string }[],
+  ): Promise<string | undefined>
+  /** Copies disks into volumes that are there, and then what is written meanwhile; an abort leaves it at work. */
+  mirrorDisks(host: Host, domid: number, disks: readonly MirrorDisk[], options: MirrorOptions): Promise<void>
+  /** Reads both back; gives what the guest writes to all the time, so that it could not be told. */
+  compareMirrors(
+    host: Host,
+    domid: number,
+    disks: readonly MirrorDisk[],
+    options: MirrorOptions,
+  ): Promise<readonly Unequal[]>
+  /** Reads that back too, of a guest that is paused, with all of it written down; fails where it is not the same. */
+  compareLeft(
+    host: Host,
+    domid: number,
+    disks: readonly MirrorDisk[],
+    left: readonly Unequal[],
+    options: MirrorOptions,
+  ): Promise<void>
+  /** Of a guest that is paused: both are the same from here on, and written down, until it is completed or ended. */
+  holdMirrors(
+    host: Host,
+    domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
+    disks: readonly MirrorDisk[],
+    options: Pick<BlockJobOptions, 'name' | 'clock'>,
+    tag: string,
+  ): Promise<void>
+  /** From here on the guest writes to the new volumes alone; those that it writes to already stay. */
+  completeMirrors(
+    host: Host,
+    domain: Pick<DomainSeen, 'domid' | 'uuid' | 'ownUuid'>,
+    disks: readonly MirrorDisk[],
+    options: Pick<BlockJobOptions, 'name' | 'clock'>,
+    tag: string,
+  ): Promise<void>
+  /** Ends what is left of it, and lets go of new volumes that no guest writes to; none there is done. */
+  endMirrors(
+    host: Host,
+    domid: number,
+    disks: readonly Pick<MirrorDisk, 'target'>[],
+    options: Pick<BlockJobOptions, 'name' | 'clock'>,
+  ): Promise<void>
   /** The image that QEMU writes to for each disk that it serves; none where the domain has no QEMU. */
   writtenImages(host: Host, domid: number): Promise<ReadonlyMap<string, string>>
   /** Moves running disks onto overlays that are there, all at one moment; those that are there already stay. */

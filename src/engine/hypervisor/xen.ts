@@ -37,6 +37,8 @@ import type { Hypervisor } from './hypervisor.ts'
 import { switchDisks, tellLibxl, writtenImages } from './layers.ts'
 import { domains, look } from './look.ts'
 import { abilities, isMigrating, isSuspended, migrate, resumeSuspended } from './migrate.ts'
+import { completeMirrors, endMirrors, holdMirrors, mirrorDisks, refuseMirror } from './mirror.ts'
+import { compareLeft, compareMirrors } from './mirrorCompare.ts'
 import { copyMoment, forgetBitmaps, holdMoment, momentMeans, needMoment, releaseMoment } from './moment.ts'
 import { destroy, pause, reboot, shutdown, unpause } from './power.ts'
 import { resizeDisk } from './resizeDisk.ts'
@@ -82,6 +84,13 @@ export const xen: Hypervisor = {
   releaseMoment,
   forgetBitmaps,
   cancelJobs,
+  refuseMirror,
+  mirrorDisks,
+  compareMirrors,
+  compareLeft,
+  holdMirrors,
+  completeMirrors,
+  endMirrors,
   switchDisks,
   tellLibxl,
   writtenImages,

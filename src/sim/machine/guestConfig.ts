@@ -80,7 +80,15 @@ export function asBuilt({ unserved: _then, ...disk }: SimDisk): SimDisk {
 
 /** A disk as libxl builds it again from what it keeps: QEMU's own is lost with QEMU. */
 export function builtAgain(disk: SimDisk): SimDisk {
-  const { livePath: _path, nodeName: _node, ownClosed: _own, connectedAt: _at, kept, ...built } = disk
+  const {
+    livePath: _path,
+    liveFormat: _format,
+    nodeName: _node,
+    ownClosed: _own,
+    connectedAt: _at,
+    kept,
+    ...built
+  } = disk
   return { ...built, ...kept }
 }
 

@@ -9,6 +9,11 @@ export interface OpenImage {
   readonly writes: boolean
 }
 
+/** The format of the image at the top of a disk's chain. */
+export function liveFormat(disk: SimDisk): string {
+  return disk.livePath === undefined ? disk.format : (disk.liveFormat ?? 'qcow2')
+}
+
 /** Each disk's image, those that it lies on, and those that are only kept. */
 export function imagesOpenIn(pm: PmState, domain: Domain): OpenImage[] {
   if (domain.imagesGiven) return []
@@ -47,7 +52,8 @@ function chainOf(pm: PmState, top: string, disk: SimDisk | undefined): string[] 
     chain.push(path)
     const node: FsNode | undefined = findNode(pm, path)
     const isRead =
-      (node?.kind === 'file' || node?.kind === 'block') && (disk?.format !== 'raw' || disk.livePath !== undefined)
+      (node?.kind === 'file' || node?.kind === 'block') &&
+      (disk === undefined || top !== (disk.livePath ?? disk.path) || liveFormat(disk) !== 'raw')
     path = isRead ? node.image?.backing : undefined
   }
   return chain

@@ -14,7 +14,7 @@ export interface SimNode {
 /** A copy that QEMU makes; what it writes is there when its time has come and somebody asks. */
 export interface SimBlockJob {
   id: string
-  type: 'backup' | 'stream'
+  type: 'backup' | 'stream' | 'mirror'
   /** The node that it writes to, or for `stream` the path of the image. */
   target: string
   /** The nodes of which nobody else may take hold meanwhile. */
@@ -33,6 +33,9 @@ export interface SimBlockJob {
   endsAt: number
   /** It waits to be told to make its last change (`auto-finalize: false`), or does when it has done all else. */
   held?: 'later' | 'now'
+  /** For `mirror`: the disk's node, whose place its target takes; all is copied, and it goes on until it is told to end. */
+  source?: string
+  ready?: true
   /** What it has written is in the image, and not in QEMU's memory alone. */
   flushed?: true
   concluded?: true

@@ -17,6 +17,8 @@ export interface SimDisk {
   attached?: true
   /** The image QEMU really writes to, where a live change has moved it off `path`. */
   livePath?: string
+  /** Of that image, where it is no overlay (qcow2) of a live snapshot. */
+  liveFormat?: string
   /** What libxl was told that it lies on, where that is another than it was built from. */
   kept?: { path: string; format: string }
   nodeName?: string

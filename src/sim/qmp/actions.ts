@@ -1,4 +1,5 @@
 /** What a transaction of a simulated QEMU consists of: each says what it would do, or why it cannot. */
+import { liveFormat } from '../machine/openImages.ts'
 import type { SimBlockJob } from '../machine/qemu.ts'
 import { chainAllocated, openImage } from '../programs/qemuImg/images.ts'
 import { findBlock, noDevice, type QmpCall } from './blocks.ts'
@@ -54,7 +55,7 @@ function backupJob(call: QmpCall, data: Record<string, unknown>, { jobs }: Befor
   const lacking = lacksBitmap(call, data)
   if (lacking !== undefined) return { error: lacking }
   if (data.device === data.target) return { error: 'Source and target cannot be the same' }
-  const from = openImage(pm, source.path, block?.disk.livePath === undefined ? source.format : 'qcow2')
+  const from = openImage(pm, source.path, block ? liveFormat(block.disk) : source.format)
   if (typeof from === 'string') return { error: from }
   const to = openImage(pm, target.path, target.format)
   if (typeof to === 'string') return { error: to }

@@ -1,9 +1,9 @@
 /** Nodes that are added to a simulated QEMU by hand: volumes for jobs to write to. */
 import { findNode } from '../machine/files.ts'
-import { keptOf } from '../machine/openImages.ts'
+import { keptOf, liveFormat } from '../machine/openImages.ts'
 import { imagesBelow, openImage } from '../programs/qemuImg/images.ts'
 import { findBlock, noNode, openBlocks, type QmpAnswer, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
-import { busyWith } from './busy.ts'
+import { busyWith, jobOn } from './busy.ts'
 import { imageNamed } from './layers.ts'
 import { innerName, ownName } from './nodes.ts'
 
@@ -40,10 +40,12 @@ const blockdevReopen: QmpCommand = ({ domain, args }) => {
 const blockdevDel: QmpCommand = (call) => {
   const { domain, args, world } = call
   const name = String(args['node-name'] ?? '')
+  if (jobOn(call, name)?.type === 'mirror') return qmpError(`Node ${name} is in use`)
   const busy = busyWith(call, name)
   if (busy !== undefined) return qmpError(busy)
   if (!domain.addedNodes?.some((node) => node.name === name)) return closeOwn(call, name)
-  if (domain.nbd?.exports.some((one) => one.node === name)) return qmpError(`Node ${name} is in use`)
+  const isShown = domain.nbd?.exports.some((one) => one.node === name)
+  if (isShown || findBlock(call, name) !== undefined) return qmpError(`Node ${name} is in use`)
   domain.addedNodes = domain.addedNodes.filter((node) => node.name !== name)
   world.save()
   return { return: {} }
@@ -66,7 +68,7 @@ function closeOwn(call: QmpCall, name: string): QmpAnswer {
 /** The node that lies on one within a chain. */
 function overlayOf(call: QmpCall, name: string): string | undefined {
   for (const { disk, nodeName, path } of openBlocks(call)) {
-    const top = openImage(call.pm, path, disk.livePath === undefined ? disk.format : 'qcow2')
+    const top = openImage(call.pm, path, liveFormat(disk))
     if (typeof top === 'string') continue
     const names = [nodeName, ...imagesBelow(call.pm, top).below.map((image) => innerName(disk, image.path))]
     const at = names.indexOf(name)

@@ -24,7 +24,8 @@ export function durationOf({ clock, pace }: SimWorld, bytes: number, speed: numb
   return { startedAt, endsAt: startedAt + Math.max(own, limited) * pace }
 }
 
-export function stateOf(job: SimBlockJob): 'concluded' | 'pending' | 'running' {
+export function stateOf(job: SimBlockJob): 'concluded' | 'pending' | 'ready' | 'running' {
   if (job.concluded) return 'concluded'
-  return job.held === 'now' ? 'pending' : 'running'
+  if (job.held === 'now') return 'pending'
+  return job.ready ? 'ready' : 'running'
 }

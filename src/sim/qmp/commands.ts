@@ -103,6 +103,8 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
   }
   const nodes: Record<string, unknown>[] = []
   const depthIn = (image: Record<string, unknown>) => (call.args.flat === true ? 0 : depthOf(image))
+  const fileNodeOf = (name: string, path: string) =>
+    call.domain.addedNodes?.find((one) => one.name === name)?.fileName ?? anonymous(path)
   const addFile = (name: string, path: string, readOnly: boolean) => {
     const size = nodeAt(call.pm, path)
     const file = {
@@ -123,7 +125,7 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
       const at = String(image.filename)
       const own = depth === 0 ? name : innerName(disk, at)
       nodes.push({ ...inserted(flat, own, readOnly), backing_file_depth: depthIn(image), ...bitmapsOn(call, own) })
-      addFile(anonymous(at), at, readOnly)
+      addFile(fileNodeOf(own, at), at, readOnly)
       image = image['backing-image'] as Record<string, unknown> | undefined
     }
   }
@@ -133,6 +135,8 @@ const queryNamedBlockNodes: QmpCommand = (call) => {
     if (kept !== undefined) addChain(ownName(disk), kept, disk, true)
   }
   for (const { name, path, on, fileName } of call.domain.addedNodes ?? []) {
+    // A disk has gone over to it, and is told of with it.
+    if (findBlock(call, name)) continue
     const { 'backing-image': _backing, ...flat } = imageOf(call.pm, path)
     nodes.push({ ...inserted(flat, name, false), ...bitmapsOn(call, name) })
     if (on === undefined) addFile(fileName ?? anonymous(`${path}/added`), path, false)

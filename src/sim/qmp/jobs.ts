@@ -8,6 +8,7 @@ import { QMP_ADDED } from './added.ts'
 import { type QmpAnswer, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
 import { stateOf } from './busy.ts'
 import { concludeStream, endStream } from './layers.ts'
+import { handOver, QMP_MIRRORS, readyMirror } from './mirrors.ts'
 import { QMP_MOMENTS } from './moments.ts'
 import { transaction } from './transaction.ts'
 
@@ -17,7 +18,7 @@ const CANCELLED = 'Operation canceled'
 export function concludeJobs(call: QmpCall): void {
   const { domain, world } = call
   for (const job of domain.blockJobs ?? []) {
-    if (job.concluded || job.held === 'now' || world.clock.now() < job.endsAt) continue
+    if (job.concluded || job.held === 'now' || job.ready || world.clock.now() < job.endsAt) continue
     if (job.type === 'stream') {
       endStream(call, job)
       if (job.held === 'later' && job.error === undefined) job.held = 'now'
@@ -25,6 +26,9 @@ export function concludeJobs(call: QmpCall): void {
         concludeStream(call, job)
         over(call, job)
       }
+    } else if (job.type === 'mirror') {
+      readyMirror(call, job)
+      if (job.error !== undefined) over(call, job)
     } else if (!endBackup(call, job)) continue
     else over(call, job)
     world.save()
@@ -84,7 +88,7 @@ const queryBlockJobs: QmpCommand = ({ domain, world }): QmpAnswer => ({
     status: stateOf(job),
     paused: false,
     speed: job.speed,
-    ready: false,
+    ready: job.ready === true && !job.concluded,
     type: job.type,
     ...(job.error === undefined ? {} : { error: job.error }),
   })),
@@ -118,7 +122,8 @@ const finalizeJob: QmpCommand = (call) => {
   const job = jobNamed(call, call.args.id)
   if (job === undefined) return qmpError('Job not found')
   if (job.concluded || job.held !== 'now') return refuseVerb(job, 'finalize')
-  concludeStream(call, job)
+  if (job.type === 'mirror') handOver(call, job)
+  else concludeStream(call, job)
   over(call, job)
   call.world.save()
   return { return: {} }
@@ -133,8 +138,19 @@ const dismissJob: QmpCommand = (call) => {
   return { return: {} }
 }
 
+const completeJob: QmpCommand = (call) => {
+  const job = jobNamed(call, call.args.id)
+  if (job === undefined) return qmpError('Job not found')
+  if (stateOf(job) !== 'ready') return refuseVerb(job, 'complete')
+  job.held = 'now'
+  call.world.save()
+  return { return: {} }
+}
+
 export const QMP_JOBS: Record<string, QmpCommand> = {
   ...QMP_ADDED,
+  ...QMP_MIRRORS,
+  'job-complete': completeJob,
   transaction,
   'query-jobs': queryJobs,
   'query-block-jobs': queryBlockJobs,

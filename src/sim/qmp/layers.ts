@@ -3,6 +3,7 @@
  * image what it reads from those between it and another, and at its end changes the image's header.
  */
 import { allocatedFor, freeBytes, mountOf, setAllocated } from '../machine/files.ts'
+import { liveFormat } from '../machine/openImages.ts'
 import type { SimBlockJob } from '../machine/qemu.ts'
 import { type Image, imagesBelow, METADATA, openImage } from '../programs/qemuImg/images.ts'
 import { findBlock, noDevice, noNode, openBlocks, type QmpCall, type QmpCommand, qmpError } from './blocks.ts'
@@ -35,6 +36,7 @@ export function snapshotSync(
     apply: () => {
       // A domain's configuration as libxl has it keeps the old path.
       block.disk.livePath = overlay.path
+      block.disk.liveFormat = undefined
       block.disk.nodeName = data['snapshot-node-name'] ?? anonymous(`${overlay.path}/format`)
     },
   }
@@ -43,7 +45,7 @@ export function snapshotSync(
 /** An image that QEMU has open under that name, at the top of a chain or within. */
 export function imageNamed(call: QmpCall, name: unknown): Image | undefined {
   for (const { disk, nodeName, path } of openBlocks(call)) {
-    const top = openImage(call.pm, path, disk.livePath === undefined ? disk.format : 'qcow2')
+    const top = openImage(call.pm, path, liveFormat(disk))
     if (typeof top === 'string') continue
     if (nodeName === name) return top
     const inner = imagesBelow(call.pm, top).below.find((image) => innerName(disk, image.path) === name)

@@ -10,6 +10,7 @@ import {
   setAllocated,
   splitPath,
 } from '../../machine/files.ts'
+import { liveFormat } from '../../machine/openImages.ts'
 import type { Call } from '../../machine/program.ts'
 import type { BlockNode, FileNode, ImageHeader, PmState } from '../../machine/state.ts'
 
@@ -37,6 +38,12 @@ export function openImage(pm: PmState, path: string, format?: string): Image | s
     )
     .replace(/^json:.*"filename":\s*"([^"]+)".*$/, '$1')
   if (clean.startsWith('nbd+unix:')) return openShown(pm, clean)
+  const cut = /^json:\{"driver":"raw","offset":\d+,"size":(\d+),"file":\{"driver":"([^"]+)"/.exec(path)
+  if (cut) {
+    const whole = openImage(pm, clean, cut[2])
+    if (typeof whole === 'string') return whole
+    return { ...whole, header: { format: 'raw', virtualSize: Number(cut[1]) } }
+  }
   const node = findNode(pm, clean)
   if (node === undefined) return `Could not open '${path}': No such file or directory`
   if (node.kind === 'dir') return `'file' driver requires '${path}' to be a regular file`
@@ -57,7 +64,7 @@ function openShown(pm: PmState, url: string): Image | string {
   const image = scratch && openImage(pm, scratch.path, scratch.format)
   if (!scratch || !image || typeof image === 'string') return `Requested export not available: ${name}`
   const disk = domain.config.disks.find((one) => (one.nodeName ?? `${one.vdev}-${one.format}`) === scratch.backing)
-  const below = disk && openImage(pm, disk.livePath ?? disk.path, disk.livePath === undefined ? disk.format : 'qcow2')
+  const below = disk && openImage(pm, disk.livePath ?? disk.path, liveFormat(disk))
   if (!below || typeof below === 'string') return `Requested export not available: ${name}`
   const { virtualSize } = below.header
   const node: FileNode = {
