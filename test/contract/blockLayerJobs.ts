@@ -92,8 +92,13 @@ function streams(kind: BlockLayerKind): void {
     expect(listed).toMatchObject([
       { device: 'j-0', type: 'stream', status: 'running', len: SIZE_BYTES, speed: 65_536, 'io-status': 'ok', ...HELD2 },
     ])
+    expect(await bench.ask('block-job-set-speed', { device: 'j-0', speed: 131_072 })).toEqual({})
+    expect(await bench.ask('query-block-jobs')).toMatchObject([{ device: 'j-0', speed: 131_072 }])
     expect(await bench.ask('block-job-cancel', { device: 'j-0', force: true })).toEqual({})
     await bench.untilJob('j-0', 'concluded')
+    expect(await bench.refusal('block-job-set-speed', { device: 'j-0', speed: 1 })).toBe(
+      verb('j-0', 'concluded', 'set-speed'),
+    )
     expect(await bench.jobs()).toMatchObject([{ id: 'j-0', error: 'Operation canceled' }])
     expect(await bench.chainOf('a')).toEqual(places('a', 'middle', 'base'))
     await bench.ask('job-dismiss', { id: 'j-0' })
@@ -115,9 +120,13 @@ function streams(kind: BlockLayerKind): void {
   test('one that nobody knows is said to be none', async () => {
     for (const what of ['finalize', 'dismiss', 'cancel'])
       expect(await bench.refusal(`job-${what}`, { id: 'none' })).toBe('GenericError: Job not found')
-    expect(await bench.refusal('block-job-cancel', { device: 'none', force: true })).toBe(
-      "DeviceNotActive: Block job 'none' not found",
-    )
+    for (const [what, more] of [
+      ['cancel', { force: true }],
+      ['set-speed', { speed: 1 }],
+    ] as const)
+      expect(await bench.refusal(`block-job-${what}`, { device: 'none', ...more })).toBe(
+        "DeviceNotActive: Block job 'none' not found",
+      )
   })
 
   test('one that nobody holds ends by itself and is forgotten', async () => {

@@ -19,6 +19,8 @@ export interface BlockJobOptions {
   readonly signal?: AbortSignal
   /** 0 to 1. */
   onProgress(done: number): void
+  /** Done with each look at the jobs, while the monitor is held. */
+  readonly atEach?: (qmp: Qmp) => Promise<void>
 }
 
 const POLL_MS = 700
@@ -141,8 +143,11 @@ async function untilJobs(
       host,
       domid,
       'libxenstat',
-      'read',
-      (qmp) => ownJobs(qmp, options.name),
+      options.atEach ? 'change' : 'read',
+      async (qmp) => {
+        await options.atEach?.(qmp)
+        return await ownJobs(qmp, options.name)
+      },
       options.signal,
     )
     if (jobs === undefined || jobs.length < count)

@@ -157,7 +157,10 @@ export interface Hypervisor {
     disks: readonly MomentDisk[],
     options: Pick<MomentOptions, 'name'>,
   ): Promise<void>
-  /** Copies a moment of all disks, or what was written since an earlier one, into their scratch volumes. */
+  /**
+   * Copies a moment of all disks, or what was written since an earlier one, into their scratch volumes; gives how much longer
+   * a write of the guest took meanwhile than before.
+   */
   copyMoment(
     host: Host,
     domid: number,
@@ -165,7 +168,7 @@ export interface Hypervisor {
     options: MomentOptions,
     bitmap: string | undefined,
     since: string | undefined,
-  ): Promise<void>
+  ): Promise<number | undefined>
   /** Lets go of all that an attempt of that name left; with `bitmap` of what notes the writes since, too. */
   releaseMoment(
     host: Host,

@@ -9,6 +9,7 @@ import { blockOf } from './backup.ts'
 import { cancelJobs, followJobs, namedBlocks, type TargetNode } from './blockJobs.ts'
 import { exportMoment, type MomentOptions, withdrawMoment } from './momentExport.ts'
 import { listNodes, withMonitor } from './monitor.ts'
+import { createPace, keepPace, writeTimes } from './pace.ts'
 
 /**
  * One moment of all disks of a running guest, held or copied while the guest goes on writing where it writes: nothing of
@@ -133,7 +134,8 @@ export async function needMoment(
  * Copies what the disks hold at one moment into the scratch volumes and returns when that is done (QMP
  * `blockdev-backup`): with `since`, what was written after the moment at which that bitmap was begun. That bitmap
  * stays as it is: only who knows that the copy is good may let it go. What was copied is written down by then. `bitmap` notes what is written from this moment
- * on. `unsupported`, `noSpace`, `commandFailed`; an abort leaves the jobs at work, `releaseMoment` ends them.
+ * on. The rate is the most: less is copied where the guest's writes take too long for it (pace.ts); gives how much longer one has taken than
+ * before, where that can be told. `unsupported`, `noSpace`, `commandFailed`; an abort leaves the jobs at work, `releaseMoment` ends them.
  */
 export async function copyMoment(
   host: Host,
@@ -142,7 +144,7 @@ export async function copyMoment(
   options: MomentOptions,
   bitmap: string | undefined,
   since: string | undefined,
-): Promise<void> {
+): Promise<number | undefined> {
   await releaseMoment(host, domid, options, bitmap)
   const doing = `cannot copy a moment of domain ${domid} on ${host.name}`
   const what: { readonly [key: string]: Json } =
@@ -160,13 +162,17 @@ export async function copyMoment(
       const more = { ...what, speed: options.bytesPerSecond }
       const jobs = sources.map(({ name }, index) => backupAction(options, index, name, more))
       // Not grouped: QEMU 7.2 cannot begin a bitmap in such a transaction. Each is waited for to its end.
+      const pace = options.bytesPerSecond > 0 ? createPace(options.bytesPerSecond, await writeTimes(qmp)) : undefined
       await qmp.execute('transaction', { actions: [...noteActions(sources, bitmap), ...jobs] })
-      return targets
+      return { targets, pace }
     },
     options.signal,
   )
   if (!begun) throw new PengxError('unsupported', `${doing}: it has no QEMU in the way of its disks`)
-  await followJobs(host, domid, disks.length, options, doing, begun)
+  const { targets, pace } = begun
+  const paced = pace ? { ...options, atEach: (qmp: Qmp) => keepPace(qmp, options.name, pace) } : options
+  await followJobs(host, domid, disks.length, paced, doing, targets)
+  return pace?.slowdown()
 }
 
 /**

@@ -112,6 +112,15 @@ const cancelJob: QmpCommand = (call) => {
   return job === undefined ? qmpError('Job not found') : cancel(call, job)
 }
 
+const setSpeed: QmpCommand = (call) => {
+  const job = jobNamed(call, call.args.device)
+  if (job === undefined) return qmpError(`Block job '${String(call.args.device)}' not found`, 'DeviceNotActive')
+  if (job.concluded) return refuseVerb(job, 'set-speed')
+  job.speed = Number(call.args.speed)
+  call.world.save()
+  return { return: {} }
+}
+
 const cancelBlockJob: QmpCommand = (call) => {
   const job = jobNamed(call, call.args.device)
   if (job !== undefined) return cancel(call, job)
@@ -158,5 +167,6 @@ export const QMP_JOBS: Record<string, QmpCommand> = {
   'job-dismiss': dismissJob,
   'job-cancel': cancelJob,
   'block-job-cancel': cancelBlockJob,
+  'block-job-set-speed': setSpeed,
   ...QMP_MOMENTS,
 }

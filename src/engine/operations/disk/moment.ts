@@ -110,7 +110,11 @@ export function momentStep(moment: GuestMoment): ChangingStep {
       const at = cx.clock.now()
       const options = blockJobOptions(moment, cx)
       if (way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), domid, disksOf(moment), options, note)
-      else await cx.hypervisor.copyMoment(cx.host(pm), domid, disksOf(moment), options, note, since)
+      else {
+        const slower = await cx.hypervisor.copyMoment(cx.host(pm), domid, disksOf(moment), options, note, since)
+        if (slower !== undefined)
+          cx.notice(`while it was copied, a write of its guest took ${slower.toFixed(2)} times as long as before`)
+      }
       return { at } as Json
     },
     /** When it was is known only of one that was taken to its end. */
