@@ -127,6 +127,20 @@ describe('the backups of the site', () => {
   })
 })
 
+test('what went wrong needs attention, and opens where it is', async () => {
+  await open([scheduleOf(1, { problem: 'no space left on data' }), scheduleOf(2, { enabled: false, problem: 'old' })])
+  await robot.press('1')
+  await robot.shows('Needs attention (2)')
+  await robot.shows('web01    its backup tuesday is broken: xvda is not what it was')
+  await robot.shows('web01    was not backed up when it was due: no space')
+  await robot.press('tab', 'enter')
+  await robot.shows('Backups › Backups')
+  expect(robot.line('▸')).toContain('tuesday')
+  await robot.press('1', 'tab', 'j', 'enter')
+  await robot.shows('Backups › Schedules')
+  expect(robot.line('▸')).toContain('✗ failed')
+})
+
 describe('schedules', () => {
   test('when, to where, what is kept, and how it went', async () => {
     await open()

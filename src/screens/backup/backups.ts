@@ -59,13 +59,14 @@ const keys: readonly KeyRow[] = [
   ...scheduleKeys(on('schedules')),
 ]
 
-/** A path that names one puts the cursor on it, once. */
+/** A path that names a backup or a schedule puts the cursor on it, once. */
 function settleOnWanted(app: AppContext): void {
   const wanted = app.route().id
   if (wanted === undefined || app.state().choices['backups.at'] === wanted) return
-  setList(app, backupList, { cursor: wanted })
+  const tab: Tab = app.view().getSchedule(wanted) === undefined ? 'backups' : 'schedules'
+  app.choose('backups.tab', tab)
   app.choose('backups.at', wanted)
-  app.choose('backups.tab', 'backups')
+  setList(app, listOf(app), { cursor: wanted })
 }
 
 export const backupsScreen: Screen = {

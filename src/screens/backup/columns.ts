@@ -16,7 +16,7 @@ import { backupFacts, signOf } from './facts.ts'
 type BackupColumn = Column<Backup, AppContext>
 
 /** What it lies on; of a full one, why it is none that lies on another. */
-export function originText({ parent, fullBecause }: Backup, app: AppContext): string {
+function originText({ parent, fullBecause }: Backup, app: AppContext): string {
   if (parent === undefined) return fullBecause ?? ''
   return `on ${backupFacts(app).byUuid.get(parent)?.name ?? 'one that is gone'}`
 }

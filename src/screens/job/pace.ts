@@ -23,7 +23,7 @@ interface Sample {
 }
 
 /** What was seen of one job, oldest first. */
-export interface Pace {
+interface Pace {
   readonly what: string
   readonly samples: readonly Sample[]
 }
@@ -44,7 +44,7 @@ function amountOf({ step, stepIndex }: Job): Amount | undefined {
 }
 
 /** Pure: what is known with one look more. */
-export function paceAfter(before: Pace | undefined, job: Job, now: number): Pace | undefined {
+function paceAfter(before: Pace | undefined, job: Job, now: number): Pace | undefined {
   const amount = job.state === 'running' ? amountOf(job) : undefined
   if (amount === undefined) return undefined
   const { what, done } = amount
@@ -57,7 +57,7 @@ export function paceAfter(before: Pace | undefined, job: Job, now: number): Pace
 }
 
 /** Pure: `84 MiB/s, 7s left`, or that it stands still; empty where that cannot be told. */
-export function paceWords(pace: Pace | undefined, job: Job, now: number): string {
+function paceWords(pace: Pace | undefined, job: Job, now: number): string {
   const amount = amountOf(job)
   const first = pace?.samples[0]
   const last = pace?.samples.at(-1)

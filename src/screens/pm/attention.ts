@@ -1,6 +1,7 @@
 import type { View } from '../../engine/store/view.ts'
 import { formatAge, formatTime } from '../../lib/age.ts'
 import { formatGib, formatMib } from '../../lib/bytes.ts'
+import { getOrMake } from '../../lib/getOrMake.ts'
 import { describesToo } from '../../model/described.ts'
 import { copyOf } from '../../model/twin.ts'
 import { type Line, line, span } from '../../ui/line.ts'
@@ -33,6 +34,8 @@ export function attentionOf(app: AppContext): readonly Attention[] {
     ...machines(view, now),
     ...spaces(view),
     ...vmTroubles(view),
+    ...brokenBackups(view),
+    ...failingSchedules(view),
     ...failedJobs(view),
   ]
   return all.filter(({ id }) => !acknowledged.has(id)).sort((a, b) => rankOf(a) - rankOf(b))
@@ -156,6 +159,35 @@ function vmTroubles(view: View): readonly Attention[] {
   }
   troublesOf.set(vms, items)
   return items
+}
+
+/** Those of which somebody has found that they are not what they were. */
+function brokenBackups(view: View): readonly Attention[] {
+  const backups = view.backups()
+  return getOrMake(troublesOf, backups, () =>
+    backups
+      .filter(({ state }) => state === 'failed')
+      .map(({ uuid, name, vmName, checkedAt, problem = 'it is not what it was' }) => ({
+        id: `backup ${uuid} ${checkedAt}`,
+        glyph: '✗',
+        tone: 'bad',
+        about: vmName,
+        text: `its backup ${name} is broken: ${problem}`,
+        opens: { screen: 'backups', id: uuid },
+      })),
+  )
+}
+
+function failingSchedules(view: View): readonly Attention[] {
+  const schedules = view.schedules()
+  return getOrMake(troublesOf, schedules, () =>
+    schedules.flatMap(({ uuid, vmName, enabled, problem }): Attention[] => {
+      if (!enabled || problem === undefined) return []
+      const text = `was not backed up when it was due: ${problem}`
+      const opens = { screen: 'backups', id: uuid } as const
+      return [{ id: `schedule ${uuid} ${problem}`, glyph: '✗', tone: 'bad', about: vmName, text, opens }]
+    }),
+  )
 }
 
 function stuckJobs(view: View): Attention[] {
