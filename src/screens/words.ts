@@ -111,7 +111,7 @@ export function percent(share: number): string {
 
 /** How long something at this pace still takes, where that can be said. */
 export function timeLeft(job: Job, now: number): string {
-  if (job.state !== 'running' || job.startedAt === undefined || job.progress < 0.02) return ''
+  if (job.state !== 'running' || job.startedAt === undefined || job.progress < 0.05) return ''
   const elapsed = now - job.startedAt
   if (elapsed < 2000) return ''
   return formatAge((elapsed * (1 - job.progress)) / job.progress)

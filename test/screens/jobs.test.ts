@@ -160,6 +160,8 @@ describe('how fast it goes', () => {
     expect(robot.text()).not.toMatch(/MiB\/s|left/)
     await copying('write xvda: 10 %')
     now += 4_000
+    await copying('write xvda: 11 %')
+    expect(robot.text()).not.toContain('left')
     await copying('write xvda: 30 %')
     await robot.shows('14s left')
   })

@@ -94,7 +94,9 @@ export function stepLines(app: AppContext, job: Job, width: number): Line[] {
     const left = line(' ', span(state.glyph, state.tone), ` ${index + 1} ${step.name}`, ...pivot)
     lines.push(spread(left, line(span(took ? `  ${took} ` : '', 'dim')), width))
     if (state.glyph === '▶' && index === job.stepIndex && job.progress > 0 && isAtWork(job)) {
-      const left = timeLeft(job, app.now())
+      const pace = paceOf(app, job)
+      // What the step says of itself is the better guess.
+      const left = pace === '' ? timeLeft(job, app.now()) : ''
       lines.push(
         line(
           '     ',
@@ -103,7 +105,6 @@ export function stepLines(app: AppContext, job: Job, width: number): Line[] {
         ),
       )
       if (job.step !== step.name) lines.push(...indented(job.step, width, 'plain'))
-      const pace = paceOf(app, job)
       if (pace !== '') lines.push(...indented(pace, width, 'dim'))
     }
     if (state.message) lines.push(...indented(state.message, width, state.tone))

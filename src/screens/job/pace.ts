@@ -32,6 +32,8 @@ interface Pace {
 const WINDOW_MS = 30_000
 /** What is seen for less than that says nothing. */
 const LEAST_MS = 3_000
+/** So many whole percent at least: one may have been a tenth of one. */
+const LEAST_PERCENT = 3
 /** Without any progress for so long it is said to stand still. */
 const STILL_MS = 10_000
 
@@ -65,7 +67,7 @@ function paceWords(pace: Pace | undefined, job: Job, now: number): string {
   if (now - last.at >= STILL_MS) return `no progress for ${formatAge(now - last.at)}`
   const elapsed = now - first.at
   const moved = last.done - first.done
-  if (elapsed < LEAST_MS || moved <= 0) return ''
+  if (elapsed < LEAST_MS || moved < (amount.unit === '%' ? LEAST_PERCENT : 1)) return ''
   const perSecond = (moved * 1000) / elapsed
   const left = `${formatAge(((amount.total - amount.done) * 1000) / perSecond)} left`
   if (amount.unit === '%') return left
