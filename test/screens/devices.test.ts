@@ -180,3 +180,13 @@ describe('storlinks', () => {
     expect(engine.started[0]!.params).not.toHaveProperty('link')
   })
 })
+
+test('copied, as often as one wants', async () => {
+  await open()
+  await robot.press('C')
+  await robot.shows('Copy web01')
+  await robot.press(...'again')
+  await robot.toField('Copies')
+  await robot.press('ctrl-u', '3', 'enter')
+  expect(await done()).toMatchObject({ operation: 'vm.copy', params: { vm: web.uuid, name: 'again', count: 3 } })
+})

@@ -60,6 +60,13 @@ export function vmKeys(chosen: (app: AppContext) => Vm | undefined): readonly Ke
       quiet: true,
     },
     { key: 'E', title: 'resize', help: 'its VCPUs and memory', operation: 'vm.resize', quiet: true },
+    {
+      key: 'C',
+      title: 'copy',
+      help: 'one or more VMs with what its disks hold now',
+      operation: 'vm.copy',
+      quiet: true,
+    },
     { key: 'T', title: 'make a template', operation: 'template.create', quiet: true },
     { key: 'M', title: 'migrate', help: 'to another PM that sees its disks', operation: 'vm.migrate', quiet: true },
     { key: 'D', title: 'delete', operation: 'vm.delete' },
