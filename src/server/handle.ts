@@ -98,10 +98,6 @@ async function answer(
   if (format === undefined && !answersAsAsked) {
     return answerFailure(writer, 'unsupported', 'answers are XML or JSON', { status: 406 })
   }
-  if (row.action.kind === 'later') {
-    const message = `${row.method} ${row.path} is not there yet: it comes in a later version`
-    return answerFailure(writer, 'unsupported', message, { status: 501 })
-  }
   const resolved = resolveIds(found.raw, writer.view)
   if ('missing' in resolved) return answerFailure(writer, 'notFound', resolved.missing)
   const { engine, configuredSelf, rows, metrics, events } = context

@@ -2,11 +2,10 @@ import type { Row } from '../../src/server/routes/row.ts'
 
 /** `docs/API.md`: the rows as a table, so that the page cannot say anything else than the server does. */
 export function formatApiTable(rows: readonly Row[]): string {
-  const done = rows.filter((row) => row.action.kind !== 'later').length
   return `# The HTTP interface
 
-Made from the route table (\`src/server/routes/routes.ts\`); do not edit. ${done} of ${rows.length} rows answer in this version; the
-others are in the document and answer 501 (\`later\`).
+Made from the route table (\`src/server/routes/routes.ts\`); do not edit. ${rows.length} rows, all of the
+document's among them.
 
 Every path answers at \`/\`, \`/v1/\`, \`/v2/\`, \`/api/v1/\` and \`/api/v2/\`, with and without the final slash. XML unless
 \`?format=json\` or \`Accept: application/json\` asks for JSON; bodies in either. Everything but \`/healthz\` asks for the token:
@@ -29,8 +28,6 @@ function formatRow(row: Row): string {
 
 function formatWork({ action }: Row): string {
   switch (action.kind) {
-    case 'later':
-      return '*later*'
     case 'run':
       return `runs \`${action.operation}\``
     case 'own':

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROWS } from '../../src/server/routes/routes.ts'
@@ -87,7 +87,7 @@ function keep(path: string, text: string): void {
 }
 
 describe('every row answers as its golden says', () => {
-  for (const row of ROWS.filter((each) => each.action.kind !== 'later' && !ELSEWHERE.has(nameOf(each)))) {
+  for (const row of ROWS.filter((each) => !ELSEWHERE.has(nameOf(each)))) {
     test(nameOf(row), async () => {
       expect(EXCHANGES[nameOf(row)] ?? []).not.toBeEmpty()
       keep(join(FOLDER, `${fileOf(row)}.http`), await tell(row))
@@ -98,25 +98,6 @@ describe('every row answers as its golden says', () => {
     const known = new Set(ROWS.map((row) => `${fileOf(row)}.http`))
     expect(readdirSync(FOLDER).filter((name) => !known.has(name))).toEqual([])
   })
-})
-
-describe('what comes later says so', () => {
-  let served: Awaited<ReturnType<typeof serveSite>>
-  beforeAll(async () => {
-    served = await serveSite()
-  })
-  afterAll(() => served.server.stop())
-
-  for (const row of ROWS.filter((each) => each.action.kind === 'later')) {
-    test(nameOf(row), async () => {
-      for (const path of [row.path, ...(row.also ?? [])]) {
-        const response = await served.ask(row.method, path.replace(/:\w+/g, WEB))
-        expect(response.status).toBe(501)
-        expect(await response.text()).toContain(`${row.method} ${row.path} is not there yet`)
-      }
-      expect(served.engine.started).toEqual([])
-    })
-  }
 })
 
 test('docs/API.md says what the rows say', () => {

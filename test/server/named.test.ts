@@ -51,6 +51,7 @@ const UNKNOWN: Partial<Record<NonNullable<Field['from']>, readonly [given: strin
   vm: [MISSING, new RegExp(`^\\S+: there is no VM ${MISSING}; there are \\S{36} \\(`)],
   template: [MISSING, new RegExp(`^\\S+: there is no template ${MISSING}; there is ${TEMPLATE} \\(golden\\)`)],
   storlink: ['99', /^\S+: there is no storlink 99; there is 1 \(data\)/],
+  disk: ['xvdq', /: disk: \S+ has no disk xvdq; it has xvda/],
   bridge: ['xenbr99', /: .*xenbr99 is not on xen1, which has xenbr0, xenbr1: make it there, or give unseen_bridge/],
 }
 
@@ -148,9 +149,8 @@ describe('in a body', () => {
   })
 })
 
-const PATHS = ROWS.flatMap(({ method, path, also = [], action }) => {
-  const patterns = action.kind === 'later' ? [] : [path, ...also]
-  const named = patterns.flatMap((pattern) =>
+const PATHS = ROWS.flatMap(({ method, path, also = [] }) => {
+  const named = [path, ...also].flatMap((pattern) =>
     [...pattern.matchAll(/:(\w+)/g)].map(([, name]) => [pattern, name!] as const),
   )
   return named.map(([pattern, name]) => [`${method} ${pattern} ${name}`, method, pattern, name] as const)

@@ -12,6 +12,7 @@ import { vmCopy } from './copy/copy.ts'
 import { diskCreate, diskDelete } from './disk/createDelete.ts'
 import { diskGrow } from './disk/grow.ts'
 import { isoEject, isoInsert } from './disk/iso.ts'
+import { vmSmigrate } from './disk/move.ts'
 import { vmMigrate } from './migrate/migrate.ts'
 import { nicCreate, nicDelete, nicUpdate } from './nic/createUpdateDelete.ts'
 import { pmSpreadKeys } from './pm/keys.ts'
@@ -47,6 +48,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       vmSuspend,
       vmResume,
       vmMigrate,
+      vmSmigrate,
       vmRelease,
       vmEdit,
       vmResize,

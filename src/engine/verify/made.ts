@@ -12,6 +12,7 @@ const MADE: Readonly<Record<string, readonly string[]>> = {
   'vm.create': ['disks[].path', 'seed.path'],
   'vm.copy': ['rows[].disks[].path', 'moment.disks[].scratch.path'],
   'disk.create': ['disk.path'],
+  'vm.smigrate': ['moves[].to.path'],
   'snapshot.create': ['overlays[].path'],
   'snapshot.restore': ['overlays[].path'],
   'snapshot.start': ['overlays[].path'],

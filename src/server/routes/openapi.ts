@@ -7,14 +7,13 @@ import type { Row } from './row.ts'
 
 /**
  * The interface as OpenAPI 3.0: paths from the rows, bodies from the operations' own schemas under the document's
- * names, answers from the shapes. What comes later is not in it.
+ * names, answers from the shapes.
  */
 type Schema = Record<string, unknown>
 
 export function formatOpenApi(rows: readonly Row[], operations: Engine['operations']): Schema {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const row of rows) {
-    if (row.action.kind === 'later') continue
     const path = row.path.replace(/:(\w+)/g, '{$1}')
     paths[path] ??= {}
     paths[path][row.method.toLowerCase()] = describeRow(row, operations)

@@ -12,6 +12,7 @@ import {
   keysForm,
   migrateForm,
   resizeForm,
+  smigrateForm,
   startForm,
   storlinkForm,
   storlinkUpdateForm,
@@ -31,10 +32,9 @@ import { TEMPLATES } from './templates.ts'
 import { needVm, ofVm, onVm } from './vmRow.ts'
 
 /**
- * The whole interface, a row each, in the document's order. `later`: the document has it and this version answers
- * 501. Where the document spells a path in two ways, both answer.
+ * The whole interface, a row each, in the document's order. Where the document spells a path in two ways, both
+ * answer.
  */
-const later: RowAction = { kind: 'later' }
 const v1 = ['v1'] as const
 const v2 = ['v2'] as const
 const both = ['v1', 'v2'] as const
@@ -191,7 +191,7 @@ const vms: readonly Row[] = [
     action: showMany('vms', vmShape, ({ view }) => view.vms(), 'pure'),
   },
   ofVm('GET', '', 'VMView.retrieve', 200, showOne(vmDetailShape, needVm)),
-  ofVm('POST', 'smigrate/', 'VMView.smigrate', 201, later),
+  ofVm('POST', 'smigrate/', 'VMView.smigrate', 201, onVm('vm.smigrate', {}, smigrateForm)),
   ofVm('POST', 'resize/', 'VMView.update', 204, onVm('vm.resize', {}, resizeForm)),
   ofVm('PUT', 'update/', 'VMView.update', 204, onVm('vm.resize', {}, resizeForm)),
   ofVm('PUT', 'edit/', 'VMViewV2.edit', 204, onVm('vm.edit', {}, editForm), v2),

@@ -61,7 +61,6 @@ export type RowAction =
       readonly help: string
       answer(call: Call): Response | Promise<Response>
     }
-  | { readonly kind: 'later' }
 
 export type Run = Extract<RowAction, { kind: 'run' }>
 

@@ -122,6 +122,15 @@ export const copyForm: Form = {
   ],
 }
 
+export const smigrateForm: Form = {
+  root: 'vm',
+  fields: [
+    { name: 'storlink', param: 'storlink', required: true, names: 'storlink' },
+    { name: 'disk', param: 'disk', added: true },
+    { name: 'speed', param: 'speed', added: true },
+  ],
+}
+
 export const diskForm: Form = {
   root: 'disk',
   fields: [

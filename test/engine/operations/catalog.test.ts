@@ -4,6 +4,7 @@ import { BACKUP_CASES } from './backupCases.ts'
 import { DEVICE_CASES } from './deviceCases.ts'
 import { KEY_CASES } from './keyCases.ts'
 import { MIGRATE_CASES } from './migrateCases.ts'
+import { MOVE_CASES } from './moveCases.ts'
 import { SCHEDULE_CASES } from './scheduleCases.ts'
 import { SNAPSHOT_CASES } from './snapshotCases.ts'
 import { STORLINK_CASES } from './storlinkCases.ts'
@@ -21,6 +22,7 @@ const CASES = [
   ...MIGRATE_CASES,
   ...SCHEDULE_CASES,
   ...SNAPSHOT_CASES,
+  ...MOVE_CASES,
   ...STORLINK_CASES,
   ...TEMPLATE_CASES,
   ...PM_CASES,

@@ -13,6 +13,7 @@ import { BACKUP_CASES } from '../operations/backupCases.ts'
 import { COPY_CASES } from '../operations/copyCases.ts'
 import { DEVICE_CASES } from '../operations/deviceCases.ts'
 import { MIGRATE_CASES } from '../operations/migrateCases.ts'
+import { MOVE_CASES } from '../operations/moveCases.ts'
 import { SNAPSHOT_CASES } from '../operations/snapshotCases.ts'
 import { STORLINK_CASES } from '../operations/storlinkCases.ts'
 import { TEMPLATE_CASES } from '../operations/templateCases.ts'
@@ -25,6 +26,7 @@ const CASES = [
   ...DEVICE_CASES,
   ...MIGRATE_CASES,
   ...SNAPSHOT_CASES,
+  ...MOVE_CASES,
   ...STORLINK_CASES,
   ...TEMPLATE_CASES,
   ...VM_CASES,

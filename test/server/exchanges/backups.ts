@@ -29,7 +29,7 @@ export const BACKUP_EXCHANGES: Exchanges = {
     { title: 'no name', path: all(WEB), body: '<vm><storlink>1</storlink></vm>' },
     { title: 'no good name', path: all(WEB), body: BACK_UP.replace('before the upgrade', 'a/b') },
     { title: 'no such storlink', path: all(WEB), body: BACK_UP.replace('>1<', '>11<') },
-    { title: 'another PM’s storlink', path: all(WEB), body: BACK_UP.replace('>1<', '>2<') },
+    { title: 'a storlink of a PM that is down', path: all(WEB), body: BACK_UP.replace('>1<', '>2<') },
     { title: 'its PM is down', path: all(LOST), body: BACK_UP },
     { title: 'of a VM that is gone', path: all(GONE_VM), body: BACK_UP },
     { title: 'no such VM', path: all(MISSING), body: BACK_UP },

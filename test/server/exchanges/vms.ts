@@ -63,6 +63,10 @@ const toPm = (pm: string): string => `<vm>
   <pm_id>${pm}</pm_id>
 </vm>`
 
+const toStorlink = (id: number, more = ''): string => `<vm>
+  <storlink>${id}</storlink>${more}
+</vm>`
+
 /** A row of VM control on a VM that may, on one that may not, and on one that nobody can reach. */
 function controls(verb: string, allowed: string, refused: string): Exchange[] {
   return [
@@ -119,6 +123,16 @@ export const VM_EXCHANGES: Exchanges = {
     { title: 'no such PM', path: `/vms/${WEB}/migrate/`, body: toPm(MISSING) },
     { title: 'no PM', path: `/vms/${WEB}/migrate/`, body: '<vm></vm>' },
     { title: 'no such VM', path: `/vms/${MISSING}/migrate/`, body: toPm(PM_B) },
+  ],
+  'POST /vms/:vm_uuid/smigrate/': [
+    { title: 'the document’s example', path: `/vms/${WEB}/smigrate/`, body: toStorlink(3) },
+    { title: 'at once', path: `/vms/${DB}/smigrate/`, body: toStorlink(3), headers: ASYNC },
+    { title: 'one disk', path: `/vms/${DB}/smigrate/`, body: toStorlink(3, '<disk>xvda</disk><speed>0</speed>') },
+    { title: 'they lie there', path: `/vms/${WEB}/smigrate/`, body: toStorlink(1) },
+    { title: 'its PM does not see it', path: `/vms/${WEB}/smigrate/`, body: toStorlink(2) },
+    { title: 'no such storlink', path: `/vms/${WEB}/smigrate/`, body: toStorlink(11) },
+    { title: 'no storlink', path: `/vms/${WEB}/smigrate/`, body: '<vm></vm>' },
+    { title: 'no such VM', path: `/vms/${MISSING}/smigrate/`, body: toStorlink(3) },
   ],
   'POST /vms/:vm_uuid/poweroff/': controls('poweroff', WEB, DB),
   'POST /vms/:vm_uuid/reboot/': controls('reboot', WEB, DB),

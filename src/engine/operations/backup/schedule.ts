@@ -6,9 +6,9 @@ import { isSame, type Json } from '../../../model/json.ts'
 import type { Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
+import { isReached, refuseGroupChange } from '../storlink/access.ts'
 import { vmField } from '../vm/target.ts'
 import { retentionFields } from './retentionFields.ts'
-import { refuseBackupPlace } from './target.ts'
 
 /** When backups of a VM are made by themselves, and which of them are kept. */
 const uuidField = z.string().refine(isUuid, 'is not a UUID')
@@ -83,7 +83,8 @@ function refusePlan(vm: string, storlink: number, cron: string, view: View): str
   if (wrong) return `cron: ${wrong}`
   const pm = view.getVm(vm)?.pm
   const row = view.needStorlink(storlink)
-  return pm === undefined ? undefined : refuseBackupPlace(row, pm, view)
+  // Whether a storlink of another PM can be reached then is seen then.
+  return pm === undefined || !isReached(row, pm) ? undefined : refuseGroupChange(row, pm, view)
 }
 
 export const scheduleCreate: Operation<CreateParams, { readonly at: number }> = {

@@ -22,10 +22,22 @@ export const diskField = field(z.string().min(1), { title: 'Disk', from: 'disk',
 
 /** A disk by its UUID, or by its name in the guest. Throws `notFound`, naming those that there are. */
 export function needDisk(vm: Vm, named: string): Disk {
-  const disk = vm.disks.find((one) => one.uuid === named.toLowerCase()) ?? vm.disks.find((one) => one.vdev === named)
+  const disk = diskNamed(vm, named)
   if (disk) return disk
-  const there = vm.disks.map((one) => one.vdev).join(', ') || 'none'
-  throw new PengxError('notFound', `${vm.name} has no disk ${named}; it has ${there}`)
+  throw new PengxError('notFound', sayNoDisk(vm, named))
+}
+
+function diskNamed(vm: Vm, named: string): Disk | undefined {
+  return vm.disks.find((one) => one.uuid === named.toLowerCase()) ?? vm.disks.find((one) => one.vdev === named)
+}
+
+function sayNoDisk(vm: Vm, named: string): string {
+  return `${vm.name} has no disk ${named}; it has ${vm.disks.map((one) => one.vdev).join(', ') || 'none'}`
+}
+
+/** Why a disk that need not be named, and is, cannot be meant, or undefined. */
+export function refuseDiskNamed(vm: Vm, named: string | undefined): string | undefined {
+  return named === undefined || diskNamed(vm, named) ? undefined : `disk: ${sayNoDisk(vm, named)}`
 }
 
 /** How a disk lies: as its storlink says, on none as a file. Throws `notFound` for a storlink that is not known. */
