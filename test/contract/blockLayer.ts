@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { blockLayerJobs } from './blockLayerJobs.ts'
-import { blockLayerMirrors } from './blockLayerMirrors.ts'
 import { blockLayerMoments } from './blockLayerMoments.ts'
 import { A, B, type BlockLayerKind, benchOf, SIZE_BYTES, snapshotOf } from './blockLayerSite.ts'
+import { blockLayerMirrors } from './blocks/mirrors.ts'
 
 /** What QEMU's block layer answers to what the engine asks of it: the same from a real one and from the simulated one. */
 export function blockLayerSuite(kind: BlockLayerKind): void {

@@ -10,7 +10,7 @@ import { parseOpenFiles } from '../tools/qmp.ts'
 import { parseStoreList, writeStore } from '../tools/xenstore.ts'
 import * as xl from '../tools/xl/devices.ts'
 import { change } from './change.ts'
-import { closeTarget } from './mirrorTargets.ts'
+import { closeTarget } from './mirror/targets.ts'
 import { listNodes, withMonitor } from './monitor.ts'
 
 /**

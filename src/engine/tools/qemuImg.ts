@@ -149,51 +149,6 @@ export function compareImages(
   return { ...reads('qemu-img', 'compare', '-p', '-U', ...limit, ...formats, path, other.path), okExits: [0, 1] }
 }
 
-/** A stretch of a disk, as its guest counts: bytes. */
-export interface Stretch {
-  readonly start: number
-  readonly length: number
-}
-
-/**
- * As `compareImages` of one stretch alone (a raw node on the image's; QEMU's docs, BlockdevOptionsRaw), while a guest writes to
- * both. `direct`: past the page cache (`-T none`), which not every file system can. 1: they differ somewhere (`parseMismatch`),
- * 2 and more: it could not be read, which an image that is being written to may give.
- */
-export function compareStretches(
-  one: { readonly path: string; readonly format: DiskFormat },
-  other: { readonly path: string; readonly format: DiskFormat },
-  stretch: Stretch,
-  direct: boolean,
-): Program {
-  const cache = direct ? ['-T', 'none'] : []
-  const both = [one, other].map((image) => stretchOf(image, stretch)) as [string, string]
-  return {
-    ...reads('qemu-img', 'compare', '-U', ...cache, '-f', 'raw', '-F', 'raw', ...both),
-    okExits: [0, 1, 2, 3, 4],
-  }
-}
-
-function stretchOf(
-  { path, format }: { readonly path: string; readonly format: DiskFormat },
-  { start, length }: Stretch,
-): string {
-  const file = { driver: path.startsWith('/dev/') ? 'host_device' : 'file', filename: path }
-  const image = { driver: qemuFormat(format), file }
-  return `json:${JSON.stringify({ driver: 'raw', offset: start, size: length, file: image })}`
-}
-
-/** Where `compareStretches` found the first difference, in bytes from the stretch's start; undefined: none was found. */
-export function parseMismatch(stdout: string): number | undefined {
-  const at = /^Content mismatch at offset (\d+)!/m.exec(stdout)?.[1]
-  return at === undefined ? undefined : Number(at)
-}
-
-/** Whether the file system cannot be read past the page cache. */
-export function lacksDirect(stderr: string): boolean {
-  return /O_DIRECT|direct I\/O/i.test(stderr)
-}
-
 /**
  * How qemu-img is told to read what is shown at a `nbd+unix:` address at most so fast: the options, and what stands for its path
  * (qemu-img(1), `--object`; QEMU's docs/throttle.txt). `compare` has no option of its own for that.

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { run } from '../../../src/engine/host/run.ts'
 import { writtenImages } from '../../../src/engine/hypervisor/layers.ts'
+import { compareLeft, compareMirrors } from '../../../src/engine/hypervisor/mirror/compare.ts'
 import {
   completeMirrors,
   endMirrors,
   holdMirrors,
   mirrorDisks,
   refuseMirror,
-} from '../../../src/engine/hypervisor/mirror.ts'
-import { compareLeft, compareMirrors } from '../../../src/engine/hypervisor/mirrorCompare.ts'
+} from '../../../src/engine/hypervisor/mirror/mirror.ts'
 import { closeImages } from '../../../src/engine/hypervisor/stream.ts'
 import { DISK_MIB, type GuestImage, type NumberedGuest } from '../../support/programs/numberedGuest.ts'
 import type { RealQemu } from '../../support/programs/realQemu.ts'

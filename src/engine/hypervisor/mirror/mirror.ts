@@ -1,6 +1,6 @@
-import { PengxError } from '../../model/error.ts'
-import type { Host } from '../host/host.ts'
-import { parseVersion, type Qmp } from '../tools/qmp.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Host } from '../../host/host.ts'
+import { parseVersion, type Qmp } from '../../tools/qmp.ts'
 import {
   type BlockJobOptions,
   cancelJobs,
@@ -9,12 +9,12 @@ import {
   namedBlocks,
   ownJobs,
   readyJobs,
-} from './blockJobs.ts'
-import type { DomainSeen } from './domain.ts'
-import { withQmpLock } from './libxlLock.ts'
-import { flushPairs, type MirrorDisk, openTarget } from './mirrorTargets.ts'
-import { withMonitor } from './monitor.ts'
-import { closeImages } from './stream.ts'
+} from '../blockJobs.ts'
+import type { DomainSeen } from '../domain.ts'
+import { withQmpLock } from '../libxlLock.ts'
+import { withMonitor } from '../monitor.ts'
+import { closeImages } from '../stream.ts'
+import { flushPairs, type MirrorDisk, openTarget } from './targets.ts'
 
 /**
  * The disks of a running guest go over to other volumes while it writes (`blockdev-mirror`): QEMU copies them, and time and

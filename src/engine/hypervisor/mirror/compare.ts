@@ -1,11 +1,11 @@
-import { PengxError } from '../../model/error.ts'
-import type { Host } from '../host/host.ts'
-import { run } from '../host/run.ts'
-import { compareStretches, lacksDirect, parseMismatch, type Stretch } from '../tools/qemuImg.ts'
-import { namedBlocks } from './blockJobs.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Host } from '../../host/host.ts'
+import { run } from '../../host/run.ts'
+import { compareStretches, lacksDirect, parseMismatch, type Stretch } from '../../tools/qemuCompare.ts'
+import { namedBlocks } from '../blockJobs.ts'
+import { withMonitor } from '../monitor.ts'
 import { flushMirrors, type MirrorOptions } from './mirror.ts'
-import type { MirrorDisk } from './mirrorTargets.ts'
-import { withMonitor } from './monitor.ts'
+import type { MirrorDisk } from './targets.ts'
 
 /**
  * Both volumes of a mirrored disk are read back, and compared, while the guest writes. What it writes just then, and what

@@ -1,10 +1,10 @@
-import type { DiskFormat } from '../../model/disk.ts'
-import { PengxError } from '../../model/error.ts'
-import type { Json } from '../../model/json.ts'
-import { qemuFormat } from '../tools/qemuImg.ts'
-import type { Qmp } from '../tools/qmp.ts'
-import { jobFailure, type TargetNode, unwritten } from './blockJobs.ts'
-import { listNodes } from './monitor.ts'
+import type { DiskFormat } from '../../../model/disk.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { Json } from '../../../model/json.ts'
+import { qemuFormat } from '../../tools/qemuImg.ts'
+import type { Qmp } from '../../tools/qmp.ts'
+import { jobFailure, type TargetNode, unwritten } from '../blockJobs.ts'
+import { listNodes } from '../monitor.ts'
 
 /** A disk of a running guest that goes over to another volume. */
 export interface MirrorDisk {

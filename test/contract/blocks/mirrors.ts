@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import type { Json } from '../../src/model/json.ts'
-import { A, B, type BlockLayerKind, benchOf, SIZE_BYTES } from './blockLayerSite.ts'
+import type { Json } from '../../../src/model/json.ts'
+import { A, B, type BlockLayerKind, benchOf, SIZE_BYTES } from '../blockLayerSite.ts'
 
 /** Disks that are copied into other volumes, with what is written meanwhile, and go over to them when they are told to. */
 export function blockLayerMirrors(kind: BlockLayerKind): void {
