@@ -45,7 +45,7 @@ export async function refuseMirror(
     const version = parseVersion(await qmp.execute('query-version'))
     if (version < SINCE)
       return {
-        why: `its QEMU (${version}) is older than 6.1, and does not say whether it has written all of a disk down: shut it down first`,
+        why: `its QEMU is older than 6.1, and does not say whether it has written all of a disk down: shut it down first`,
       }
     const blocks = await namedBlocks(qmp)
     return { why: disks.map((disk) => refuseBlock(blocks, disk)).find((why) => why !== undefined) }
