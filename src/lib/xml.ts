@@ -10,6 +10,8 @@ export interface XmlElement {
   /** Its own character data, CDATA included, references resolved. */
   readonly text: string
   readonly children: readonly XmlElement[]
+  /** By name, prefix included; only where they are asked for. */
+  readonly attributes?: ReadonlyMap<string, string>
 }
 
 export type XmlResult =
@@ -19,13 +21,14 @@ export type XmlResult =
 interface Growing extends XmlElement {
   text: string
   readonly children: Growing[]
+  attributes?: ReadonlyMap<string, string>
 }
 
 /**
- * A document as a tree of elements, at most `maxDepth` deep, or the first problem in words with its line. Attributes and
- * comments are of no concern and left out. Takes time in proportion to the text, whatever it holds.
+ * A document as a tree of elements, at most `maxDepth` deep, or the first problem in words with its line. Comments are of
+ * no concern and left out, and so are attributes where nobody asks. Takes time in proportion to the text, whatever it holds.
  */
-export function parseXml(source: string, maxDepth: number): XmlResult {
+export function parseXml(source: string, maxDepth: number, { attributes = false } = {}): XmlResult {
   const parser = new SaxesParser({ position: false, forceXMLVersion: true, defaultXMLVersion: '1.0' })
   const document: Growing = { name: '', text: '', children: [] }
   const open: { readonly element: Growing; readonly at: number }[] = [{ element: document, at: 0 }]
@@ -47,6 +50,13 @@ export function parseXml(source: string, maxDepth: number): XmlResult {
     open.at(-1)!.element.children.push(element)
     open.push({ element, at: parser.position - name.length - 1 })
   })
+  if (attributes) {
+    parser.on('opentag', (tag) => {
+      open.at(-1)!.element.attributes = new Map(
+        Object.entries(tag.attributes).map(([name, value]) => [name, String(value)]),
+      )
+    })
+  }
   parser.on('closetag', () => {
     closed = open.pop()!.element
   })

@@ -7,6 +7,7 @@ import { cp, dd, install, ln, mv } from './files/copy.ts'
 import { df, find } from './files/find.ts'
 import { cat, cmp, grep, head, readlink, readPath, tail } from './files/read.ts'
 import { ls, stat, test } from './files/stat.ts'
+import { stretch, stretchDigest } from './files/stretch.ts'
 import { chmod, fallocate, mkdir, rm, rmdir, tee, touch, truncate } from './files/write.ts'
 import { base64, printenv, sshKeygen } from './keys.ts'
 import { blkdiscard, lvchange, lvcreate, lvextend, lvreduce, lvremove, lvrename } from './lvm.ts'
@@ -27,6 +28,8 @@ import { xl } from './xl/xl.ts'
 const shell: Program = (call) => {
   if (call.pty) return loginShell(call)
   if (call.argv[3] === 'pengx-digest') return digest(call)
+  if (call.argv[3] === 'pengx-window') return stretch(call)
+  if (call.argv[3] === 'pengx-stretch-digest') return stretchDigest(call)
   if (call.argv[3] === 'pengx-lacking') return lacking(call)
   if (call.argv[3] === 'pengx-holds') return holds(call)
   if (call.argv[3] === 'pengx-claim') return claim(call)

@@ -9,6 +9,7 @@ import { SCHEDULE_CASES } from './scheduleCases.ts'
 import { SNAPSHOT_CASES } from './snapshotCases.ts'
 import { STORLINK_CASES } from './storlinkCases.ts'
 import { TEMPLATE_CASES } from './templateCases.ts'
+import { TRANSFER_CASES } from './transferCases.ts'
 import { PM_CASES, VM_CASES } from './vmCases.ts'
 
 /**
@@ -25,6 +26,7 @@ const CASES = [
   ...MOVE_CASES,
   ...STORLINK_CASES,
   ...TEMPLATE_CASES,
+  ...TRANSFER_CASES,
   ...PM_CASES,
   ...VM_CASES,
 ]

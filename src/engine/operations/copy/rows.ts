@@ -9,7 +9,7 @@ import { hostnameOf, parseSeedAddress, type Seed } from '../../tools/cloudInit.t
 import { parseStatements } from '../../tools/xl/syntax.ts'
 import { missingBridge, UNSEEN_HINT } from '../vm/bridges.ts'
 import { configPathFor } from '../vm/domain.ts'
-import { freeMacs, renewedNics } from '../vm/newVm.ts'
+import { freeMacs, renewedNics } from '../vm/pickNics.ts'
 import { isSeed, placeSeed } from '../vm/seed.ts'
 import { diskOn } from '../volume/copies.ts'
 import type { CopiedDisk } from './disks.ts'

@@ -31,7 +31,8 @@ export type NewDisks = {
   readonly sources: Readonly<Record<string, Source>>
 }
 
-interface DiskRequest {
+/** A disk that is wanted: empty, or with what a source holds, of which so many MiB will be taken. */
+export interface DiskRequest {
   readonly source?: Source & { readonly usedMib: number; readonly base?: string }
   readonly sizeMib: number
   /** The image itself is the disk. */
@@ -41,6 +42,20 @@ interface DiskRequest {
 export async function gatherDisks(p: CreateParams, storlink: Storlink, pm: Pm, cx: Context): Promise<NewDisks> {
   const requests = p.template === undefined ? await fromImage(p, storlink, pm, cx) : await fromTemplate(p, pm, cx)
   if (p.extraDiskSize !== undefined) requests.push({ sizeMib: p.extraDiskSize })
+  return await placeDisks(requests, p, storlink, pm, cx)
+}
+
+/** What such disks take from the parameters of a VM. */
+type DiskParams = Pick<CreateParams, 'diskFormat' | 'overlay'>
+
+/** Picks where disks will lie. Throws `noSpace` where there is no room for them, and what the driver throws. */
+export async function placeDisks(
+  requests: readonly DiskRequest[],
+  p: DiskParams,
+  storlink: Storlink,
+  pm: Pm,
+  cx: Context,
+): Promise<NewDisks> {
   await needRoom(requests, p, storlink, pm, cx)
   const driver = cx.volumes(storlink.level)
   const createdAt = cx.clock.now()
@@ -102,7 +117,7 @@ async function fromTemplate(p: CreateParams, pm: Pm, cx: Context): Promise<DiskR
 /** Where volumes take only what is written to them, the bytes that are copied count; else all of it. */
 async function needRoom(
   requests: readonly DiskRequest[],
-  p: CreateParams,
+  p: DiskParams,
   storlink: Storlink,
   pm: Pm,
   cx: Context,

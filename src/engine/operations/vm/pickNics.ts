@@ -1,10 +1,10 @@
+import { newXenMac } from '../../../lib/ids.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Nic } from '../../../model/nic.ts'
 import type { Pm } from '../../../model/pm.ts'
 import type { View } from '../../store/view.ts'
 import { missingBridge, UNSEEN_HINT } from './bridges.ts'
-import { freeMacs } from './newVm.ts'
 
 /** The bridge that is meant: its name as it is given, and for a number N xenbrN. */
 export function bridgeName(given: string): string {
@@ -24,4 +24,20 @@ export function pickNics(pm: Pm, given: readonly string[], view: View, unseen: b
   }
   const nextMac = freeMacs(view)
   return bridges.map((bridge, index) => ({ id: 0, name: `eth${index}`, mac: nextMac(), bridge, ip: '' }))
+}
+
+/** Addresses that nobody on the site has, and each of which is given once. Asks nobody. */
+export function freeMacs(view: View): (wished?: string) => string {
+  const taken = new Set(view.vms().flatMap((vm) => vm.nics.map((nic) => nic.mac.toLowerCase())))
+  return (wished) => {
+    let mac = (wished ?? newXenMac()).toLowerCase()
+    while (taken.has(mac)) mac = newXenMac()
+    taken.add(mac)
+    return mac
+  }
+}
+
+/** Interfaces as another VM has them: where they were, with addresses of its own. */
+export function renewedNics(nics: readonly Nic[], nextMac: (wished?: string) => string): Nic[] {
+  return nics.map((nic) => ({ ...nic, id: 0, mac: nextMac() }))
 }

@@ -44,6 +44,8 @@ export function openImage(pm: PmState, path: string, format?: string): Image | s
     if (typeof whole === 'string') return whole
     return { ...whole, header: { format: 'raw', virtualSize: Number(cut[1]) } }
   }
+  const within = /^json:\{"driver":"raw","file":\{"driver":"(qcow2|vmdk|vpc|vhdx)"/.exec(path)?.[1]
+  if (within !== undefined) return asBareDisk(openImage(pm, clean, within))
   const node = findNode(pm, clean)
   if (node === undefined) return `Could not open '${path}': No such file or directory`
   if (node.kind === 'dir') return `'file' driver requires '${path}' to be a regular file`
@@ -52,6 +54,13 @@ export function openImage(pm: PmState, path: string, format?: string): Image | s
   if (format !== undefined && format !== 'raw' && format !== found.format) return `Image is not in ${format} format`
   const header = format === 'raw' && found.format !== 'raw' ? { format: 'raw', virtualSize: node.size } : found
   return { path: clean, node, header }
+}
+
+/** An image of any format, read as the guest's bytes alone (tools/foreignImage.ts). */
+function asBareDisk(image: Image | string): Image | string {
+  return typeof image === 'string'
+    ? image
+    : { ...image, header: { format: 'raw', virtualSize: image.header.virtualSize } }
 }
 
 /** A disk's moment as its QEMU shows it: bytes without a format, as many as the disk holds. */

@@ -63,6 +63,14 @@ function infoOf(image: Image, name: string): Record<string, unknown> {
           },
         }
       : {}),
+    ...(header.format === 'vmdk'
+      ? {
+          'format-specific': {
+            type: 'vmdk',
+            data: { 'create-type': 'monolithicSparse', extents: [{ filename: name }] },
+          },
+        }
+      : {}),
     ...(below === undefined
       ? {}
       : { 'full-backing-filename': below.startsWith('/') ? below : `${dir}/${below}`, 'backing-filename': below }),
@@ -106,12 +114,14 @@ export function check(call: Call, given: Options): number {
     call.err('qemu-img: This image format does not support checks\n')
     return 63
   }
-  const end = image.node.allocated
+  const { node } = image
+  const end = node.kind === 'file' ? Math.min(node.allocated, node.size) : node.allocated
   const { corruptions = 0 } = image.header
   if (given.values.get('--output') === 'json') {
     const value = {
-      'image-end-offset': end,
-      'total-clusters': Math.ceil(image.header.virtualSize / 65536),
+      ...(image.header.format === 'qcow2'
+        ? { 'image-end-offset': end, 'total-clusters': Math.ceil(image.header.virtualSize / 65536) }
+        : {}),
       'check-errors': 0,
       filename: path,
       format: image.header.format,
