@@ -11,6 +11,7 @@ import type { MadeBy } from './facts.ts'
 const MADE: Readonly<Record<string, readonly string[]>> = {
   'vm.create': ['disks[].path', 'seed.path'],
   'vm.copy': ['rows[].disks[].path', 'moment.disks[].scratch.path'],
+  'vm.import': ['disks[].path'],
   'disk.create': ['disk.path'],
   'vm.smigrate': ['moves[].to.path'],
   'snapshot.create': ['overlays[].path'],

@@ -182,7 +182,7 @@ function bridgesFor(p: Params, vm: Appliance['vm'] | undefined, cx: Context): re
       cx.notice(`it gets ${p.bridges.length} interfaces, as was said; the OVA says ${count}`)
     return p.bridges
   }
-  if (count > 0) cx.notice(`its ${count} interfaces are on the bridge that xl takes by itself: --bridges says which`)
+  if (count > 0) cx.notice(`interfaces (${count}) are on the bridge that xl takes by itself: --bridges says which`)
   return Array.from({ length: count }, () => '')
 }
 
