@@ -155,4 +155,8 @@ export const LINES: readonly (string | [string, string])[] = [
   'flock -w 1 @lock cat @a',
   'printenv PENGX_NOT_SET',
   'uname',
+  ['tee @tar1', 'some words\n'],
+  'tar --format=ustar -cf @archive.tar -C @ tar1 tar1',
+  'stat -c %s:%F @archive.tar',
+  'tar --format=ustar -cf @archive.tar -C @ none',
 ]

@@ -29,6 +29,7 @@ import { templateAdd, templateAddNew } from './template/add.ts'
 import { templateCreate } from './template/create.ts'
 import { templateDelete, templateUpdate } from './template/updateDelete.ts'
 import { templateShutdown, templateStart } from './template/upkeep.ts'
+import { vmExport } from './transfer/export.ts'
 import { vmImport } from './transfer/import.ts'
 import { vmCreate } from './vm/create.ts'
 import { vmDelete } from './vm/delete.ts'
@@ -72,6 +73,7 @@ export const CATALOG: ReadonlyMap<string, AnyOperation> = new Map<string, AnyOpe
       backupDrill,
       backupDelete,
       backupPrune,
+      vmExport,
       scheduleCreate,
       scheduleUpdate,
       scheduleDelete,

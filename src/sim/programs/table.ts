@@ -8,6 +8,7 @@ import { df, find } from './files/find.ts'
 import { cat, cmp, grep, head, readlink, readPath, tail } from './files/read.ts'
 import { ls, stat, test } from './files/stat.ts'
 import { stretch, stretchDigest } from './files/stretch.ts'
+import { tar } from './files/tar.ts'
 import { chmod, fallocate, mkdir, rm, rmdir, tee, touch, truncate } from './files/write.ts'
 import { base64, printenv, sshKeygen } from './keys.ts'
 import { blkdiscard, lvchange, lvcreate, lvextend, lvreduce, lvremove, lvrename } from './lvm.ts'
@@ -143,6 +144,7 @@ export const PROGRAMS: Readonly<Record<string, Program>> = {
   chmod,
   touch,
   truncate,
+  tar,
   fallocate,
   chown: quiet,
   sync: quiet,

@@ -2,7 +2,7 @@ import { expect } from 'bun:test'
 import { needNode, writeText } from '../../../src/sim/machine/files.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
 import { ovaOf, ovfOf } from '../../support/ova.ts'
-import { makeStorlink } from '../../support/sites/acts.ts'
+import { makeStorlink, makeVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 
 /** VMs that come from elsewhere, and go there. */
@@ -28,6 +28,11 @@ function putOva(world: World): void {
   world.site.save()
 }
 
+const EXPORT = 'aaaaaaaa-3333-4333-8444-555555555555'
+const exported = (world: World) =>
+  files(world)
+    .filter((path) => path.startsWith('/root/'))
+    .sort()
 const files = (world: World) => Object.keys(world.site.filesOn('xen1'))
 
 export const TRANSFER_CASES: readonly OperationCase[] = [
@@ -68,5 +73,26 @@ export const TRANSFER_CASES: readonly OperationCase[] = [
       expect(vm.nics.map(({ bridge }) => bridge)).toEqual(['', ''])
       for (const { path } of vm.disks) expect(files(world)).toContain(path)
     },
+  },
+  {
+    operation: 'vm.export',
+    variant: 'into a directory',
+    prepare: async (world) => ({ vm: (await makeVm(world)).uuid, to: '/root/fresh', export: EXPORT }),
+    check(world) {
+      expect(exported(world)).toEqual([
+        '/root/fresh',
+        '/root/fresh/fresh-xvda.qcow2',
+        '/root/fresh/fresh-xvdb.qcow2',
+        '/root/fresh/fresh.mf',
+        '/root/fresh/fresh.ovf',
+        '/root/fresh/fresh.pengx.json',
+      ])
+    },
+  },
+  {
+    operation: 'vm.export',
+    variant: 'as an OVA',
+    prepare: async (world) => ({ vm: (await makeVm(world)).uuid, to: '/root/fresh.ova', export: EXPORT }),
+    check: (world) => expect(exported(world)).toEqual(['/root/fresh.ova']),
   },
 ]

@@ -4,6 +4,7 @@ import { batch } from '../../host/batch.ts'
 import { run, runAll } from '../../host/run.ts'
 import type { Context } from '../../jobs/operation.ts'
 import { fileIdentity, parseBase64, parseFileIdentity } from '../../tools/files.ts'
+import { measureImage, parseMeasure } from '../../tools/qemuImg.ts'
 import {
   asRaw,
   checkForeign,
@@ -14,14 +15,13 @@ import {
   readStretch,
   type Stretch,
   tailOf,
-} from '../../tools/foreignImage.ts'
-import { type ForeignFormat, readForeignHeader } from '../../tools/imageHeader.ts'
-import { measureImage, parseMeasure } from '../../tools/qemuImg.ts'
+} from '../../tools/transfer/foreignImage.ts'
+import { type ForeignFormat, readForeignHeader } from '../../tools/transfer/imageHeader.ts'
 import type { Source } from '../vm/createDisks.ts'
 
 /**
  * A disk image that somebody brings, looked at before anything is made of it. What it says of other files of the host is
- * never followed: its own bytes are told first (tools/imageHeader.ts), and only then is it opened, as what they say.
+ * never followed: its own bytes are told first (tools/transfer/imageHeader.ts), and only then is it opened, as what they say.
  */
 
 const MIB = 1024 * 1024

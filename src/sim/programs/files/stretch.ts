@@ -1,9 +1,9 @@
-/** Stretches of files that come from elsewhere, byte by byte (tools/foreignImage.ts). */
+/** Stretches of files that come from elsewhere, byte by byte (tools/transfer/foreignImage.ts). */
 import { createHash } from 'node:crypto'
 import { findNode } from '../../machine/files.ts'
 import type { Call, Program } from '../../machine/program.ts'
 import type { ImageHeader } from '../../machine/state.ts'
-import { LOST } from './read.ts'
+import { LOST, readPath } from './read.ts'
 
 export const stretch: Program = (call) => {
   const bytes = bytesOf(call)
@@ -12,8 +12,12 @@ export const stretch: Program = (call) => {
   return 0
 }
 
+/** Of an image here its header is all that there is. */
 export const stretchDigest: Program = (call) => {
-  const bytes = bytesOf(call) ?? Buffer.alloc(0)
+  const node = findNode(call.pm, call.argv[4] ?? '')
+  const isImage = node?.kind === 'file' && node.text === undefined
+  const read = isImage ? readPath(call, call.argv[4]!) : undefined
+  const bytes = read && 'text' in read ? Buffer.from(read.text) : (bytesOf(call) ?? Buffer.alloc(0))
   const kind = (call.argv[7] ?? '').replace(/sum$/, '')
   call.out(`${createHash(kind).update(bytes).digest('hex')}  -\n`)
   return 0

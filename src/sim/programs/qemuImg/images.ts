@@ -56,7 +56,7 @@ export function openImage(pm: PmState, path: string, format?: string): Image | s
   return { path: clean, node, header }
 }
 
-/** An image of any format, read as the guest's bytes alone (tools/foreignImage.ts). */
+/** An image of any format, read as the guest's bytes alone (tools/transfer/foreignImage.ts). */
 function asBareDisk(image: Image | string): Image | string {
   return typeof image === 'string'
     ? image

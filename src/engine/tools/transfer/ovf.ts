@@ -1,4 +1,4 @@
-import { parseXml, type XmlElement } from '../../lib/xml.ts'
+import { parseXml, type XmlElement } from '../../../lib/xml.ts'
 
 /** A description of a VM as others write it (DMTF DSP0243, "Open Virtualization Format"), and the digests beside it. */
 export interface OvfDisk {

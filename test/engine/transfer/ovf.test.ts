@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { parseManifest, parseOvf } from '../../../src/engine/tools/ovf.ts'
+import { parseManifest, parseOvf } from '../../../src/engine/tools/transfer/ovf.ts'
 import { type OvfWords, ovfOf } from '../../support/ova.ts'
 
 const GIB = 1024 ** 3

@@ -1,6 +1,8 @@
+import type { DiskFormat } from '../../../model/disk.ts'
+import { endable, type Program, reads } from '../program.ts'
+import { qemuFormat } from '../qemuImg.ts'
 import { type ForeignFormat, HEAD_BYTES, TAIL_BYTES } from './imageHeader.ts'
 import type { DigestProgram } from './ovf.ts'
-import { type Program, reads } from './program.ts'
 
 /** Files that come from elsewhere, and what lies within them: read where they lie, and never unpacked. */
 
@@ -118,4 +120,28 @@ export function parseForeignCheck(stdout: string): ForeignCheck {
     endBytes: raw['image-end-offset'],
     isCompressed: (raw['compressed-clusters'] ?? 0) > 0,
   }
+}
+
+export type ExportFormat = 'qcow2' | 'raw' | 'vmdk'
+
+/** Copies what a guest would read into a file of its own; VMDKs as OVAs hold them: compressed, in the order of the disk. */
+export function exportImage(copy: {
+  readonly source: { readonly path: string; readonly format: DiskFormat }
+  readonly target: string
+  readonly format: ExportFormat
+}): Program {
+  const { source, target, format } = copy
+  const how = format === 'vmdk' ? ['-o', 'subformat=streamOptimized'] : []
+  return endable(
+    'qemu-img',
+    'convert',
+    '-p',
+    '-f',
+    qemuFormat(source.format),
+    '-O',
+    format,
+    ...how,
+    source.path,
+    target,
+  )
 }
