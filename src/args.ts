@@ -16,7 +16,17 @@ export type ListName = (typeof LISTS)[number] | (typeof VM_LISTS)[number]
 export const SHELLS = ['bash', 'zsh', 'fish'] as const
 export type ShellName = (typeof SHELLS)[number]
 
-const COMMANDS = [...LISTS, ...VM_LISTS, 'verify', 'gc', 'run', 'token', 'config', 'completion', 'help'] as const
+/** Words for an operation that is asked for with more than a TARGET, and the parameter that further words are for. */
+export const SHORT_WORDS = {
+  import: { operation: 'vm.import', further: 'disks' },
+  export: { operation: 'vm.export', further: 'to' },
+} as const
+const isShort = (word: string): word is keyof typeof SHORT_WORDS => Object.hasOwn(SHORT_WORDS, word)
+
+const COMMANDS = [
+  ...[...LISTS, ...VM_LISTS, 'verify', 'gc', 'run', 'import', 'export'],
+  ...['token', 'config', 'completion', 'help'],
+] as const
 
 /** Which site is meant and how it is opened. */
 export interface SiteArgs {
@@ -46,6 +56,8 @@ export interface RunArgs {
   readonly operation?: string
   /** TARGET and `--name value …`, not yet understood. */
   readonly words: readonly string[]
+  /** The parameter that bare words after the TARGET are for; absent: there are none. */
+  readonly further?: string
   readonly yes: boolean
   readonly json: boolean
   /** Print the plan and do nothing. */
@@ -63,9 +75,11 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   if (argv[0] === 'complete') return completing(argv.slice(1))
   const words = argv.map((word) => (word === '--demo' ? '--demo=' : word))
   const command = findCommand(words)
-  const isRun = command !== undefined && words[command] === 'run'
-  const { values, positionals } = readFlags(isRun ? words.slice(0, command + 1) : words)
-  const run = isRun ? readRun(words.slice(command + 1), values) : undefined
+  const word = command === undefined ? '' : words[command]!
+  const isRun = word === 'run' || isShort(word)
+  const { values, positionals } = readFlags(isRun ? words.slice(0, command! + 1) : words)
+  const after = words.slice((command ?? 0) + 1)
+  const run = isShort(word) ? readShort(word, after, values) : isRun ? readRun(after, values) : undefined
   if (values.version) return { subcommand: { kind: 'version' }, site: siteOf(values, []) }
   const { name, destinations } = command === undefined ? bare(positionals) : splitCommand(positionals)
   const site = siteOf(values, destinations)
@@ -91,6 +105,11 @@ function findCommand(words: readonly string[]): number | undefined {
     if (!isDestination(token.value)) return undefined
   }
   return undefined
+}
+
+function readShort(word: keyof typeof SHORT_WORDS, after: readonly string[], values: Values): RunArgs {
+  const { operation, further } = SHORT_WORDS[word]
+  return { ...readRun([operation, ...after], values), further }
 }
 
 /** Takes out of the words after `run` the flags that are pengx's own; the rest belongs to the operation. */

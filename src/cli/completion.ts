@@ -1,4 +1,4 @@
-import { LISTS, SHELLS, type ShellName, VM_LISTS } from '../args.ts'
+import { LISTS, SHELLS, SHORT_WORDS, type ShellName, VM_LISTS } from '../args.ts'
 import type { Engine } from '../engine/engine.ts'
 import { describeParams, type Field } from '../engine/jobs/params.ts'
 import { snapshotsOf } from '../model/layer.ts'
@@ -75,7 +75,10 @@ export function completionScript(shell: ShellName): string {
 }
 
 const FLAGS = ['--demo', '--serve', '--db', '--read-only', '--ascii', '--screen-reader', '--help', '--version']
-const COMMANDS = [...LISTS, ...VM_LISTS, 'verify', 'gc', 'run', 'token', 'config', 'completion', 'help']
+const COMMANDS = [
+  ...[...LISTS, ...VM_LISTS, 'verify', 'gc', 'run', ...Object.keys(SHORT_WORDS)],
+  ...['token', 'config', 'completion', 'help'],
+]
 
 /** What may stand where the last of these words is being typed, one a line; a name that holds a line end is left out. */
 export function completions(engine: Engine, words: readonly string[]): string {
@@ -96,6 +99,8 @@ function withoutSites(words: readonly string[]): readonly string[] {
 function candidates(engine: Engine, [command, ...before]: readonly string[], typed: string): readonly string[] {
   if (command === undefined) return typed.startsWith('-') ? FLAGS : COMMANDS
   if (command === 'run') return runCandidates(engine, before, typed)
+  const short = Object.entries(SHORT_WORDS).find(([word]) => word === command)?.[1]
+  if (short) return runCandidates(engine, [short.operation, ...before], typed)
   if (command === 'gc' && before.at(-1) === '--storlink') return engine.view.storlinks().map(({ name }) => name)
   if (command === 'completion') return before.length === 0 ? SHELLS : []
   if (typed.startsWith('-') && isOwn(command)) return OWN_FLAGS[command]

@@ -23,7 +23,9 @@ export function kebab(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }
 
-export function readOperationWords(fields: readonly Field[], words: readonly string[]): ParsedFlags {
+/** `further`: the parameter that bare words after the TARGET are for, of which a list takes any number. */
+export function readOperationWords(fields: readonly Field[], words: readonly string[], further?: string): ParsedFlags {
+  const more = fields.find(({ name }) => name === further)
   const raw: Record<string, unknown> = {}
   const secrets: { name: string; from: string }[] = []
   let target: string | undefined
@@ -32,8 +34,11 @@ export function readOperationWords(fields: readonly Field[], words: readonly str
   for (let index = 0; index < words.length; index++) {
     const word = words[index]!
     if (!word.startsWith('--')) {
-      if (target !== undefined) throw invalid(`one TARGET is expected, got "${target}" and "${word}"${hint}`)
-      target = word
+      if (target !== undefined && more?.kind === 'list')
+        raw[more.name] = [...((raw[more.name] as string[]) ?? []), word]
+      else if (target !== undefined && more && !(more.name in raw)) raw[more.name] = word
+      else if (target !== undefined) throw invalid(`one TARGET is expected, got "${target}" and "${word}"${hint}`)
+      else target = word
       continue
     }
     const { field, value: inline, negated } = readFlag(fields, word)

@@ -17,6 +17,9 @@ usage:
                                      why each volume in the storlinks stays, and what jobs have left; --yes takes that away
   pengx run OPERATION TARGET [--name value …] [--plan] [--yes] [--json]
                                      do one thing and wait for it, as in: pengx run vm.start web01
+  pengx import FILE… --storlink NAME [--name value …]
+                                     make a VM of disk images or an OVA on its PM (the same as run vm.import)
+  pengx export VM TO                 copy a VM into a new directory or an OVA on its PM (the same as run vm.export)
   pengx run                          every operation and what it takes
   pengx token                        print the API token of this store
   pengx config                       print the settings that are in force

@@ -93,7 +93,7 @@ async function readRaw(
   subcommand: RunArgs,
   io: Io,
 ): Promise<Record<string, unknown>> {
-  const given = readOperationWords(describeParams(operation.params), subcommand.words)
+  const given = readOperationWords(describeParams(operation.params), subcommand.words, subcommand.further)
   if (engine.readOnly) throw new PengxError('readOnly', `${operation.name} is not done: --read-only is set`)
   const { param, kind } = operation.target
   if (given.target !== undefined && kind === 'none')

@@ -74,6 +74,23 @@ describe('a command line', () => {
     })
   })
 
+  test('import and export are words for operations that take more than one', () => {
+    expect(parse('import /a.qcow2 /b.raw --storlink data --plan').subcommand).toEqual({
+      kind: 'run',
+      operation: 'vm.import',
+      words: ['/a.qcow2', '/b.raw', '--storlink', 'data'],
+      further: 'disks',
+      yes: false,
+      json: false,
+      plan: true,
+      help: false,
+    })
+    expect(parse('root@xen1 export web01 /srv/out --json')).toMatchObject({
+      subcommand: { kind: 'run', operation: 'vm.export', words: ['web01', '/srv/out'], further: 'to', json: true },
+      site: { destinations: ['root@xen1'] },
+    })
+  })
+
   test('keeps the words of an operation as they are and takes out its own flags', () => {
     const { subcommand, site } = parse('run vm.create web9 --memory 512 --yes --db /f --copy-image --json')
     expect(subcommand).toEqual({

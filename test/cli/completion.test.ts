@@ -26,6 +26,8 @@ describe('what may come next', () => {
     expect(complete('run', 'template.delete', '')).toEqual(['debian12', 'win-서버'])
     expect(complete('run', 'vm.adopt', '')).toEqual(['webtest'])
     expect(complete('run', 'vm.start', 'web01', '')).toEqual([])
+    expect(complete('export', 'web0')).toEqual(complete('run', 'vm.export', 'web0'))
+    expect(complete('import', '/x.ova', '--storlink', 'v')).toEqual(['vg-fast'])
     expect(complete('disks', 'mail')).toEqual(['mail02'])
     expect(complete('nics', '--json', 'db0')).toEqual(['db01', 'db02'])
     expect(complete('disks', 'db01', '')).toEqual([])

@@ -27,6 +27,19 @@ describe('the words after an operation', () => {
     expect(read('--copy-image=no web01')).toMatchObject({ target: 'web01', raw: { copyImage: 'no' } })
   })
 
+  test('behind the TARGET are for one parameter where the command has one for them', () => {
+    const words = ['web01', '--disk-size', '10', '/a', '/b']
+    expect(readOperationWords(fields, words, 'bridges').raw).toEqual({ diskSize: '10', bridges: ['/a', '/b'] })
+    expect(readOperationWords(fields, ['web01', '10'], 'diskSize')).toMatchObject({
+      target: 'web01',
+      raw: { diskSize: '10' },
+    })
+    for (const further of [undefined, 'diskSize']) {
+      const read = () => readOperationWords(fields, words, further)
+      expect(read).toThrow('one TARGET is expected')
+    }
+  })
+
   test.each([
     ['--copy-image', 'true'],
     ['--no-copy-image', 'false'],

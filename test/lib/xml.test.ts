@@ -14,6 +14,18 @@ function element(name: string, text: string, ...children: XmlElement[]): XmlElem
   return { name, text, children }
 }
 
+test('attributes are told where they are asked for, with their prefixes', () => {
+  const result = parseXml('<a xmlns:o="u" o:id="&lt;1>" id=""><b/></a>', DEPTH, { attributes: true })
+  if (!result.ok) throw new Error(result.problem)
+  expect([...result.root.attributes!]).toEqual([
+    ['xmlns:o', 'u'],
+    ['o:id', '<1>'],
+    ['id', ''],
+  ])
+  expect([...result.root.children[0]!.attributes!]).toEqual([])
+  expect(parseXml('<a b="1" b="2"/>', DEPTH, { attributes: true })).toMatchObject({ ok: false })
+})
+
 describe('well-formed documents become trees', () => {
   test.each<[string, string, XmlElement]>([
     ['text, untouched', '<a>0123</a>', element('a', '0123')],
