@@ -2,7 +2,7 @@ import { expect } from 'bun:test'
 import { needNode, writeText } from '../../../src/sim/machine/files.ts'
 import type { OperationCase } from '../../contract/operationCase.ts'
 import { ovaOf, ovfOf } from '../../support/ova.ts'
-import { makeStorlink, makeVm } from '../../support/sites/acts.ts'
+import { makeStorlink, makeStorlinks, makeVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
 
 /** VMs that come from elsewhere, and go there. */
@@ -53,6 +53,21 @@ export const TRANSFER_CASES: readonly OperationCase[] = [
         ['xvda', 10240, 'qcow2', true],
       ])
       expect(files(world)).toEqual(expect.arrayContaining([vm.disks[0]!.path, '/data/images/debian-12.qcow2']))
+    },
+  },
+  {
+    operation: 'vm.import',
+    variant: 'into a volume group',
+    async prepare(world) {
+      await makeStorlinks(world)
+      const { id } = world.engine.view.storlinks().find(({ name }) => name === 'fast')!
+      const words = { memory: 512, storlink: id, uuid: IMPORTED, name: 'block', diskFormat: 'raw' }
+      return { file: '/data/images/debian-12.qcow2', ...words }
+    },
+    check(world) {
+      const [disk] = world.engine.view.needVm(IMPORTED).disks
+      expect(disk).toMatchObject({ path: `/dev/vg-fast/pengx-${disk!.uuid}`, format: 'raw', sizeMib: 10240 })
+      expect(files(world)).toContain(disk!.path)
     },
   },
   {

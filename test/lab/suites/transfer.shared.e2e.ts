@@ -39,7 +39,7 @@ test('goes out when it is shut down, and over nothing', async () => {
   await perform(pengx, 'vm.export', 'goes', '--to', `${OUT}/dir`)
   await perform(pengx, 'vm.export', 'goes', '--to', `${OUT}/goes.ova`)
   await expectRefusal(pengx, ['vm.export', 'goes', '--to', `${OUT}/dir`], /nothing is written over/)
-  expect((await sh(host, `ls ${OUT} ${OUT}/dir; ls -A ${OUT} | grep -c new || true`)).split('\n')).toEqual([
+  expect((await sh(host, `LC_ALL=C ls ${OUT} ${OUT}/dir; ls -A ${OUT} | grep -c new || true`)).split('\n')).toEqual([
     ...[`${OUT}:`, 'dir', 'goes.ova', '', `${OUT}/dir:`],
     ...['goes-xvda.qcow2', 'goes.mf', 'goes.ovf', 'goes.pengx.json', '0', ''],
   ])

@@ -11,7 +11,7 @@ export interface OvfWords {
   readonly networks: readonly string[]
 }
 
-export interface OvfFile {
+interface OvfFile {
   readonly name: string
   readonly bytes: number
   readonly virtualBytes: number
