@@ -3,7 +3,7 @@ import { run } from '../../src/engine/host/run.ts'
 import type { Job } from '../../src/model/job.ts'
 import { act, NEW_VM, pmNamed, refusalOf } from '../support/sites/acts.ts'
 import { openWorld, type World } from '../support/sites/world.ts'
-import { makeSharedVm } from './operations/migrateCases.ts'
+import { makeSharedVm } from './operations/cases/migrateCases.ts'
 
 /** A lockspace of sanlock's in the settings: a VM runs under its lease there, or does not run. */
 

@@ -6,7 +6,7 @@ import { run } from '../../src/engine/host/run.ts'
 import type { Job } from '../../src/model/job.ts'
 import { act, NEW_VM, pmNamed } from '../support/sites/acts.ts'
 import { openWorld, type World } from '../support/sites/world.ts'
-import { expectAt, startSharedVm } from './operations/migrateCases.ts'
+import { expectAt, startSharedVm } from './operations/cases/migrateCases.ts'
 
 /** Migrations that end badly: the VM is on exactly one PM, and pengx says on which. */
 

@@ -3,7 +3,7 @@ import { run } from '../../src/engine/host/run.ts'
 import type { Job } from '../../src/model/job.ts'
 import { act, NEW_VM, pmNamed } from '../support/sites/acts.ts'
 import { openWorld, type World } from '../support/sites/world.ts'
-import { joinPms, makeSharedVm, startSharedVm } from './operations/migrateCases.ts'
+import { joinPms, makeSharedVm, startSharedVm } from './operations/cases/migrateCases.ts'
 
 /** Migrations that are refused, and starts of VMs that another PM could be running. */
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { run } from '../../src/engine/host/run.ts'
+import { momentUrl } from '../../src/engine/hypervisor/moment/export.ts'
 import {
   copyMoment,
   forgetBitmaps,
@@ -9,8 +10,7 @@ import {
   momentMeans,
   needMoment,
   releaseMoment,
-} from '../../src/engine/hypervisor/moment.ts'
-import { momentUrl } from '../../src/engine/hypervisor/momentExport.ts'
+} from '../../src/engine/hypervisor/moment/moment.ts'
 import { parseVersion } from '../../src/engine/tools/qmp.ts'
 import { fileVolumes } from '../../src/engine/volumes/file.ts'
 import { needSame } from '../../src/engine/volumes/pack.ts'

@@ -7,7 +7,7 @@ import type { Moment } from '../../src/engine/jobs/context.ts'
 import { adoptRunning, makeStorlink, makeVm, pmNamed } from '../support/sites/acts.ts'
 import { openWorld, type World } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
-import { makeSharedVm } from './operations/migrateCases.ts'
+import { makeSharedVm } from './operations/cases/migrateCases.ts'
 
 /** Two that live on one store and one site, and jobs that meet. */
 

@@ -15,7 +15,7 @@ import { type HeldStore, holdStore } from '../support/heldStore.ts'
 import { adoptRunning, makeStorlink, makeVm, NEW_VM } from '../support/sites/acts.ts'
 import { openWorld, type World, type WorldPlace } from '../support/sites/world.ts'
 import { until } from '../support/until.ts'
-import { TEMPLATE_CASES } from './operations/templateCases.ts'
+import { TEMPLATE_CASES } from './operations/cases/templateCases.ts'
 
 /** A store that cannot be written for a while: what is at work waits for it, and everybody else is told. */
 

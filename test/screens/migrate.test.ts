@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test'
-import { expectAt, startSharedVm } from '../engine/operations/migrateCases.ts'
+import { expectAt, startSharedVm } from '../engine/operations/cases/migrateCases.ts'
 import { openRobot, type Robot } from '../support/screenRobot.ts'
 import type { ScreenEngine } from '../support/sites/screenSite.ts'
 import { openWorld, type World } from '../support/sites/world.ts'

@@ -20,8 +20,8 @@ import type { Migration, MigrationOptions } from './migrate.ts'
 import type { Unequal } from './mirror/compare.ts'
 import type { MirrorOptions } from './mirror/mirror.ts'
 import type { MirrorDisk } from './mirror/targets.ts'
-import type { MomentDisk, MomentMeans } from './moment.ts'
-import type { MomentOptions } from './momentExport.ts'
+import type { MomentOptions } from './moment/export.ts'
+import type { MomentDisk, MomentMeans } from './moment/moment.ts'
 import type { LayerStream } from './stream.ts'
 
 export type ReadConfig = ConfigText & ParsedConfig
@@ -142,7 +142,7 @@ export interface Hypervisor {
   cancelJobs(host: Host, domid: number, options: Pick<BlockJobOptions, 'name' | 'clock'>): Promise<void>
   /** What a moment of those disks can be made with; looks only. */
   momentMeans(host: Host, domid: number, disks: readonly Pick<MomentDisk, 'vdev' | 'path'>[]): Promise<MomentMeans>
-  /** Begins a moment of all disks that is read (moment.ts, `momentUrl`) until it is released. */
+  /** Begins a moment of all disks that is read (moment/export.ts, `momentUrl`) until it is released. */
   holdMoment(
     host: Host,
     domid: number,

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'bun:test'
 import { cancelJobs } from '../../../src/engine/hypervisor/blockJobs.ts'
 import { writtenImages } from '../../../src/engine/hypervisor/layers.ts'
-import { momentMeans } from '../../../src/engine/hypervisor/moment.ts'
+import { momentMeans } from '../../../src/engine/hypervisor/moment/moment.ts'
 import { closeImages } from '../../../src/engine/hypervisor/stream.ts'
 import type { BlockFault } from '../../support/programs/blockFaults.ts'
 import { openRealQemu, type RealQemu } from '../../support/programs/realQemu.ts'

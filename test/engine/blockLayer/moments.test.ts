@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { writtenImages } from '../../../src/engine/hypervisor/layers.ts'
-import { holdMoment, needMoment, releaseMoment } from '../../../src/engine/hypervisor/moment.ts'
-import { momentUrl } from '../../../src/engine/hypervisor/momentExport.ts'
+import { momentUrl } from '../../../src/engine/hypervisor/moment/export.ts'
+import { holdMoment, needMoment, releaseMoment } from '../../../src/engine/hypervisor/moment/moment.ts'
 import type { RealQemu } from '../../support/programs/realQemu.ts'
 import { createImages, imageAt, imagesOf, momentDisks, openTwoDisks, QEMU_GONE, VDEVS, wayOf } from './bench.ts'
 

@@ -3,7 +3,7 @@ import type { Backup } from '../../../src/model/backup.ts'
 import type { SimSite } from '../../../src/sim/site.ts'
 import { act, NEW_VM, startVm } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
-import { wanted } from '../operations/backupCases.ts'
+import { wanted } from '../operations/cases/backupCases.ts'
 import { afterGap, destroyByHand, fill, type Gap, startByHand } from './gap.ts'
 
 /** A backup that was cut off is one moment of a VM's disks, or none. */

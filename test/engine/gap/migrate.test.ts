@@ -3,7 +3,7 @@ import { run } from '../../../src/engine/host/run.ts'
 import type { SimSite } from '../../../src/sim/site.ts'
 import { NEW_VM, pmNamed, refusalOf } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
-import { expectAt, makeSharedVm, startSharedVm } from '../operations/migrateCases.ts'
+import { expectAt, makeSharedVm, startSharedVm } from '../operations/cases/migrateCases.ts'
 import { afterGap, type Gap, startByHand } from './gap.ts'
 
 /** A VM that was to move when pengx was killed: it is where its guest is, and runs once at most. */

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { moveDomain } from '../../contract/worldMoves.ts'
 import { NEW_VM } from '../../support/sites/acts.ts'
 import type { World } from '../../support/sites/world.ts'
-import { startSharedVm } from '../operations/migrateCases.ts'
+import { startSharedVm } from '../operations/cases/migrateCases.ts'
 import { afterGap, destroyByHand, type Gap } from './gap.ts'
 
 /** A VM whose domain was to be changed when pengx was killed, and that others have had in hand since. */

@@ -7,7 +7,7 @@ import { PengxError } from '../../../src/model/error.ts'
 import { createSimSite } from '../../../src/sim/site.ts'
 import { act, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import { openWorld, type WorldPlace } from '../../support/sites/world.ts'
-import { joinPms } from '../operations/migrateCases.ts'
+import { joinPms } from '../operations/cases/migrateCases.ts'
 
 /** A pengx that ends by itself leaves its jobs as one that is killed does: at work, for the next one to go on with. */
 const dir = mkdtempSync(join(tmpdir(), 'pengx-closing-'))

@@ -8,7 +8,7 @@ import { PengxError } from '../../../src/model/error.ts'
 import type { SimSite } from '../../../src/sim/site.ts'
 import { act, makeStorlink, makeVm, NEW_VM } from '../../support/sites/acts.ts'
 import { openWorld, pictureOf, type World } from '../../support/sites/world.ts'
-import { wanted } from '../operations/backupCases.ts'
+import { wanted } from '../operations/cases/backupCases.ts'
 
 /** `conflict` promises that a step has changed nothing, and then it is not undone; that is believed only where it can be true. */
 const worlds: World[] = []

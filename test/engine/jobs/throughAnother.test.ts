@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { run } from '../../../src/engine/host/run.ts'
 import { act, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
-import { joinPms } from '../operations/migrateCases.ts'
+import { joinPms } from '../operations/cases/migrateCases.ts'
 
 /** What lies on a shared storlink is worked on through another PM while its own is away: jobs lock that one. */
 const BACKUP = '99999999-2222-4333-8444-555555555555'

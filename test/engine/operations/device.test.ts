@@ -1,4 +1,4 @@
 import { operationSuite } from '../../contract/operation.ts'
-import { DEVICE_CASES } from './deviceCases.ts'
+import { DEVICE_CASES } from './cases/deviceCases.ts'
 
 for (const one of DEVICE_CASES) operationSuite(one)

@@ -1,4 +1,4 @@
 import { operationSuite } from '../../contract/operation.ts'
-import { KEY_CASES } from './keyCases.ts'
+import { KEY_CASES } from './cases/keyCases.ts'
 
 for (const one of KEY_CASES) operationSuite(one)

@@ -1,4 +1,4 @@
 import { operationSuite } from '../../contract/operation.ts'
-import { SCHEDULE_CASES } from './scheduleCases.ts'
+import { SCHEDULE_CASES } from './cases/scheduleCases.ts'
 
 for (const one of SCHEDULE_CASES) operationSuite(one)

@@ -1,4 +1,4 @@
 import { operationSuite } from '../../contract/operation.ts'
-import { SNAPSHOT_CASES } from './snapshotCases.ts'
+import { SNAPSHOT_CASES } from './cases/snapshotCases.ts'
 
 for (const one of SNAPSHOT_CASES) operationSuite(one)

@@ -1,4 +1,4 @@
 import { operationSuite } from '../../contract/operation.ts'
-import { STORLINK_CASES } from './storlinkCases.ts'
+import { STORLINK_CASES } from './cases/storlinkCases.ts'
 
 for (const one of STORLINK_CASES) operationSuite(one)

@@ -17,10 +17,10 @@ import {
   startVm,
 } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
-import { BACKUP_CASES } from '../operations/backupCases.ts'
-import { DEVICE_CASES } from '../operations/deviceCases.ts'
-import { SNAPSHOT_CASES } from '../operations/snapshotCases.ts'
-import { VM_CASES } from '../operations/vmCases.ts'
+import { BACKUP_CASES } from '../operations/cases/backupCases.ts'
+import { DEVICE_CASES } from '../operations/cases/deviceCases.ts'
+import { SNAPSHOT_CASES } from '../operations/cases/snapshotCases.ts'
+import { VM_CASES } from '../operations/cases/vmCases.ts'
 
 /** Why what lies in a storlink stays, or may go; and what a process that was killed leaves there. */
 let world: World

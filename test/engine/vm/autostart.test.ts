@@ -3,7 +3,7 @@ import { run } from '../../../src/engine/host/run.ts'
 import { findNode } from '../../../src/sim/machine/files.ts'
 import { act, makeVm, NEW_VM, pmNamed, refusalOf, startVm } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
-import { makeSharedVm } from '../operations/migrateCases.ts'
+import { makeSharedVm } from '../operations/cases/migrateCases.ts'
 
 /** What starts with its PM: seen in /etc/xen/auto, and kept right by what is done with a VM. */
 

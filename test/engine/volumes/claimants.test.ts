@@ -12,7 +12,7 @@ import { makeLink, unlink } from '../../../src/sim/machine/files.ts'
 import { act, adoptRunning, pmNamed } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
 import { until } from '../../support/until.ts'
-import { makeSharedVm } from '../operations/migrateCases.ts'
+import { makeSharedVm } from '../operations/cases/migrateCases.ts'
 
 /** Two pengx with a store each, on one site whose machines see one directory; neither knows what the other does. */
 

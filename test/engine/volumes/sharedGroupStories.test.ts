@@ -7,7 +7,7 @@ import { findNode } from '../../../src/sim/machine/files.ts'
 import { act, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
 import { makeSan, makeVmOn } from '../../support/sites/sharedGroup.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
-import { joinPms } from '../operations/migrateCases.ts'
+import { joinPms } from '../operations/cases/migrateCases.ts'
 
 /** VMs of two PMs on one volume group of a SAN, which the storlink's PM changes. */
 

@@ -3,7 +3,7 @@ import { run } from '../../../src/engine/host/run.ts'
 import type { Vm } from '../../../src/model/vm.ts'
 import { act, makeStorlink, makeVm, NEW_VM, pmNamed, refusalOf, startVm } from '../../support/sites/acts.ts'
 import { openWorld, type World } from '../../support/sites/world.ts'
-import { joinPms, makeSharedVm } from '../operations/migrateCases.ts'
+import { joinPms, makeSharedVm } from '../operations/cases/migrateCases.ts'
 
 /** Whoever is about to use a volume is refused where somebody else has it, whatever that one calls it. */
 

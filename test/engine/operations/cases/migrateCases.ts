@@ -1,9 +1,9 @@
 import { expect } from 'bun:test'
-import { run } from '../../../src/engine/host/run.ts'
-import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { run } from '../../../../src/engine/host/run.ts'
+import type { Vm } from '../../../../src/model/vm.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, NEW_VM, pmNamed, startVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Two PMs that see one directory and log in to each other; a VM of one of them lies there. */
 export async function joinPms(world: World): Promise<number> {

@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
-import { run } from '../../../src/engine/host/run.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import type { World } from '../../support/sites/world.ts'
+import { run } from '../../../../src/engine/host/run.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Keys spread over a site of two PMs: one has a file with lines of its own, the other nothing at all. */
 const KEY = `ssh-ed25519 ${'A'.repeat(68)} root@xen1`

@@ -1,5 +1,5 @@
-import { parseExports, type Qmp } from '../tools/qmp.ts'
-import type { BlockJobOptions } from './blockJobs.ts'
+import { parseExports, type Qmp } from '../../tools/qmp.ts'
+import type { BlockJobOptions } from '../blockJobs.ts'
 
 /** A held moment as it is read: an NBD server of QEMU's own on a Unix socket, with an export a disk. */
 export interface MomentOptions extends BlockJobOptions {

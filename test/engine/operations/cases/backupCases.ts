@@ -1,11 +1,11 @@
 import { expect } from 'bun:test'
-import { run } from '../../../src/engine/host/run.ts'
-import { storedMib } from '../../../src/model/backup.ts'
-import { snapshotsOf, volumesOf } from '../../../src/model/layer.ts'
-import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, makeVm, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { run } from '../../../../src/engine/host/run.ts'
+import { storedMib } from '../../../../src/model/backup.ts'
+import { snapshotsOf, volumesOf } from '../../../../src/model/layer.ts'
+import type { Vm } from '../../../../src/model/vm.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, makeVm, NEW_VM, pmNamed, startVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 import { makeFar } from './copyCases.ts'
 
 /** Backups: made, read back, removed. */

@@ -1,7 +1,7 @@
 import { expect } from 'bun:test'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 import { wanted } from './backupCases.ts'
 
 /** Backups by themselves, at set times. */

@@ -1,9 +1,9 @@
 import { expect } from 'bun:test'
-import { changerTag, changerTags } from '../../../src/engine/tools/lvmTags.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
-import { makeSan, makeVmOn, volumesOfSan } from '../../support/sites/sharedGroup.ts'
-import type { World } from '../../support/sites/world.ts'
+import { changerTag, changerTags } from '../../../../src/engine/tools/lvmTags.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, NEW_VM, pmNamed, startVm } from '../../../support/sites/acts.ts'
+import { makeSan, makeVmOn, volumesOfSan } from '../../../support/sites/sharedGroup.ts'
+import type { World } from '../../../support/sites/world.ts'
 import { joinPms } from './migrateCases.ts'
 
 /** What is done for a VM on xen2 with a volume group that xen1 changes. */

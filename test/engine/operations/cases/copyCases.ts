@@ -1,11 +1,11 @@
 import { expect } from 'bun:test'
-import { run } from '../../../src/engine/host/run.ts'
-import { parseSeed, type Seed } from '../../../src/engine/tools/cloudInit.ts'
-import { parseBase64, readBytes } from '../../../src/engine/tools/files.ts'
-import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, makeStorlink, NEW_VM, pmNamed, startVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { run } from '../../../../src/engine/host/run.ts'
+import { parseSeed, type Seed } from '../../../../src/engine/tools/cloudInit.ts'
+import { parseBase64, readBytes } from '../../../../src/engine/tools/files.ts'
+import type { Vm } from '../../../../src/model/vm.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, makeStorlink, NEW_VM, pmNamed, startVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Copies of a VM: of one that is off and of one that runs, once and several times, here and on another PM. */
 const COPIES = [1, 2].map((number) => `77777777-000${number}-4333-8444-555555555555`)

@@ -1,9 +1,9 @@
 import { expect } from 'bun:test'
-import { run } from '../../../src/engine/host/run.ts'
-import type { Template } from '../../../src/model/template.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, makeStorlink, makeVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { run } from '../../../../src/engine/host/run.ts'
+import type { Template } from '../../../../src/model/template.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, makeStorlink, makeVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Templates, and VMs from them. */
 const TEMPLATE = '77777777-2222-4333-8444-555555555555'

@@ -1,11 +1,11 @@
 import { expect } from 'bun:test'
-import { run } from '../../../src/engine/host/run.ts'
-import { markerPath, parseMarker } from '../../../src/engine/tools/storlinkMarker.ts'
-import { formatClaim } from '../../../src/model/storage/claim.ts'
-import { findNode } from '../../../src/sim/machine/files.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { run } from '../../../../src/engine/host/run.ts'
+import { markerPath, parseMarker } from '../../../../src/engine/tools/storlinkMarker.ts'
+import { formatClaim } from '../../../../src/model/storage/claim.ts'
+import { findNode } from '../../../../src/sim/machine/files.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { makeStorlink, makeVm, NEW_VM, pmNamed } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Storlinks: made of a directory and of a volume group, changed and forgotten. */
 const only = (world: World) => world.engine.view.storlinks()

@@ -1,10 +1,10 @@
 import { expect } from 'bun:test'
-import { xen } from '../../../src/engine/hypervisor/xen.ts'
-import { loadedCds } from '../../../src/model/drive.ts'
-import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { xen } from '../../../../src/engine/hypervisor/xen.ts'
+import { loadedCds } from '../../../../src/model/drive.ts'
+import type { Vm } from '../../../../src/model/vm.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, startVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Disks, interfaces, size and name of a VM, running and shut down: what is configured, written and attached is one. */
 

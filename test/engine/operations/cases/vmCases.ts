@@ -1,10 +1,10 @@
 import { expect } from 'bun:test'
-import { xen } from '../../../src/engine/hypervisor/xen.ts'
-import { putClaims, readClaims } from '../../../src/engine/volumes/claims/claim.ts'
-import { claimedPaths } from '../../../src/model/storage/claim.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { xen } from '../../../../src/engine/hypervisor/xen.ts'
+import { putClaims, readClaims } from '../../../../src/engine/volumes/claims/claim.ts'
+import { claimedPaths } from '../../../../src/model/storage/claim.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, adoptForeign, adoptRunning, makeStorlink, makeVm, NEW_VM, pmNamed } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** VMs and PMs: made, started, ended, taken under care. */
 

@@ -1,9 +1,9 @@
 import { expect } from 'bun:test'
-import { needNode, writeText } from '../../../src/sim/machine/files.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { ovaOf, ovfOf } from '../../support/ova.ts'
-import { makeStorlink, makeStorlinks, makeVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { needNode, writeText } from '../../../../src/sim/machine/files.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { ovaOf, ovfOf } from '../../../support/ova.ts'
+import { makeStorlink, makeStorlinks, makeVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** VMs that come from elsewhere, and go there. */
 const IMPORTED = '99999999-2222-4333-8444-555555555555'

@@ -1,11 +1,11 @@
 import { expect } from 'bun:test'
-import { xen } from '../../../src/engine/hypervisor/xen.ts'
-import { readChain } from '../../../src/engine/volumes/layers.ts'
-import { layersOf, snapshotsOf } from '../../../src/model/layer.ts'
-import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, makeVm, startVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { xen } from '../../../../src/engine/hypervisor/xen.ts'
+import { readChain } from '../../../../src/engine/volumes/layers.ts'
+import { layersOf, snapshotsOf } from '../../../../src/model/layer.ts'
+import type { Vm } from '../../../../src/model/vm.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, makeVm, startVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Layers under a VM that runs and one that does not: rows, headers, configuration and QEMU say the same. */
 

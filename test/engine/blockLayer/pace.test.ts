@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { createPace } from '../../src/engine/hypervisor/pace.ts'
+import { createPace } from '../../../src/engine/hypervisor/moment/pace.ts'
 
 const MIB = 1024 * 1024
 const MOST = 64 * MIB

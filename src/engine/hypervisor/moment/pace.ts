@@ -1,7 +1,7 @@
-import { PengxError } from '../../model/error.ts'
-import type { WriteTimes } from '../tools/qmp.ts'
-import { parseWriteTimes, type Qmp } from '../tools/qmp.ts'
-import { ownJobs } from './blockJobs.ts'
+import { PengxError } from '../../../model/error.ts'
+import type { WriteTimes } from '../../tools/qmp.ts'
+import { parseWriteTimes, type Qmp } from '../../tools/qmp.ts'
+import { ownJobs } from '../blockJobs.ts'
 
 /**
  * How fast a running guest's disks may be copied so that the guest keeps four fifths of its write rate, found while they are

@@ -1,9 +1,9 @@
 import { expect } from 'bun:test'
-import { xen } from '../../../src/engine/hypervisor/xen.ts'
-import type { Vm } from '../../../src/model/vm.ts'
-import type { OperationCase } from '../../contract/operationCase.ts'
-import { act, makeStorlinks, NEW_VM, startVm } from '../../support/sites/acts.ts'
-import type { World } from '../../support/sites/world.ts'
+import { xen } from '../../../../src/engine/hypervisor/xen.ts'
+import type { Vm } from '../../../../src/model/vm.ts'
+import type { OperationCase } from '../../../contract/operationCase.ts'
+import { act, makeStorlinks, NEW_VM, startVm } from '../../../support/sites/acts.ts'
+import type { World } from '../../../support/sites/world.ts'
 
 /** Disks that go over to another storlink, under a guest that runs and without one. */
 
