@@ -245,3 +245,13 @@ test('a disk of a size that no place has is refused before anything is written',
   await qemu('qemu-img', 'create', '-q', '-f', 'qcow2', at('huge.qcow2'), '60T')
   expect(await refusal(at('huge.qcow2'))).toMatch(/noSpace: a disk of \d+ MiB is larger than real/)
 })
+
+test('where no name is given it is the file’s, also before it is known which UUID the VM gets', async () => {
+  const file = await convert(plain, 'qcow2', 'web-7.qcow2')
+  const params = site.engine.decode('vm.import', { file, storlink: site.storlink, memory: 256 })
+  expect(site.engine.refuse('vm.import', params)).toBeUndefined()
+  await act(site, 'vm.import', { file, storlink: site.storlink, memory: 256, uuid: VM })
+  expect(site.engine.view.needVm(VM).name).toBe('web-7')
+  const words = await refusalOf(site, 'vm.import', { file, storlink: site.storlink, memory: 256 })
+  expect(words).toMatch(/refused: the name web-7 is taken by VM/)
+})

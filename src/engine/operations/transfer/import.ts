@@ -93,7 +93,7 @@ function refuse(p: Params, view: View): string | undefined {
   if (odd !== undefined) return `${JSON.stringify(odd)} is no path on the PM: it begins with a "/"`
   if (p.format === 'ova' && p.disks.length > 0) return 'an OVA brings all of its disks: no further images are taken'
   // what it is called where that is not said is known when the files have been read
-  return refuseCreate(createParamsOf(p, { name: p.name ?? p.uuid ?? '' }), view)
+  return refuseCreate(createParamsOf(p, { name: p.name ?? newUuid() }), view)
 }
 
 async function gather(p: Params, cx: Context): Promise<Facts> {
