@@ -70,6 +70,21 @@ describe('disks', () => {
     expect(await done()).toMatchObject({ operation: 'disk.grow', params: { disk: second.uuid, size: 8192 } })
   })
 
+  test('the one under the cursor moves to another storlink', async () => {
+    await open()
+    await robot.press('tab', 'j', 'M')
+    await robot.shows('Move the disks of web01')
+    expect(robot.line('│   Disk ')).toContain('xvdb, 2 GiB')
+    await robot.press('right', 'enter')
+    await robot.shows('xvdb lies on data already')
+    await robot.press('right', 'enter')
+    await robot.shows('Move the disks of web01?')
+    await robot.press('y')
+    const { operation, params } = await done()
+    expect(operation).toBe('vm.smigrate')
+    expect(params).toMatchObject({ vm: web.uuid, disk: second.uuid, storlink: expect.any(Number) })
+  })
+
   test('the question before one is deleted names it', async () => {
     await open()
     engine.plan({ frees: ['xvdb /data/web01-2.qcow2 (2048 MiB)'] })

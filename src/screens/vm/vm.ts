@@ -58,6 +58,7 @@ function fixedNic(app: AppContext): string | undefined {
 const tabKeys: readonly KeyRow[] = [
   { key: 'n', title: 'new disk', operation: 'disk.create', when: on('disks') },
   { key: '+', title: 'grow', operation: 'disk.grow', when: on('disks'), refuse: noDisk, raw: chosenDisk },
+  { key: 'M', title: 'move disk', operation: 'vm.smigrate', when: on('disks'), refuse: noDisk, raw: chosenDisk },
   { key: 'D', title: 'delete disk', operation: 'disk.delete', when: on('disks'), refuse: noDisk, raw: chosenDisk },
   { key: 'i', title: 'insert a CD', operation: 'iso.insert', when: on('disks') },
   { key: 'I', title: 'eject it', operation: 'iso.eject', when: on('disks') },
