@@ -68,6 +68,17 @@ test('what it would not do it says: it lies there already, on snapshots, or ther
   stands = await goesOn(vm, stands)
 }, 600_000)
 
+test('one that has been elsewhere is let go of by the guest and by QEMU, and the others go on', async () => {
+  await perform(pengx, 'disk.create', GUEST, '--storlink', 'away', '--size', '8', '--format', 'raw')
+  await perform(pengx, 'vm.smigrate', GUEST, '--storlink', vm.storlink, '--disk', 'xvdc')
+  expect(await leftIn(vm.link)).toMatch(/^[0-9a-f-]+\.raw\n\S+\.claim$/)
+  await perform(pengx, 'disk.delete', GUEST, '--disk', 'xvdc')
+  expect(await leftIn(vm.link)).toBe('')
+  stands = await goesOn(vm, stands)
+  const { row } = await needOneMind(at(AWAY))
+  expect(await opened()).toEqual(row.disks.map(({ path }) => path).sort())
+}, 600_000)
+
 test('one of them alone, and the other with it when the VM is off: both hold what was written last', async () => {
   await perform(pengx, 'vm.smigrate', GUEST, '--storlink', vm.storlink, '--disk', 'xvdb', '--speed', '0')
   stands = await goesOn(vm, stands)
