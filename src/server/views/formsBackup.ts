@@ -28,6 +28,7 @@ export const restoreBackupForm: Form = {
   fields: [
     { name: 'as', param: 'as', added: true },
     { name: 'name', param: 'name', added: true },
+    { name: 'disk', param: 'disk', added: true },
     { name: 'keep', param: 'keep', added: true },
     { name: 'storlink', param: 'storlink', names: 'storlink', added: true },
   ],

@@ -52,6 +52,7 @@ export const BACKUP_EXCHANGES: Exchanges = {
     { title: 'restored', path: of(DB, INCREMENT) },
     { title: 'as a new VM', path: of(DB, FULL), body: '<vm><as>new</as><name>db again</name></vm>' },
     { title: 'under a name that is taken', path: of(DB, FULL), body: '<vm><as>new</as><name>web01</name></vm>' },
+    { title: 'a disk that it has not', path: of(DB, FULL), body: '<vm><disk>xvdq</disk></vm>' },
     { title: 'a VM that is gone', path: of(GONE_VM, OF_GONE) },
     { title: 'damaged', path: of(DB, DAMAGED) },
     { title: 'none', path: of(DB, MISSING) },

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
-import { backedUpDisks, isGood } from '../../../model/backup.ts'
+import { type Backup, type BackupVolume, backedUpDisks, isGood } from '../../../model/backup.ts'
+import type { Disk } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
-import { refuseName } from '../../../model/vm.ts'
+import { refuseName, type Vm } from '../../../model/vm.ts'
 import type { Context, Effects, Lock, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
@@ -13,11 +14,19 @@ import { refuseState } from '../vm/domain.ts'
 import { forceField } from '../volume/force.ts'
 import { gatherInPlace, type InPlaceFacts, planInPlace } from './restoreInPlace.ts'
 import { gatherNew, type NewFacts, planNew, pmForNew } from './restoreNew.ts'
-import { backupField, backupsLock, nameOf, refuseBackupAccess, storlinkLocks, vmOfBackup } from './target.ts'
+import {
+  backupField,
+  backupsLock,
+  nameOf,
+  needVolumes,
+  refuseBackupAccess,
+  storlinkLocks,
+  vmOfBackup,
+} from './target.ts'
 
 /**
- * Restores a backup: onto its VM, which has to be shut down and keeps what it holds until the restored disks have been
- * read back; as a new VM beside it; or, where the VM is no more, as that very VM, under its UUID.
+ * Restores a backup, or some of its disks: onto its VM, which has to be shut down and keeps what it holds until the
+ * restored disks have been read back; as a new VM beside it; or, where the VM is no more, as that very VM, under its UUID.
  */
 const params = z.object({
   backup: backupField,
@@ -26,6 +35,10 @@ const params = z.object({
     help: 'itself: onto its VM, or as that VM again where it is gone; new: as a VM of its own beside it',
   }),
   name: field(z.string().trim().optional(), { title: 'Name', help: 'of the new VM' }),
+  disk: field(z.array(z.string()).default([]), {
+    title: 'Disk',
+    help: 'its name (xvda) or UUID, or several: it alone comes back, and the others stay as they are; none given: all',
+  }),
   keep: field(z.boolean().default(false), {
     title: 'Keep',
     help: 'what the VM holds now, as a snapshot of its own; else it goes when the restored disks have been read back',
@@ -67,21 +80,49 @@ function refuse(p: RestoreParams, view: View): string | undefined {
     return `it is ${backup.state}, or what it lies on is: verify it first (backup.verify)`
   const access = refuseBackupAccess(backup, view)
   if (access) return access
-  const storlink = p.storlink === undefined ? undefined : view.needStorlink(p.storlink)
+  needVolumes(backup, p.disk)
+  if (p.storlink !== undefined) view.needStorlink(p.storlink)
   if (!isInPlace(p, view)) return refuseNewVm(p, view)
+  return refuseInPlace(p, backup, view)
+}
+
+function refuseInPlace(p: RestoreParams, backup: Backup, view: View): string | undefined {
   const vm = view.needVm(backup.vm)
+  const volumes = needVolumes(backup, p.disk)
+  const storlink = p.storlink === undefined ? undefined : view.needStorlink(p.storlink)
   const hint = { running: 'shut it down first', paused: 'power it off first', crashed: 'power it off first' }
   const state = refuseState(vm, view, ['shutdown'], hint) ?? refuseLayers(vm, view)
   if (state) return state
   if (storlink && !isReached(storlink, vm.pm))
     return `storlink ${storlink.name} is on ${view.getPm(storlink.pm)?.name}, and ${vm.name} is not`
-  const added = backedUpDisks(vm).filter((disk) => !backup.volumes.some((volume) => volume.disk === disk.uuid))
-  if (added.length === 0 || (!p.keep && vm.layer === undefined)) return undefined
-  const names = added.map((disk) => disk.vdev).join(', ')
-  return `${names} of ${vm.name} ${added.length === 1 ? 'is' : 'are'} not in it, and a VM's layers hold all of its disks: restore it as a new VM`
+  return refuseTaken(volumes, vm) ?? refuseParts(p, backup, vm)
+}
+
+/** A disk that the VM has no more comes back under its name, which another may have by now. */
+function refuseTaken(volumes: readonly BackupVolume[], vm: Vm): string | undefined {
+  const back = volumes.filter((volume) => !vm.disks.some((disk) => disk.uuid === volume.disk))
+  const taken = back.find(({ vdev }) => [...vm.disks, ...vm.drives].some((other) => other.vdev === vdev))
+  return taken && `${taken.vdev} of ${vm.name} is another disk by now: restore it as a new VM`
+}
+
+/** A layer is of all disks at one moment, so some of them cannot leave theirs, or be kept as one, without the others. */
+function refuseParts(p: RestoreParams, backup: Backup, vm: Vm): string | undefined {
+  if (!p.keep && vm.layer === undefined) return undefined
+  const isIn = (volumes: readonly BackupVolume[]) => (disk: Disk) => volumes.some((one) => one.disk === disk.uuid)
+  const stay = backedUpDisks(vm).filter((disk) => !isIn(needVolumes(backup, p.disk))(disk))
+  if (stay.length === 0) return undefined
+  const added = stay.filter((disk) => !isIn(backup.volumes)(disk))
+  const names = (added.length > 0 ? added : stay).map((disk) => disk.vdev).join(', ')
+  if (added.length > 0)
+    return `${names} of ${vm.name} ${added.length === 1 ? 'is' : 'are'} not in it, and a VM's layers hold all of its disks: restore it as a new VM`
+  return vm.layer === undefined
+    ? `keep: a snapshot holds all disks of a VM, and ${names} shall stay: make a backup of what it holds now, and keep nothing`
+    : `${vm.name} goes on from a snapshot, which holds all of its disks, and ${names} shall stay: restore all of them, or this as a new VM`
 }
 
 function refuseNewVm(p: RestoreParams, view: View): string | undefined {
+  if (p.as === 'itself' && p.disk.length > 0)
+    return 'disk: its VM is gone, and comes back with all of its disks; some of them are restored as a new VM'
   const name = nameFor(p, view)
   const uuid = vmOf(p, view)
   const wrong = refuseName(name)
@@ -126,7 +167,7 @@ function effects(p: RestoreParams, facts: Facts): Effects {
 export const backupRestore: Operation<RestoreParams, Facts & Json> = {
   name: 'backup.restore',
   title: 'restore a backup of',
-  help: 'Gives a VM that is shut down the disks of a backup, makes a new VM of it, or brings a deleted VM back.',
+  help: 'Gives a VM that is shut down the disks of a backup, or one of them, makes a new VM of it, or brings a deleted VM back. No single files: restore as a new VM, and take them from that.',
   danger: 'disrupts',
   subjectKind: 'vm',
   target: { param: 'backup', kind: 'backup' },
@@ -143,9 +184,11 @@ export const backupRestore: Operation<RestoreParams, Facts & Json> = {
     const backup = cx.view.needBackup(p.backup)
     if (p.as === 'itself' && p.name !== undefined && isInPlace(p, cx.view))
       throw new PengxError('invalid', `name: ${nameOf(backup)} is restored onto its VM, which keeps its name`)
+    const { keep, storlink, force } = p
+    const volumes = needVolumes(backup, p.disk)
     const facts = isInPlace(p, cx.view)
-      ? await gatherInPlace(p, backup, cx)
-      : await gatherNew({ uuid: vmOf(p, cx.view), name: nameFor(p, cx.view), storlink: p.storlink }, backup, cx)
+      ? await gatherInPlace({ keep, volumes, storlink, force }, backup, cx)
+      : await gatherNew({ uuid: vmOf(p, cx.view), name: nameFor(p, cx.view), storlink, volumes }, backup, cx)
     return facts as Facts & Json
   },
   plan: (p, facts): Step[] => (facts.kind === 'new' ? planNew(facts) : planInPlace(p, facts)),

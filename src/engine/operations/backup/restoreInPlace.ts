@@ -1,5 +1,5 @@
 import { newUuid } from '../../../lib/ids.ts'
-import type { Backup } from '../../../model/backup.ts'
+import type { Backup, BackupVolume } from '../../../model/backup.ts'
 import type { Disk } from '../../../model/disk.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
@@ -39,12 +39,14 @@ export type InPlaceFacts = ChangeFacts &
 
 interface InPlaceOptions {
   readonly keep: boolean
+  /** What comes back of the backup. */
+  readonly volumes: readonly BackupVolume[]
   readonly force?: boolean | undefined
   readonly storlink?: number | undefined
 }
 
 export async function gatherInPlace(
-  { keep, storlink, force }: InPlaceOptions,
+  { keep, volumes: wanted, storlink, force }: InPlaceOptions,
   backup: Backup,
   cx: Context,
 ): Promise<InPlaceFacts> {
@@ -53,7 +55,7 @@ export async function gatherInPlace(
   await needOneConfig(cx, change.base as Vm)
   const base = change.base as Vm
   await needSoleUse(cx, base, usedBy(base, cx.view), { use: 'write', force })
-  const restored = backup.volumes.map((volume) => {
+  const restored = wanted.map((volume) => {
     const own = base.disks.find((disk) => disk.uuid === volume.disk)
     const then = backup.spec.disks.find((disk) => disk.uuid === volume.disk)
     const id = storlink ?? own?.storlink ?? knownStorlink(then?.storlink, base.pm, cx)
@@ -66,7 +68,7 @@ export async function gatherInPlace(
   await needRoomFor(restored, backup, base.pm, cx)
   const replaced = base.disks.filter((disk) => restored.some((one) => one.disk === disk.uuid))
   const stay = base.disks.filter((disk) => !disk.readOnly && !replaced.includes(disk))
-  for (const disk of stay) cx.notice(`${disk.vdev} is not in the backup and stays as it is`)
+  for (const disk of stay) cx.notice(staysText(disk, backup))
   const gone = keep ? [] : replaced.filter((disk) => disk.owned)
   const abandoned = keep ? [] : abandonedLayers(base)
   const volumes: (Disk | LayerVolume)[] = [...gone, ...abandoned.flatMap((layer) => layer.volumes)]
@@ -88,6 +90,13 @@ export async function gatherInPlace(
   }
 }
 
+/** Of a disk that is not touched. */
+function staysText({ uuid, vdev }: Disk, backup: Backup): string {
+  return backup.volumes.some((volume) => volume.disk === uuid)
+    ? `${vdev} stays as it is, and is of another moment than what is restored`
+    : `${vdev} is not in the backup and stays as it is`
+}
+
 function knownStorlink(id: number | undefined, pm: string, cx: Context): number | undefined {
   const row = id === undefined ? undefined : cx.view.getStorlink(id)
   return row && isReached(row, pm) ? row.id : undefined
@@ -106,7 +115,7 @@ function abandonedLayers(vm: Vm): readonly Layer[] {
   return gone
 }
 
-function changeOf({ keep }: InPlaceOptions, facts: InPlaceFacts): Change {
+function changeOf({ keep }: Pick<InPlaceOptions, 'keep'>, facts: InPlaceFacts): Change {
   const { backup, restored, kept, at, ids, abandoned } = facts
   return (vm) => {
     if (vm.disks.some((disk) => restored.some((one) => one.path === disk.path))) return vm
@@ -142,7 +151,7 @@ function disksAfter(vm: Vm, { backup, restored, at }: InPlaceFacts): readonly Di
   return [...own, ...back]
 }
 
-export function planInPlace(options: InPlaceOptions, facts: InPlaceFacts): Step[] {
+export function planInPlace(options: Pick<InPlaceOptions, 'keep'>, facts: InPlaceFacts): Step[] {
   const change = changeOf(options, facts)
   const { before, doomed, backup } = facts
   return [

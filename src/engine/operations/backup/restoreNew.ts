@@ -1,5 +1,5 @@
 import { newUuid } from '../../../lib/ids.ts'
-import type { Backup } from '../../../model/backup.ts'
+import type { Backup, BackupVolume } from '../../../model/backup.ts'
 import { emptied } from '../../../model/drive.ts'
 import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
@@ -32,6 +32,8 @@ export interface NewVm {
   readonly uuid: string
   readonly name: string
   readonly storlink?: number | undefined
+  /** What it gets of the backup; absent: all. */
+  readonly volumes?: readonly BackupVolume[]
   /** Without interfaces: nobody on the network shall meet it. */
   readonly withoutNics?: true
 }
@@ -39,15 +41,17 @@ export interface NewVm {
 export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Promise<NewFacts> {
   const { view } = cx
   const same = wanted.uuid === backup.vm
+  const volumes = wanted.volumes ?? backup.volumes
   const first = placeFor(wanted, backup, backup.volumes[0]?.disk, view)
   const pm = needAccessPm(first, view)
   if (pm.readOnly) throw new PengxError('refused', `PM ${pm.name} is read-only`)
-  const restored = backup.volumes.map((volume) => {
+  const restored = volumes.map((volume) => {
     const wished = placeFor(wanted, backup, volume.disk, view)
     const { id } = isReached(wished, pm.uuid) ? wished : first
     return locateRestored(volume, id, cx, same ? volume.disk : newUuid())
   })
   await needRoomFor(restored, backup, pm.uuid, cx)
+  for (const { vdev } of backup.volumes.filter((volume) => !volumes.includes(volume))) cx.notice(`${vdev} is left out`)
   const left = backup.spec.disks.filter((disk) => !backup.volumes.some((volume) => volume.disk === disk.uuid))
   for (const { vdev, path } of left) cx.notice(`${vdev} (${path}) was only read and is not in the backup: left out`)
   for (const { vdev, cdrom, path } of backup.spec.drives ?? []) {
@@ -68,7 +72,7 @@ export async function gatherNew(wanted: NewVm, backup: Backup, cx: Context): Pro
     origin: 'created',
     name: wanted.name,
     domainName: domainNameFor(wanted.name, wanted.uuid),
-    disks: backup.volumes.map((volume, index) => {
+    disks: volumes.map((volume, index) => {
       const then = backup.spec.disks.find((disk) => disk.uuid === volume.disk)!
       return { ...diskOn(then, restored[index]!), uuid: restored[index]!.disk, createdAt: at }
     }),

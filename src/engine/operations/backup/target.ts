@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { isUuid } from '../../../lib/ids.ts'
 import type { Backup, BackupVolume } from '../../../model/backup.ts'
+import { PengxError } from '../../../model/error.ts'
 import type { Json } from '../../../model/json.ts'
 import type { Level, Storlink } from '../../../model/storlink.ts'
 import { refuseName, type Vm } from '../../../model/vm.ts'
@@ -110,6 +111,20 @@ export async function activateVolumes(
     await driver.activate(host, imageOf(volume), cx.tag)
     await driver.chain(host, imageOf(volume))
   }
+}
+
+/**
+ * What a backup holds of the disks named, each by its name in the guest then or its UUID; of all where none is. Throws
+ * `notFound`, naming those that there are.
+ */
+export function needVolumes(backup: Backup, named: readonly string[]): readonly BackupVolume[] {
+  const there = backup.volumes.map((volume) => volume.vdev).join(', ')
+  const wanted = named.map((name) => {
+    const volume = backup.volumes.find(({ disk, vdev }) => disk === name.toLowerCase() || vdev === name)
+    if (volume) return volume
+    throw new PengxError('notFound', `backup ${nameOf(backup)} holds no disk ${name}; it holds ${there}`)
+  })
+  return wanted.length === 0 ? backup.volumes : backup.volumes.filter((volume) => wanted.includes(volume))
 }
 
 /** The row of a VM, as long as it has one. */

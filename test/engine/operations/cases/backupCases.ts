@@ -227,6 +227,31 @@ export const BACKUP_CASES: readonly OperationCase[] = [
   },
   {
     operation: 'backup.restore',
+    variant: 'one disk alone, onto its VM',
+    async prepare(world) {
+      const { vm } = await backedUp()(world)
+      await act(world, 'disk.grow', { vm, disk: 'xvda', size: 2048 })
+      await act(world, 'disk.grow', { vm, disk: 'xvdb', size: 128 })
+      return { backup: BACKUP, disk: 'xvdb' }
+    },
+    check: (world) => checkRestored(world, [], [2048, 64]),
+  },
+  {
+    operation: 'backup.restore',
+    variant: 'one disk alone, as a new VM',
+    async prepare(world) {
+      await backedUp()(world)
+      return { backup: BACKUP, as: 'new', disk: row(world).volumes[1]!.disk, name: 'fresh again', uuid: ANEW }
+    },
+    check(world) {
+      const made = world.engine.view.needVm(ANEW)
+      expect(made.disks.map((disk) => [disk.vdev, disk.sizeMib])).toEqual([['xvdb', 64]])
+      checkFiles(world, made)
+      checkRestored(world, [])
+    },
+  },
+  {
+    operation: 'backup.restore',
     variant: 'as a new VM, onto logical volumes',
     async prepare(world) {
       await backedUp()(world)
@@ -282,12 +307,12 @@ function checkFiles(world: World, vm: Vm): void {
   expect(filesOf(world)).toContain(vm.configPath!)
 }
 
-/** Both disks are what the backup holds, and of what was there before only what is listed is left. */
-function checkRestored(world: World, snapshots: readonly string[]): void {
+/** Its disks are of these sizes, as the backup has them, and of what was there before only what is listed is left. */
+function checkRestored(world: World, snapshots: readonly string[], sizes: readonly number[] = [1024, 64]): void {
   const vm = world.engine.view.needVm(NEW_VM.uuid)
   expect(vm.disks.map((disk) => [disk.vdev, disk.sizeMib])).toEqual([
-    ['xvda', 1024],
-    ['xvdb', 64],
+    ['xvda', sizes[0]],
+    ['xvdb', sizes[1]],
   ])
   expect(vm.disks.map((disk) => disk.uuid)).toEqual(row(world).volumes.map((volume) => volume.disk))
   expect(vm.vnc?.password).toBe('verysafe')
