@@ -112,7 +112,7 @@ export function momentStep(moment: GuestMoment): ChangingStep {
       if (way === 'held') await cx.hypervisor.holdMoment(cx.host(pm), domid, disksOf(moment), options, note)
       else {
         const slower = await cx.hypervisor.copyMoment(cx.host(pm), domid, disksOf(moment), options, note, since)
-        if (slower !== undefined)
+        if (slower !== undefined && slower > 1)
           cx.notice(`while it was copied, a write of its guest took ${slower.toFixed(2)} times as long as before`)
       }
       return { at } as Json
