@@ -74,8 +74,11 @@ export const backups = listing<Backup>(
   }),
 )
 
-const kept = ({ retention: { keepLast, keepDaily, keepWeekly } }: Schedule) =>
-  `${keepLast} newest, ${keepDaily} daily, ${keepWeekly} weekly`
+function kept({ retention: { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } }: Schedule): string {
+  const hourly = keepHourly > 0 ? [`${keepHourly} hourly`] : []
+  const monthly = keepMonthly > 0 ? [`${keepMonthly} monthly`] : []
+  return [`${keepLast} newest`, ...hourly, `${keepDaily} daily`, `${keepWeekly} weekly`, ...monthly].join(', ')
+}
 
 export const schedules = listing<Schedule>(
   (engine) => engine.view.schedules(),

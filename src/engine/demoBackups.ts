@@ -110,7 +110,7 @@ async function schedule(
   { uuid: vm, name: vmName }: Vm,
   more: Pick<Schedule, 'cron'> & Partial<Schedule>,
 ): Promise<void> {
-  const retention = { keepLast: 7, keepDaily: 7, keepWeekly: 4 }
+  const retention = { keepLast: 7, keepHourly: 0, keepDaily: 7, keepWeekly: 4, keepMonthly: 12 }
   const of = { uuid: newUuid(), vm, vmName, storlink: storlink.id, createdAt: Date.now() - 40 * DAY_MS }
   await store.inventory.putSchedule({ ...of, incremental: true, rateMib: 50, retention, enabled: true, ...more })
 }

@@ -86,11 +86,13 @@ export interface Schedule {
   readonly problem?: string
 }
 
-/** How many are kept: the newest; of each day its newest, for so many days that have one; of each week likewise. */
+/** How many are kept: the newest; of each hour its newest, for so many hours that have one; of days, weeks, months likewise. */
 export interface Retention {
   readonly keepLast: number
+  readonly keepHourly: number
   readonly keepDaily: number
   readonly keepWeekly: number
+  readonly keepMonthly: number
 }
 
 /** An increment on more than so many is refused by nobody, but reading it back passes through all: a full one is due. */

@@ -2,9 +2,9 @@ import { type Backup, isGood, type Retention } from './backup.ts'
 
 /**
  * Which backups of one VM on one storlink may go. Only good ones count: a damaged one never takes the place of a good
- * one, whatever its age. Kept are the newest `keepLast`; of each of the newest `keepDaily` days that have one, the
- * newest; of weeks (Monday to Sunday) likewise; always the newest good one; and all that a kept one lies on. What is not
- * good and nothing lies on goes as soon as a good one is newer.
+ * one, whatever its age. Kept are the newest `keepLast`; of each of the newest `keepHourly` hours that have one, the
+ * newest; of days, weeks (Monday to Sunday) and months of the calendar likewise; always the newest good one; and all that
+ * a kept one lies on. What is not good and nothing lies on goes as soon as a good one is newer.
  */
 export function pruned(backups: readonly Backup[], retention: Retention, dayOf: DayOf = localDay): readonly Backup[] {
   const newestFirst = [...backups].sort((a, b) => b.createdAt - a.createdAt || (a.uuid < b.uuid ? 1 : -1))
@@ -13,8 +13,10 @@ export function pruned(backups: readonly Backup[], retention: Retention, dayOf: 
   if (!newest) return []
   const kept = new Set<string>([newest.uuid])
   for (const backup of good.slice(0, retention.keepLast)) kept.add(backup.uuid)
+  keepNewestOf(good, retention.keepHourly, (backup) => hourOf(backup.createdAt), kept)
   keepNewestOf(good, retention.keepDaily, (backup) => dayOf(backup.createdAt), kept)
   keepNewestOf(good, retention.keepWeekly, (backup) => weekOf(dayOf(backup.createdAt)), kept)
+  keepNewestOf(good, retention.keepMonthly, (backup) => monthOf(dayOf(backup.createdAt)), kept)
   // What is not good may be made good again (its storlink was away) for as long as nothing newer stands in for it.
   for (const backup of newestFirst)
     if (!good.includes(backup) && backup.createdAt >= newest.createdAt) kept.add(backup.uuid)
@@ -42,9 +44,21 @@ const localDay: DayOf = (at) => {
   return Math.floor(Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) / DAY_MS)
 }
 
+/** When the hour of this machine's clock began: the one that comes twice when the clock is put back is two. */
+function hourOf(at: number): number {
+  const time = new Date(at)
+  return at - ((time.getMinutes() * 60 + time.getSeconds()) * 1000 + time.getMilliseconds())
+}
+
 /** The first of January 1970 was a Thursday; weeks begin on Monday. */
 function weekOf(day: number): number {
   return Math.floor((day + 3) / 7)
+}
+
+/** The number of the month that a day is in. */
+function monthOf(day: number): number {
+  const date = new Date(day * DAY_MS)
+  return date.getUTCFullYear() * 12 + date.getUTCMonth()
 }
 
 /** Of each of so many periods that have one, newest first, the newest. */

@@ -33,7 +33,7 @@ const renamed = of(web.uuid, 'shop', 'sunday', 40)
 const all = [last, sunday, bad, above, renamed]
 
 function scheduleOf(vm: string, vmName: string, more: Partial<Schedule> = {}): Schedule {
-  const retention = { keepLast: 3, keepDaily: 7, keepWeekly: 4 }
+  const retention = { keepLast: 3, keepHourly: 0, keepDaily: 7, keepWeekly: 4, keepMonthly: 0 }
   const rest = { storlink: 1, cron: '30 2 * * *', incremental: true, rateMib: 50, retention, enabled: true }
   return { uuid: newUuid(), vm, vmName, ...rest, createdAt: NOW - 1000, ...more }
 }

@@ -7,6 +7,7 @@ import { aBackup } from '../support/sites/backups.ts'
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const utcDay = (at: number) => Math.floor(at / DAY_MS)
+const NONE = { keepLast: 0, keepHourly: 0, keepDaily: 0, keepWeekly: 0, keepMonthly: 0 }
 const START = Date.UTC(2026, 10, 2, 2)
 
 /** Any set of backups of one VM: full ones and increments on any of the earlier, good and not, at any hours. */
@@ -30,8 +31,10 @@ const anyBackups = fc
   })
 const anyRetention = fc.record({
   keepLast: fc.integer({ min: 0, max: 8 }),
+  keepHourly: fc.integer({ min: 0, max: 8 }),
   keepDaily: fc.integer({ min: 0, max: 8 }),
   keepWeekly: fc.integer({ min: 0, max: 8 }),
+  keepMonthly: fc.integer({ min: 0, max: 3 }),
 })
 const newestFirst = (backups: readonly Backup[]) => [...backups].sort((a, b) => b.createdAt - a.createdAt)
 
@@ -102,21 +105,43 @@ test('a fortnight of daily backups: three days and two weeks are kept', () => {
   const daily = Array.from({ length: 14 }, (_, day) =>
     aBackup({ name: String(day + 2), createdAt: START + day * DAY_MS }),
   )
-  const gone = pruned(daily, { keepLast: 1, keepDaily: 3, keepWeekly: 2 }, utcDay).map((backup) => backup.name)
+  const gone = pruned(daily, { ...NONE, keepLast: 1, keepDaily: 3, keepWeekly: 2 }, utcDay).map((backup) => backup.name)
   expect(daily.map((backup) => backup.name).filter((name) => !gone.includes(name))).toEqual(['8', '13', '14', '15'])
 })
 
 test('with nothing good, nothing goes; a damaged one goes when a newer good one is there', () => {
   const bad = aBackup({ state: 'failed', createdAt: START })
-  expect(pruned([bad], { keepLast: 0, keepDaily: 0, keepWeekly: 0 })).toEqual([])
+  expect(pruned([bad], { ...NONE, keepLast: 0, keepDaily: 0, keepWeekly: 0 })).toEqual([])
   const good = aBackup({ createdAt: START + DAY_MS })
-  expect(pruned([bad, good], { keepLast: 7, keepDaily: 0, keepWeekly: 0 })).toEqual([bad])
+  expect(pruned([bad, good], { ...NONE, keepLast: 7, keepDaily: 0, keepWeekly: 0 })).toEqual([bad])
   const newer = aBackup({ state: 'unverified', createdAt: START + 2 * DAY_MS })
-  expect(pruned([newer, good], { keepLast: 0, keepDaily: 0, keepWeekly: 0 })).toEqual([])
+  expect(pruned([newer, good], { ...NONE, keepLast: 0, keepDaily: 0, keepWeekly: 0 })).toEqual([])
 })
 
 test('a day is this machine’s, from midnight to midnight', () => {
   const midnight = new Date(2026, 2, 29).getTime()
   const backups = [-1, 0, 22 * HOUR_MS].map((after) => aBackup({ createdAt: midnight + after }))
-  expect(pruned(backups, { keepLast: 0, keepDaily: 2, keepWeekly: 0 })).toEqual([backups[1]!])
+  expect(pruned(backups, { ...NONE, keepLast: 0, keepDaily: 2, keepWeekly: 0 })).toEqual([backups[1]!])
+})
+
+test('of hours and of months the newest is kept, for so many that have one', () => {
+  const at = (...date: readonly [number, number, number, number?]) => new Date(2026, ...date).getTime()
+  const named = (name: string, createdAt: number) => aBackup({ name, createdAt })
+  const backups = [
+    named('aug', at(7, 31, 23)),
+    named('oct early', at(9, 1, 0)),
+    named('oct late', at(9, 31, 23, 59)),
+    named('nov', at(10, 1, 0)),
+    named('nine', at(10, 2, 9, 5)),
+    named('nine too', at(10, 2, 9, 55)),
+    named('ten', at(10, 2, 10)),
+    named('eleven', at(10, 2, 11)),
+  ]
+  const keptBy = (retention: Partial<typeof NONE>) => {
+    const gone = pruned(backups, { ...NONE, ...retention })
+    return backups.filter((backup) => !gone.includes(backup)).map(({ name }) => name)
+  }
+  expect(keptBy({ keepHourly: 3 })).toEqual(['nine too', 'ten', 'eleven'])
+  expect(keptBy({ keepMonthly: 3 })).toEqual(['aug', 'oct late', 'eleven'])
+  expect(keptBy({ keepHourly: 2, keepMonthly: 2 })).toEqual(['oct late', 'ten', 'eleven'])
 })

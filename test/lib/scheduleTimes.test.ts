@@ -8,7 +8,7 @@ import { dueAt, lastRun } from '../../src/model/schedule.ts'
 const at = (day: number, hour: number, minute = 0) => new Date(2026, 10, day, hour, minute).getTime()
 
 function scheduleOf(change: Partial<Schedule>): Schedule {
-  const retention = { keepLast: 7, keepDaily: 7, keepWeekly: 4 }
+  const retention = { keepLast: 7, keepHourly: 0, keepDaily: 7, keepWeekly: 4, keepMonthly: 0 }
   const of = { uuid: newUuid(), vm: newUuid(), vmName: 'web01', storlink: 1, cron: '30 2 * * *' }
   return { ...of, incremental: true, rateMib: 50, retention, enabled: true, createdAt: at(1, 12), ...change }
 }

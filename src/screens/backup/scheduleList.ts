@@ -31,9 +31,11 @@ export function scheduleSign(schedule: Schedule, app: AppContext): Sign {
   return { glyph: '✓', word: 'done', tone: 'ok' }
 }
 
-/** What it keeps: `7 newest, 7 days, 4 weeks`. */
-export function retentionText({ keepLast, keepDaily, keepWeekly }: Retention): string {
-  return `${keepLast} newest, ${count(keepDaily, 'day')}, ${count(keepWeekly, 'week')}`
+/** What it keeps: `7 newest, 7 days, 4 weeks`; hours and months where it keeps any of them. */
+export function retentionText({ keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly }: Retention): string {
+  const hours = keepHourly > 0 ? [count(keepHourly, 'hour')] : []
+  const months = keepMonthly > 0 ? [count(keepMonthly, 'month')] : []
+  return [`${keepLast} newest`, ...hours, count(keepDaily, 'day'), count(keepWeekly, 'week'), ...months].join(', ')
 }
 
 const untilNext = (schedule: Schedule, app: AppContext) => nextOf(schedule, app.now())

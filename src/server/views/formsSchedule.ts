@@ -6,8 +6,10 @@ const how: readonly FormField[] = [
   { name: 'incremental', param: 'incremental', added: true },
   { name: 'rate', param: 'rate', added: true },
   { name: 'keep_last', param: 'keepLast', added: true },
+  { name: 'keep_hourly', param: 'keepHourly', added: true },
   { name: 'keep_daily', param: 'keepDaily', added: true },
   { name: 'keep_weekly', param: 'keepWeekly', added: true },
+  { name: 'keep_monthly', param: 'keepMonthly', added: true },
 ]
 const storlink: FormField = { name: 'storlink', param: 'storlink', names: 'storlink', added: true }
 const cron: FormField = { name: 'cron', param: 'cron', added: true }

@@ -40,8 +40,10 @@ export const scheduleShape: Shape<ScheduleNow> = {
     { kind: 'flag', name: 'incremental', get: ({ schedule }) => schedule.incremental },
     { kind: 'number', name: 'rate', help: 'MiB a second; 0: no limit', get: ({ schedule }) => schedule.rateMib },
     { kind: 'number', name: 'keep_last', get: ({ schedule }) => schedule.retention.keepLast },
+    { kind: 'number', name: 'keep_hourly', get: ({ schedule }) => schedule.retention.keepHourly },
     { kind: 'number', name: 'keep_daily', get: ({ schedule }) => schedule.retention.keepDaily },
     { kind: 'number', name: 'keep_weekly', get: ({ schedule }) => schedule.retention.keepWeekly },
+    { kind: 'number', name: 'keep_monthly', get: ({ schedule }) => schedule.retention.keepMonthly },
     { kind: 'time', name: 'date', help: 'when it was made', get: ({ schedule }) => schedule.createdAt },
   ],
 }

@@ -46,8 +46,10 @@ const anyWish: fc.Arbitrary<Wish> = fc.record({
   times: anyTimes,
   retention: fc.record({
     keepLast: fc.nat(5),
+    keepHourly: fc.nat(6),
     keepDaily: fc.nat(8),
     keepWeekly: fc.nat(5),
+    keepMonthly: fc.nat(3),
   }),
   incremental: fc.boolean(),
   fates: fc.array(

@@ -29,7 +29,7 @@ async function furnish(place: Place, more: Partial<Schedule> = {}) {
     cron: '30 2 * * *',
     incremental: true,
     rateMib: 50,
-    retention: { keepLast: 3, keepDaily: 7, keepWeekly: 4 },
+    retention: { keepLast: 3, keepHourly: 0, keepDaily: 7, keepWeekly: 4, keepMonthly: 0 },
     enabled: true,
     createdAt: MIDNIGHT,
     ...more,
@@ -66,7 +66,7 @@ test('a backup is made when it is due, once, and then what need not be kept goes
   const { vm, storlink } = site
   expect(ran).toEqual([
     { operation: 'backup.create', params: { vm, storlink, incremental: 'auto', rate: 50 } },
-    { operation: 'backup.prune', params: { vm, storlink, keepLast: 3, keepDaily: 7, keepWeekly: 4 } },
+    { operation: 'backup.prune', params: { vm, storlink, ...site.schedule.retention } },
   ])
 })
 

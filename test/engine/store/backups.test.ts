@@ -21,7 +21,7 @@ function aSchedule(storlink: number, more: Partial<Schedule> = {}): Schedule {
     cron: '30 2 * * *',
     incremental: true,
     rateMib: 50,
-    retention: { keepLast: 3, keepDaily: 7, keepWeekly: 4 },
+    retention: { keepLast: 3, keepHourly: 0, keepDaily: 7, keepWeekly: 4, keepMonthly: 0 },
     enabled: true,
     createdAt: 1_000,
     ...more,

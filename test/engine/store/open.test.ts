@@ -46,7 +46,7 @@ test('a file of the first version opens, with all that is in it', async () => {
 
 test('a storlink of an earlier version has no identity yet, and keeps what it gets', async () => {
   await using place = newPlace()
-  await (await openSqlite(place.path, MIGRATIONS.slice(0, -1))).close()
+  await (await openSqlite(place.path, MIGRATIONS.slice(0, 8))).close()
   const file = rawFile(place)
   file.run(`insert into pms values ('p', 'xen1', 'local', 1, 1, 0, 1, '{"reach":"new","since":1}', 1)`)
   file.run(`insert into storlinks values (7, 'p', 'data', '/data', 'LO', 'FL', 0, '', 10, 5, 1, 1)`)
@@ -64,6 +64,20 @@ test('a storlink of an earlier version has no identity yet, and keeps what it ge
   const { view } = await place.open()
   expect(view.needStorlink(7)).toMatchObject({ uuid, sizeMib: 10 })
   expect(view.needStorlink(7)).not.toContainKey('problems')
+})
+
+test('a schedule of an earlier version keeps nothing of hours and months, and what it kept before', async () => {
+  await using place = newPlace()
+  await (await openSqlite(place.path, MIGRATIONS.slice(0, 9))).close()
+  const file = rawFile(place)
+  file.run(`insert into pms values ('p', 'xen1', 'local', 1, 1, 0, 1, '{"reach":"new","since":1}', 1)`)
+  file.run(`insert into storlinks values (7, 'p', 'data', '/data', 'LO', 'FL', 0, '', 10, 5, 1, 1, null, null)`)
+  file.run(`insert into schedules values ('s', 'v', 'web01', 7, '30 2 * * *', 1, 50, 3, 14, 8, 1, 1, null, null, 1)`)
+  file.run("update counters set value = 1 where name = 'revision'")
+  file.close()
+  const { view } = await place.open()
+  const retention = { keepLast: 3, keepHourly: 0, keepDaily: 14, keepWeekly: 8, keepMonthly: 0 }
+  expect(view.needSchedule('s')).toMatchObject({ vmName: 'web01', cron: '30 2 * * *', retention })
 })
 
 test("jobs on backups and schedules, once written down as the site's, are on what they were about", async () => {

@@ -11,8 +11,10 @@ const NEW = `<schedule>
   <incremental>False</incremental>
   <rate>20</rate>
   <keep_last>3</keep_last>
+  <keep_hourly>6</keep_hourly>
   <keep_daily>14</keep_daily>
   <keep_weekly>8</keep_weekly>
+  <keep_monthly>12</keep_monthly>
 </schedule>`
 
 const all = '/schedules/'

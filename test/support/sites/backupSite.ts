@@ -59,7 +59,7 @@ export function scheduleOf(number: number, change: Partial<Schedule> = {}): Sche
     cron: '30 2 * * *',
     incremental: true,
     rateMib: 50,
-    retention: { keepLast: 7, keepDaily: 1, keepWeekly: 4 },
+    retention: { keepLast: 7, keepHourly: 0, keepDaily: 1, keepWeekly: 4, keepMonthly: 0 },
     enabled: true,
     createdAt: NOW - 20 * DAY_MS,
     takenAt: new Date(NOW).setHours(2, 30, 0, 0),

@@ -40,8 +40,10 @@ export function dueTimes({ minutes, hours, monthDays, weekDays }: Times, from: n
   return found
 }
 
-/** A date as one would write it, and that of the Monday before it. */
+/** A date as one would write it, with the hour and without the day, and that of the Monday before it. */
 const dayOf = (at: number) => new Date(at).toDateString()
+const hourOf = (at: number) => `${dayOf(at)} ${new Date(at).getHours()} ${new Date(at).getTimezoneOffset()}`
+const monthOf = (at: number) => dayOf(at).replace(/^\w+ (\w+) \d+/, '$1')
 function mondayOf(at: number): string {
   const day = new Date(at)
   while (day.getDay() !== 1) day.setDate(day.getDate() - 1)
@@ -49,10 +51,10 @@ function mondayOf(at: number): string {
 }
 
 /**
- * What stays of backups: of the good ones the newest, so many of the newest, and the last of so many days and weeks; what
+ * What stays of backups: of the good ones the newest, so many of the newest, and the last of so many hours, days, weeks and months; what
  * is not good for as long as no good one is newer; and whatever one that stays lies on.
  */
-export function keptOf(backups: readonly Backup[], { keepLast, keepDaily, keepWeekly }: Retention): Backup[] {
+export function keptOf(backups: readonly Backup[], keeps: Retention): Backup[] {
   const below = (one: Backup) => backups.find(({ uuid }) => uuid === one.parent)
   const isSound = (one: Backup): boolean => one.state === 'verified' && (!one.parent || isSound(below(one)!))
   const sound = backups.filter(isSound).sort((a, b) => b.createdAt - a.createdAt)
@@ -62,7 +64,14 @@ export function keptOf(backups: readonly Backup[], { keepLast, keepDaily, keepWe
     return names.map((wanted) => sound.find(({ createdAt }) => name(createdAt) === wanted)!)
   }
   const fresh = backups.filter((one) => !isSound(one) && one.createdAt >= sound[0]!.createdAt)
-  const own = [sound[0]!, ...sound.slice(0, keepLast), ...lastOf(dayOf, keepDaily), ...lastOf(mondayOf, keepWeekly)]
+  const own = [
+    ...[sound[0]!, ...sound.slice(0, keeps.keepLast), ...lastOf(hourOf, keeps.keepHourly)],
+    ...[
+      ...lastOf(dayOf, keeps.keepDaily),
+      ...lastOf(mondayOf, keeps.keepWeekly),
+      ...lastOf(monthOf, keeps.keepMonthly),
+    ],
+  ]
   const stays = new Set<Backup>()
   for (let one of [...own, ...fresh])
     for (;;) {

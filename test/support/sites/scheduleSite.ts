@@ -17,7 +17,7 @@ export const AT = Date.UTC(2026, 10, 23, 9)
 export function laySchedules(engine: FakeEngine, nightly: string, off: string): void {
   const schedule = (uuid: string, vm: string, more: Partial<Schedule> = {}): Schedule => {
     const vmName = engine.view.getVm(vm)?.name ?? 'old'
-    const retention = { keepLast: 7, keepDaily: 7, keepWeekly: 4 }
+    const retention = { keepLast: 7, keepHourly: 0, keepDaily: 7, keepWeekly: 4, keepMonthly: 0 }
     const how = { storlink: 1, cron: '30 2 * * *', incremental: true, rateMib: 50, retention, enabled: true }
     return { uuid, vm, vmName, ...how, createdAt: AT - 48 * HOUR_MS, takenAt: AT - 6.5 * HOUR_MS, ...more }
   }
@@ -39,8 +39,8 @@ export function laySchedules(engine: FakeEngine, nightly: string, off: string): 
   )
   engine.onRun('schedule.create', async (params) => {
     const { vm, storlink, cron, incremental, rate, ...given } = params as Record<string, never>
-    const { keepLast, keepDaily, keepWeekly } = given
-    const retention = { keepLast, keepDaily, keepWeekly } as unknown as Schedule['retention']
+    const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } = given
+    const retention = { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } as unknown as Schedule['retention']
     const made = { storlink, cron, incremental, rateMib: rate, retention, createdAt: AT, takenAt: undefined }
     put([...others(MADE_SCHEDULE), schedule(MADE_SCHEDULE, String(vm), made)], MADE_SCHEDULE)
     return { result: { uuid: MADE_SCHEDULE } }

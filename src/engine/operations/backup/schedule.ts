@@ -8,7 +8,7 @@ import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { isReached, refuseGroupChange } from '../storlink/access.ts'
 import { vmField } from '../vm/target.ts'
-import { retentionFields } from './retentionFields.ts'
+import { retentionChanges, retentionFields, retentionOf } from './retentionFields.ts'
 
 /** When backups of a VM are made by themselves, and which of them are kept. */
 const uuidField = z.string().refine(isUuid, 'is not a UUID')
@@ -40,15 +40,12 @@ const createParams = z.object({
 })
 type CreateParams = z.infer<typeof createParams>
 
-const { keepLast, keepDaily, keepWeekly } = retentionFields
 const updateParams = z.object({
   schedule: scheduleField,
   storlink: field(z.number().int().optional(), { title: 'Storlink', from: 'storlink' }),
   cron: field(z.string().trim().optional(), CRON),
   incremental: field(z.boolean().optional(), INCREMENTAL),
-  keepLast: field(keepLast.unwrap().optional(), { title: 'Keep newest' }),
-  keepDaily: field(keepDaily.unwrap().optional(), { title: 'Keep daily' }),
-  keepWeekly: field(keepWeekly.unwrap().optional(), { title: 'Keep weekly' }),
+  ...retentionChanges,
   rate: field(rate.optional(), RATE),
   enabled: field(z.boolean().optional(), {
     title: 'Enabled',
@@ -112,9 +109,8 @@ export const scheduleCreate: Operation<CreateParams, { readonly at: number }> = 
       name: 'record',
       async do(cx) {
         const { vm, storlink, cron, incremental, rate: rateMib } = p
-        const retention = { keepLast: p.keepLast, keepDaily: p.keepDaily, keepWeekly: p.keepWeekly }
         const vmName = cx.view.needVm(vm).name
-        const rest = { storlink, cron, incremental, rateMib, retention, enabled: true, createdAt: at }
+        const rest = { storlink, cron, incremental, rateMib, retention: retentionOf(p), enabled: true, createdAt: at }
         await cx.inventory.putSchedule({ uuid: p.schedule!, vm, vmName, ...rest })
         return null
       },
@@ -127,7 +123,6 @@ export const scheduleCreate: Operation<CreateParams, { readonly at: number }> = 
 }
 
 function updated(before: Schedule, p: UpdateParams, now: number): Schedule {
-  const { retention } = before
   const enabled = p.enabled ?? before.enabled
   const cron = p.cron ?? before.cron
   // What went by at the old times, or while it was switched off, is not made up for.
@@ -138,11 +133,7 @@ function updated(before: Schedule, p: UpdateParams, now: number): Schedule {
     cron,
     incremental: p.incremental ?? before.incremental,
     rateMib: p.rate ?? before.rateMib,
-    retention: {
-      keepLast: p.keepLast ?? retention.keepLast,
-      keepDaily: p.keepDaily ?? retention.keepDaily,
-      keepWeekly: p.keepWeekly ?? retention.keepWeekly,
-    },
+    retention: retentionOf(p, before.retention),
     enabled,
     ...(anew ? { takenAt: now } : {}),
   }

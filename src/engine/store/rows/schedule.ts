@@ -37,14 +37,14 @@ function toScheduleRow({ retention, ...schedule }: Schedule, rev: number): Sched
 
 /** As a statement returns it. */
 export function fromScheduleRow(row: ScheduleRow): Schedule {
-  const { keepLast, keepDaily, keepWeekly, rev: _rev, ...schedule } = row
+  const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, rev: _rev, ...schedule } = row
   return {
     ...schedule,
     incremental: row.incremental === 1,
     enabled: row.enabled === 1,
     takenAt: row.takenAt ?? undefined,
     problem: row.problem ?? undefined,
-    retention: { keepLast, keepDaily, keepWeekly },
+    retention: { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly },
   }
 }
 

@@ -44,8 +44,10 @@ export interface ScheduleRow {
   incremental: number
   rateMib: number
   keepLast: number
+  keepHourly: number
   keepDaily: number
   keepWeekly: number
+  keepMonthly: number
   enabled: number
   createdAt: number
   takenAt: number | null

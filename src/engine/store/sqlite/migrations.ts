@@ -214,6 +214,11 @@ export const MIGRATIONS: readonly string[] = [
   alter table storlinks add column uuid text;
   alter table storlinks add column problemsJson text check (problemsJson is null or json_valid(problemsJson));
   `,
+  // Of hours and months none was kept.
+  `
+  alter table schedules add column keepHourly integer not null default 0 check (keepHourly >= 0);
+  alter table schedules add column keepMonthly integer not null default 0 check (keepMonthly >= 0);
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

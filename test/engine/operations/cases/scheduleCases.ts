@@ -19,10 +19,10 @@ export const SCHEDULE_CASES: readonly OperationCase[] = [
     operation: 'schedule.create',
     async prepare(world) {
       const { vm, storlink } = await wanted()(world)
-      return { vm, storlink, cron: '30 2 * * *', keepDaily: 3, schedule: SCHEDULE }
+      return { vm, storlink, cron: '30 2 * * *', keepHourly: 6, keepDaily: 3, schedule: SCHEDULE }
     },
     check(world) {
-      const retention = { keepLast: 7, keepDaily: 3, keepWeekly: 4 }
+      const retention = { keepLast: 7, keepHourly: 6, keepDaily: 3, keepWeekly: 4, keepMonthly: 0 }
       expect(schedule(world)).toMatchObject({ vmName: 'fresh', cron: '30 2 * * *', retention, enabled: true })
     },
   },
@@ -30,10 +30,10 @@ export const SCHEDULE_CASES: readonly OperationCase[] = [
     operation: 'schedule.update',
     async prepare(world) {
       await scheduled(world)
-      return { schedule: SCHEDULE, cron: '0 4 * * 0', keepWeekly: 9, enabled: false }
+      return { schedule: SCHEDULE, cron: '0 4 * * 0', keepWeekly: 9, keepMonthly: 12, enabled: false }
     },
     check(world) {
-      const retention = { keepLast: 7, keepDaily: 3, keepWeekly: 9 }
+      const retention = { keepLast: 7, keepHourly: 0, keepDaily: 3, keepWeekly: 9, keepMonthly: 12 }
       expect(schedule(world)).toMatchObject({ cron: '0 4 * * 0', retention, enabled: false })
     },
   },
