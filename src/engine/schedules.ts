@@ -3,11 +3,13 @@ import type { Schedule } from '../model/backup.ts'
 import { toPengxError } from '../model/error.ts'
 import type { Job } from '../model/job.ts'
 import { dueAt, nextRun } from '../model/schedule.ts'
+import { createLanes } from './lanes.ts'
 import type { Store } from './store/store.ts'
 
 /**
  * Makes backups when they are due, while a terminal interface or a server runs. A time that went by while none did is made
- * up for once, however many they were. Of several that run on one store one takes each time on: the store decides.
+ * up for once, however many they were. Of several that run on one store one takes each time on: the store decides. Those
+ * that are due at once onto one storage go one after the other, by name; onto others side by side.
  */
 export interface Scheduler {
   start(): void
@@ -28,7 +30,9 @@ const LONGEST_MS = 60_000
 
 export function createScheduler(parts: SchedulerDeps): Scheduler {
   const { store, clock } = parts
-  const atWork = new Set<string>()
+  /** Those at work, and those that wait for their turn. */
+  const begun = new Set<string>()
+  const inTurn = createLanes()
   let stopped = true
   let timer: ReturnType<typeof setTimeout> | undefined
   let unwatch: (() => void) | undefined
@@ -38,18 +42,29 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
     await Promise.all(store.view.schedules().map((schedule) => attend(schedule).catch(() => undefined)))
   }
 
-  async function attend(schedule: Schedule): Promise<void> {
-    const due = dueAt(schedule, clock.now())
+  async function attend({ uuid, ...schedule }: Schedule): Promise<void> {
     // What is still at work with the last time is not overtaken: the next one is made up for when it is over.
-    if (due === undefined || atWork.has(schedule.uuid)) return
-    if (!(await store.inventory.takeSchedule(schedule.uuid, due))) return
-    atWork.add(schedule.uuid)
+    if (dueAt(schedule, clock.now()) === undefined || begun.has(uuid)) return
+    begun.add(uuid)
     try {
-      // Meanwhile another process may have changed it, or deleted it: only how it ended is written down.
-      await store.inventory.noteSchedule(schedule.uuid, await work(schedule))
+      await inTurn(storageOf(schedule.storlink), () => take(uuid))
     } finally {
-      atWork.delete(schedule.uuid)
+      begun.delete(uuid)
     }
+  }
+
+  /** It is taken on when its turn has come: what waits for that in a process that ends, another makes up for. */
+  async function take(uuid: string): Promise<void> {
+    const schedule = store.view.getSchedule(uuid)
+    const due = schedule && dueAt(schedule, clock.now())
+    if (due === undefined || !(await store.inventory.takeSchedule(uuid, due))) return
+    // Meanwhile another process may have changed it, or deleted it: only how it ended is written down.
+    await store.inventory.noteSchedule(uuid, await work(schedule!))
+  }
+
+  /** Two rows may be of one storage, on two PMs. */
+  function storageOf(storlink: number): string {
+    return store.view.getStorlink(storlink)?.uuid ?? String(storlink)
   }
 
   /** Why it did not come to a backup, or undefined. */

@@ -27,10 +27,13 @@ export function lastRun({ cron, takenAt }: Times): number | undefined {
   return takenAt !== undefined && lastCron(cron, takenAt) === takenAt ? takenAt : undefined
 }
 
-/** A pengx that runs looks at least every minute: what was due longer ago, none has seen, or one is still at work. */
+/** A pengx that runs looks at least every minute: what was due longer ago, none has seen, or it still waits for something. */
 const LATE_MS = 120_000
 
-/** `overdue`: a time went by and nobody has taken it on: no server or terminal interface runs, or the last time is still at work. */
+/**
+ * `overdue`: a time went by and nobody has taken it on: no server or terminal interface runs, or the last time,
+ * or another backup onto its storlink, is still at work.
+ */
 export type ScheduleState = 'on' | 'off' | 'overdue'
 
 export function scheduleState(schedule: Times, now: number): ScheduleState {

@@ -178,6 +178,19 @@ describe('schedules', () => {
     await robot.shows('job 7 is at it')
   })
 
+  test('one that is due while another is at work onto its storlink is in line, and not missed', async () => {
+    const late = { takenAt: new Date(DUE).setDate(new Date(DUE).getDate() - 1) }
+    await open([scheduleOf(1), scheduleOf(2, { vm: uuidOf(2, 4), vmName: 'web02', ...late })])
+    await robot.press('right', 'down')
+    await robot.shows('▲ missed')
+    const job = jobOf(7, 'backup.create', web, { state: 'running', by: 'schedule', finishedAt: undefined })
+    engine.set({ jobs: [job] }, [{ kind: 'job', id: job.id }])
+    await robot.shows('· in line')
+    await robot.shows('it is due, and waits for')
+    engine.set({ jobs: [] }, [{ kind: 'job', id: job.id }])
+    await robot.shows('▲ missed')
+  })
+
   test('made for a VM, and what is no time is said beside its field', async () => {
     await open([])
     await robot.press('right', 'n')

@@ -1,4 +1,5 @@
 import { formatAge } from '../../lib/age.ts'
+import { getOrMake } from '../../lib/getOrMake.ts'
 import { naturalKey } from '../../lib/text.ts'
 import type { Retention, Schedule } from '../../model/backup.ts'
 import type { Job, Subject } from '../../model/job.ts'
@@ -13,6 +14,15 @@ import { lastRun, newestDue, nextOf } from './times.ts'
 
 /** Schedules: when VMs are backed up by themselves, and whether that comes about. */
 
+const busyBy = new WeakMap<readonly Job[], ReadonlySet<number>>()
+
+/** Another schedule is at work onto the same storlink, after which its turn comes. */
+export function isInLine({ storlink }: Schedule, app: AppContext): boolean {
+  const view = app.view()
+  const atWork = () => view.schedules().filter((one) => jobOfSchedule(one, app) !== undefined)
+  return getOrMake(busyBy, view.jobs(), () => new Set(atWork().map((one) => one.storlink))).has(storlink)
+}
+
 /** The backup that it makes at this moment. */
 export function jobOfSchedule({ vm }: Schedule, app: AppContext): Job | undefined {
   const job = app.view().jobOn('vm', vm)
@@ -26,7 +36,10 @@ export function scheduleSign(schedule: Schedule, app: AppContext): Sign {
   if (jobOfSchedule(schedule, app)) return { glyph: '▶', word: 'at work', tone: 'busy' }
   if (problem !== undefined) return { glyph: '✗', word: 'failed', tone: 'bad' }
   const due = newestDue(schedule, app.now())
-  if (due !== undefined && due > takenSince(schedule)) return { glyph: '▲', word: 'missed', tone: 'warn' }
+  if (due !== undefined && due > takenSince(schedule))
+    return isInLine(schedule, app)
+      ? { glyph: '·', word: 'in line', tone: 'busy' }
+      : { glyph: '▲', word: 'missed', tone: 'warn' }
   if (lastRun(schedule) === undefined) return { glyph: '·', word: 'waits', tone: 'dim' }
   return { glyph: '✓', word: 'done', tone: 'ok' }
 }

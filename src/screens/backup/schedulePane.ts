@@ -11,7 +11,7 @@ import { lastJobs } from '../ask/subjectLines.ts'
 import { count, signSpan } from '../words.ts'
 import { isVmGone } from './columns.ts'
 import { backupFacts } from './facts.ts'
-import { jobOfSchedule, retentionText, scheduleSign } from './scheduleList.ts'
+import { isInLine, jobOfSchedule, retentionText, scheduleSign } from './scheduleList.ts'
 import { lastRun, nextOf } from './times.ts'
 
 /** One schedule in a pane: what it makes and when, how that went last, and what came of it. */
@@ -55,7 +55,9 @@ function outcomeLines(app: AppContext, schedule: Schedule, width: number): Line[
   else texts.push(span('it was not due yet since it was made or changed', 'dim'))
   if (job !== undefined) texts.push(span(`job ${job.number} is at it`, 'busy'))
   else if (problem !== undefined) texts.push(span(problem, 'bad'))
-  if (missed > 0) {
+  if (missed > 0 && isInLine(schedule, app)) {
+    texts.push(span('it is due, and waits for another backup onto its storlink', 'busy'))
+  } else if (missed > 0) {
     const times = missed === MOST_COUNTED ? `${MOST_COUNTED} times or more` : count(missed, 'time')
     texts.push(
       span(`missed ${times}: pengx did not run then, or was busy with the time before; it is made up for once`, 'warn'),
