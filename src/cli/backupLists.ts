@@ -3,7 +3,8 @@ import { formatDate } from '../lib/age.ts'
 import { formatMib } from '../lib/bytes.ts'
 import { naturalKey } from '../lib/text.ts'
 import { type Backup, isGood, type Schedule, storedMib } from '../model/backup.ts'
-import { lastRun, nextRun, scheduleState } from '../model/schedule.ts'
+import { lastRun, nextRun, scheduleState } from '../model/schedule/times.ts'
+import { vmsMatching } from '../model/schedule/vmFilter.ts'
 import { iso, listing } from './listing.ts'
 import { resolveBackedUp } from './target.ts'
 
@@ -74,6 +75,9 @@ export const backups = listing<Backup>(
   }),
 )
 
+/** A schedule for a filter is nobody's alone. */
+const isGone = ({ vm }: Pick<Schedule, 'vm'>, { view }: Engine) => vm !== undefined && view.getVm(vm) === undefined
+
 function kept({ retention: { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } }: Schedule): string {
   const hourly = keepHourly > 0 ? [`${keepHourly} hourly`] : []
   const monthly = keepMonthly > 0 ? [`${keepMonthly} monthly`] : []
@@ -83,7 +87,7 @@ function kept({ retention: { keepLast, keepHourly, keepDaily, keepWeekly, keepMo
 export const schedules = listing<Schedule>(
   (engine) => engine.view.schedules(),
   (engine) => [
-    { title: 'VM', text: ({ vm, vmName }) => (engine.view.getVm(vm) ? vmName : `${vmName} (gone)`) },
+    { title: 'VM', text: ({ vmName, ...schedule }) => (isGone(schedule, engine) ? `${vmName} (gone)` : vmName) },
     { title: 'WHEN', text: (schedule) => schedule.cron },
     { title: 'NEXT', text: (schedule) => dateOf(nextRun(schedule, Date.now())) },
     { title: 'LAST', text: (schedule) => dateOf(lastRun(schedule)) },
@@ -95,9 +99,12 @@ export const schedules = listing<Schedule>(
   ],
   (schedule, engine) => ({
     uuid: schedule.uuid,
-    vm: schedule.vmName,
+    vm: schedule.filter === undefined ? schedule.vmName : undefined,
     vmUuid: schedule.vm,
-    vmGone: engine.view.getVm(schedule.vm) === undefined,
+    vmGone: isGone(schedule, engine),
+    filter: schedule.filter,
+    matches:
+      schedule.filter === undefined ? undefined : vmsMatching(schedule.filter, engine.view).map(({ name }) => name),
     cron: schedule.cron,
     nextAt: iso(nextRun(schedule, Date.now())),
     lastAt: iso(lastRun(schedule)),

@@ -54,7 +54,9 @@ function otherFields(operation: AnyOperation): Field[] {
 function targetWord(operation: AnyOperation): string {
   const { kind, param } = operation.target
   if (kind === 'none') return ''
-  return kind === 'text' ? param.toUpperCase() : kind.toUpperCase()
+  const word = kind === 'text' ? param.toUpperCase() : kind.toUpperCase()
+  const isOptional = describeParams(operation.params).some((field) => field.name === param && !field.required)
+  return isOptional ? `[${word}]` : word
 }
 
 function usageWord(field: Field): string {

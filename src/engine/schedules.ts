@@ -2,7 +2,8 @@ import type { Clock } from '../lib/clock.ts'
 import type { Schedule } from '../model/backup.ts'
 import { toPengxError } from '../model/error.ts'
 import type { Job } from '../model/job.ts'
-import { dueAt, nextRun } from '../model/schedule.ts'
+import { dueAt, nextRun } from '../model/schedule/times.ts'
+import { vmsMatching } from '../model/schedule/vmFilter.ts'
 import { createLanes } from './lanes.ts'
 import type { Store } from './store/store.ts'
 
@@ -67,8 +68,28 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
     return store.view.getStorlink(storlink)?.uuid ?? String(storlink)
   }
 
-  /** Why it did not come to a backup, or undefined. */
-  async function work({ vm, storlink, incremental, rateMib, retention }: Schedule): Promise<string | undefined> {
+  /** Why it did not come to all of its backups, or undefined. */
+  async function work(schedule: Schedule): Promise<string | undefined> {
+    const { uuid, vm, filter } = schedule
+    if (filter === undefined) return backUp(vm ?? '', schedule)
+    const vms = vmsMatching(filter, store.view)
+    if (vms.length === 0) return 'its filter matches no VM'
+    const problems: string[] = []
+    for (const [index, { uuid: one, name }] of vms.entries()) {
+      // Should this process end, it is known which have none of this time.
+      const rest = vms.slice(index).map((later) => later.name)
+      await store.inventory.noteSchedule(uuid, [...problems, `not backed up yet: ${rest.join(', ')}`].join('; '))
+      const problem = await backUp(one, schedule)
+      if (problem !== undefined) problems.push(`${name}: ${problem}`)
+    }
+    return problems.length === 0 ? undefined : problems.join('; ')
+  }
+
+  /** Why there is no new backup of the VM, or why what need not be kept is still there. */
+  async function backUp(
+    vm: string,
+    { storlink, incremental, rateMib, retention }: Schedule,
+  ): Promise<string | undefined> {
     try {
       if (!store.view.getVm(vm)) return 'its VM is gone'
       const wish = { incremental: incremental ? 'auto' : 'no', rate: rateMib }

@@ -69,7 +69,10 @@ export interface Backup {
 /** When backups are made by themselves. */
 export interface Schedule {
   readonly uuid: string
-  readonly vm: string
+  /** The VM's UUID; absent where it is for all that match `filter` when it is due. */
+  readonly vm?: string
+  readonly filter?: string
+  /** The VM's name when it was made; of a filter, its words. */
   readonly vmName: string
   readonly storlink: number
   /** Five fields of cron(5), in the time zone of the machine that runs pengx. */

@@ -114,6 +114,15 @@ describe('pengx schedules', () => {
     ])
   })
 
+  test('one for a filter names the VMs that it matches now, and is nobody’s alone', () => {
+    const { vm: _own, ...rest } = scheduleOf(db.uuid, 'name:b01')
+    const some = engineOf({ schedules: [{ ...rest, filter: 'name:b01' }] })
+    expect(rowsOf(schedules.table(some))[0]).toMatch(/^name:b01 +30 2/)
+    const [object] = schedules.objects(some) as Record<string, unknown>[]
+    expect(object).toMatchObject({ filter: 'name:b01', matches: ['db01', 'web01'], vmGone: false })
+    expect([object!.vm, object!.vmUuid]).toEqual([undefined, undefined])
+  })
+
   test('the same for scripts', () => {
     const [first, second, third] = schedules.objects(own) as Record<string, unknown>[]
     expect(first).toMatchObject({

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type Backup, goodBackups, isGood } from '../../src/model/backup.ts'
-import { pruned } from '../../src/model/retention.ts'
+import { pruned } from '../../src/model/schedule/retention.ts'
 import { aBackup } from '../support/sites/backups.ts'
 
 const HOUR_MS = 3_600_000

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { countCron } from '../../src/lib/cron.ts'
 import { newUuid } from '../../src/lib/ids.ts'
 import type { Schedule } from '../../src/model/backup.ts'
-import { dueAt, lastRun } from '../../src/model/schedule.ts'
+import { dueAt, lastRun } from '../../src/model/schedule/times.ts'
 
 /** Of this machine's time zone, as schedules are. */
 const at = (day: number, hour: number, minute = 0) => new Date(2026, 10, day, hour, minute).getTime()

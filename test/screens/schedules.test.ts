@@ -191,6 +191,21 @@ describe('schedules', () => {
     await robot.shows('▲ missed')
   })
 
+  test('one for a filter shows whom it matches now, and backs them all up at once', async () => {
+    const { vm: _own, ...rest } = scheduleOf(1)
+    await open([{ ...rest, filter: 'name:web0', vmName: 'name:web0' }])
+    await robot.press('right')
+    await robot.shows('name:web0')
+    await robot.shows('it matches 2 VMs now')
+    await robot.shows('web02')
+    const job = jobOf(7, 'backup.create', web, { state: 'running', by: 'schedule', finishedAt: undefined })
+    engine.set({ jobs: [job] }, [{ kind: 'job', id: job.id }])
+    await robot.shows('job 7 is at it')
+    engine.set({ jobs: [] }, [{ kind: 'job', id: job.id }])
+    set({ ...rest, filter: 'name:nobody', vmName: 'name:nobody' })
+    await robot.shows('the filter matches no VM now')
+  })
+
   test('made for a VM, and what is no time is said beside its field', async () => {
     await open([])
     await robot.press('right', 'n')

@@ -1,6 +1,6 @@
+import { type Filterable, parseFilter } from '../../lib/filter.ts'
 import { getOrMake } from '../../lib/getOrMake.ts'
 import type { Subject } from '../../model/job.ts'
-import { type Filterable, parseFilter } from '../../ui/filter.ts'
 import { type Line, line, span, withHit } from '../../ui/line.ts'
 import {
   type ListState,

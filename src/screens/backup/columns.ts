@@ -21,7 +21,9 @@ function originText({ parent, fullBecause }: Backup, app: AppContext): string {
   return `on ${backupFacts(app).byUuid.get(parent)?.name ?? 'one that is gone'}`
 }
 
-export const isVmGone = ({ vm }: { readonly vm: string }, app: AppContext) => app.view().getVm(vm) === undefined
+/** A schedule for a filter has no VM that could be. */
+export const isVmGone = ({ vm }: { readonly vm?: string }, app: AppContext) =>
+  vm !== undefined && app.view().getVm(vm) === undefined
 
 export const backupColumns = {
   vm: {

@@ -2,7 +2,7 @@ import type { Json } from '../../model/json.ts'
 import type { AppContext } from '../app/context.ts'
 import { cursorRow, selectedRows } from '../app/list.ts'
 import type { KeyRow } from '../screen.ts'
-import { scheduleList, scheduleSubject } from './scheduleList.ts'
+import { matchesOf, scheduleList, scheduleSubject } from './scheduleList.ts'
 
 /** What is done with schedules by one key. */
 export function scheduleKeys(when: (app: AppContext) => boolean): readonly KeyRow[] {
@@ -42,7 +42,9 @@ export function scheduleKeys(when: (app: AppContext) => boolean): readonly KeyRo
       ...on,
       subjects(app) {
         const schedule = cursorRow(app, scheduleList)
-        return schedule ? [{ kind: 'vm', id: schedule.vm, name: schedule.vmName }] : []
+        if (schedule?.filter !== undefined)
+          return matchesOf(schedule.filter, app).map(({ uuid, name }) => ({ kind: 'vm', id: uuid, name }))
+        return schedule?.vm === undefined ? [] : [{ kind: 'vm', id: schedule.vm, name: schedule.vmName }]
       },
       raw(app): Readonly<Record<string, Json>> {
         const schedule = cursorRow(app, scheduleList)

@@ -3,7 +3,9 @@ import { getOrMake } from '../../lib/getOrMake.ts'
 import { naturalKey } from '../../lib/text.ts'
 import type { Retention, Schedule } from '../../model/backup.ts'
 import type { Job, Subject } from '../../model/job.ts'
-import { takenSince } from '../../model/schedule.ts'
+import { takenSince } from '../../model/schedule/times.ts'
+import { vmsMatching } from '../../model/schedule/vmFilter.ts'
+import type { Vm } from '../../model/vm.ts'
 import { line, span } from '../../ui/line.ts'
 import { storlinkText, uuidColumn } from '../app/columns.ts'
 import type { AppContext } from '../app/context.ts'
@@ -24,9 +26,23 @@ export function isInLine({ storlink }: Schedule, app: AppContext): boolean {
 }
 
 /** The backup that it makes at this moment. */
-export function jobOfSchedule({ vm }: Schedule, app: AppContext): Job | undefined {
-  const job = app.view().jobOn('vm', vm)
-  return job?.by === 'schedule' && job.operation === 'backup.create' ? job : undefined
+export function jobOfSchedule(schedule: Schedule, app: AppContext): Job | undefined {
+  const jobs = vmsOf(schedule, app).map((vm) => app.view().jobOn('vm', vm))
+  return jobs.find((job) => job?.by === 'schedule' && job.operation === 'backup.create')
+}
+
+const matched = new WeakMap<readonly Vm[], Map<string, readonly Vm[]>>()
+
+/** Those that its filter matches now. */
+export function matchesOf(filter: string, app: AppContext): readonly Vm[] {
+  const byFilter = getOrMake(matched, app.view().vms(), () => new Map())
+  return getOrMake(byFilter, filter, () => vmsMatching(filter, app.view()))
+}
+
+/** The UUIDs of whom it is for. */
+function vmsOf({ vm, filter }: Schedule, app: AppContext): readonly string[] {
+  if (filter !== undefined) return matchesOf(filter, app).map(({ uuid }) => uuid)
+  return vm === undefined ? [] : [vm]
 }
 
 export function scheduleSign(schedule: Schedule, app: AppContext): Sign {
@@ -141,7 +157,7 @@ export const scheduleList: ListDef<Schedule> = {
   rows: (app) => app.view().schedules(),
   id: ({ uuid }) => uuid,
   subject: scheduleSubject,
-  words: ({ vmName, cron, uuid, vm }) => `${vmName} ${cron} ${uuid} ${vm}`,
+  words: ({ vmName, cron, uuid, vm }) => `${vmName} ${cron} ${uuid} ${vm ?? ''}`,
   filters: {
     vm: (schedule, app) => `${schedule.vmName}${isVmGone(schedule, app) ? ' gone' : ''}`,
     storlink: ({ storlink }, app) => storlinkText(storlink, app),
@@ -149,10 +165,10 @@ export const scheduleList: ListDef<Schedule> = {
     cron: ({ cron }) => cron,
   },
   liveFilters: ['vm', 'storlink', 'state'],
-  copies: ({ uuid, cron, vm }) => [
+  copies: ({ uuid, cron, vm, vmName }) => [
     ['schedule', uuid],
     ['its times', cron],
-    ['its VM', vm],
+    vm === undefined ? ['its filter', vmName] : ['its VM', vm],
   ],
 }
 

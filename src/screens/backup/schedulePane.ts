@@ -2,7 +2,7 @@ import { formatAge, formatDate } from '../../lib/age.ts'
 import { countCron } from '../../lib/cron.ts'
 import { wrapCells } from '../../lib/text.ts'
 import type { Schedule } from '../../model/backup.ts'
-import { takenSince } from '../../model/schedule.ts'
+import { takenSince } from '../../model/schedule/times.ts'
 import { type Line, line, type Span, span } from '../../ui/line.ts'
 import { facts } from '../../ui/panel.ts'
 import { storlinkText } from '../app/columns.ts'
@@ -10,14 +10,13 @@ import type { AppContext } from '../app/context.ts'
 import { lastJobs } from '../ask/subjectLines.ts'
 import { count, signSpan } from '../words.ts'
 import { isVmGone } from './columns.ts'
-import { backupFacts } from './facts.ts'
-import { isInLine, jobOfSchedule, retentionText, scheduleSign } from './scheduleList.ts'
+import { backupAge, backupFacts } from './facts.ts'
+import { isInLine, jobOfSchedule, matchesOf, retentionText, scheduleSign } from './scheduleList.ts'
 import { lastRun, nextOf } from './times.ts'
 
 /** One schedule in a pane: what it makes and when, how that went last, and what came of it. */
 export function schedulePane(app: AppContext, schedule: Schedule, width: number): Line[] {
-  const { uuid, vm, vmName, cron, storlink, incremental, rateMib, retention } = schedule
-  const newest = backupFacts(app).newestGood.get(vm)
+  const { uuid, vm, filter, vmName, cron, storlink, incremental, rateMib, retention } = schedule
   const next = nextOf(schedule, app.now())
   const sign = scheduleSign(schedule, app)
   return [
@@ -26,21 +25,36 @@ export function schedulePane(app: AppContext, schedule: Schedule, width: number)
     [],
     ...facts([
       ['uuid', uuid],
-      ['VM', isVmGone(schedule, app) ? span(`${vmName}, which is gone`, 'warn') : vmName],
+      ...(filter === undefined
+        ? [['VM', isVmGone(schedule, app) ? span(`${vmName}, which is gone`, 'warn') : vmName] as const]
+        : [['filter', filter] as const]),
       ['when', cron],
       ['next', next === undefined ? '–' : `${formatDate(next)} (in ${formatAge(next - app.now())})`],
       ['makes', incremental ? 'incremental ones where it can' : 'full ones'],
       ['to', storlinkText(storlink, app)],
       ['rate', rateMib === 0 ? 'no limit' : `at most ${rateMib} MiB/s`],
       ['keeps', retentionText(retention)],
-      [
-        'newest',
-        newest === undefined
-          ? span('there is no good backup of it', 'bad')
-          : `${newest.name} (${formatAge(app.now() - newest.createdAt)} old)`,
-      ],
+      ...(vm === undefined ? [] : [['newest', newestSpan(app, vm)] as const]),
     ]),
-    ...lastJobs(app, vm),
+    ...(filter === undefined ? [] : matchLines(app, filter)),
+    ...(vm === undefined ? [] : lastJobs(app, vm)),
+  ]
+}
+
+function newestSpan(app: AppContext, vm: string): Span {
+  const newest = backupFacts(app).newestGood.get(vm)
+  if (newest === undefined) return span('there is no good backup of it', 'bad')
+  return span(`${newest.name} (${formatAge(app.now() - newest.createdAt)} old)`)
+}
+
+/** The VMs that it is for now, and how old the newest good backup of each is. */
+function matchLines(app: AppContext, filter: string): Line[] {
+  const vms = matchesOf(filter, app)
+  if (vms.length === 0) return [[], line(span(' the filter matches no VM now', 'warn'))]
+  return [
+    [],
+    line(span(` it matches ${count(vms.length, 'VM')} now`, 'dim')),
+    ...vms.map((vm) => line(`   ${vm.name.padEnd(16)} `, backupAge(vm, app))),
   ]
 }
 

@@ -1,7 +1,7 @@
 import { lastCron, nextCron } from '../../lib/cron.ts'
 import { getOrMake } from '../../lib/getOrMake.ts'
 import type { Schedule } from '../../model/backup.ts'
-import { lastRun as lastOf } from '../../model/schedule.ts'
+import { lastRun as lastOf } from '../../model/schedule/times.ts'
 
 /**
  * Times of schedules, which are asked for at every frame: each is worked out again when it has gone by, and not before. A

@@ -1,6 +1,7 @@
 import { formatAge } from '../../lib/age.ts'
 import { formatGib, formatMbit, formatMbyte } from '../../lib/bytes.ts'
 import { naturalKey } from '../../lib/text.ts'
+import { VM_FILTERS, vmWords } from '../../model/schedule/vmFilter.ts'
 import { hasDomain, type Vm } from '../../model/vm.ts'
 import { listenAddress } from '../../model/vnc.ts'
 import { line, span } from '../../ui/line.ts'
@@ -213,6 +214,11 @@ export const vmColumns = {
 
 const columns: readonly VmColumn[] = Object.values(vmColumns)
 
+/** The keys of a filter that is written down, which mean the same here. */
+const byKey = Object.fromEntries(
+  Object.entries(VM_FILTERS).map(([key, read]) => [key, (vm: Vm, app: AppContext) => read(vm, app.view())]),
+)
+
 export const vmList: ListDef<Vm> = {
   name: 'vms',
   sort: { column: 'name', down: false },
@@ -221,21 +227,11 @@ export const vmList: ListDef<Vm> = {
   rows: (app) => app.view().vms(),
   id: (vm) => vm.uuid,
   subject: (vm) => ({ kind: 'vm', id: vm.uuid, name: vm.name }),
-  words: (vm, app) =>
-    `${vm.name} ${pmName(vm, app)} ${vmSign(vm).word} ${addressOf(vm)} ${vm.origin} ${vm.os} ${vm.desc} ${vm.uuid} ${vm.nics.map(({ mac }) => mac).join(' ')}`,
+  words: (vm, app) => `${vmWords(vm, app.view())} ${vmSign(vm).word}`,
   filters: {
-    name: (vm) => vm.name,
+    ...byKey,
     status: (vm, app) => `${vmSign(vm).word} ${vm.seen.state} ${statusOf(vm, app).text}`,
-    pm: pmName,
-    os: (vm) => `${vm.os} ${vm.osArch}`,
-    type: (vm) => vm.type,
-    origin: (vm) => vm.origin,
-    ip: (vm) => vm.nics.map(({ ip }) => ip).join(' '),
-    mac: (vm) => vm.nics.map(({ mac }) => mac).join(' '),
-    bridge: (vm) => vm.nics.map(({ bridge }) => bridge).join(' '),
-    desc: (vm) => vm.desc,
     backup: (vm, app) => backupAge(vm, app).text,
-    template: (vm, app) => (vm.template === undefined ? '' : (app.view().getTemplate(vm.template)?.name ?? '')),
   },
   liveFilters: ['status', 'backup'],
   copies: (vm, app) => [

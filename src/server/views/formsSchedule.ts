@@ -14,10 +14,14 @@ const how: readonly FormField[] = [
 const storlink: FormField = { name: 'storlink', param: 'storlink', names: 'storlink', added: true }
 const cron: FormField = { name: 'cron', param: 'cron', added: true }
 
+/** In place of one VM, all that match it each time. */
+const filter: FormField = { name: 'filter', param: 'filter', added: true }
+
 export const scheduleForm: Form = {
   root: 'schedule',
   fields: [
-    { name: 'vm', param: 'vm', required: true, names: 'vm', added: true },
+    { name: 'vm', param: 'vm', names: 'vm', added: true },
+    filter,
     { ...storlink, required: true },
     { ...cron, required: true },
     ...how,
@@ -27,5 +31,5 @@ export const scheduleForm: Form = {
 /** What is not given stays. */
 export const scheduleUpdateForm: Form = {
   root: 'schedule',
-  fields: [storlink, cron, ...how, { name: 'enabled', param: 'enabled', added: true }],
+  fields: [filter, storlink, cron, ...how, { name: 'enabled', param: 'enabled', added: true }],
 }

@@ -1,6 +1,8 @@
 import type { Schedule } from '../../model/backup.ts'
-import { lastRun, nextRun, scheduleState } from '../../model/schedule.ts'
-import type { Shape } from './shape.ts'
+import { lastRun, nextRun, scheduleState } from '../../model/schedule/times.ts'
+import { vmsMatching } from '../../model/schedule/vmFilter.ts'
+import type { Vm } from '../../model/vm.ts'
+import { list, type Shape } from './shape.ts'
 
 /** A schedule as it is at a moment, in milliseconds since 1970. */
 export interface ScheduleNow {
@@ -8,13 +10,29 @@ export interface ScheduleNow {
   readonly now: number
 }
 
+/** A VM that a filter matches now. */
+const matchShape: Shape<Vm> = {
+  name: 'vm',
+  id: ({ uuid }) => uuid,
+  fields: [{ kind: 'text', name: 'name', get: ({ name }) => name }],
+}
+
 /** When backups are made by themselves; none of it is in the document. */
 export const scheduleShape: Shape<ScheduleNow> = {
   name: 'schedule',
   id: ({ schedule }) => schedule.uuid,
   fields: [
-    { kind: 'ref', name: 'vm', help: 'UUID of the VM, which may be gone', get: ({ schedule }) => schedule.vm },
+    { kind: 'ref', name: 'vm', help: 'UUID of the VM, which may be gone', get: ({ schedule }) => schedule.vm ?? '' },
     { kind: 'text', name: 'vm_name', get: ({ schedule }) => schedule.vmName },
+    {
+      kind: 'text',
+      name: 'filter',
+      help: 'in place of one VM, whom it is for: those that match it each time',
+      get: ({ schedule }) => schedule.filter,
+    },
+    list('matches', matchShape, ({ schedule }, view) =>
+      schedule.filter === undefined ? [] : vmsMatching(schedule.filter, view),
+    ),
     { kind: 'number', name: 'storlink', get: ({ schedule }) => schedule.storlink },
     {
       kind: 'text',

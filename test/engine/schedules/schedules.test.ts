@@ -2,41 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import { createScheduler } from '../../../src/engine/schedules.ts'
 import type { Store } from '../../../src/engine/store/store.ts'
 import { lastCron, nextCron, refuseCron } from '../../../src/lib/cron.ts'
-import { newUuid } from '../../../src/lib/ids.ts'
 import type { Schedule } from '../../../src/model/backup.ts'
 import { PengxError } from '../../../src/model/error.ts'
 import type { Job } from '../../../src/model/job.ts'
+import { DAY_MS, furnish, HOUR_MS, MIDNIGHT } from '../../support/sites/schedulePlace.ts'
 import { until } from '../../support/until.ts'
-import { aPm, aStorlink, aVm, handClock, newPlace, type Place } from '../store/samples.ts'
-
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
-const MIDNIGHT = new Date(2026, 10, 23).getTime()
-
-async function furnish(place: Place, more: Partial<Schedule> = {}) {
-  const clock = handClock(MIDNIGHT)
-  const store = await place.open(clock)
-  const pm = aPm()
-  await store.inventory.putPm(pm)
-  const storlink = await store.inventory.putStorlink(aStorlink(pm.uuid))
-  const vm = aVm(pm.uuid, { name: 'web01' })
-  await store.inventory.putVm(vm)
-  const schedule: Schedule = {
-    uuid: newUuid(),
-    vm: vm.uuid,
-    vmName: 'web01',
-    storlink,
-    cron: '30 2 * * *',
-    incremental: true,
-    rateMib: 50,
-    retention: { keepLast: 3, keepHourly: 0, keepDaily: 7, keepWeekly: 4, keepMonthly: 0 },
-    enabled: true,
-    createdAt: MIDNIGHT,
-    ...more,
-  }
-  await store.inventory.putSchedule(schedule)
-  return { clock, store, schedule, storlink, vm: vm.uuid }
-}
+import { newPlace } from '../store/samples.ts'
 
 /** A scheduler whose jobs end as told. */
 function schedulerOn({ store, clock }: Awaited<ReturnType<typeof furnish>>, end: (operation: string) => Partial<Job>) {
@@ -178,100 +149,6 @@ describe('what another process does while a time is at work', () => {
     })
     const takenAt = MIDNIGHT + 3 * DAY_MS
     expect(left).toMatchObject({ cron: '0 4 * * *', rateMib: 7, takenAt, problem: 'no space left' })
-  })
-})
-
-/** Jobs that end one by one, when told. */
-function heldJobs() {
-  const held: { readonly vm: string; readonly end: () => void }[] = []
-  let most = 0
-  let now = 0
-  async function run(operation: string, { vm }: Readonly<Record<string, unknown>>): Promise<Job> {
-    if (operation === 'backup.create') {
-      most = Math.max(most, ++now)
-      const job = Promise.withResolvers<void>()
-      held.push({ vm: String(vm), end: job.resolve })
-      await job.promise
-      now--
-    }
-    return { state: 'done', message: '' } as Job
-  }
-  return { held, run, most: () => most }
-}
-
-describe('several that are due at once', () => {
-  async function due(storages: readonly (string | undefined)[]) {
-    const place = newPlace()
-    const site = await furnish(place)
-    const { store, schedule } = site
-    const vms = [schedule.vm]
-    for (const [index, storage] of storages.entries()) {
-      const { pm } = store.view.vms()[0]!
-      const vm = aVm(pm, { name: `web${index + 2}` })
-      await store.inventory.putVm(vm)
-      const name = `link${index}`
-      const storlink =
-        storage === undefined
-          ? site.storlink
-          : await store.inventory.putStorlink(aStorlink(pm, { name, link: `/${name}` }))
-      if (storage !== undefined) await store.inventory.recordSeen({ storlinks: [{ id: storlink, uuid: storage }] })
-      await store.inventory.putSchedule({ ...schedule, uuid: newUuid(), vm: vm.uuid, vmName: vm.name, storlink })
-      vms.push(vm.uuid)
-    }
-    const jobs = heldJobs()
-    const scheduler = createScheduler({ store, clock: site.clock, run: jobs.run })
-    site.clock.turn(DAY_MS)
-    return { ...site, ...jobs, vms, scheduler, [Symbol.asyncDispose]: () => place[Symbol.asyncDispose]() }
-  }
-
-  test('onto one storlink go one after the other, and what waits is not taken on yet', async () => {
-    await using site = await due([undefined, undefined])
-    const over = site.scheduler.tick()
-    for (const [index, vm] of site.vms.entries()) {
-      await until(() => site.held.length === index + 1)
-      expect(site.held[index]!.vm).toBe(vm)
-      // Looking again meanwhile asks for no second turn.
-      void site.scheduler.tick()
-      const taken = site.store.view.schedules().filter(({ takenAt }) => takenAt !== undefined)
-      expect(taken.map((one) => one.vm)).toEqual(site.vms.slice(0, index + 1))
-      site.held[index]!.end()
-    }
-    await over
-    expect(site.most()).toBe(1)
-  })
-
-  test('onto several go side by side; two rows of one storage are one', async () => {
-    const [one, other] = [newUuid(), newUuid()]
-    await using site = await due([one, other, one])
-    const over = site.scheduler.tick()
-    await until(() => site.held.length === 3)
-    expect(site.held.map(({ vm }) => vm).sort()).toEqual(site.vms.slice(0, 3).sort())
-    for (const { end } of site.held) end()
-    await until(() => site.held.length === 4)
-    site.held[3]!.end()
-    await over
-    expect([site.most(), site.held[3]!.vm]).toEqual([3, site.vms[3]!])
-  })
-
-  test('one that is refused keeps nobody from its turn, and one that was deleted meanwhile makes nothing', async () => {
-    await using site = await due([undefined, undefined])
-    const ran: unknown[] = []
-    const scheduler = createScheduler({
-      store: site.store,
-      clock: site.clock,
-      async run(operation, { vm }) {
-        if (operation === 'backup.create') ran.push(vm)
-        if (vm === site.vms[0]) {
-          const last = site.store.view.schedules().find((one) => one.vm === site.vms[1])!
-          await site.store.inventory.dropSchedule(last.uuid)
-          throw new PengxError('refused', 'its PM is away')
-        }
-        return { state: 'done', message: '' } as Job
-      },
-    })
-    await scheduler.tick()
-    expect(ran).toEqual([site.vms[0], site.vms[2]])
-    expect(site.store.view.schedules().map(({ problem }) => problem)).toEqual(['its PM is away', undefined])
   })
 })
 

@@ -50,6 +50,20 @@ test('backups come back with their volumes, here, in another process and after a
   expect(other.view.backupsOf(full.vm)).toEqual([])
 })
 
+test('a schedule for a filter comes back as one, in another process too', async () => {
+  await using place = newPlace()
+  const { store, storlink } = await furnish(place)
+  const other = await place.open()
+  const { vm: _none, ...rest } = aSchedule(storlink)
+  const schedule: Schedule = { ...rest, filter: 'os:debian', vmName: 'os:debian' }
+  await store.inventory.putSchedule(schedule)
+  await other.view.refresh()
+  expect(store.view.schedules()).toEqual([schedule])
+  expect(other.view.schedules()).toMatchObject([{ filter: 'os:debian', vmName: 'os:debian' }])
+  expect(other.view.schedules()[0]).not.toContainKey('vm')
+  expect((await place.open()).view.needSchedule(schedule.uuid)).not.toContainKey('vm')
+})
+
 test('a backup cannot lie on itself, on another VM’s, or on what is gone', async () => {
   await using place = newPlace()
   const { store, storlink } = await furnish(place)

@@ -17,6 +17,7 @@ const NEW = `<schedule>
   <keep_monthly>12</keep_monthly>
 </schedule>`
 
+const VM = `<vm>${WEB}</vm>`
 const all = '/schedules/'
 const one = (uuid: string) => `/schedules/${uuid}/`
 
@@ -33,6 +34,10 @@ export const SCHEDULE_EXCHANGES: Exchanges = {
       body: `{"schedule":{"vm":"${WEB}","storlink":1,"cron":"15 4 * * *"}}`,
       headers: { 'Content-Type': 'application/json', Accept: 'application/json' },
     },
+    { title: 'for a filter', path: all, body: NEW.replace(VM, '<filter>os:debian !lost</filter>') },
+    { title: 'for a filter of which nothing is known', path: all, body: NEW.replace(VM, '<filter>host:x</filter>') },
+    { title: 'for nobody', path: all, body: NEW.replace(VM, '') },
+    { title: 'for a VM and a filter', path: all, body: NEW.replace(VM, `${VM}<filter>os:debian</filter>`) },
     { title: 'no such time', path: all, body: NEW.replace('0 3', '61 3') },
     { title: 'no time of day', path: all, body: NEW.replace('0 3 * * 1-5', 'daily') },
     { title: 'no time', path: all, body: NEW.replace(/<cron>.*<.cron>/, '') },
@@ -51,6 +56,7 @@ export const SCHEDULE_EXCHANGES: Exchanges = {
     { title: 'another time', path: one(NIGHTLY), body: '<schedule><cron>0 4 * * *</cron></schedule>' },
     { title: 'switched on', path: one(OFF), body: '<schedule><enabled>True</enabled></schedule>', headers: WITH_BODY },
     { title: 'no such time', path: one(NIGHTLY), body: '<schedule><cron>0 0 30 2 *</cron></schedule>' },
+    { title: 'a filter for one VM', path: one(NIGHTLY), body: '<schedule><filter>os:debian</filter></schedule>' },
     { title: 'no such storlink', path: one(NIGHTLY), body: '<schedule><storlink>11</storlink></schedule>' },
     { title: 'nothing', path: one(NIGHTLY), body: '<schedule></schedule>' },
     { title: 'none', path: one(MISSING), body: '<schedule><cron>0 4 * * *</cron></schedule>' },

@@ -38,11 +38,13 @@ export function laySchedules(engine: FakeEngine, nightly: string, off: string): 
     NIGHTLY,
   )
   engine.onRun('schedule.create', async (params) => {
-    const { vm, storlink, cron, incremental, rate, ...given } = params as Record<string, never>
+    const { vm, filter, storlink, cron, incremental, rate, ...given } = params as Record<string, never>
     const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } = given
     const retention = { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } as unknown as Schedule['retention']
     const made = { storlink, cron, incremental, rateMib: rate, retention, createdAt: AT, takenAt: undefined }
-    put([...others(MADE_SCHEDULE), schedule(MADE_SCHEDULE, String(vm), made)], MADE_SCHEDULE)
+    const { vm: _own, ...rest } = schedule(MADE_SCHEDULE, String(vm), made)
+    const one: Schedule = filter === undefined ? { ...rest, vm } : { ...rest, filter, vmName: filter }
+    put([...others(MADE_SCHEDULE), one], MADE_SCHEDULE)
     return { result: { uuid: MADE_SCHEDULE } }
   })
   engine.onRun('schedule.update', async (params) => {

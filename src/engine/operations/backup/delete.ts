@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Backup, isGood, lyingOnBackup, storedMib } from '../../../model/backup.ts'
 import type { Json } from '../../../model/json.ts'
-import { pruned } from '../../../model/retention.ts'
+import { pruned } from '../../../model/schedule/retention.ts'
 import type { Context, Effects, Operation, Step } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'

@@ -3,7 +3,8 @@ import { refuseCron } from '../../../lib/cron.ts'
 import { isUuid, newUuid } from '../../../lib/ids.ts'
 import type { Schedule } from '../../../model/backup.ts'
 import { isSame, type Json } from '../../../model/json.ts'
-import type { Operation } from '../../jobs/operation.ts'
+import { refuseVmFilter, vmsMatching } from '../../../model/schedule/vmFilter.ts'
+import type { Context, Operation } from '../../jobs/operation.ts'
 import { field } from '../../jobs/params.ts'
 import type { View } from '../../store/view.ts'
 import { isReached, refuseGroupChange } from '../storlink/access.ts'
@@ -14,6 +15,10 @@ import { retentionChanges, retentionFields, retentionOf } from './retentionField
 const uuidField = z.string().refine(isUuid, 'is not a UUID')
 const scheduleField = field(uuidField, { title: 'Schedule', from: 'schedule' })
 const CRON = { title: 'When', help: 'five fields of cron(5): "30 2 * * *" is every night at half past two' }
+const FILTER = {
+  title: 'Filter',
+  help: 'in place of one VM all that match it each time, by the words of their list: "os:debian pm:xen2 !test"',
+} as const
 const RATE = {
   title: 'Rate',
   help: 'at most so many MiB a second are read of a VM that runs; 0: no limit',
@@ -26,7 +31,8 @@ const INCREMENTAL = {
 const rate = z.number().int().min(0).max(100_000)
 
 const createParams = z.object({
-  vm: vmField,
+  vm: vmField.optional(),
+  filter: field(z.string().trim().optional(), FILTER),
   storlink: field(z.number().int(), { title: 'Storlink', from: 'storlink' }),
   cron: field(z.string().trim(), CRON),
   incremental: field(z.boolean().default(true), INCREMENTAL),
@@ -42,6 +48,7 @@ type CreateParams = z.infer<typeof createParams>
 
 const updateParams = z.object({
   schedule: scheduleField,
+  filter: field(z.string().trim().optional(), FILTER),
   storlink: field(z.number().int().optional(), { title: 'Storlink', from: 'storlink' }),
   cron: field(z.string().trim().optional(), CRON),
   incremental: field(z.boolean().optional(), INCREMENTAL),
@@ -75,43 +82,59 @@ function scheduleOperation<P extends { readonly schedule: string }, F extends Js
   }
 }
 
-function refusePlan(vm: string, storlink: number, cron: string, view: View): string | undefined {
+type Plan = Pick<Schedule, 'vm' | 'filter' | 'storlink' | 'cron'>
+
+function refusePlan({ vm, filter, storlink, cron }: Plan, view: View): string | undefined {
   const wrong = refuseCron(cron)
   if (wrong) return `cron: ${wrong}`
-  const pm = view.getVm(vm)?.pm
+  const unclear = filter === undefined ? undefined : refuseVmFilter(filter, view)
+  if (unclear) return `filter: ${unclear}`
   const row = view.needStorlink(storlink)
-  // Whether a storlink of another PM can be reached then is seen then.
+  // Whether the PMs of those that match, or the storlink's own, can be reached is seen each time.
+  const pm = vm === undefined ? undefined : view.getVm(vm)?.pm
   return pm === undefined || !isReached(row, pm) ? undefined : refuseGroupChange(row, pm, view)
+}
+
+/** Which VMs match a filter changes: what a person may not expect is said. */
+function noticeMatches(filter: string | undefined, cx: Context): void {
+  if (filter === undefined) return
+  const names = vmsMatching(filter, cx.view).map((vm) => vm.name)
+  cx.notice(names.length === 0 ? 'the filter matches no VM now' : `the filter matches now: ${names.join(', ')}`)
 }
 
 export const scheduleCreate: Operation<CreateParams, { readonly at: number }> = {
   name: 'schedule.create',
   title: 'schedule backups of',
-  help: 'Backs a VM up by itself at set times, and removes what need not be kept; a server or terminal must run.',
+  help: 'Backs a VM, or all that match a filter, up by itself at set times, and removes what need not be kept; a server or terminal must run.',
   danger: 'safe',
   subjectKind: 'schedule',
   target: { param: 'vm', kind: 'vm' },
   params: createParams,
   complete: (p) => ({ ...p, schedule: p.schedule ?? newUuid() }),
-  subject: ({ vm, schedule }, view) => ({ kind: 'schedule', id: schedule ?? vm, name: view.needVm(vm).name }),
+  subject: (p, view) => ({ kind: 'schedule', id: p.schedule ?? '', name: nameOf(p, view) }),
   locks: ({ schedule, storlink, vm }) => [
     { key: `schedule:${schedule}`, mode: 'exclusive' },
     { key: `storlink:${storlink}`, mode: 'shared' },
-    { key: `vm:${vm}`, mode: 'shared' },
+    ...(vm === undefined ? [] : [{ key: `vm:${vm}`, mode: 'shared' as const }]),
   ],
-  refuse({ vm, storlink, cron }, view) {
-    view.needVm(vm)
-    return refusePlan(vm, storlink, cron, view)
+  refuse(p, view) {
+    if (p.vm === undefined && p.filter === undefined) return 'which one is not said: give vm, or filter'
+    if (p.vm !== undefined && p.filter !== undefined) return 'both vm and filter are given: give one of them'
+    if (p.vm !== undefined) view.needVm(p.vm)
+    return refusePlan(p, view)
   },
-  gather: async (_params, cx) => ({ at: cx.clock.now() }),
+  async gather({ filter }, cx) {
+    noticeMatches(filter, cx)
+    return { at: cx.clock.now() }
+  },
   plan: (p, { at }) => [
     {
       name: 'record',
       async do(cx) {
-        const { vm, storlink, cron, incremental, rate: rateMib } = p
-        const vmName = cx.view.needVm(vm).name
+        const { storlink, cron, incremental, rate: rateMib } = p
+        const whom = p.filter === undefined ? { vm: p.vm } : { filter: p.filter }
         const rest = { storlink, cron, incremental, rateMib, retention: retentionOf(p), enabled: true, createdAt: at }
-        await cx.inventory.putSchedule({ uuid: p.schedule!, vm, vmName, ...rest })
+        await cx.inventory.putSchedule({ uuid: p.schedule!, ...whom, vmName: nameOf(p, cx.view), ...rest })
         return null
       },
       isApplied: async (cx) => cx.view.getSchedule(p.schedule!) !== undefined || 'again',
@@ -122,6 +145,11 @@ export const scheduleCreate: Operation<CreateParams, { readonly at: number }> = 
   touches: () => [],
 }
 
+/** Whom it is for, as Jobs shows it. Throws `notFound`. */
+function nameOf({ vm, filter }: Pick<CreateParams, 'vm' | 'filter'>, view: View): string {
+  return vm === undefined ? (filter ?? 'a VM') : view.needVm(vm).name
+}
+
 function updated(before: Schedule, p: UpdateParams, now: number): Schedule {
   const enabled = p.enabled ?? before.enabled
   const cron = p.cron ?? before.cron
@@ -129,6 +157,7 @@ function updated(before: Schedule, p: UpdateParams, now: number): Schedule {
   const anew = cron !== before.cron || enabled !== before.enabled
   return {
     ...before,
+    ...(p.filter === undefined ? {} : { filter: p.filter, vmName: p.filter }),
     storlink: p.storlink ?? before.storlink,
     cron,
     incremental: p.incremental ?? before.incremental,
@@ -151,12 +180,15 @@ export const scheduleUpdate = scheduleOperation<
   refuse(p, view) {
     const before = view.needSchedule(p.schedule)
     if (Object.keys(p).length === 1) return 'nothing is given to change'
-    return refusePlan(before.vm, p.storlink ?? before.storlink, p.cron ?? before.cron, view)
+    if (p.filter !== undefined && before.filter === undefined)
+      return `it is for ${before.vmName} alone: make another for a filter, and delete it`
+    const { storlink = before.storlink, cron = before.cron, filter = before.filter } = p
+    return refusePlan({ vm: before.vm, filter, storlink, cron }, view)
   },
-  gather: async ({ schedule }, cx) => ({
-    before: cx.view.needSchedule(schedule) as Schedule & Json,
-    at: cx.clock.now(),
-  }),
+  async gather({ schedule, filter }, cx) {
+    noticeMatches(filter, cx)
+    return { before: cx.view.needSchedule(schedule) as Schedule & Json, at: cx.clock.now() }
+  },
   plan: (p, { before, at }) => [
     {
       name: 'record',

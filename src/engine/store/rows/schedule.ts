@@ -27,6 +27,9 @@ function toScheduleRow({ retention, ...schedule }: Schedule, rev: number): Sched
   return {
     ...schedule,
     ...retention,
+    // The column is older than filters.
+    vm: schedule.vm ?? '',
+    filter: schedule.filter ?? null,
     incremental: schedule.incremental ? 1 : 0,
     enabled: schedule.enabled ? 1 : 0,
     takenAt: schedule.takenAt ?? null,
@@ -37,9 +40,10 @@ function toScheduleRow({ retention, ...schedule }: Schedule, rev: number): Sched
 
 /** As a statement returns it. */
 export function fromScheduleRow(row: ScheduleRow): Schedule {
-  const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, rev: _rev, ...schedule } = row
+  const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, rev: _rev, vm, filter, ...schedule } = row
   return {
     ...schedule,
+    ...(filter === null ? { vm } : { filter }),
     incremental: row.incremental === 1,
     enabled: row.enabled === 1,
     takenAt: row.takenAt ?? undefined,

@@ -39,6 +39,7 @@ export interface ScheduleRow {
   uuid: string
   vm: string
   vmName: string
+  filter: string | null
   storlink: number
   cron: string
   incremental: number

@@ -219,6 +219,10 @@ export const MIGRATIONS: readonly string[] = [
   alter table schedules add column keepHourly integer not null default 0 check (keepHourly >= 0);
   alter table schedules add column keepMonthly integer not null default 0 check (keepMonthly >= 0);
   `,
+  // A schedule may be for all VMs that match a filter, and has no VM of its own then.
+  `
+  alter table schedules add column filter text check (filter is null or vm = '');
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

@@ -27,6 +27,18 @@ export const SCHEDULE_CASES: readonly OperationCase[] = [
     },
   },
   {
+    operation: 'schedule.create',
+    variant: 'for a filter',
+    async prepare(world) {
+      const { storlink } = await wanted()(world)
+      return { filter: 'name:fresh', storlink, cron: '30 2 * * *', schedule: SCHEDULE }
+    },
+    check(world) {
+      expect(schedule(world)).toMatchObject({ vmName: 'name:fresh', filter: 'name:fresh', enabled: true })
+      expect(schedule(world)).not.toContainKey('vm')
+    },
+  },
+  {
     operation: 'schedule.update',
     async prepare(world) {
       await scheduled(world)

@@ -15,12 +15,26 @@ export interface Filter {
   test(row: Filterable): boolean
 }
 
+/** The words of a filter that look like `key:value`, with and without such a key; no address, and no expression. */
+export function keyedWords(text: string): readonly { readonly key: string; readonly wanted: readonly string[] }[] {
+  return tokensOf(text).flatMap((token) => {
+    const word = token.startsWith('!') ? token.slice(1) : token
+    const colon = word.indexOf(':')
+    if (colon < 1 || word.startsWith('/') || /^[0-9a-f:.|]+$/i.test(word)) return []
+    return [{ key: word.slice(0, colon).toLowerCase(), wanted: alternatives(word.slice(colon + 1)) }]
+  })
+}
+
+function tokensOf(text: string): readonly string[] {
+  return text.match(/!?\/(?:[^/\\]|\\.)*\/|\S+/g) ?? []
+}
+
 type Test = (row: Filterable) => boolean
 
 export function parseFilter(text: string, keys: readonly string[]): Filter {
   const tests: Test[] = []
   let problem: string | undefined
-  for (const token of text.match(/!?\/(?:[^/\\]|\\.)*\/|\S+/g) ?? []) {
+  for (const token of tokensOf(text)) {
     const negated = token.startsWith('!') && token.length > 1
     const word = negated ? token.slice(1) : token
     if (word === '!' || word === '/') continue

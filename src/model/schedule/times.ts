@@ -1,5 +1,5 @@
-import { lastCron, nextCron } from '../lib/cron.ts'
-import type { Schedule } from './backup.ts'
+import { lastCron, nextCron } from '../../lib/cron.ts'
+import type { Schedule } from '../backup.ts'
 
 /** When a schedule is due, as follows from its times and from the newest that somebody took on. */
 

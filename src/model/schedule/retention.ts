@@ -1,4 +1,4 @@
-import { type Backup, isGood, type Retention } from './backup.ts'
+import { type Backup, isGood, type Retention } from '../backup.ts'
 
 /**
  * Which backups of one VM on one storlink may go. Only good ones count: a damaged one never takes the place of a good

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { type Filterable, parseFilter } from '../../src/ui/filter.ts'
+import { type Filterable, parseFilter } from '../../src/lib/filter.ts'
 
 const row = (text: string, values: Record<string, string> = {}): Filterable => ({
   text: text.toLowerCase(),
