@@ -78,7 +78,8 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
     for (const [index, { uuid: one, name }] of vms.entries()) {
       // Should this process end, it is known which have none of this time.
       const rest = vms.slice(index).map((later) => later.name)
-      await store.inventory.noteSchedule(uuid, [...problems, `not backed up yet: ${rest.join(', ')}`].join('; '))
+      const note = [...problems, `not backed up yet: ${rest.join(', ')}`].join('; ')
+      await store.inventory.noteSchedule(uuid, note).catch(() => undefined)
       const problem = await backUp(one, schedule)
       if (problem !== undefined) problems.push(`${name}: ${problem}`)
     }
