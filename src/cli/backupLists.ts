@@ -78,7 +78,8 @@ export const backups = listing<Backup>(
 /** A schedule for a filter is nobody's alone. */
 const isGone = ({ vm }: Pick<Schedule, 'vm'>, { view }: Engine) => vm !== undefined && view.getVm(vm) === undefined
 
-function kept({ retention: { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } }: Schedule): string {
+function kept({ what, retention: { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } }: Schedule): string {
+  if (what === 'verify') return 'verifies'
   const hourly = keepHourly > 0 ? [`${keepHourly} hourly`] : []
   const monthly = keepMonthly > 0 ? [`${keepMonthly} monthly`] : []
   return [`${keepLast} newest`, ...hourly, `${keepDaily} daily`, `${keepWeekly} weekly`, ...monthly].join(', ')
@@ -103,6 +104,7 @@ export const schedules = listing<Schedule>(
     vmUuid: schedule.vm,
     vmGone: isGone(schedule, engine),
     filter: schedule.filter,
+    what: schedule.what ?? 'backup',
     matches:
       schedule.filter === undefined ? undefined : vmsMatching(schedule.filter, engine.view).map(({ name }) => name),
     cron: schedule.cron,

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts'
-import type { Schedule } from '../model/backup.ts'
+import { goodBackups, type Schedule } from '../model/backup.ts'
 import { toPengxError } from '../model/error.ts'
 import type { Job } from '../model/job.ts'
 import { dueAt, nextRun } from '../model/schedule/times.ts'
@@ -8,7 +8,7 @@ import { createLanes } from './lanes.ts'
 import type { Store } from './store/store.ts'
 
 /**
- * Makes backups when they are due, while a terminal interface or a server runs. A time that went by while none did is made
+ * Makes backups, or reads them back, when they are due, while a terminal interface or a server runs. A time that went by while none did is made
  * up for once, however many they were. Of several that run on one store one takes each time on: the store decides. Those
  * that are due at once onto one storage go one after the other, by name; onto others side by side.
  */
@@ -71,6 +71,7 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
   /** Why it did not come to all of its backups, or undefined. */
   async function work(schedule: Schedule): Promise<string | undefined> {
     const { uuid, vm, filter } = schedule
+    if (schedule.what === 'verify') return verify(schedule)
     if (filter === undefined) return backUp(vm ?? '', schedule)
     const vms = vmsMatching(filter, store.view)
     if (vms.length === 0) return 'its filter matches no VM'
@@ -86,21 +87,47 @@ export function createScheduler(parts: SchedulerDeps): Scheduler {
     return problems.length === 0 ? undefined : problems.join('; ')
   }
 
+  /** What was found of its good backups, which are read back one after the other, the longest unchecked first. */
+  async function verify({ vm, filter, storlink }: Schedule): Promise<string | undefined> {
+    const begun = clock.now()
+    const of = filter === undefined ? [vm ?? ''] : vmsMatching(filter, store.view).map(({ uuid }) => uuid)
+    if (of.length === 0) return 'its filter matches no VM'
+    const all = of.flatMap((one) => store.view.backupsOf(one))
+    const good = goodBackups(all)
+    const wanted = all.filter((backup) => backup.storlink === storlink && good.has(backup.uuid))
+    const problems: string[] = []
+    if (wanted.length === 0) return 'there is no good backup to read back'
+    for (const { uuid, name, vmName } of wanted.sort((a, b) => (a.checkedAt ?? 0) - (b.checkedAt ?? 0))) {
+      // One that lies below another was read with it.
+      const now = store.view.getBackup(uuid)
+      if (now === undefined || (now.checkedAt ?? 0) >= begun) continue
+      const problem = await endOf('backup.verify', { backup: uuid })
+      if (problem !== undefined) problems.push(`${vmName}/${name}: ${problem}`)
+    }
+    return problems.length === 0 ? undefined : problems.join('; ')
+  }
+
+  /** Why a job is not done, or undefined. */
+  async function endOf(operation: string, params: Readonly<Record<string, unknown>>): Promise<string | undefined> {
+    try {
+      const job = await parts.run(operation, params)
+      return job.state === 'done' ? undefined : job.message
+    } catch (error) {
+      return toPengxError(error).message
+    }
+  }
+
   /** Why there is no new backup of the VM, or why what need not be kept is still there. */
   async function backUp(
     vm: string,
     { storlink, incremental, rateMib, retention }: Schedule,
   ): Promise<string | undefined> {
-    try {
-      if (!store.view.getVm(vm)) return 'its VM is gone'
-      const wish = { incremental: incremental ? 'auto' : 'no', rate: rateMib }
-      const job = await parts.run('backup.create', { vm, storlink, ...wish })
-      if (job.state !== 'done') return job.message
-      const pruning = await parts.run('backup.prune', { vm, storlink, ...retention })
-      return pruning.state === 'done' ? undefined : `backed up, and not pruned: ${pruning.message}`
-    } catch (error) {
-      return toPengxError(error).message
-    }
+    if (!store.view.getVm(vm)) return 'its VM is gone'
+    const wish = { incremental: incremental ? 'auto' : 'no', rate: rateMib }
+    const problem = await endOf('backup.create', { vm, storlink, ...wish })
+    if (problem !== undefined) return problem
+    const unpruned = await endOf('backup.prune', { vm, storlink, ...retention })
+    return unpruned === undefined ? undefined : `backed up, and not pruned: ${unpruned}`
   }
 
   function sleep(): void {

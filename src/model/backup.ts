@@ -66,12 +66,14 @@ export interface Backup {
   readonly createdAt: number
 }
 
-/** When backups are made by themselves. */
+/** When backups are made, or read back, by themselves. */
 export interface Schedule {
   readonly uuid: string
   /** The VM's UUID; absent where it is for all that match `filter` when it is due. */
   readonly vm?: string
   readonly filter?: string
+  /** It reads good backups back in place of making new ones. */
+  readonly what?: 'verify'
   /** The VM's name when it was made; of a filter, its words. */
   readonly vmName: string
   readonly storlink: number

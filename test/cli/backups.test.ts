@@ -119,7 +119,7 @@ describe('pengx schedules', () => {
     const some = engineOf({ schedules: [{ ...rest, filter: 'name:b01' }] })
     expect(rowsOf(schedules.table(some))[0]).toMatch(/^name:b01 +30 2/)
     const [object] = schedules.objects(some) as Record<string, unknown>[]
-    expect(object).toMatchObject({ filter: 'name:b01', matches: ['db01', 'web01'], vmGone: false })
+    expect(object).toMatchObject({ filter: 'name:b01', what: 'backup', matches: ['db01', 'web01'], vmGone: false })
     expect([object!.vm, object!.vmUuid]).toEqual([undefined, undefined])
   })
 

@@ -206,6 +206,14 @@ describe('schedules', () => {
     await robot.shows('the filter matches no VM now')
   })
 
+  test('one that verifies says so, and makes none by a key', async () => {
+    await open([scheduleOf(1, { what: 'verify' })])
+    await robot.press('right')
+    await robot.shows('the good ones, the longest')
+    await robot.press('u')
+    await robot.shows('it makes none: it reads them back')
+  })
+
   test('made for a VM, and what is no time is said beside its field', async () => {
     await open([])
     await robot.press('right', 'n')

@@ -40,6 +40,9 @@ export function scheduleKeys(when: (app: AppContext) => boolean): readonly KeyRo
       operation: 'backup.create',
       settled: true,
       ...on,
+      refuse: (app) =>
+        refuse(app) ??
+        (cursorRow(app, scheduleList)?.what === 'verify' ? 'it makes none: it reads them back' : undefined),
       subjects(app) {
         const schedule = cursorRow(app, scheduleList)
         if (schedule?.filter !== undefined)

@@ -12,6 +12,7 @@ import type { AppContext } from '../app/context.ts'
 import type { ListDef } from '../app/list.ts'
 import { count, type Sign, signSpan } from '../words.ts'
 import { isVmGone } from './columns.ts'
+import { backupsFor } from './facts.ts'
 import { lastRun, newestDue, nextOf } from './times.ts'
 
 /** Schedules: when VMs are backed up by themselves, and whether that comes about. */
@@ -25,10 +26,15 @@ export function isInLine({ storlink }: Schedule, app: AppContext): boolean {
   return getOrMake(busyBy, view.jobs(), () => new Set(atWork().map((one) => one.storlink))).has(storlink)
 }
 
-/** The backup that it makes at this moment. */
+/** The backup that it makes, or reads back, at this moment. */
 export function jobOfSchedule(schedule: Schedule, app: AppContext): Job | undefined {
-  const jobs = vmsOf(schedule, app).map((vm) => app.view().jobOn('vm', vm))
-  return jobs.find((job) => job?.by === 'schedule' && job.operation === 'backup.create')
+  const view = app.view()
+  const jobs =
+    schedule.what === 'verify'
+      ? vmsOf(schedule, app).flatMap((vm) => backupsFor(app, vm).map(({ uuid }) => view.jobOn('backup', uuid)))
+      : vmsOf(schedule, app).map((vm) => view.jobOn('vm', vm))
+  const operation = `backup.${schedule.what ?? 'create'}`
+  return jobs.find((job) => job?.by === 'schedule' && job.operation === operation)
 }
 
 const matched = new WeakMap<readonly Vm[], Map<string, readonly Vm[]>>()
@@ -68,6 +74,8 @@ export function retentionText({ keepLast, keepHourly, keepDaily, keepWeekly, kee
 }
 
 const untilNext = (schedule: Schedule, app: AppContext) => nextOf(schedule, app.now())
+
+const makes = ({ what, incremental }: Schedule) => what ?? (incremental ? 'incremental' : 'full')
 
 export const scheduleList: ListDef<Schedule> = {
   name: 'schedules',
@@ -141,8 +149,8 @@ export const scheduleList: ListDef<Schedule> = {
       width: 11,
       kind: 'text',
       drop: 3,
-      cell: ({ incremental }) => (incremental ? 'incremental' : 'full'),
-      sort: ({ incremental }) => String(incremental),
+      cell: makes,
+      sort: makes,
     },
     {
       name: 'keeps',
@@ -150,7 +158,7 @@ export const scheduleList: ListDef<Schedule> = {
       width: 25,
       kind: 'text',
       drop: 4,
-      cell: ({ retention }) => retentionText(retention),
+      cell: ({ what, retention }) => (what === 'verify' ? '–' : retentionText(retention)),
     },
     { ...uuidColumn, drop: 5 },
   ],

@@ -16,7 +16,7 @@ import { lastRun, nextOf } from './times.ts'
 
 /** One schedule in a pane: what it makes and when, how that went last, and what came of it. */
 export function schedulePane(app: AppContext, schedule: Schedule, width: number): Line[] {
-  const { uuid, vm, filter, vmName, cron, storlink, incremental, rateMib, retention } = schedule
+  const { uuid, what, vm, filter, vmName, cron, storlink, incremental, rateMib, retention } = schedule
   const next = nextOf(schedule, app.now())
   const sign = scheduleSign(schedule, app)
   return [
@@ -30,10 +30,16 @@ export function schedulePane(app: AppContext, schedule: Schedule, width: number)
         : [['filter', filter] as const]),
       ['when', cron],
       ['next', next === undefined ? '–' : `${formatDate(next)} (in ${formatAge(next - app.now())})`],
-      ['makes', incremental ? 'incremental ones where it can' : 'full ones'],
+      what === 'verify'
+        ? ['reads', 'the good ones, the longest unchecked first']
+        : ['makes', incremental ? 'incremental ones where it can' : 'full ones'],
       ['to', storlinkText(storlink, app)],
-      ['rate', rateMib === 0 ? 'no limit' : `at most ${rateMib} MiB/s`],
-      ['keeps', retentionText(retention)],
+      ...(what === 'verify'
+        ? []
+        : ([
+            ['rate', rateMib === 0 ? 'no limit' : `at most ${rateMib} MiB/s`],
+            ['keeps', retentionText(retention)],
+          ] as const)),
       ...(vm === undefined ? [] : [['newest', newestSpan(app, vm)] as const]),
     ]),
     ...(filter === undefined ? [] : matchLines(app, filter)),

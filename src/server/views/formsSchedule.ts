@@ -22,6 +22,7 @@ export const scheduleForm: Form = {
   fields: [
     { name: 'vm', param: 'vm', names: 'vm', added: true },
     filter,
+    { name: 'what', param: 'what', added: true },
     { ...storlink, required: true },
     { ...cron, required: true },
     ...how,

@@ -33,6 +33,12 @@ export const scheduleShape: Shape<ScheduleNow> = {
     list('matches', matchShape, ({ schedule }, view) =>
       schedule.filter === undefined ? [] : vmsMatching(schedule.filter, view),
     ),
+    {
+      kind: 'text',
+      name: 'what',
+      help: 'backup: it makes new ones; verify: it reads back those that are there',
+      get: ({ schedule }) => schedule.what ?? 'backup',
+    },
     { kind: 'number', name: 'storlink', get: ({ schedule }) => schedule.storlink },
     {
       kind: 'text',
@@ -51,7 +57,7 @@ export const scheduleShape: Shape<ScheduleNow> = {
     {
       kind: 'text',
       name: 'problem',
-      help: 'why the last time came to no backup',
+      help: 'why the last time came to no backup, or what was found',
       get: ({ schedule }) => schedule.problem,
     },
     { kind: 'flag', name: 'enabled', get: ({ schedule }) => schedule.enabled },

@@ -55,11 +55,11 @@ test('a schedule for a filter comes back as one, in another process too', async 
   const { store, storlink } = await furnish(place)
   const other = await place.open()
   const { vm: _none, ...rest } = aSchedule(storlink)
-  const schedule: Schedule = { ...rest, filter: 'os:debian', vmName: 'os:debian' }
+  const schedule: Schedule = { ...rest, filter: 'os:debian', what: 'verify', vmName: 'os:debian' }
   await store.inventory.putSchedule(schedule)
   await other.view.refresh()
   expect(store.view.schedules()).toEqual([schedule])
-  expect(other.view.schedules()).toMatchObject([{ filter: 'os:debian', vmName: 'os:debian' }])
+  expect(other.view.schedules()).toMatchObject([{ filter: 'os:debian', what: 'verify', vmName: 'os:debian' }])
   expect(other.view.schedules()[0]).not.toContainKey('vm')
   expect((await place.open()).view.needSchedule(schedule.uuid)).not.toContainKey('vm')
 })

@@ -36,6 +36,7 @@ export const SCHEDULE_EXCHANGES: Exchanges = {
     },
     { title: 'for a filter', path: all, body: NEW.replace(VM, '<filter>os:debian !lost</filter>') },
     { title: 'for a filter of which nothing is known', path: all, body: NEW.replace(VM, '<filter>host:x</filter>') },
+    { title: 'that verifies', path: all, body: NEW.replace('</cron>', '</cron><what>verify</what>') },
     { title: 'for nobody', path: all, body: NEW.replace(VM, '') },
     { title: 'for a VM and a filter', path: all, body: NEW.replace(VM, `${VM}<filter>os:debian</filter>`) },
     { title: 'no such time', path: all, body: NEW.replace('0 3', '61 3') },

@@ -38,11 +38,12 @@ export function laySchedules(engine: FakeEngine, nightly: string, off: string): 
     NIGHTLY,
   )
   engine.onRun('schedule.create', async (params) => {
-    const { vm, filter, storlink, cron, incremental, rate, ...given } = params as Record<string, never>
+    const { vm, filter, what, storlink, cron, incremental, rate, ...given } = params as Record<string, never>
     const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } = given
     const retention = { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly } as unknown as Schedule['retention']
     const made = { storlink, cron, incremental, rateMib: rate, retention, createdAt: AT, takenAt: undefined }
-    const { vm: _own, ...rest } = schedule(MADE_SCHEDULE, String(vm), made)
+    const { vm: _own, ...old } = schedule(MADE_SCHEDULE, String(vm), made)
+    const rest = what === 'verify' ? { ...old, what } : old
     const one: Schedule = filter === undefined ? { ...rest, vm } : { ...rest, filter, vmName: filter }
     put([...others(MADE_SCHEDULE), one], MADE_SCHEDULE)
     return { result: { uuid: MADE_SCHEDULE } }

@@ -35,6 +35,10 @@ const createParams = z.object({
   filter: field(z.string().trim().optional(), FILTER),
   storlink: field(z.number().int(), { title: 'Storlink', from: 'storlink' }),
   cron: field(z.string().trim(), CRON),
+  what: field(z.enum(['backup', 'verify']).default('backup'), {
+    title: 'What',
+    help: 'backup: a new one is made; verify: the good ones that are there are read back, the longest unchecked first',
+  }),
   incremental: field(z.boolean().default(true), INCREMENTAL),
   ...retentionFields,
   rate: field(rate.default(50), RATE),
@@ -132,9 +136,10 @@ export const scheduleCreate: Operation<CreateParams, { readonly at: number }> = 
       name: 'record',
       async do(cx) {
         const { storlink, cron, incremental, rate: rateMib } = p
+        const what = p.what === 'verify' ? { what: p.what } : {}
         const whom = p.filter === undefined ? { vm: p.vm } : { filter: p.filter }
         const rest = { storlink, cron, incremental, rateMib, retention: retentionOf(p), enabled: true, createdAt: at }
-        await cx.inventory.putSchedule({ uuid: p.schedule!, ...whom, vmName: nameOf(p, cx.view), ...rest })
+        await cx.inventory.putSchedule({ uuid: p.schedule!, ...whom, ...what, vmName: nameOf(p, cx.view), ...rest })
         return null
       },
       isApplied: async (cx) => cx.view.getSchedule(p.schedule!) !== undefined || 'again',

@@ -30,6 +30,7 @@ function toScheduleRow({ retention, ...schedule }: Schedule, rev: number): Sched
     // The column is older than filters.
     vm: schedule.vm ?? '',
     filter: schedule.filter ?? null,
+    what: schedule.what ?? 'backup',
     incremental: schedule.incremental ? 1 : 0,
     enabled: schedule.enabled ? 1 : 0,
     takenAt: schedule.takenAt ?? null,
@@ -40,10 +41,11 @@ function toScheduleRow({ retention, ...schedule }: Schedule, rev: number): Sched
 
 /** As a statement returns it. */
 export function fromScheduleRow(row: ScheduleRow): Schedule {
-  const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, rev: _rev, vm, filter, ...schedule } = row
+  const { keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, rev: _rev, vm, filter, what, ...schedule } = row
   return {
     ...schedule,
     ...(filter === null ? { vm } : { filter }),
+    ...(what === 'verify' ? { what } : {}),
     incremental: row.incremental === 1,
     enabled: row.enabled === 1,
     takenAt: row.takenAt ?? undefined,

@@ -40,6 +40,7 @@ export interface ScheduleRow {
   vm: string
   vmName: string
   filter: string | null
+  what: string
   storlink: number
   cron: string
   incremental: number

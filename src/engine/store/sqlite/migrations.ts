@@ -223,6 +223,10 @@ export const MIGRATIONS: readonly string[] = [
   `
   alter table schedules add column filter text check (filter is null or vm = '');
   `,
+  // All made backups; now some read them back.
+  `
+  alter table schedules add column what text not null default 'backup' check (what in ('backup', 'verify'));
+  `,
 ]
 
 /** `peng` in ASCII, in the file's header: tells a store from any other SQLite file. */

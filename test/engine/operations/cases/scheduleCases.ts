@@ -31,10 +31,15 @@ export const SCHEDULE_CASES: readonly OperationCase[] = [
     variant: 'for a filter',
     async prepare(world) {
       const { storlink } = await wanted()(world)
-      return { filter: 'name:fresh', storlink, cron: '30 2 * * *', schedule: SCHEDULE }
+      return { filter: 'name:fresh', what: 'verify', storlink, cron: '30 2 * * *', schedule: SCHEDULE }
     },
     check(world) {
-      expect(schedule(world)).toMatchObject({ vmName: 'name:fresh', filter: 'name:fresh', enabled: true })
+      expect(schedule(world)).toMatchObject({
+        vmName: 'name:fresh',
+        filter: 'name:fresh',
+        what: 'verify',
+        enabled: true,
+      })
       expect(schedule(world)).not.toContainKey('vm')
     },
   },
