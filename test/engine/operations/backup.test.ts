@@ -1,4 +1,6 @@
 import { operationSuite } from '../../contract/operation.ts'
 import { BACKUP_CASES } from './cases/backupCases.ts'
+import { RESTORE_CASES } from './cases/restoreCases.ts'
 
-for (const one of BACKUP_CASES.filter(({ operation }) => operation !== 'backup.create')) operationSuite(one)
+const OTHERS = BACKUP_CASES.filter(({ operation }) => operation !== 'backup.create')
+for (const one of [...OTHERS, ...RESTORE_CASES]) operationSuite(one)

@@ -1,10 +1,12 @@
 import { expect, test } from 'bun:test'
 import { CATALOG } from '../../../src/engine/operations/catalog.ts'
 import { BACKUP_CASES } from './cases/backupCases.ts'
+import { COPY_CASES } from './cases/copyCases.ts'
 import { DEVICE_CASES } from './cases/deviceCases.ts'
 import { KEY_CASES } from './cases/keyCases.ts'
 import { MIGRATE_CASES } from './cases/migrateCases.ts'
 import { MOVE_CASES } from './cases/moveCases.ts'
+import { RESTORE_CASES } from './cases/restoreCases.ts'
 import { SCHEDULE_CASES } from './cases/scheduleCases.ts'
 import { SNAPSHOT_CASES } from './cases/snapshotCases.ts'
 import { STORLINK_CASES } from './cases/storlinkCases.ts'
@@ -18,6 +20,8 @@ import { PM_CASES, VM_CASES } from './cases/vmCases.ts'
  */
 const CASES = [
   ...BACKUP_CASES,
+  ...RESTORE_CASES,
+  ...COPY_CASES,
   ...DEVICE_CASES,
   ...KEY_CASES,
   ...MIGRATE_CASES,

@@ -14,6 +14,7 @@ import { COPY_CASES } from '../operations/cases/copyCases.ts'
 import { DEVICE_CASES } from '../operations/cases/deviceCases.ts'
 import { MIGRATE_CASES } from '../operations/cases/migrateCases.ts'
 import { MOVE_CASES } from '../operations/cases/moveCases.ts'
+import { RESTORE_CASES } from '../operations/cases/restoreCases.ts'
 import { SNAPSHOT_CASES } from '../operations/cases/snapshotCases.ts'
 import { STORLINK_CASES } from '../operations/cases/storlinkCases.ts'
 import { TEMPLATE_CASES } from '../operations/cases/templateCases.ts'
@@ -22,6 +23,7 @@ import { VM_CASES } from '../operations/cases/vmCases.ts'
 /** What the facts of a job are said to make is what it makes: every operation, in each of its ways. */
 const CASES = [
   ...BACKUP_CASES,
+  ...RESTORE_CASES,
   ...COPY_CASES,
   ...DEVICE_CASES,
   ...MIGRATE_CASES,
