@@ -127,7 +127,7 @@ test('it is copied twice while it writes: both copies hold one moment', async ()
 
 test('one that is drilled comes up beside its VM, and nothing of it is left', async () => {
   // Beside one that writes without an end, an emulated guest takes long to boot.
-  await perform(pengx, 'backup.drill', uuidOf('third'), '--seconds', '45')
+  await perform(pengx, 'backup.drill', uuidOf('third'), '--seconds', '90')
   expect(backups().map(({ drilledAt }) => drilledAt !== null)).toEqual([false, false, false, true])
   expect((await listed<{ name: string }>(pengx, 'vms')).map(({ name }) => name)).not.toContainEqual(
     expect.stringMatching(/drill/),
