@@ -19,7 +19,7 @@ describe('what may come next', () => {
   })
 
   test('operations, then what they act on by its name', () => {
-    expect(complete('run', 'vm.s')).toEqual(['vm.start', 'vm.shutdown', 'vm.suspend'])
+    expect(complete('run', 'vm.s')).toEqual(['vm.start', 'vm.shutdown', 'vm.suspend', 'vm.smigrate'])
     expect(complete('run', 'vm.start', 'web0')).toEqual(['web01', 'web02', 'web03', 'web04', 'web05'])
     expect(complete('run', 'pm.remove', '')).toEqual(['xen1', 'xen2', 'xen3', 'xen4'])
     expect(complete('run', 'storlink.delete', 'v')).toEqual(['vg-fast'])
